@@ -1,1 +1,34 @@
-//! Under construction.
+//! The common message: what every channel turns its payloads into, every typed id, and the wire
+//! between hub, edge and sandbox with its signature.
+//!
+//! Pure data: no I/O, no clock, no randomness, no panics; compiles for `wasm32-unknown-unknown`.
+//! Not for behaviour: what is done with a message lives in the hub, the ledger and the edge.
+
+mod address;
+mod conversation;
+mod ids;
+mod inbound;
+mod outbound;
+mod part;
+mod sandbox;
+mod schema;
+mod sender;
+mod session;
+pub mod signature;
+mod time;
+pub mod wire;
+
+pub use address::{Address, ReplyHandle};
+pub use conversation::{Conversation, ConversationKind};
+pub use ids::{
+    AccountName, ChannelKind, ConversationId, DedupeKey, DeliveryId, IdError, InboundId, MediaRef,
+    MessageId, SenderId, SenderScope, ThreadId, TraceContext, TurnId, ZakiUserId,
+};
+pub use inbound::{EnvelopeError, Inbound, InboundKind, StatusKind, Version};
+pub use outbound::{Outbound, Presence};
+pub use part::{MediaKind, Mention, Part, plain_text};
+pub use sandbox::{SandboxKind, SandboxName};
+pub use schema::inbound_schema;
+pub use sender::Sender;
+pub use session::SessionKey;
+pub use time::Timestamp;

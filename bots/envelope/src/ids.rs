@@ -1,0 +1,289 @@
+//! Every typed id. An id is made in one place and only parsed elsewhere, so that a wrong
+//! combination does not compile and a malformed one does not travel.
+
+use std::{fmt, str::FromStr};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use ulid::Ulid;
+
+use crate::Timestamp;
+
+/// Why a text is not the id it claims to be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} must be {rule}")]
+pub struct IdError {
+    /// Name of the id type.
+    pub kind: &'static str,
+    /// What a valid one looks like.
+    pub rule: &'static str,
+}
+
+/// A chat platform. The one list of channels; adding one starts here.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum ChannelKind {
+    /// Telegram Bot API.
+    Telegram,
+    /// Discord gateway and interactions.
+    Discord,
+    /// WhatsApp Cloud API.
+    WhatsApp,
+    /// Slack Events API and Web API.
+    Slack,
+}
+
+impl ChannelKind {
+    /// All channels, in the order they are shown to people.
+    pub const ALL: [Self; 4] = [Self::Telegram, Self::Discord, Self::WhatsApp, Self::Slack];
+
+    /// The name in routes, config and the ledger.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Telegram => "telegram",
+            Self::Discord => "discord",
+            Self::WhatsApp => "whatsapp",
+            Self::Slack => "slack",
+        }
+    }
+}
+
+impl fmt::Display for ChannelKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for ChannelKind {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or(IdError {
+                kind: "channel",
+                rule: "one of telegram, discord, whatsapp, slack",
+            })
+    }
+}
+
+/// An id the platform made: kept as text, compared as text, never taken apart outside its channel.
+macro_rules! platform_id {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Takes the platform's text as it is.
+            pub fn new(text: impl Into<String>) -> Self {
+                Self(text.into())
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+    )*};
+}
+
+platform_id! {
+    /// A chat, channel or direct conversation on its platform.
+    ConversationId,
+    /// A thread or topic inside a conversation.
+    ThreadId,
+    /// One message on its platform.
+    MessageId,
+    /// Who wrote, as the platform numbers people. Never a display name.
+    SenderId,
+    /// The space a [`SenderId`] is unique in (Slack enterprise or team, WhatsApp portfolio); empty
+    /// where ids are global. Never the account: two bots see one person.
+    SenderScope,
+    /// What makes one *logical* message unique, whichever way and however often it arrives.
+    DedupeKey,
+    /// What the channel needs to fetch a medium again. Never a URL that holds a token.
+    MediaRef,
+    /// W3C `traceparent`, handed on from webhook to sandbox.
+    TraceContext,
+}
+
+/// An id of ours: a ULID, in lowercase Crockford base 32 (26 characters).
+macro_rules! own_id {
+    ($($(#[$doc:meta])* $name:ident = $kind:literal),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[serde(try_from = "String", into = "String")]
+        #[schemars(with = "String")]
+        pub struct $name(Ulid);
+
+        impl $name {
+            /// From a time and 80 bits of randomness (the high bits of `random` are dropped).
+            pub const fn from_parts(at: Timestamp, random: u128) -> Self {
+                Self(Ulid::from_parts(at.as_ms().unsigned_abs(), random))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0.to_string().to_ascii_lowercase())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({self})", stringify!($name))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let error = IdError { kind: $kind, rule: "a ULID of 26 lowercase characters" };
+                let id = Self(Ulid::from_string(text).map_err(|_| error.clone())?);
+                // Only the canonical text: no second spelling of one id may exist.
+                if id.to_string() == text { Ok(id) } else { Err(error) }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+
+            fn try_from(text: String) -> Result<Self, IdError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.to_string()
+            }
+        }
+    )*};
+}
+
+own_id! {
+    /// A person. Only `identity` mints one; everywhere else it is parsed from a verified wire.
+    ZakiUserId = "userId",
+    /// One accepted message.
+    InboundId = "inbound id",
+    /// One turn of the agent; also its idempotency key all the way down to OpenClaw.
+    TurnId = "turn id",
+    /// One message that leaves.
+    DeliveryId = "delivery id",
+}
+
+impl InboundId {
+    /// The id of a message: its time of arrival, and a hash of its dedupe key in place of
+    /// randomness, so that parsing stays pure.
+    pub fn derive(received_at: Timestamp, dedupe: &DedupeKey) -> Self {
+        let digest = Sha256::digest(dedupe.as_str());
+        let random = digest
+            .iter()
+            .take(10)
+            .fold(0, |bits: u128, byte| bits << 8 | u128::from(*byte));
+        Self::from_parts(received_at, random)
+    }
+}
+
+/// The configured name of one bot on one channel, as in `/webhooks/<channel>/<account>`.
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct AccountName(String);
+
+impl AccountName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AccountName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for AccountName {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let fits = (1..=32).contains(&text.len())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(IdError {
+                kind: "account name",
+                rule: "1 to 32 of a-z, 0-9 and -",
+            })
+        }
+    }
+}
+
+impl TryFrom<String> for AccountName {
+    type Error = IdError;
+
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl From<AccountName> for String {
+    fn from(name: AccountName) -> Self {
+        name.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_ids_round_trip_in_one_spelling_only() {
+        let id = ZakiUserId::from_parts(Timestamp::from_ms(1_795_228_321_344), 42);
+        let text = id.to_string();
+        assert_eq!(text.parse(), Ok(id));
+        assert_eq!(text, text.to_lowercase());
+        assert!(text.to_uppercase().parse::<ZakiUserId>().is_err());
+        assert!("i".repeat(26).parse::<ZakiUserId>().is_err());
+        assert!("../etc".parse::<ZakiUserId>().is_err());
+    }
+
+    #[test]
+    fn inbound_id_depends_on_time_and_dedupe_key_alone() {
+        let at = Timestamp::from_ms(1_700_000_000_000);
+        let key = DedupeKey::new("telegram:1:2");
+        assert_eq!(InboundId::derive(at, &key), InboundId::derive(at, &key));
+        assert_ne!(
+            InboundId::derive(at, &key),
+            InboundId::derive(at, &DedupeKey::new("telegram:1:3"))
+        );
+        assert!(InboundId::derive(at, &key) < InboundId::derive(at.plus_ms(1), &key));
+    }
+
+    #[test]
+    fn account_names_stay_within_their_alphabet() {
+        assert!("main-2".parse::<AccountName>().is_ok());
+        for bad in ["", "Main", "a/b", "a b", &"a".repeat(33)] {
+            assert!(bad.parse::<AccountName>().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What comes back while a turn runs.
+
+use serde::{Deserialize, Serialize};
+
+/// One event of a turn. `seq` counts from 1 without gaps, so that a reader can resume after any.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TurnEvent {
+    /// Position in the turn; also the SSE `id`.
+    pub seq: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: TurnEventKind,
+}
+
+/// What happened in a turn. `Final` and `Error` end it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum TurnEventKind {
+    /// The sandbox is not up yet.
+    Waking {
+        /// How far it is.
+        stage: WakeStage,
+    },
+    /// The agent has taken the turn.
+    Started {
+        /// Who answers.
+        agent: AgentInfo,
+    },
+    /// More of the answer.
+    Delta {
+        /// Text to append; with `replace`, the whole text so far.
+        text: String,
+        /// The text so far is void.
+        #[serde(default)]
+        replace: bool,
+    },
+    /// The agent uses a tool.
+    Tool {
+        /// Its name.
+        name: String,
+        /// `start`, `update` or `result`.
+        phase: String,
+    },
+    /// The agent asks before it acts.
+    Approval {
+        /// To answer with.
+        id: String,
+        /// What it wants to run.
+        command: String,
+    },
+    /// The agent made a file.
+    Media {
+        /// Hash of its bytes, lowercase hex; fetched by it.
+        sha256: String,
+        /// Its type.
+        mime: String,
+        /// Its name.
+        name: String,
+    },
+    /// The whole answer. Empty text: there is nothing to say.
+    Final {
+        /// Markdown.
+        text: String,
+        /// What it cost.
+        #[serde(default)]
+        usage: Usage,
+        /// Somebody stopped it; `text` is what there was.
+        #[serde(default)]
+        aborted: bool,
+    },
+    /// No answer.
+    Error {
+        /// Which kind of failure.
+        code: ErrorCode,
+        /// For the log; never message text or secrets.
+        message: String,
+    },
+}
+
+impl TurnEventKind {
+    /// Whether no further event follows.
+    pub const fn is_end(&self) -> bool {
+        matches!(self, Self::Final { .. } | Self::Error { .. })
+    }
+
+    /// The SSE `event` name.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Waking { .. } => "waking",
+            Self::Started { .. } => "started",
+            Self::Delta { .. } => "delta",
+            Self::Tool { .. } => "tool",
+            Self::Approval { .. } => "approval",
+            Self::Media { .. } => "media",
+            Self::Final { .. } => "final",
+            Self::Error { .. } => "error",
+        }
+    }
+}
+
+/// How far a sandbox has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WakeStage {
+    /// Other sandboxes start first.
+    Queued,
+    /// It starts.
+    Starting,
+}
+
+/// Who answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentInfo {
+    /// `openclaw`, or `echo` for measurements.
+    pub name: String,
+    /// As the agent reports it.
+    pub version: String,
+}
+
+/// Tokens of one turn, as far as the model said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Read.
+    #[serde(default)]
+    pub input_tokens: u64,
+    /// Written.
+    #[serde(default)]
+    pub output_tokens: u64,
+}
+
+/// Why a turn has no answer. The hub words it for the person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The sandbox did not start or went away.
+    Sandbox,
+    /// The agent or its model failed.
+    Agent,
+    /// It took longer than the budget.
+    Timeout,
+    /// Its events are no longer kept.
+    Gone,
+    /// Anything else; look in the log.
+    Internal,
+}

@@ -1,0 +1,111 @@
+//! Server-Sent Events, as far as turns use them: `id`, `event`, one `data` line, comments.
+//! Format: WHATWG HTML, section 9.2.
+
+use super::TurnEvent;
+
+/// The longest event a reader accepts, in bytes; OpenClaw's own frames end at 25 MiB.
+const MAX_EVENT: usize = 26_214_400;
+
+/// Why a stream cannot be read on.
+#[derive(Debug, thiserror::Error)]
+pub enum SseError {
+    /// An event that is not ours.
+    #[error("an event of the turn stream cannot be read: {0}")]
+    Json(#[from] serde_json::Error),
+    /// More bytes without an end of event than any event has.
+    #[error("an event of the turn stream is longer than {MAX_EVENT} bytes")]
+    TooLong,
+}
+
+/// One event in SSE form. JSON holds no raw line break, so one `data` line is enough.
+pub fn encode_sse(event: &TurnEvent) -> Result<String, SseError> {
+    let json = serde_json::to_string(event)?;
+    Ok(format!(
+        "id: {}\nevent: {}\ndata: {json}\n\n",
+        event.seq,
+        event.kind.name()
+    ))
+}
+
+/// Reads events from bytes that arrive in any pieces.
+#[derive(Default)]
+pub struct SseDecoder {
+    buffer: Vec<u8>,
+}
+
+impl SseDecoder {
+    /// Takes more bytes and returns the events they complete.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<TurnEvent>, SseError> {
+        // Only the new bytes (and one before) can complete an event: no rescanning of what waits.
+        let mut from = self.buffer.len().saturating_sub(1);
+        self.buffer.extend_from_slice(bytes);
+        let (mut events, mut start) = (Vec::new(), 0);
+        while let Some(gap) = self.buffer.get(from..).and_then(|rest| find(rest, b"\n\n")) {
+            let end = from + gap;
+            events.extend(event(self.buffer.get(start..end).unwrap_or_default())?);
+            start = end + 2;
+            from = start;
+        }
+        self.buffer.drain(..start);
+        if self.buffer.len() > MAX_EVENT {
+            Err(SseError::TooLong)
+        } else {
+            Ok(events)
+        }
+    }
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
+}
+
+fn event(block: &[u8]) -> Result<Option<TurnEvent>, SseError> {
+    let data = block
+        .split(|byte| *byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"data:"));
+    Ok(data.map(serde_json::from_slice).transpose()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::TurnEventKind;
+
+    fn delta(seq: u64, text: &str) -> TurnEvent {
+        TurnEvent {
+            seq,
+            kind: TurnEventKind::Delta {
+                text: text.into(),
+                replace: false,
+            },
+        }
+    }
+
+    #[test]
+    fn events_survive_any_cut() {
+        let events = vec![delta(1, "a\n\nb"), delta(2, "دردشة 😀"), delta(3, "")];
+        let mut bytes = b": keep-alive\n\n".to_vec();
+        for event in &events {
+            bytes.extend(encode_sse(event).unwrap().bytes());
+        }
+        for size in 1..bytes.len() {
+            let mut decoder = SseDecoder::default();
+            let read: Vec<TurnEvent> = bytes
+                .chunks(size)
+                .flat_map(|chunk| decoder.push(chunk).unwrap())
+                .collect();
+            assert_eq!(read, events, "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn garbage_is_an_error() {
+        assert!(
+            SseDecoder::default()
+                .push(b"data: {\"seq\":true}\n\n")
+                .is_err()
+        );
+    }
+}
