@@ -1,1 +1,25 @@
-//! Under construction.
+//! The contract of a chat channel: what every adapter implements and what the hub relies on.
+//!
+//! Traits and data only, with the rules all channels share (proofs, capabilities, `fit`, text
+//! dialects) and the `testkit` every channel must pass. Not for: retrying, storing, ordering or
+//! deciding who may talk; the ledger, `deliver` and identity do that.
+
+mod capabilities;
+mod channel;
+mod error;
+mod fit;
+mod proof;
+mod source;
+#[cfg(feature = "testkit")]
+pub mod testkit;
+mod text;
+mod webhook;
+
+pub use capabilities::{Capabilities, Support, TextLimit, Unit};
+pub use channel::{Channel, MediaBody, Receipt};
+pub use error::{ChannelError, Retry};
+pub use fit::fit;
+pub use proof::{Proof, Refusal, Window};
+pub use source::{Batch, Inbox, InboxError, Source};
+pub use text::Dialect;
+pub use webhook::{Answer, Arrival, Dead, Parse, ParseError, Parsed, Request, Verified, Webhook};

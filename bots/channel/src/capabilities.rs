@@ -1,0 +1,75 @@
+//! What a channel can do, as data with levels: one place degrades, no adapter does.
+
+use crate::Dialect;
+
+/// How well an ability is supported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Support {
+    /// A message that uses it is refused.
+    Rejected,
+    /// It is left out; the rest goes through.
+    Dropped,
+    /// Something poorer takes its place.
+    Fallback,
+    /// As meant.
+    Full,
+}
+
+/// How a platform counts text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Unicode code points.
+    CodePoints,
+    /// UTF-16 code units.
+    Utf16,
+    /// UTF-8 bytes.
+    Bytes,
+}
+
+impl Unit {
+    /// The length of `text` in this unit.
+    pub fn len(self, text: &str) -> usize {
+        match self {
+            Self::CodePoints => text.chars().count(),
+            Self::Utf16 => text.encode_utf16().count(),
+            Self::Bytes => text.len(),
+        }
+    }
+}
+
+/// The longest text one message may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextLimit {
+    /// The largest allowed length.
+    pub max: usize,
+    /// What is counted.
+    pub unit: Unit,
+}
+
+impl TextLimit {
+    /// Whether `text` can be sent in one message.
+    pub fn allows(self, text: &str) -> bool {
+        self.unit.len(text) <= self.max
+    }
+}
+
+/// What a channel can do in one kind of conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Length of one message, after rendering.
+    pub text: TextLimit,
+    /// How formatting is written.
+    pub dialect: Dialect,
+    /// Changing what was sent.
+    pub edit: Support,
+    /// Taking back what was sent.
+    pub retract: Support,
+    /// Reacting to a message.
+    pub react: Support,
+    /// Quoting the message answered.
+    pub reply: Support,
+    /// Showing that an answer is being written.
+    pub typing: Support,
+    /// Files of any kind.
+    pub media: Support,
+}

@@ -1,0 +1,44 @@
+//! The socket half of a channel: a loop that fetches raw JSON and puts it into an inbox.
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+use zaki_envelope::Timestamp;
+
+use crate::{ChannelError, Parsed};
+
+/// What one frame or poll brought.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The bytes as they came.
+    pub raw: Vec<u8>,
+    /// When.
+    pub received_at: Timestamp,
+    /// What they said.
+    pub parsed: Parsed,
+    /// Where the source goes on after a restart; stored in the same commit as the messages.
+    pub cursor: Option<String>,
+}
+
+/// Where a source puts what it received. The hub's side of the contract.
+#[async_trait]
+pub trait Inbox: Send + Sync {
+    /// Stores a batch; returns once it is durable. On an error nothing of it is stored, and the
+    /// source must offer it again or let the platform do so.
+    async fn accept(&self, batch: Batch) -> Result<(), InboxError>;
+
+    /// The last cursor this source stored.
+    async fn cursor(&self) -> Result<Option<String>, InboxError>;
+}
+
+/// The store refused. Try again; do not acknowledge.
+#[derive(Debug, thiserror::Error)]
+#[error("the inbox cannot store messages now")]
+pub struct InboxError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// A connection of our own to a platform.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// Receives until `stop`. Never does turn work; reconnects by itself with back-off. Returns an
+    /// error only when going on is pointless (a wrong token).
+    async fn run(&self, inbox: &dyn Inbox, stop: CancellationToken) -> Result<(), ChannelError>;
+}
