@@ -1,2 +1,100 @@
-//! Under construction.
-fn main() {}
+//! `cargo xtask`: everything a developer or CI does to this repository, in one place.
+//! Not for users of Zaki: nothing here ships, and it imports nothing of ours.
+
+mod cache;
+mod clean_room;
+mod deny;
+mod install;
+mod step;
+mod test;
+mod wasm;
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::cache::Cache;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Build, check and measure Zaki")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what the tests need, then run every check and test.
+    Test,
+    /// Check dependencies: bans, licences, sources and known vulnerabilities.
+    Deny,
+    /// Check that the pure crates compile for a Worker.
+    Wasm,
+    /// Measure, in a release build.
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
+    },
+    /// Clone the repository and run the README's two commands there, as a new user would.
+    CleanRoom,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Added latency of one turn: webhook in to reply out.
+    Turns,
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse().task) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: &Task) -> Result<ExitCode> {
+    let cache = Cache::open()?;
+    match task {
+        Task::Test => return Ok(test::run_all(&cache)),
+        Task::Deny => {
+            install::cargo_deny(&cache)?;
+            deny::policy(&cache)?;
+            println!("{}", deny::advisories(&cache)?);
+        }
+        Task::Wasm => println!("{}", wasm::check(&cache)?),
+        Task::Bench { what: Bench::Turns } => bench("turns")?,
+        Task::CleanRoom => clean_room::run_readme()?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn bench(name: &str) -> Result<()> {
+    let args = [
+        "run",
+        "--release",
+        "--package",
+        "zaki-tests",
+        "--bin",
+        "bench",
+        "--",
+        name,
+    ];
+    step::run(cargo().args(args))
+}
+
+/// The cargo that runs us, at the root of the repository.
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// The root of the repository that this was built from.
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
