@@ -1,0 +1,256 @@
+//! Requests: which call they are, who may make it, and how large it may be.
+//!
+//! A shell reads the head, asks [`Call::of`], reads the body up to [`Call::body_limit`], asks
+//! [`Front::admit`] over the raw bytes, and only then parses the body.
+
+mod tokens;
+
+use zaki_envelope::{
+    SandboxName, Timestamp, TurnId, ZakiUserId,
+    signature::{Keyring, Message},
+    wire::TurnRequest,
+};
+
+pub use tokens::Tokens;
+
+/// What a request asks for. Each path has exactly one method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// `GET /health`: the edge itself is up.
+    Health,
+    /// `POST /v1/users/{user}/turns`: run a turn, or attach to it; Server-Sent Events back.
+    Turn {
+        /// Whose sandbox.
+        user: ZakiUserId,
+    },
+    /// `GET /v1/users/{user}/turns/{turn}?after=seq`: its events after `seq`.
+    Events {
+        /// Whose turn.
+        user: ZakiUserId,
+        /// Which.
+        turn: TurnId,
+        /// The last event the reader has; 0: none.
+        after: u64,
+    },
+    /// `POST /v1/users/{user}/turns/{turn}/abort`: stop it; its events tell the end.
+    Abort {
+        /// Whose turn.
+        user: ZakiUserId,
+        /// Which.
+        turn: TurnId,
+    },
+    /// `POST /v1/users/{user}/wake`: a turn is about to come.
+    Wake {
+        /// Whose sandbox.
+        user: ZakiUserId,
+    },
+    /// `POST /model/v1/chat/completions`: a sandbox calls its model.
+    Chat,
+    /// `GET /model/v1/models`: a sandbox asks which models there are.
+    Models,
+}
+
+/// Who made a call, proven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// Nobody in particular; the call needs no proof.
+    Anyone,
+    /// A hub that holds a signing key.
+    Hub,
+    /// This sandbox.
+    Sandbox(SandboxName),
+}
+
+/// Why a request goes no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No such path, or nothing is known by that id.
+    #[error("there is nothing here")]
+    NotFound,
+    /// The path takes another method.
+    #[error("this path takes {allow} only")]
+    Method {
+        /// The one it takes.
+        allow: &'static str,
+    },
+    /// Neither signature nor token proves the caller. Says no more on purpose.
+    #[error("the caller is not known")]
+    Unauthorized,
+    /// The body is larger than the call takes.
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge {
+        /// In bytes.
+        limit: usize,
+    },
+    /// The body is not what the call takes.
+    #[error("{0}")]
+    Malformed(&'static str),
+    /// It was here once and is no longer kept.
+    #[error("the events of this turn are no longer kept")]
+    Gone,
+    /// The edge is going down; the same request may be made again.
+    #[error("the edge is stopping")]
+    Unavailable,
+}
+
+impl Refusal {
+    /// The HTTP status to answer with.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Malformed(_) => 400,
+            Self::Unauthorized => 401,
+            Self::NotFound => 404,
+            Self::Method { .. } => 405,
+            Self::Gone => 410,
+            Self::TooLarge { .. } => 413,
+            Self::Unavailable => 503,
+        }
+    }
+}
+
+/// What proves the caller of a call.
+enum Proof {
+    None,
+    Signature,
+    Token,
+}
+
+impl Call {
+    /// Reads the request line. Unknown paths and malformed ids are both [`Refusal::NotFound`].
+    pub fn of(method: &str, path: &str, query: Option<&str>) -> Result<Self, Refusal> {
+        let call = Self::at(path, query.unwrap_or_default()).ok_or(Refusal::NotFound)?;
+        if call.method() == method {
+            Ok(call)
+        } else {
+            Err(Refusal::Method {
+                allow: call.method(),
+            })
+        }
+    }
+
+    fn at(path: &str, query: &str) -> Option<Self> {
+        let mut pieces = path.strip_prefix('/')?.split('/');
+        let call = match (pieces.next()?, pieces.next()) {
+            ("health", None) => Self::Health,
+            ("model", Some("v1")) => match (pieces.next()?, pieces.next()) {
+                ("chat", Some("completions")) => Self::Chat,
+                ("models", None) => Self::Models,
+                _ => return None,
+            },
+            ("v1", Some("users")) => {
+                Self::of_user(pieces.next()?.parse().ok()?, &mut pieces, query)?
+            }
+            _ => return None,
+        };
+        pieces.next().is_none().then_some(call)
+    }
+
+    fn of_user<'p>(
+        user: ZakiUserId,
+        pieces: &mut impl Iterator<Item = &'p str>,
+        query: &str,
+    ) -> Option<Self> {
+        match (pieces.next()?, pieces.next()) {
+            ("wake", None) => Some(Self::Wake { user }),
+            ("turns", None) => Some(Self::Turn { user }),
+            ("turns", Some(turn)) => {
+                let turn = turn.parse().ok()?;
+                match pieces.next() {
+                    None => Some(Self::Events {
+                        user,
+                        turn,
+                        after: after(query)?,
+                    }),
+                    Some("abort") => Some(Self::Abort { user, turn }),
+                    Some(_) => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    const fn method(self) -> &'static str {
+        match self {
+            Self::Health | Self::Events { .. } | Self::Models => "GET",
+            Self::Turn { .. } | Self::Abort { .. } | Self::Wake { .. } | Self::Chat => "POST",
+        }
+    }
+
+    /// The largest body the call takes, in bytes.
+    pub const fn body_limit(self) -> usize {
+        match self {
+            // Text and references; media travel apart.
+            Self::Turn { .. } => 1024 * 1024,
+            // A whole conversation with inlined pictures; OpenClaw's own frames end at 25 MiB.
+            Self::Chat => 32 * 1024 * 1024,
+            _ => 16 * 1024,
+        }
+    }
+
+    const fn proof(self) -> Proof {
+        match self {
+            Self::Health => Proof::None,
+            Self::Chat | Self::Models => Proof::Token,
+            _ => Proof::Signature,
+        }
+    }
+}
+
+/// `after=<seq>`; nothing means from the start, anything else is malformed.
+fn after(query: &str) -> Option<u64> {
+    match query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("after="))
+    {
+        Some(seq) => seq.parse().ok(),
+        None => Some(0),
+    }
+}
+
+/// What the front knows callers by.
+#[derive(Clone, Copy)]
+pub struct Front<'a> {
+    /// The hubs' keys.
+    pub keys: &'a Keyring,
+    /// The sandboxes' tokens.
+    pub tokens: &'a Tokens,
+}
+
+impl Front<'_> {
+    /// Proves who makes `call`, over the raw bytes. `header` looks a header up by its lowercase name.
+    pub fn admit<'h>(
+        self,
+        call: Call,
+        header: impl Fn(&str) -> Option<&'h str>,
+        message: Message<'_>,
+        now: Timestamp,
+    ) -> Result<Caller, Refusal> {
+        match call.proof() {
+            Proof::None => Ok(Caller::Anyone),
+            Proof::Signature => match self.keys.verify(header, message, now) {
+                Ok(()) => Ok(Caller::Hub),
+                Err(_) => Err(Refusal::Unauthorized),
+            },
+            Proof::Token => header("authorization")
+                .and_then(|value| value.strip_prefix("Bearer "))
+                .and_then(|token| self.tokens.owner(token))
+                .map(|name| Caller::Sandbox(name.clone()))
+                .ok_or(Refusal::Unauthorized),
+        }
+    }
+}
+
+/// Reads the body of [`Call::Turn`] and names the sandbox it is for.
+pub fn parse_turn(user: ZakiUserId, body: &[u8]) -> Result<(SandboxName, TurnRequest), Refusal> {
+    let request: TurnRequest = serde_json::from_slice(body)
+        .map_err(|_| Refusal::Malformed("the body is not a turn request"))?;
+    let sandbox = SandboxName::new(user, &request.sandbox)
+        .map_err(|_| Refusal::Malformed("the sandbox has no valid name"))?;
+    if request.parts.is_empty() {
+        return Err(Refusal::Malformed("the turn has no parts"));
+    }
+    Ok((sandbox, request))
+}
+
+#[cfg(test)]
+mod tests;

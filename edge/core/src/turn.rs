@@ -1,0 +1,266 @@
+//! What the edge keeps of a turn's events: who started it, the text so far, and its end.
+
+use serde::{Deserialize, Serialize};
+use zaki_envelope::{
+    Timestamp,
+    wire::{ErrorCode, TurnEvent, TurnEventKind},
+};
+
+/// How long a turn's events can be read after its end, in milliseconds: 24 h.
+pub const KEPT_MS: i64 = 24 * 3_600_000;
+/// How long it is known that there was such a turn, so that it is never run again: 8 days, beyond
+/// every platform's retry window.
+pub const KNOWN_MS: i64 = 8 * 24 * 3_600_000;
+
+/// Whether the events of a turn that ended at `ended` can still be read at `now`.
+pub const fn is_kept(ended: Timestamp, now: Timestamp) -> bool {
+    now.since(ended) < KEPT_MS
+}
+
+/// The events of one turn, coalesced. The sandbox numbers them from 1 and nobody renumbers; what a
+/// later reader misses are deltas whose text the coalesced one holds, and tool events.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TurnLog {
+    last_seq: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    started: Option<TurnEvent>,
+    /// Number of the last delta in `text`.
+    #[serde(default)]
+    text_seq: u64,
+    #[serde(default)]
+    text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    end: Option<TurnEvent>,
+}
+
+impl TurnLog {
+    /// Takes the next event; `false`: it is a repeat or follows the end, and goes to nobody.
+    /// Events numbered 0 are the edge's own (waking): passed on, never kept.
+    pub fn push(&mut self, event: &TurnEvent) -> bool {
+        if self.end.is_some() {
+            return false;
+        }
+        if event.seq == 0 {
+            return !event.kind.is_end();
+        }
+        if event.seq <= self.last_seq {
+            return false;
+        }
+        self.last_seq = event.seq;
+        self.keep(event);
+        true
+    }
+
+    fn keep(&mut self, event: &TurnEvent) {
+        match &event.kind {
+            TurnEventKind::Started { .. } => self.started = Some(event.clone()),
+            TurnEventKind::Delta { text, replace } => {
+                if *replace {
+                    self.text.clear();
+                }
+                self.text.push_str(text);
+                self.text_seq = event.seq;
+            }
+            kind if kind.is_end() => {
+                self.text = String::new();
+                self.end = Some(event.clone());
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends the turn from outside, as its next event; `None` when it has ended already.
+    pub fn fail(&mut self, code: ErrorCode, message: &str) -> Option<TurnEvent> {
+        self.finish(TurnEventKind::Error {
+            code,
+            message: message.to_owned(),
+        })
+    }
+
+    /// Ends it as aborted, with the text so far; `None` when it has ended already.
+    pub fn abort(&mut self) -> Option<TurnEvent> {
+        let text = self.text.clone();
+        self.finish(TurnEventKind::Final {
+            text,
+            usage: zaki_envelope::wire::Usage::default(),
+            aborted: true,
+        })
+    }
+
+    fn finish(&mut self, kind: TurnEventKind) -> Option<TurnEvent> {
+        let seq = self.last_seq.saturating_add(1);
+        let event = TurnEvent { seq, kind };
+        self.push(&event).then_some(event)
+    }
+
+    /// What a reader who has everything up to `seq` still needs, in order.
+    pub fn after(&self, seq: u64) -> Vec<TurnEvent> {
+        let text = (self.text_seq > 0 && self.end.is_none()).then(|| TurnEvent {
+            seq: self.text_seq,
+            kind: TurnEventKind::Delta {
+                text: self.text.clone(),
+                replace: true,
+            },
+        });
+        let kept = [self.started.clone(), text, self.end.clone()];
+        kept.into_iter()
+            .flatten()
+            .filter(|event| event.seq > seq)
+            .collect()
+    }
+
+    /// Number of the last event taken; 0: none.
+    pub const fn last_seq(&self) -> u64 {
+        self.last_seq
+    }
+
+    /// `Final` or `Error`, once it has come.
+    pub const fn end(&self) -> Option<&TurnEvent> {
+        self.end.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use zaki_envelope::wire::{AgentInfo, Usage, WakeStage};
+
+    use super::*;
+
+    fn event(seq: u64, kind: TurnEventKind) -> TurnEvent {
+        TurnEvent { seq, kind }
+    }
+
+    fn started(seq: u64) -> TurnEvent {
+        let agent = AgentInfo {
+            name: "openclaw".into(),
+            version: "1".into(),
+        };
+        event(seq, TurnEventKind::Started { agent })
+    }
+
+    fn delta(seq: u64, text: &str, replace: bool) -> TurnEvent {
+        let text = text.to_owned();
+        event(seq, TurnEventKind::Delta { text, replace })
+    }
+
+    fn done(seq: u64, text: &str) -> TurnEvent {
+        let kind = TurnEventKind::Final {
+            text: text.into(),
+            usage: Usage::default(),
+            aborted: false,
+        };
+        event(seq, kind)
+    }
+
+    fn log(events: &[TurnEvent]) -> TurnLog {
+        let mut log = TurnLog::default();
+        for event in events {
+            log.push(event);
+        }
+        log
+    }
+
+    #[test]
+    fn a_late_reader_gets_the_text_at_once() {
+        let tool = event(
+            3,
+            TurnEventKind::Tool {
+                name: "x".into(),
+                phase: "start".into(),
+            },
+        );
+        let log = log(&[started(1), delta(2, "a", false), tool, delta(4, "b", false)]);
+        assert_eq!(log.after(0), [started(1), delta(4, "ab", true)]);
+        assert_eq!(log.after(2), [delta(4, "ab", true)]);
+        assert_eq!(log.after(4), []);
+        assert_eq!(log.last_seq(), 4);
+    }
+
+    #[test]
+    fn a_replacing_delta_voids_the_text_before_it() {
+        let log = log(&[
+            delta(1, "wrong", false),
+            delta(2, "r", true),
+            delta(3, "ight", false),
+        ]);
+        assert_eq!(log.after(0), [delta(3, "right", true)]);
+    }
+
+    #[test]
+    fn after_the_end_only_start_and_end_are_kept() {
+        let mut log = log(&[started(1), delta(2, "a", false), done(3, "ab")]);
+        assert_eq!(log.after(0), [started(1), done(3, "ab")]);
+        assert_eq!(log.end(), Some(&done(3, "ab")));
+        assert!(!log.push(&delta(4, "late", false)));
+        assert_eq!(log.fail(ErrorCode::Timeout, "late"), None);
+        assert_eq!(log.abort(), None);
+        assert_eq!(log.after(3), []);
+    }
+
+    #[test]
+    fn an_end_made_here_takes_the_next_number() {
+        let mut failed = log(&[started(1), delta(2, "a", false)]);
+        let end = failed.fail(ErrorCode::Sandbox, "it went away").unwrap();
+        assert_eq!(end.seq, 3);
+        let mut never = TurnLog::default();
+        assert_eq!(never.fail(ErrorCode::Sandbox, "x").unwrap().seq, 1);
+        let mut stopped = log(&[delta(1, "half", false)]);
+        let end = stopped.abort().unwrap();
+        assert!(
+            matches!(end.kind, TurnEventKind::Final { ref text, aborted: true, .. } if text == "half")
+        );
+    }
+
+    #[test]
+    fn waking_is_passed_on_and_not_kept() {
+        let mut log = TurnLog::default();
+        let waking = event(
+            0,
+            TurnEventKind::Waking {
+                stage: WakeStage::Queued,
+            },
+        );
+        assert!(log.push(&waking) && log.push(&waking));
+        assert_eq!(log.after(0), []);
+        assert!(!log.push(&done(0, "an end needs a number")));
+        assert!(log.end().is_none());
+    }
+
+    #[test]
+    fn events_are_kept_for_a_day() {
+        let ended = Timestamp::from_ms(5);
+        assert!(is_kept(ended, ended.plus_ms(KEPT_MS - 1)));
+        assert!(!is_kept(ended, ended.plus_ms(KEPT_MS)));
+    }
+
+    proptest! {
+        /// Reading live, and losing the stream at any point and resuming, end in the same text.
+        #[test]
+        fn resuming_anywhere_shows_the_same_text(
+            pieces in prop::collection::vec(("[a-c]{0,3}", any::<bool>()), 0..8),
+            cut in 0_usize..10,
+        ) {
+            let mut events = vec![started(1)];
+            for (n, (text, replace)) in pieces.iter().enumerate() {
+                events.push(delta(n as u64 + 2, text, *replace));
+            }
+            let cut = cut.min(events.len());
+            let mut log = TurnLog::default();
+            let mut reader = TurnLog::default();
+            for (n, event) in events.iter().enumerate() {
+                prop_assert!(log.push(event));
+                prop_assert!(!log.push(event), "a repeat goes to nobody");
+                if n < cut {
+                    reader.push(event);
+                }
+            }
+            for event in log.after(reader.last_seq()) {
+                prop_assert!(reader.push(&event));
+            }
+            prop_assert_eq!(reader.text, log.text.clone());
+            let stored = serde_json::to_string(&log).unwrap();
+            prop_assert_eq!(serde_json::from_str::<TurnLog>(&stored).unwrap(), log);
+        }
+    }
+}
