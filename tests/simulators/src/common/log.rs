@@ -1,0 +1,165 @@
+//! A bounded record that can be searched and waited on.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::lock;
+
+/// How many entries a log keeps; the oldest go first.
+const CAPACITY: usize = 10_000;
+
+/// Nothing that was waited for came in time.
+#[derive(Debug, thiserror::Error)]
+#[error("not seen within {waited:?}: {seen} other entries")]
+pub struct NotSeen {
+    /// How long was waited.
+    pub waited: Duration,
+    /// How many entries there were instead.
+    pub seen: usize,
+}
+
+/// What happened, oldest first. Clones share the same record.
+#[derive(Debug)]
+pub struct Log<T> {
+    entries: Arc<Mutex<VecDeque<T>>>,
+    pushed: Arc<watch::Sender<u64>>,
+}
+
+impl<T> Clone for Log<T> {
+    fn clone(&self) -> Self {
+        Self {
+            entries: Arc::clone(&self.entries),
+            pushed: Arc::clone(&self.pushed),
+        }
+    }
+}
+
+impl<T: Clone> Default for Log<T> {
+    fn default() -> Self {
+        Self {
+            entries: Arc::default(),
+            pushed: Arc::new(watch::Sender::new(0)),
+        }
+    }
+}
+
+impl<T: Clone> Log<T> {
+    pub(crate) fn push(&self, entry: T) {
+        let mut entries = lock(&self.entries);
+        if entries.len() == CAPACITY {
+            entries.pop_front();
+        }
+        entries.push_back(entry);
+        drop(entries);
+        self.pushed.send_modify(|n| *n += 1);
+    }
+
+    /// Everything kept, oldest first.
+    pub fn all(&self) -> Vec<T> {
+        lock(&self.entries).iter().cloned().collect()
+    }
+
+    /// How many entries were ever pushed (also those no longer kept).
+    pub fn len(&self) -> u64 {
+        *self.pushed.borrow()
+    }
+
+    /// Nothing was ever pushed.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The newest entry.
+    pub fn last(&self) -> Option<T> {
+        lock(&self.entries).back().cloned()
+    }
+
+    /// The entries that `wanted` accepts, oldest first.
+    pub fn matching(&self, wanted: impl Fn(&T) -> bool) -> Vec<T> {
+        lock(&self.entries)
+            .iter()
+            .filter(|e| wanted(e))
+            .cloned()
+            .collect()
+    }
+
+    /// Forget everything kept.
+    pub fn clear(&self) {
+        lock(&self.entries).clear();
+    }
+
+    /// The first entry, past or to come, that `wanted` accepts.
+    pub async fn wait_for(
+        &self,
+        wanted: impl Fn(&T) -> bool,
+        within: Duration,
+    ) -> Result<T, NotSeen> {
+        let mut found = self.wait_for_count(1, wanted, within).await?;
+        found.pop().ok_or(NotSeen {
+            waited: within,
+            seen: 0,
+        })
+    }
+
+    /// The first `count` entries, past or to come, that `wanted` accepts.
+    pub async fn wait_for_count(
+        &self,
+        count: usize,
+        wanted: impl Fn(&T) -> bool,
+        within: Duration,
+    ) -> Result<Vec<T>, NotSeen> {
+        let mut pushed = self.pushed.subscribe();
+        let search = async {
+            loop {
+                pushed.borrow_and_update();
+                let mut found = self.matching(&wanted);
+                if found.len() >= count {
+                    found.truncate(count);
+                    return found;
+                }
+                // The sender lives as long as self, so this only ever waits.
+                let _ = pushed.changed().await;
+            }
+        };
+        tokio::time::timeout(within, search)
+            .await
+            .map_err(|_| NotSeen {
+                waited: within,
+                seen: lock(&self.entries).len(),
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn waits_for_what_comes_later_and_finds_what_came_before() {
+        let log = Log::default();
+        log.push(1);
+        let waiting = tokio::spawn({
+            let log = log.clone();
+            async move { log.wait_for(|n| *n == 2, Duration::from_secs(5)).await }
+        });
+        tokio::task::yield_now().await;
+        log.push(2);
+        assert_eq!(waiting.await.unwrap().unwrap(), 2);
+        assert_eq!(log.wait_for(|n| *n == 1, Duration::ZERO).await.unwrap(), 1);
+        assert!(log.wait_for(|n| *n == 3, Duration::ZERO).await.is_err());
+    }
+
+    #[test]
+    fn keeps_the_newest_within_its_capacity() {
+        let log = Log::default();
+        for n in 0..=CAPACITY {
+            log.push(n);
+        }
+        assert_eq!(log.all().len(), CAPACITY);
+        assert_eq!(log.all().first(), Some(&1));
+        assert_eq!(log.len(), CAPACITY as u64 + 1);
+    }
+}

@@ -1,0 +1,70 @@
+//! An HTTP server that can drop a connection instead of answering, and stops at once.
+
+use std::io;
+use std::net::Ipv4Addr;
+
+use axum::Router;
+use axum::body::Body;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+/// Put into a response's extensions: close the connection instead of sending the response.
+#[derive(Clone, Copy)]
+pub(crate) struct HangUp;
+
+#[derive(Debug, thiserror::Error)]
+#[error("hung up on purpose")]
+struct HungUp;
+
+/// A free port of 127.0.0.1 and its base URL. Requests queue up until [`serve`] takes them.
+pub(crate) async fn listen() -> io::Result<(TcpListener, String)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    Ok((listener, url))
+}
+
+/// Serves until `stop`; then every connection is cut.
+pub(crate) fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    tokio::spawn(async move {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Some(_) = connections.join_next() => {}
+                accepted = listener.accept() => {
+                    if let Ok((stream, _)) = accepted {
+                        connections.spawn(connection(stream, router.clone()));
+                    }
+                }
+            }
+        }
+    });
+}
+
+async fn connection(stream: TcpStream, router: Router) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request: Request<Incoming>| answer(router.clone(), request));
+    // An error here is a client that went away, or our own hanging up.
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await;
+}
+
+async fn answer(router: Router, request: Request<Incoming>) -> Result<Response<Body>, HungUp> {
+    let response = match router.oneshot(request.map(Body::new)).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    match response.extensions().get::<HangUp>() {
+        Some(_) => Err(HungUp),
+        None => Ok(response),
+    }
+}
