@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::cache::{Cache, is_root};
 use crate::step::{Outcome, output, run};
@@ -39,17 +39,10 @@ pub(crate) fn cargo_deny(cache: &Cache) -> Result<Outcome> {
 /// Node and OpenClaw, by the product's own installer.
 pub(crate) fn runtime(cache: &Cache) -> Result<Outcome> {
     require("npm", "npm")?;
-    let args = [
-        "run",
-        "--quiet",
-        "--package",
-        "zaki",
-        "--",
-        "runtime",
-        "install",
-        "--dir",
-    ];
-    run(cargo().args(args).arg(cache.dir("runtime")?))?;
+    let dir = cache.dir("runtime")?;
+    let install = "run --quiet --package zaki -- runtime install --dir".split(' ');
+    run(cargo().args(install).arg(&dir))?;
+    ensure!(fs::read_dir(&dir)?.next().is_some(), "`zaki runtime install` installed nothing");
     Ok(Outcome::passed())
 }
 

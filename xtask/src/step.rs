@@ -69,12 +69,15 @@ impl Report {
     /// Prints the table; success only when nothing failed.
     pub(crate) fn close(self) -> ExitCode {
         println!("\n{self}");
-        let failed = self.rows.iter().any(|row| row.result.is_err());
-        if failed {
+        if self.failed() {
             ExitCode::FAILURE
         } else {
             ExitCode::SUCCESS
         }
+    }
+
+    fn failed(&self) -> bool {
+        self.rows.iter().any(|row| row.result.is_err())
     }
 }
 
@@ -133,21 +136,28 @@ fn shown(command: &Command) -> String {
 mod tests {
     use super::*;
 
+    /// A report that nobody printed: what this test says is not what the tests of Zaki skipped.
     fn report(last: Result<Outcome>) -> Report {
-        let mut report = Report::default();
-        report.step("one", || Ok(Outcome::passed()));
-        report.step("two", || last);
-        report
+        let row = |name, result| Row {
+            name,
+            result,
+            took: Duration::ZERO,
+        };
+        let rows = vec![row("one", Ok(Outcome::passed())), row("two", last)];
+        Report {
+            rows,
+            notes: Vec::new(),
+        }
     }
 
     #[test]
     fn only_a_failure_fails_and_a_skip_shows() {
         let skipped = report(Ok(Outcome::Skipped("no network".into())));
         assert!(skipped.to_string().contains("SKIPPED: no network"));
-        assert_eq!(skipped.close(), ExitCode::SUCCESS);
+        assert!(!skipped.failed());
         let failed = report(Err(anyhow::anyhow!("broken")));
         assert!(failed.to_string().contains("FAILED: broken"));
-        assert_eq!(failed.close(), ExitCode::FAILURE);
+        assert!(failed.failed());
     }
 
     #[test]
