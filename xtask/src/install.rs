@@ -42,7 +42,10 @@ pub(crate) fn runtime(cache: &Cache) -> Result<Outcome> {
     let dir = cache.dir("runtime")?;
     let install = "run --quiet --package zaki -- runtime install --dir".split(' ');
     run(cargo().args(install).arg(&dir))?;
-    ensure!(fs::read_dir(&dir)?.next().is_some(), "`zaki runtime install` installed nothing");
+    ensure!(
+        fs::read_dir(&dir)?.next().is_some(),
+        "`zaki runtime install` installed nothing"
+    );
     Ok(Outcome::passed())
 }
 
