@@ -1,1 +1,23 @@
-//! Under construction.
+//! The durable memory of the hub: what came in, which turn answers it, what leaves. One trait of
+//! domain operations, each of them one commit; SQLite behind it.
+//!
+//! Not for who is who (identity), nor for the agent's conversation (that is OpenClaw's).
+
+mod delivery;
+mod error;
+mod fence;
+mod inbound;
+mod ledger;
+mod sqlite;
+mod turn;
+
+pub use delivery::{Claimed, Delivery, DeliveryEnd, DeliveryFilter, DeliveryState, NewDelivery};
+pub use error::Error;
+pub use fence::Fence;
+pub use inbound::{
+    Accepted, Batch, CursorUpdate, DeadLetter, DeadRecord, InboundFilter, InboundRecord,
+    InboundState, NewInbound, SettleReason,
+};
+pub use ledger::{Counts, Ledger, Recovery, Retention};
+pub use sqlite::SqliteLedger;
+pub use turn::{Finish, NewTurn, OpenTurn, ReplyPlan, TurnEnd};

@@ -1,0 +1,151 @@
+//! What leaves: stored before it is sent, claimed by one sender, settled by what the platform said.
+
+use std::fmt;
+
+use serde::Serialize;
+use zaki_envelope::{Address, DeliveryId, MessageId, Outbound, ReplyHandle, Timestamp, TurnId};
+
+/// A message that is to leave.
+#[derive(Clone)]
+pub struct NewDelivery {
+    /// Ours; also the idempotency key towards the platform, where it takes one. Mint it from the
+    /// time: old ones are found by it.
+    pub id: DeliveryId,
+    /// The turn it answers; none for a notice.
+    pub turn: Option<TurnId>,
+    /// Where to. Its `handle` is not stored.
+    pub address: Address,
+    /// What.
+    pub outbound: Outbound,
+    /// Order inside one reply, from 0: a part leaves only when all lower ones to the same address
+    /// have been sent. One reply is what one turn, or one call of `post`, sends to one address.
+    pub part: u32,
+    /// Not earlier; the epoch for at once. Kept by whoever schedules, not checked by a claim.
+    pub not_before: Timestamp,
+}
+
+/// Where a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// To be sent.
+    Pending,
+    /// Somebody is sending it.
+    Sending,
+    /// The platform has it.
+    Sent,
+    /// The platform may have it. Not sent again by itself.
+    Unknown,
+    /// It will not be sent.
+    Dead,
+}
+
+/// A delivery as stored.
+#[derive(Clone, PartialEq, Serialize)]
+pub struct Delivery {
+    /// Ours.
+    pub id: DeliveryId,
+    /// The turn it answers.
+    pub turn: Option<TurnId>,
+    /// Where to.
+    pub address: Address,
+    /// What.
+    pub outbound: Outbound,
+    /// Order inside its reply.
+    pub part: u32,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// How often it has been claimed.
+    pub attempts: u32,
+    /// Not earlier.
+    pub not_before: Timestamp,
+    /// Why it waits, is unknown or is dead.
+    pub reason: Option<String>,
+    /// The platform's ids of what was sent.
+    pub receipt: Vec<MessageId>,
+    /// Since when it stands there.
+    pub changed_at: Timestamp,
+}
+
+/// A delivery that is ours alone to send, now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claimed {
+    /// What to send, in state `sending`.
+    pub delivery: Delivery,
+    /// A live right to answer that one of the turn's messages brought from this very address, the
+    /// newest first. One use has been taken; `uses_left` still counts it.
+    pub handle: Option<ReplyHandle>,
+}
+
+/// What the platform said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeliveryEnd {
+    /// Sent.
+    Sent {
+        /// Its ids there.
+        receipt: Vec<MessageId>,
+    },
+    /// Certainly not sent; try again. A use of a reply handle is given back.
+    Retry {
+        /// When.
+        not_before: Timestamp,
+        /// Why; never message text or tokens.
+        reason: String,
+    },
+    /// It may have been sent. Later parts of the reply wait until this one is settled otherwise.
+    Unknown {
+        /// Why we cannot tell.
+        reason: String,
+    },
+    /// It will not be sent; nor will the later parts of its reply.
+    Dead {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl DeliveryEnd {
+    /// The state it leads to.
+    pub const fn state(&self) -> DeliveryState {
+        match self {
+            Self::Sent { .. } => DeliveryState::Sent,
+            Self::Retry { .. } => DeliveryState::Pending,
+            Self::Unknown { .. } => DeliveryState::Unknown,
+            Self::Dead { .. } => DeliveryState::Dead,
+        }
+    }
+}
+
+/// Which deliveries to list, newest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeliveryFilter {
+    /// At most so many.
+    pub limit: u32,
+    /// Older than this one, for the next page.
+    pub before: Option<DeliveryId>,
+    /// In this state only.
+    pub state: Option<DeliveryState>,
+}
+
+impl fmt::Debug for NewDelivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewDelivery")
+            .field("id", &self.id)
+            .field("turn", &self.turn)
+            .field("part", &self.part)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("id", &self.id)
+            .field("turn", &self.turn)
+            .field("part", &self.part)
+            .field("state", &self.state)
+            .field("attempts", &self.attempts)
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,28 @@
+//! Why the ledger did not do it.
+
+use zaki_envelope::{InboundId, TurnId};
+
+/// Why the ledger did not do it. Nothing of the call has been kept.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] zaki_store::Error),
+    /// Somebody else holds the lease by now: stop working on what it covers.
+    #[error("the right to write has passed to another hub")]
+    Fenced,
+    /// It has been joined to a turn or settled already, or never accepted.
+    #[error("message {0} is not waiting for a turn")]
+    NotAccepted(InboundId),
+    /// No such turn.
+    #[error("no turn {0} in the ledger")]
+    UnknownTurn(TurnId),
+}
+
+impl Error {
+    /// Whether the same call may succeed later; a webhook then answers 503 and the platform comes
+    /// again.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_transient())
+    }
+}

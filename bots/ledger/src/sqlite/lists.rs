@@ -1,0 +1,26 @@
+//! What the command line and `/ready` show.
+
+use rusqlite::params;
+use zaki_store::{Text, Tx};
+
+use super::{rows, sql};
+use crate::{Counts, DeadRecord, Delivery, DeliveryFilter, Error, InboundFilter, InboundRecord};
+
+pub(super) fn inbounds(tx: &Tx<'_>, filter: InboundFilter) -> Result<Vec<InboundRecord>, Error> {
+    let row = params![filter.limit, filter.before.map(Text), filter.state];
+    Ok(tx.all(sql::INBOUNDS, row, rows::inbound_record)?)
+}
+
+pub(super) fn dead(tx: &Tx<'_>, limit: u32) -> Result<Vec<DeadRecord>, Error> {
+    Ok(tx.all(sql::DEAD_LETTERS, params![limit], rows::dead_record)?)
+}
+
+pub(super) fn deliveries(tx: &Tx<'_>, filter: DeliveryFilter) -> Result<Vec<Delivery>, Error> {
+    let row = params![filter.limit, filter.before.map(Text), filter.state];
+    Ok(tx.all(sql::DELIVERIES, row, rows::delivery)?)
+}
+
+pub(super) fn counts(tx: &Tx<'_>) -> Result<Counts, Error> {
+    let counts = tx.one(sql::COUNTS, [], rows::counts)?;
+    Ok(counts.unwrap_or_default())
+}

@@ -1,0 +1,69 @@
+//! A turn: one question to the agent, made of one or more messages, and its end.
+
+use zaki_envelope::wire::ErrorCode;
+use zaki_envelope::{
+    Address, Inbound, InboundId, MessageId, SandboxKind, SessionKey, Timestamp, TurnId, ZakiUserId,
+};
+
+use crate::Claimed;
+
+/// A turn that begins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewTurn {
+    /// Its idempotency key all the way down.
+    pub id: TurnId,
+    /// Whose it is.
+    pub user: ZakiUserId,
+    /// In which conversation with the agent.
+    pub session: SessionKey,
+    /// In which of the person's sandboxes.
+    pub sandbox: SandboxKind,
+    /// The messages it answers, in order; each of them accepted and in no other turn.
+    pub inbounds: Vec<InboundId>,
+    /// Where the answer goes.
+    pub reply: ReplyPlan,
+    /// When it begins.
+    pub at: Timestamp,
+}
+
+/// Where an answer goes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReplyPlan {
+    /// The place. Its `handle` is not stored: the ledger finds a live one when it is needed.
+    pub address: Address,
+    /// The message it answers, where the channel shows that.
+    pub reply_to: Option<MessageId>,
+}
+
+/// A turn found running at start: to be resumed at the edge by its id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenTurn {
+    /// As it began.
+    pub turn: NewTurn,
+    /// The messages it answers, in order.
+    pub inbounds: Vec<Inbound>,
+}
+
+/// How a turn ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnEnd {
+    /// With an answer (an empty one, too).
+    Finished,
+    /// Without.
+    Failed {
+        /// Which kind of failure.
+        code: ErrorCode,
+    },
+    /// Stopped by the person.
+    Aborted,
+}
+
+/// What became of a call to end a turn.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Finish {
+    /// Whether this call ended it. If not, it had ended before: nothing has changed, and the
+    /// deliveries of this call are not stored.
+    pub applied: bool,
+    /// The first delivery, if it was to be claimed at once: send it now.
+    pub first: Option<Claimed>,
+}

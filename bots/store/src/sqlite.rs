@@ -1,0 +1,181 @@
+//! One SQLite database: a writer thread in front, a few readers beside it.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::spawn_blocking;
+
+use crate::writer::{self, Job, Write};
+use crate::{Error, Schema, Tx, file};
+
+/// Writes that may wait; one more is answered `Busy`, so that a stalled disk cannot eat the memory.
+const QUEUE: usize = 1024;
+/// Reads at a time.
+const READERS: usize = 4;
+
+/// An open database. Clones share it; it closes when the last one is dropped.
+#[derive(Clone)]
+pub struct Sqlite {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    counters: Arc<Counters>,
+    queue: Mutex<Option<SyncSender<Box<dyn Job>>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    idle: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+}
+
+/// What has been committed since opening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Transactions, each with one `fsync`.
+    pub commits: u64,
+    /// Writes in them.
+    pub writes: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    commits: AtomicU64,
+    writes: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn count(&self, writes: usize) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.writes.fetch_add(writes as u64, Ordering::Relaxed);
+    }
+}
+
+impl Sqlite {
+    /// Opens the database at `path`, making and migrating it as needed. Blocks for milliseconds.
+    pub fn open(path: impl AsRef<Path>, schema: &Schema) -> Result<Self, Error> {
+        let path = path.as_ref().to_owned();
+        file::prepare(&path)?;
+        let mut conn = file::open_writer(&path)?;
+        schema.apply(&mut conn, &path)?;
+        let (queue, jobs) = sync_channel(QUEUE);
+        let counters = Arc::new(Counters::default());
+        let thread = {
+            let (file, counters) = (path.clone(), counters.clone());
+            std::thread::Builder::new()
+                .name(format!("store-{}", schema.name))
+                .spawn(move || writer::run(&conn, &file, &jobs, &counters))
+                .map_err(|error| Error::unwritable(&path, error))?
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                path,
+                counters,
+                queue: Mutex::new(Some(queue)),
+                thread: Mutex::new(Some(thread)),
+                idle: Mutex::default(),
+                permits: Semaphore::new(READERS),
+            }),
+        })
+    }
+
+    /// Runs `work` in a transaction, alone or together with others that wait, and answers after
+    /// the commit. When `work` fails, only what it did is undone. Dropping the future does not
+    /// take a queued write back.
+    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.submit(Box::new(Write::new(work, reply)))?;
+        answer.await.unwrap_or_else(|_| Err(self.closed().into()))
+    }
+
+    /// Runs `work` on a consistent snapshot, beside the writer.
+    pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let Ok(_permit) = self.inner.permits.acquire().await else {
+            return Err(self.closed().into());
+        };
+        let inner = self.inner.clone();
+        let done = spawn_blocking(move || inner.snapshot(work)).await;
+        done.unwrap_or_else(|_| Err(self.closed().into()))
+    }
+
+    /// Finishes the waiting writes and closes; later calls get [`Error::Closed`].
+    pub async fn close(&self) {
+        self.inner.permits.close();
+        lock(&self.inner.queue).take();
+        let thread = lock(&self.inner.thread).take();
+        if let Some(thread) = thread {
+            // It ends with the queue; its own panic has been caught and answered.
+            let _ = spawn_blocking(move || thread.join()).await;
+        }
+        lock(&self.inner.idle).clear();
+    }
+
+    /// What has been committed since opening.
+    pub fn stats(&self) -> Stats {
+        let counters = &self.inner.counters;
+        Stats {
+            commits: counters.commits.load(Ordering::Relaxed),
+            writes: counters.writes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    fn submit(&self, job: Box<dyn Job>) -> Result<(), Error> {
+        let queue = lock(&self.inner.queue);
+        let Some(queue) = queue.as_ref() else {
+            return Err(self.closed());
+        };
+        queue.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => Error::Busy {
+                path: self.inner.path.clone(),
+            },
+            TrySendError::Disconnected(_) => self.closed(),
+        })
+    }
+
+    fn closed(&self) -> Error {
+        Error::Closed {
+            path: self.inner.path.clone(),
+        }
+    }
+}
+
+impl Inner {
+    fn snapshot<T, E: From<Error>>(
+        &self,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let idle = lock(&self.idle).pop();
+        let conn = idle.map_or_else(|| file::open_reader(&self.path), Ok)?;
+        let tx = Tx::new(&conn, &self.path);
+        tx.execute("BEGIN", [])?;
+        let result = work(&tx);
+        // A connection that cannot end its transaction is not used again.
+        tx.execute("ROLLBACK", [])?;
+        lock(&self.idle).push(conn);
+        result
+    }
+}
+
+/// These locks guard a push or a take; a panic elsewhere leaves nothing half done in them.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

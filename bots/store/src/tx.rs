@@ -1,0 +1,87 @@
+//! A transaction as queries see it: every statement prepared once, every error classified.
+
+use std::cell::RefCell;
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+
+use crate::Error;
+
+/// One transaction, handed to a closure of [`Sqlite::write`](crate::Sqlite::write) or
+/// [`Sqlite::read`](crate::Sqlite::read). It ends when the closure does.
+pub struct Tx<'c> {
+    conn: &'c Connection,
+    path: &'c Path,
+    /// The last failure, for the other writes when it has undone the whole transaction.
+    failure: RefCell<Option<Error>>,
+}
+
+impl<'c> Tx<'c> {
+    pub(crate) const fn new(conn: &'c Connection, path: &'c Path) -> Self {
+        Self {
+            conn,
+            path,
+            failure: RefCell::new(None),
+        }
+    }
+
+    /// Runs a statement that returns no rows; the number of rows it changed.
+    pub fn execute(&self, sql: &str, params: impl Params) -> Result<usize, Error> {
+        let run = || self.conn.prepare_cached(sql)?.execute(params);
+        run().map_err(|error| self.failed(error))
+    }
+
+    /// The first row, if there is one.
+    pub fn one<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        map: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, Error> {
+        let run = || {
+            self.conn
+                .prepare_cached(sql)?
+                .query_row(params, map)
+                .optional()
+        };
+        run().map_err(|error| self.failed(error))
+    }
+
+    /// All rows.
+    pub fn all<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Error> {
+        let run = || {
+            self.conn
+                .prepare_cached(sql)?
+                .query_map(params, map)?
+                .collect::<rusqlite::Result<_>>()
+        };
+        run().map_err(|error| self.failed(error))
+    }
+
+    /// The row id of the last insert.
+    pub fn last_id(&self) -> i64 {
+        self.conn.last_insert_rowid()
+    }
+
+    /// `Err` when an error (a full disk, mostly) has undone the whole transaction.
+    pub(crate) fn is_alive(&self) -> Result<(), Error> {
+        if !self.conn.is_autocommit() {
+            return Ok(());
+        }
+        let failure = self.failure.borrow_mut().take();
+        Err(failure.unwrap_or_else(|| Error::Busy {
+            path: self.path.to_owned(),
+        }))
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> Error {
+        let error = Error::of(self.path, error);
+        self.failure.replace(Some(error.clone()));
+        error
+    }
+}
