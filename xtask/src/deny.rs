@@ -19,7 +19,7 @@ const DATABASE: &str = "advisory-db-3157b0e258782691";
 /// Bans, licences and sources.
 pub(crate) fn policy(cache: &Cache) -> Result<Outcome> {
     fetch_crates()?;
-    let checks = ["check", "--hide-inclusion-graph", "--allow", "duplicate"];
+    let checks = ["check", "--hide-inclusion-graph"];
     run(cargo_deny(cache)
         .args(checks)
         .args(["bans", "licenses", "sources"]))?;
