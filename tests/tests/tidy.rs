@@ -151,6 +151,41 @@ fn every_crate_opens_with_what_it_is() -> Result {
 }
 
 #[test]
+fn every_crate_keeps_the_lints_of_the_house() -> Result {
+    let manifests = |(name, _): &(String, String)| name.ends_with("/Cargo.toml");
+    let inherits = |text: &str| text.contains("[lints]\nworkspace = true");
+    let lax = |(name, text): &(String, String)| (!inherits(text)).then(|| name.clone());
+    none(
+        &tracked()?
+            .iter()
+            .filter(|f| manifests(f))
+            .filter_map(lax)
+            .collect::<Vec<_>>(),
+    );
+    Ok(())
+}
+
+/// What runs in a Worker too has no clock and no threads; clippy refuses them there.
+#[test]
+fn the_pure_crates_ban_clocks_and_threads() -> Result {
+    for krate in ["bots/envelope", "edge/core"] {
+        let bans = std::fs::read_to_string(root()?.join(krate).join("clippy.toml"))?;
+        for banned in [
+            "Instant::now",
+            "SystemTime::now",
+            "thread::spawn",
+            "thread::sleep",
+        ] {
+            assert!(
+                bans.contains(banned),
+                "{krate}/clippy.toml does not ban {banned}"
+            );
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn no_file_is_too_long() -> Result {
     let long = |(name, text): &(String, String)| {
         let lines = text.lines().count();
