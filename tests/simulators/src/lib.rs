@@ -16,6 +16,7 @@
 //! # Ok(()) }
 //! ```
 
+mod all;
 mod common;
 
 pub mod discord;
@@ -23,6 +24,7 @@ pub mod graph;
 pub mod slack;
 pub mod telegram;
 
+pub use all::Simulators;
 pub use common::{
     Act, Attempt, Call, Desk, Fault, Faults, Log, NotSeen, Retry, Sent, Simulator, WebhookRefused,
     signature,

@@ -105,7 +105,6 @@ impl Chat {
 pub(super) struct Pending {
     pub(super) id: i64,
     pub(super) chat: i64,
-    pub(super) kind: String,
     pub(super) update: Value,
 }
 
