@@ -64,7 +64,7 @@ pub enum Event {
     Started(Generation),
     /// It takes turns.
     Ready(Generation),
-    /// The start failed.
+    /// The start failed, or could not even be asked for.
     StartFailed(Generation),
     /// It went away by itself.
     Exited(Generation),
@@ -273,12 +273,16 @@ impl Sandbox {
 
     /// A start that failed will fail again: its turns end, what is left of it is ended too.
     fn start_failed(&mut self, code: ErrorCode) -> Vec<Effect> {
-        if self.phase != Phase::Starting {
+        if !matches!(self.phase, Phase::Queued | Phase::Starting) {
             return Vec::new();
         }
         let turns = std::mem::take(&mut self.turns).into_keys();
         let mut effects: Vec<_> = turns.map(|turn| Effect::Fail { turn, code }).collect();
-        effects.push(self.stop());
+        if self.phase == Phase::Queued {
+            self.phase = Phase::Stopped;
+        } else {
+            effects.push(self.stop());
+        }
         effects
     }
 

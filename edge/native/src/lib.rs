@@ -1,1 +1,23 @@
-//! Under construction.
+//! The edge on tokio: checks the hub's signature, wakes each person's sandbox, streams its turns,
+//! and stands between the sandboxes and the model.
+//!
+//! A shell: what to do is decided in `zaki-edge-core`, what is done is done here. Not for knowing
+//! chat platforms or people.
+
+mod actor;
+mod clock;
+mod config;
+mod edge;
+mod error;
+mod http;
+mod model;
+mod relay;
+mod runtime;
+mod sandboxes;
+mod shared;
+mod state;
+mod turns;
+
+pub use config::{EdgeConfig, ModelConfig, RuntimeChoice};
+pub use edge::Edge;
+pub use error::EdgeError;

@@ -33,7 +33,8 @@ impl Shell {
                 Effect::Persist => persisted = true,
                 Effect::Admit(g) => {
                     assert!(persisted, "a generation is durable before its start");
-                    self.answers.push(Event::Admitted(g));
+                    self.answers
+                        .extend([Event::Admitted(g), Event::StartFailed(g)]);
                 }
                 Effect::Start(g) => {
                     assert!(self.alive.is_empty(), "two starts in flight");

@@ -102,6 +102,14 @@ fn a_failed_start_fails_its_turns_and_ends_what_is_left() {
 }
 
 #[test]
+fn a_start_that_cannot_be_asked_for_fails_its_turns_and_leaves_nothing() {
+    let (mut sandbox, effects) = after(&[Event::Accept(turn(1)), Event::StartFailed(G1)]);
+    assert_eq!(effects, [failed(1, ErrorCode::Sandbox)]);
+    assert_eq!(sandbox.step(Event::Admitted(G1), NOW), []);
+    assert_eq!(sandbox.phase(), Phase::Stopped);
+}
+
+#[test]
 fn a_crash_takes_its_turns_up_in_the_next_start() {
     let (mut sandbox, _) = after(&UP);
     sandbox.step(Event::Accept(turn(1)), NOW);

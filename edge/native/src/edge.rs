@@ -1,0 +1,183 @@
+//! A running edge.
+
+use std::fs::DirBuilder;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use zaki_edge_core::front::Refusal;
+use zaki_envelope::{SandboxName, TurnId, ZakiUserId, wire::TurnRequest};
+
+use crate::{
+    EdgeConfig, EdgeError, RuntimeChoice,
+    actor::Message,
+    clock, http,
+    model::Model,
+    runtime::{Echo, Runtime},
+    sandboxes::Sandboxes,
+    shared::{Parts, Shared},
+    state::State,
+    turns::{Opened, Turn},
+};
+
+/// How often what is no longer kept is dropped.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
+
+/// A running edge. Dropping it leaves its sandboxes alone, as a crash would; see [`Edge::shutdown`].
+pub struct Edge {
+    running: Arc<Running>,
+    address: SocketAddr,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// What the routes work on.
+pub(crate) struct Running {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) sandboxes: Sandboxes,
+}
+
+impl Edge {
+    /// Opens the data directory, takes over the sandboxes an earlier edge left, and listens.
+    pub async fn start(config: EdgeConfig) -> Result<Self, EdgeError> {
+        make_dir(&config.data_dir, 0o711)?;
+        let state = State::open(&config.data_dir.join("private").join("edge.db"))?;
+        let listener = listen(config.listen, &state).await?;
+        let address = local_addr(&listener, config.listen)?;
+        let runtime: Arc<dyn Runtime> = match config.runtime {
+            RuntimeChoice::Echo => Arc::new(Echo),
+        };
+        let shared = Arc::new(Shared::new(Parts {
+            state: state.clone(),
+            runtime,
+            model: Model::new(config.model)?,
+            keys: config.keys,
+            max_parallel_starts: config.max_parallel_starts,
+            start_timeout_ms: i64::try_from(config.start_timeout.as_millis()).unwrap_or(i64::MAX),
+        }));
+        let sandboxes = Sandboxes::new(shared.clone());
+        sandboxes.adopt().await?;
+        let running = Arc::new(Running { shared, sandboxes });
+        let tasks = vec![
+            tokio::spawn(serve(listener, http::router(running.clone()))),
+            tokio::spawn(forget(state)),
+        ];
+        tracing::info!(%address, "edge.listening");
+        Ok(Self {
+            running,
+            address,
+            tasks,
+        })
+    }
+
+    /// The routes, to be called in the same process; the same as on the socket.
+    pub fn router(&self) -> Router {
+        http::router(self.running.clone())
+    }
+
+    /// Where it listens.
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops every sandbox, each by its own pid, and returns when they are gone. Turns under way
+    /// stay as they are and are taken up when the hub asks for them after the next start.
+    pub async fn shutdown(self) {
+        self.running.sandboxes.close().await;
+        for task in &self.tasks {
+            task.abort();
+        }
+        self.running.shared.tasks.close();
+        self.running.shared.tasks.wait().await;
+        self.running.shared.state.close().await;
+    }
+}
+
+impl Running {
+    /// Finds a turn; one that is new, or that an earlier edge left, starts running.
+    pub(crate) async fn open(
+        &self,
+        user: ZakiUserId,
+        turn: TurnId,
+        asked: Option<(SandboxName, TurnRequest)>,
+    ) -> Result<Opened, Refusal> {
+        let shared = &self.shared;
+        let begin = |turn: &Arc<Turn>| self.begin(turn);
+        shared
+            .turns
+            .open(&shared.state, user, turn, asked, begin)
+            .await
+    }
+
+    /// No commit stands before the run: until the start is recorded the hub, who asks with the
+    /// whole request, is the one who knows of the turn; the sandbox never runs an id twice.
+    fn begin(&self, turn: &Arc<Turn>) {
+        if self.shared.runtime.survives() {
+            let (state, turn) = (self.shared.state.clone(), turn.clone());
+            self.shared.tasks.spawn(async move {
+                let (sandbox, request) = (turn.sandbox.clone(), turn.request.clone());
+                let recorded = state.turn_started(turn.user, sandbox, request, clock::now());
+                if let Err(error) = recorded.await {
+                    tracing::error!(turn = %turn.id(), %error, "turn.not_recorded");
+                }
+            });
+        }
+        self.sandboxes
+            .tell(&turn.sandbox.clone(), Message::Accept(turn.clone()));
+    }
+}
+
+pub(crate) fn make_dir(path: &Path, mode: u32) -> Result<(), EdgeError> {
+    let mut maker = DirBuilder::new();
+    let made = maker.recursive(true).mode(mode).create(path);
+    made.map_err(|source| EdgeError::Data {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Binds the address; with port 0 the port of the last time first.
+async fn listen(address: SocketAddr, state: &State) -> Result<TcpListener, EdgeError> {
+    if address.port() == 0
+        && let Some(port) = state.port().await?
+        && let Ok(listener) = TcpListener::bind(SocketAddr::new(address.ip(), port)).await
+    {
+        return Ok(listener);
+    }
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.map_err(|source| EdgeError::Listen { address, source })?;
+    if address.port() == 0 {
+        state
+            .save_port(local_addr(&listener, address)?.port())
+            .await?;
+    }
+    Ok(listener)
+}
+
+fn local_addr(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, EdgeError> {
+    let address = asked;
+    listener
+        .local_addr()
+        .map_err(|source| EdgeError::Listen { address, source })
+}
+
+async fn serve(listener: TcpListener, router: Router) {
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!(%error, "edge.listener_failed");
+    }
+}
+
+async fn forget(state: State) {
+    let mut hour = tokio::time::interval(FORGET_EVERY);
+    loop {
+        hour.tick().await;
+        match state.forget(clock::now()).await {
+            Ok(turns) => tracing::debug!(turns, "turns.forgotten"),
+            Err(error) => tracing::warn!(%error, "turns.not_forgotten"),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Why an edge does not start.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why an edge does not start. Each is one sentence with the mend.
+#[derive(Debug, thiserror::Error)]
+pub enum EdgeError {
+    /// The address is taken or not ours.
+    #[error("the edge cannot listen on {address}: {source}; free it or set another edge.listen")]
+    Listen {
+        /// What was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The data directory cannot be used.
+    #[error("the edge cannot use {}: {source}; make it writable or choose another data directory", path.display())]
+    Data {
+        /// What could not be made or read.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Its database cannot be used.
+    #[error(transparent)]
+    Store(#[from] zaki_store::Error),
+    /// The client for model calls or sandboxes cannot be set up.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(#[from] reqwest::Error),
+}

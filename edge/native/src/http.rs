@@ -1,0 +1,146 @@
+//! The HTTP face: the core decides which call it is and who makes it, this answers.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header, request};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use futures::{Stream, StreamExt, stream};
+use serde_json::json;
+use zaki_edge_core::front::{Call, Caller, Refusal, parse_turn};
+use zaki_edge_core::sandbox::Event;
+use zaki_envelope::{
+    SandboxKind, SandboxName, TurnId, ZakiUserId,
+    signature::Message as Signed,
+    wire::{TurnEvent, TurnRequest, WakeAnswer, encode_sse},
+};
+
+use crate::{actor::Message, edge::Running, turns::Opened};
+
+/// A silent stream says that it lives this often; proxies close what is silent for a minute.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// The routes, for a socket or for calls in the same process.
+pub(crate) fn router(edge: Arc<Running>) -> Router {
+    Router::new().fallback(answer).with_state(edge)
+}
+
+async fn answer(State(edge): State<Arc<Running>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    respond(&edge, &head, body).await.unwrap_or_else(refuse)
+}
+
+async fn respond(edge: &Running, head: &request::Parts, body: Body) -> Result<Response, Refusal> {
+    let call = Call::of(head.method.as_str(), head.uri.path(), head.uri.query())?;
+    let body = read(call, &head.headers, body).await?;
+    let caller = prove(edge, call, head, &body)?;
+    match (call, caller) {
+        (Call::Health, _) => Ok(Json(json!({"ok": true})).into_response()),
+        (Call::Turn { user }, Caller::Hub) => {
+            let (sandbox, request) = parse_turn(user, &body)?;
+            let turn = request.turn;
+            events(edge, user, turn, Some((sandbox, request)), 0).await
+        }
+        (Call::Events { user, turn, after }, Caller::Hub) => {
+            events(edge, user, turn, None, after).await
+        }
+        (Call::Abort { user, turn }, Caller::Hub) => abort(edge, user, turn).await,
+        (Call::Wake { user }, Caller::Hub) => wake(edge, user),
+        (Call::Chat, Caller::Sandbox(sandbox)) => Ok(edge.shared.chat(sandbox, body).await),
+        (Call::Models, Caller::Sandbox(_)) => Ok(edge.shared.model.list()),
+        _ => Err(Refusal::Unauthorized),
+    }
+}
+
+async fn read(call: Call, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+    let limit = call.body_limit();
+    let announced = headers.get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(Refusal::TooLarge { limit });
+    }
+    // The other failure is a body that broke off, and nobody is left to be answered.
+    let whole = to_bytes(body, limit).await;
+    whole.map_err(|_| Refusal::TooLarge { limit })
+}
+
+fn prove(
+    edge: &Running,
+    call: Call,
+    head: &request::Parts,
+    body: &[u8],
+) -> Result<Caller, Refusal> {
+    let target = head.uri.path_and_query();
+    let message = Signed {
+        method: head.method.as_str(),
+        path_and_query: target.map_or("/", axum::http::uri::PathAndQuery::as_str),
+        body,
+    };
+    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    edge.shared.admit(call, header, message)
+}
+
+async fn events(
+    edge: &Running,
+    user: ZakiUserId,
+    turn: TurnId,
+    asked: Option<(SandboxName, TurnRequest)>,
+    after: u64,
+) -> Result<Response, Refusal> {
+    Ok(match edge.open(user, turn, asked).await? {
+        Opened::Live(turn) => sse(turn.events(after)),
+        Opened::Ended(log) => sse(stream::iter(log.after(after)).map(Arc::new)),
+    })
+}
+
+async fn abort(edge: &Running, user: ZakiUserId, turn: TurnId) -> Result<Response, Refusal> {
+    if let Opened::Live(turn) = edge.open(user, turn, None).await? {
+        let sandbox = turn.sandbox.clone();
+        edge.sandboxes.tell(&sandbox, Message::Abort(turn));
+    }
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+fn wake(edge: &Running, user: ZakiUserId) -> Result<Response, Refusal> {
+    let name = SandboxName::new(user, &SandboxKind::Personal);
+    let name = name.map_err(|_| Refusal::Malformed("the sandbox has no valid name"))?;
+    let ready = edge.sandboxes.tell(&name, Message::Event(Event::Wake));
+    Ok((StatusCode::ACCEPTED, Json(WakeAnswer { ready })).into_response())
+}
+
+fn refuse(refusal: Refusal) -> Response {
+    let status = StatusCode::from_u16(refusal.status());
+    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, Json(json!({"error": refusal.to_string()}))).into_response();
+    if let Refusal::Method { allow } = refusal {
+        let allow = header::HeaderValue::from_static(allow);
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}
+
+/// Events as a response that stays open until the turn's end.
+fn sse(events: impl Stream<Item = Arc<TurnEvent>> + Send + 'static) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (headers, Body::from_stream(lines(events))).into_response()
+}
+
+fn lines(
+    events: impl Stream<Item = Arc<TurnEvent>> + Send + 'static,
+) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+    stream::unfold(Box::pin(events), |mut events| async {
+        let line = match tokio::time::timeout(KEEP_ALIVE, events.next()).await {
+            Ok(Some(event)) => encode_sse(&event).map(Bytes::from).ok()?,
+            Ok(None) => return None,
+            Err(_) => Bytes::from_static(b": keep-alive\n\n"),
+        };
+        Some((Ok(line), events))
+    })
+}

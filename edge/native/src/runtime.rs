@@ -1,0 +1,97 @@
+//! What can hold a sandbox: two small traits, and one implementation of both per kind.
+
+mod echo;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+use zaki_edge_core::sandbox::Generation;
+use zaki_envelope::{
+    SandboxName, TurnId,
+    wire::{TurnEvent, TurnRequest},
+};
+
+pub(crate) use echo::Echo;
+
+/// Where one start of a sandbox is. Durable before anything is put there, so that whatever a crash
+/// leaves behind can be found and is never taken for something else.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Place {
+    /// Which start.
+    pub(crate) generation: Generation,
+    /// Proves the sandbox to the edge, and the edge to the sandbox. Empty: nothing to prove.
+    pub(crate) token: String,
+}
+
+/// Why a sandbox is not there. For the log; holds no secrets and no message text.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub(crate) struct RuntimeError {
+    what: String,
+}
+
+impl RuntimeError {
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into() }
+    }
+}
+
+/// Why a call to a sandbox failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    /// The connection broke or never stood; the call may be made again.
+    #[error("the connection to the sandbox was lost: {0}")]
+    Lost(String),
+    /// The sandbox does not take it.
+    #[error("the sandbox answered {0}")]
+    Refused(u16),
+}
+
+/// A turn's events as they come; the end of the stream before the turn's end is a lost connection.
+pub(crate) type Events = BoxStream<'static, Result<TurnEvent, LinkError>>;
+
+/// A kind of sandbox: puts them there and ends them.
+#[async_trait]
+pub(crate) trait Runtime: Send + Sync + 'static {
+    /// Whether its sandboxes and their turns outlive the edge, so that their starts are recorded.
+    fn survives(&self) -> bool;
+
+    /// Chooses where the next start goes; `number` is the sandbox's own. Puts nothing there.
+    async fn place(&self, number: u32, generation: Generation) -> Result<Place, RuntimeError>;
+
+    /// Puts sandbox `name` at `place` and notes there what identifies it. Not for waiting until it
+    /// is ready.
+    async fn start(
+        &self,
+        name: &SandboxName,
+        place: &mut Place,
+    ) -> Result<Arc<dyn Link>, RuntimeError>;
+
+    /// Takes over what an earlier edge put at `place`; `None`: it is not there, or not to be used.
+    async fn adopt(&self, name: &SandboxName, place: &Place) -> Option<Arc<dyn Link>>;
+
+    /// Ends exactly what is at `place`, if anything, and returns when it is gone.
+    async fn stop(&self, name: &SandboxName, place: &Place);
+}
+
+/// The way to one start of a sandbox.
+#[async_trait]
+pub(crate) trait Link: Send + Sync + 'static {
+    /// Returns when it takes turns, or says that it never will.
+    async fn ready(&self) -> Result<(), RuntimeError>;
+
+    /// Returns when it is gone.
+    async fn exited(&self);
+
+    /// Runs the turn, or takes it up: the same turn id never runs twice. Events up to `after` may
+    /// be left out.
+    async fn open(&self, request: &TurnRequest, after: u64) -> Result<Events, LinkError>;
+
+    /// Stops a turn; its events tell the end.
+    async fn abort(&self, turn: TurnId) -> Result<(), LinkError>;
+
+    /// The edge has durably what it keeps of the turn up to `seq`; its journal may go.
+    async fn ack(&self, turn: TurnId, seq: u64) -> Result<(), LinkError>;
+}

@@ -1,0 +1,108 @@
+//! What every part of a running edge shares.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+use zaki_edge_core::front::{Call, Caller, Front, Refusal, Tokens};
+use zaki_envelope::{
+    SandboxName,
+    signature::{Keyring, Message},
+};
+
+use crate::{
+    clock,
+    model::Model,
+    relay,
+    runtime::{Link, Runtime},
+    state::{SandboxRow, State},
+    turns::{Turn, Turns},
+};
+
+pub(crate) struct Shared {
+    pub(crate) state: State,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) turns: Turns,
+    pub(crate) model: Model,
+    /// One permit per start at a time.
+    pub(crate) budget: Arc<Semaphore>,
+    pub(crate) start_timeout_ms: i64,
+    pub(crate) keys: Keyring,
+    tokens: RwLock<Tokens>,
+    /// What must be done before the state closes.
+    pub(crate) tasks: TaskTracker,
+}
+
+/// What an edge is made of.
+pub(crate) struct Parts {
+    pub(crate) state: State,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) model: Model,
+    pub(crate) keys: Keyring,
+    pub(crate) max_parallel_starts: usize,
+    pub(crate) start_timeout_ms: i64,
+}
+
+impl Shared {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            state: parts.state,
+            runtime: parts.runtime,
+            turns: Turns::default(),
+            model: parts.model,
+            budget: Arc::new(Semaphore::new(parts.max_parallel_starts.max(1))),
+            start_timeout_ms: parts.start_timeout_ms,
+            keys: parts.keys,
+            tokens: RwLock::default(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Proves who makes `call`.
+    pub(crate) fn admit<'h>(
+        &self,
+        call: Call,
+        header: impl Fn(&str) -> Option<&'h str>,
+        message: Message<'_>,
+    ) -> Result<Caller, Refusal> {
+        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        let front = Front {
+            keys: &self.keys,
+            tokens: &tokens,
+        };
+        front.admit(call, header, message, clock::now())
+    }
+
+    /// The last known state of `name`.
+    pub(crate) async fn sandbox(
+        &self,
+        name: &SandboxName,
+    ) -> Result<SandboxRow, zaki_store::Error> {
+        if self.runtime.survives() {
+            self.state.sandbox(name.clone()).await
+        } else {
+            Ok(SandboxRow::new(name.clone()))
+        }
+    }
+
+    /// Keeps the end of `turn` and lets its sandbox forget it, beside whatever comes next.
+    pub(crate) fn settle(self: &Arc<Self>, turn: Arc<Turn>, link: Option<Arc<dyn Link>>) {
+        let shared = self.clone();
+        self.tasks
+            .spawn(async move { relay::settle(&shared, &turn, link).await });
+    }
+
+    /// From now on `token` proves `name`.
+    pub(crate) fn grant(&self, token: &str, name: &SandboxName) {
+        if !token.is_empty() {
+            let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
+            tokens.grant(token, name.clone());
+        }
+    }
+
+    /// No token proves `name` any more.
+    pub(crate) fn revoke(&self, name: &SandboxName) {
+        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
+        tokens.revoke(name);
+    }
+}

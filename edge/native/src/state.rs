@@ -1,0 +1,269 @@
+//! What the edge keeps durably: where each sandbox runs, how each turn ended, what was used.
+//! Holds the sandboxes' tokens; the file is readable by the edge's own user alone.
+
+use std::path::Path;
+
+use rusqlite::{Row, params};
+use zaki_edge_core::{
+    sandbox::Generation,
+    turn::{KEPT_MS, KNOWN_MS, TurnLog},
+};
+use zaki_envelope::{
+    SandboxName, Timestamp, TurnId, ZakiUserId,
+    wire::{TurnRequest, Usage},
+};
+use zaki_store::{Error, Json, Schema, Sqlite, Step, Text};
+
+use crate::runtime::Place;
+
+const SCHEMA: Schema = Schema {
+    name: "edge",
+    release: env!("CARGO_PKG_VERSION"),
+    steps: &[Step {
+        min_reader: 1,
+        sql: "
+            CREATE TABLE sandboxes (
+                number     INTEGER PRIMARY KEY,
+                name       TEXT    NOT NULL UNIQUE,
+                generation INTEGER NOT NULL,
+                place      TEXT
+            ) STRICT;
+            CREATE TABLE turns (
+                user       TEXT    NOT NULL,
+                turn       TEXT    NOT NULL,
+                sandbox    TEXT    NOT NULL,
+                request    TEXT,
+                log        TEXT,
+                started_at INTEGER NOT NULL,
+                ended_at   INTEGER,
+                PRIMARY KEY (user, turn)
+            ) STRICT, WITHOUT ROWID;
+            CREATE INDEX turns_by_age ON turns (ended_at, started_at);
+            CREATE TABLE settings (
+                name  TEXT PRIMARY KEY,
+                value TEXT NOT NULL
+            ) STRICT, WITHOUT ROWID;
+            CREATE TABLE usage (
+                sandbox       TEXT    NOT NULL,
+                day           INTEGER NOT NULL,
+                calls         INTEGER NOT NULL,
+                input_tokens  INTEGER NOT NULL,
+                output_tokens INTEGER NOT NULL,
+                PRIMARY KEY (sandbox, day)
+            ) STRICT, WITHOUT ROWID;",
+    }],
+};
+
+/// A sandbox as it was last persisted.
+pub(crate) struct SandboxRow {
+    /// Small and its own for good: its user id on the machine is counted from it.
+    pub(crate) number: u32,
+    pub(crate) name: SandboxName,
+    pub(crate) generation: Generation,
+    /// Where its last start is or was.
+    pub(crate) place: Option<Place>,
+}
+
+impl SandboxRow {
+    /// A sandbox of which nothing is known.
+    pub(crate) const fn new(name: SandboxName) -> Self {
+        Self {
+            number: 0,
+            name,
+            generation: Generation(0),
+            place: None,
+        }
+    }
+}
+
+/// A turn as it was last persisted.
+pub(crate) struct TurnRow {
+    pub(crate) sandbox: SandboxName,
+    /// Until it ends.
+    pub(crate) request: Option<TurnRequest>,
+    /// From its end until it is no longer kept.
+    pub(crate) log: Option<TurnLog>,
+    pub(crate) ended: Option<Timestamp>,
+}
+
+/// The edge's database. Clones share it.
+#[derive(Clone)]
+pub(crate) struct State {
+    db: Sqlite,
+}
+
+impl State {
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let db = Sqlite::open(path, &SCHEMA)?;
+        Ok(Self { db })
+    }
+
+    /// Finishes what is being written.
+    pub(crate) async fn close(&self) {
+        self.db.close().await;
+    }
+
+    /// All sandboxes there have ever been.
+    pub(crate) async fn sandboxes(&self) -> Result<Vec<SandboxRow>, Error> {
+        let sql = "SELECT number, name, generation, place FROM sandboxes";
+        self.db.read(move |tx| tx.all(sql, [], sandbox_row)).await
+    }
+
+    /// The row of `name`, made when it is new.
+    pub(crate) async fn sandbox(&self, name: SandboxName) -> Result<SandboxRow, Error> {
+        let sql = "INSERT INTO sandboxes (name, generation) VALUES (?, 0)
+            ON CONFLICT (name) DO UPDATE SET name = name
+            RETURNING number, name, generation, place";
+        let row = move |tx: &zaki_store::Tx<'_>| {
+            tx.all(sql, params![Text(&name)], sandbox_row)
+                .map(|mut rows| rows.pop())
+        };
+        let row: Option<SandboxRow> = self.db.write(row).await?;
+        row.ok_or_else(|| Error::Busy {
+            path: self.db.path().to_owned(),
+        })
+    }
+
+    /// Where `name` is in its life.
+    pub(crate) async fn save_sandbox(
+        &self,
+        name: SandboxName,
+        generation: Generation,
+        place: Option<Place>,
+    ) -> Result<(), Error> {
+        let sql = "UPDATE sandboxes SET generation = ?, place = ? WHERE name = ?";
+        let generation = number(generation.0);
+        self.db
+            .write(move |tx| {
+                tx.execute(sql, params![generation, place.map(Json), Text(name)])
+                    .map(drop)
+            })
+            .await
+    }
+
+    /// Everything known of a turn.
+    pub(crate) async fn turn(
+        &self,
+        user: ZakiUserId,
+        turn: TurnId,
+    ) -> Result<Option<TurnRow>, Error> {
+        let sql = "SELECT sandbox, request, log, ended_at FROM turns WHERE user = ? AND turn = ?";
+        self.db
+            .read(move |tx| tx.one(sql, params![Text(user), Text(turn)], turn_row))
+            .await
+    }
+
+    /// Remembers a turn that is to run, so that it can be taken up after a crash.
+    pub(crate) async fn turn_started(
+        &self,
+        user: ZakiUserId,
+        sandbox: SandboxName,
+        request: TurnRequest,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let sql = "INSERT INTO turns (user, turn, sandbox, request, started_at)
+            VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+        self.db
+            .write(move |tx| {
+                let turn = Text(request.turn);
+                let values = params![Text(user), turn, Text(sandbox), Json(&request), at.as_ms()];
+                tx.execute(sql, values).map(drop)
+            })
+            .await
+    }
+
+    /// Keeps the events of a turn that ended; its request is needed no longer.
+    pub(crate) async fn turn_ended(
+        &self,
+        user: ZakiUserId,
+        turn: TurnId,
+        sandbox: SandboxName,
+        log: TurnLog,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let sql = "INSERT INTO turns (user, turn, sandbox, log, started_at, ended_at)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?5)
+            ON CONFLICT DO UPDATE SET request = NULL, log = ?4, ended_at = ?5";
+        self.db
+            .write(move |tx| {
+                let values = params![Text(user), Text(turn), Text(sandbox), Json(log), at.as_ms()];
+                tx.execute(sql, values).map(drop)
+            })
+            .await
+    }
+
+    /// Drops what is no longer kept; returns how many turns that touched.
+    pub(crate) async fn forget(&self, now: Timestamp) -> Result<usize, Error> {
+        let kept =
+            "UPDATE turns SET request = NULL, log = NULL WHERE ended_at <= ? AND log IS NOT NULL";
+        let known = "DELETE FROM turns WHERE coalesce(ended_at, started_at) <= ?";
+        self.db
+            .write(move |tx| {
+                let emptied = tx.execute(kept, [now.plus_ms(-KEPT_MS).as_ms()])?;
+                Ok(emptied + tx.execute(known, [now.plus_ms(-KNOWN_MS).as_ms()])?)
+            })
+            .await
+    }
+
+    /// Counts one model call of `sandbox`.
+    pub(crate) async fn count(
+        &self,
+        sandbox: SandboxName,
+        usage: Usage,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let sql = "INSERT INTO usage VALUES (?, ?, 1, ?, ?) ON CONFLICT DO UPDATE SET
+            calls = calls + 1, input_tokens = input_tokens + excluded.input_tokens,
+            output_tokens = output_tokens + excluded.output_tokens";
+        let day = now.as_secs().div_euclid(86_400);
+        let (input, output) = (number(usage.input_tokens), number(usage.output_tokens));
+        self.db
+            .write(move |tx| {
+                tx.execute(sql, params![Text(sandbox), day, input, output])
+                    .map(drop)
+            })
+            .await
+    }
+
+    /// The port the edge listened on the last time.
+    pub(crate) async fn port(&self) -> Result<Option<u16>, Error> {
+        let sql = "SELECT value FROM settings WHERE name = 'port'";
+        self.db
+            .read(move |tx| tx.one(sql, [], |row| row.get(0).map(|Text(port)| port)))
+            .await
+    }
+
+    /// Remembers the port.
+    pub(crate) async fn save_port(&self, port: u16) -> Result<(), Error> {
+        let sql = "INSERT OR REPLACE INTO settings (name, value) VALUES ('port', ?)";
+        self.db
+            .write(move |tx| tx.execute(sql, [Text(port)]).map(drop))
+            .await
+    }
+}
+
+/// SQLite counts in `i64`.
+fn number(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+fn sandbox_row(row: &Row<'_>) -> rusqlite::Result<SandboxRow> {
+    let generation: i64 = row.get(2)?;
+    Ok(SandboxRow {
+        number: row.get(0)?,
+        name: row.get::<_, Text<SandboxName>>(1)?.0,
+        generation: Generation(generation.unsigned_abs()),
+        place: row.get::<_, Option<Json<Place>>>(3)?.map(|json| json.0),
+    })
+}
+
+fn turn_row(row: &Row<'_>) -> rusqlite::Result<TurnRow> {
+    Ok(TurnRow {
+        sandbox: row.get::<_, Text<SandboxName>>(0)?.0,
+        request: row
+            .get::<_, Option<Json<TurnRequest>>>(1)?
+            .map(|json| json.0),
+        log: row.get::<_, Option<Json<TurnLog>>>(2)?.map(|json| json.0),
+        ended: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_ms),
+    })
+}

@@ -1,0 +1,182 @@
+//! Everything about the wire that needs no real sandbox.
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use zaki_edge_native::{Edge, EdgeConfig, ModelConfig, RuntimeChoice};
+use zaki_envelope::wire::{TurnEventKind, WakeAnswer};
+
+use crate::client::*;
+
+async fn edge(dir: &tempfile::TempDir) -> Edge {
+    let config = EdgeConfig::new(
+        dir.path(),
+        keys(),
+        RuntimeChoice::Echo,
+        ModelConfig::Offline,
+    );
+    Edge::start(config).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_turn_is_answered_and_can_be_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let edge = edge(&dir).await;
+    let router = edge.router();
+    let events = run(&router, user(1), &request(turn(1), "hello")).await;
+    assert_eq!(answer(&events), "echo: hello");
+    let told: Vec<_> = events.iter().filter(|e| e.seq > 0).collect();
+    assert_eq!(told.iter().map(|e| e.seq).collect::<Vec<_>>(), [1, 2]);
+    assert!(matches!(&told[0].kind, TurnEventKind::Started { agent } if agent.name == "echo"));
+
+    let again = resume(&router, user(1), turn(1), 0).await;
+    assert_eq!(again.iter().collect::<Vec<_>>(), told);
+    assert_eq!(resume(&router, user(1), turn(1), 1).await, again[1..]);
+    assert_eq!(resume(&router, user(1), turn(1), 2).await, []);
+    edge.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_same_turn_never_runs_twice_even_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = edge(&dir).await;
+    let port = first.local_addr().port();
+    let events = run(&first.router(), user(1), &request(turn(1), "first")).await;
+    first.shutdown().await;
+
+    let second = edge(&dir).await;
+    assert_eq!(second.local_addr().port(), port, "the port is tried again");
+    let again = run(&second.router(), user(1), &request(turn(1), "another text")).await;
+    assert_eq!(
+        answer(&again),
+        answer(&events),
+        "the turn that ran is the one that answers"
+    );
+    second.shutdown().await;
+}
+
+#[tokio::test]
+async fn nobody_reaches_another_persons_turn() {
+    let dir = tempfile::tempdir().unwrap();
+    let edge = edge(&dir).await;
+    let router = edge.router();
+    run(&router, user(1), &request(turn(1), "mine")).await;
+    let path = format!("/v1/users/{}/turns/{}", user(2), turn(1));
+    assert_eq!(
+        call(&router, signed("GET", &path, vec![])).await.0,
+        StatusCode::NOT_FOUND
+    );
+    let abort = signed("POST", &format!("{path}/abort"), vec![]);
+    assert_eq!(call(&router, abort).await.0, StatusCode::NOT_FOUND);
+    // The same id of another person is another turn.
+    let events = run(&router, user(2), &request(turn(1), "yours")).await;
+    assert_eq!(answer(&events), "echo: yours");
+    edge.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_is_not_signed_or_not_right_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let edge = edge(&dir).await;
+    let router = edge.router();
+    let path = format!("/v1/users/{}/turns", user(1));
+    let body = serde_json::to_vec(&request(turn(1), "x")).unwrap();
+    let mut tampered = signed("POST", &path, body.clone());
+    *tampered.body_mut() = Body::from([body.as_slice(), b" "].concat());
+    let unsigned = |path: &str| Request::post(path).body(Body::from(body.clone())).unwrap();
+    let large = vec![b' '; 1024 * 1024 + 1];
+    let cases = [
+        (unsigned(&path), StatusCode::UNAUTHORIZED),
+        (tampered, StatusCode::UNAUTHORIZED),
+        (
+            unsigned("/model/v1/chat/completions"),
+            StatusCode::UNAUTHORIZED,
+        ),
+        (
+            signed("POST", "/model/v1/chat/completions", vec![]),
+            StatusCode::UNAUTHORIZED,
+        ),
+        (
+            signed("POST", &path, b"{".to_vec()),
+            StatusCode::BAD_REQUEST,
+        ),
+        (signed("POST", &path, large), StatusCode::PAYLOAD_TOO_LARGE),
+        (signed("GET", &path, vec![]), StatusCode::METHOD_NOT_ALLOWED),
+        (
+            signed("POST", "/v1/users/../turns", vec![]),
+            StatusCode::NOT_FOUND,
+        ),
+        (
+            signed("POST", "/v1/users/x/turns", body.clone()),
+            StatusCode::NOT_FOUND,
+        ),
+    ];
+    for (request, status) in cases {
+        let what = format!("{} {}", request.method(), request.uri());
+        assert_eq!(call(&router, request).await.0, status, "{what}");
+    }
+    let unknown = format!("/v1/users/{}/turns/{}", user(1), turn(1));
+    let unknown = signed("GET", &unknown, vec![]);
+    assert_eq!(
+        call(&router, unknown).await.0,
+        StatusCode::NOT_FOUND,
+        "nothing ran"
+    );
+    edge.shutdown().await;
+}
+
+#[tokio::test]
+async fn waking_and_health_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let edge = edge(&dir).await;
+    let router = edge.router();
+    let health = Request::get("/health").body(Body::empty()).unwrap();
+    assert_eq!(call(&router, health).await.0, StatusCode::OK);
+    let wake = || signed("POST", &format!("/v1/users/{}/wake", user(1)), vec![]);
+    let (status, body) = call(&router, wake()).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    let _: WakeAnswer = serde_json::from_slice(&body).unwrap();
+    run(&router, user(1), &request(turn(1), "x")).await;
+    let (_, body) = call(&router, wake()).await;
+    assert!(serde_json::from_slice::<WakeAnswer>(&body).unwrap().ready);
+    edge.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_socket_serves_the_same_routes() {
+    let dir = tempfile::tempdir().unwrap();
+    let edge = edge(&dir).await;
+    let url = format!("http://{}", edge.local_addr());
+    let path = format!("/v1/users/{}/turns", user(1));
+    let body = serde_json::to_vec(&request(turn(1), "over a socket")).unwrap();
+    let (head, _) = signed("POST", &path, body.clone()).into_parts();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let post = client
+        .post(format!("{url}{path}"))
+        .headers(head.headers)
+        .body(body);
+    let text = post.send().await.unwrap().text().await.unwrap();
+    assert!(text.contains("echo: over a socket"), "{text}");
+    edge.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_one_clear_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut config = EdgeConfig::new(
+        dir.path(),
+        keys(),
+        RuntimeChoice::Echo,
+        ModelConfig::Offline,
+    );
+    config.listen = taken.local_addr().unwrap();
+    let error = Edge::start(config).await.err().unwrap().to_string();
+    assert!(
+        error.contains(&config_address(&taken)) && error.contains("edge.listen"),
+        "{error}"
+    );
+}
+
+fn config_address(listener: &std::net::TcpListener) -> String {
+    listener.local_addr().unwrap().to_string()
+}

@@ -1,0 +1,4 @@
+//! The edge as a hub meets it: signed requests in, events out. One binary for all suites.
+
+mod client;
+mod echo;
