@@ -88,6 +88,9 @@ pub trait Ledger: Send + Sync {
     /// Messages, newest first.
     async fn list_inbounds(&self, filter: InboundFilter) -> Result<Vec<InboundRecord>, Error>;
 
+    /// The bytes of the request that brought a message, while they are kept.
+    async fn raw(&self, inbound: InboundId) -> Result<Option<Vec<u8>>, Error>;
+
     /// Dead letters, newest first.
     async fn list_dead(&self, limit: u32) -> Result<Vec<DeadRecord>, Error>;
 

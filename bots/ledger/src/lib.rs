@@ -9,6 +9,8 @@ mod fence;
 mod inbound;
 mod ledger;
 mod sqlite;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod turn;
 
 pub use delivery::{Claimed, Delivery, DeliveryEnd, DeliveryFilter, DeliveryState, NewDelivery};

@@ -146,6 +146,10 @@ impl Ledger for SqliteLedger {
         self.store.read(move |tx| lists::inbounds(tx, filter)).await
     }
 
+    async fn raw(&self, inbound: InboundId) -> Result<Option<Vec<u8>>, Error> {
+        self.store.read(move |tx| lists::raw(tx, inbound)).await
+    }
+
     async fn list_dead(&self, limit: u32) -> Result<Vec<DeadRecord>, Error> {
         self.store.read(move |tx| lists::dead(tx, limit)).await
     }

@@ -1,6 +1,7 @@
 //! What the command line and `/ready` show.
 
 use rusqlite::params;
+use zaki_envelope::InboundId;
 use zaki_store::{Text, Tx};
 
 use super::{rows, sql};
@@ -9,6 +10,10 @@ use crate::{Counts, DeadRecord, Delivery, DeliveryFilter, Error, InboundFilter, 
 pub(super) fn inbounds(tx: &Tx<'_>, filter: InboundFilter) -> Result<Vec<InboundRecord>, Error> {
     let row = params![filter.limit, filter.before.map(Text), filter.state];
     Ok(tx.all(sql::INBOUNDS, row, rows::inbound_record)?)
+}
+
+pub(super) fn raw(tx: &Tx<'_>, inbound: InboundId) -> Result<Option<Vec<u8>>, Error> {
+    Ok(tx.one(sql::RAW, params![Text(inbound)], |row| row.get(0))?)
 }
 
 pub(super) fn dead(tx: &Tx<'_>, limit: u32) -> Result<Vec<DeadRecord>, Error> {

@@ -118,6 +118,9 @@ pub(super) const INBOUNDS_OF_TURN: &str =
 pub(super) const INBOUNDS: &str = "SELECT envelope, state, turn, reason FROM inbound
     WHERE (?2 IS NULL OR id < ?2) AND (?3 IS NULL OR state = ?3) ORDER BY id DESC LIMIT ?1";
 
+pub(super) const RAW: &str = "SELECT request.raw FROM inbound
+    JOIN request ON request.id = inbound.request WHERE inbound.id = ?1";
+
 pub(super) const DEAD_LETTERS: &str = "SELECT id, channel, account, received_at, reason, raw
     FROM dead_letter ORDER BY id DESC LIMIT ?1";
 
