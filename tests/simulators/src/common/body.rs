@@ -92,32 +92,19 @@ mod tests {
         );
     }
 
+    async fn parsed(kind: &str, body: &str) -> Value {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, kind.parse().unwrap());
+        as_params(Some("a=1"), &headers, body.to_owned().into()).await
+    }
+
     #[tokio::test]
     async fn all_three_forms_give_the_same_parameters() {
-        let with = |kind: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(CONTENT_TYPE, kind.parse().unwrap());
-            headers
-        };
         let want = json!({"a": "1", "text": "ä b"});
-        let form = as_params(
-            Some("a=1"),
-            &with("application/x-www-form-urlencoded"),
-            Bytes::from_static(b"text=%C3%A4+b"),
-        );
-        assert_eq!(form.await, want);
-        let json = as_params(
-            Some("a=1"),
-            &with("application/json"),
-            r#"{"text":"ä b"}"#.to_owned().into(),
-        );
-        assert_eq!(json.await, want);
+        let form = parsed("application/x-www-form-urlencoded", "text=%C3%A4+b").await;
+        assert_eq!(form, want);
+        assert_eq!(parsed("application/json", r#"{"text":"ä b"}"#).await, want);
         let parts = "--x\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nä b\r\n--x--\r\n";
-        let multipart = as_params(
-            Some("a=1"),
-            &with("multipart/form-data; boundary=x"),
-            Bytes::from_static(parts.as_bytes()),
-        );
-        assert_eq!(multipart.await, want);
+        assert_eq!(parsed("multipart/form-data; boundary=x", parts).await, want);
     }
 }

@@ -11,13 +11,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::messages::{apply, check, payload, sent, shown};
+use super::person::member_json;
 use super::refusal::Refusal;
-use super::world::{Asked, Stage};
+use super::world::{Asked, Stage, message_of};
 use super::{Channel, Shared, User, gateway, rest};
 use crate::common::{Act, Attempt, Post, WebhookRefused, lock, signature, unix_seconds};
 
 /// How long a token lives after the first answer.
-pub(super) const TOKEN_LIFE: Duration = Duration::from_secs(15 * 60);
+pub(super) const TOKEN_LIFE: Duration = Duration::from_mins(15);
 
 /// An interaction somebody made.
 #[derive(Clone, Debug)]
@@ -70,7 +71,12 @@ pub(super) async fn create(
             made_at: Instant::now(),
         };
         world.interactions.insert(&token, asked);
-        let body = interaction_json(shared, channel, user, (id, &token), kind, data, message);
+        let mut body = interaction_json(shared, channel, user, (id, &token));
+        body["type"] = json!(kind);
+        body["data"] = data;
+        if !message.is_null() {
+            body["message"] = message;
+        }
         (id, token, body, world.endpoint.clone())
     };
     let attempt = match endpoint {
@@ -88,17 +94,12 @@ fn interaction_json(
     channel: &Channel,
     user: &User,
     (id, token): (u64, &str),
-    kind: u8,
-    data: Value,
-    message: Value,
 ) -> Value {
     let mut body = json!({
         "id": id.to_string(),
         "application_id": shared.config.application_id.to_string(),
-        "type": kind,
         "token": token,
         "version": 1,
-        "data": data,
         "channel_id": channel.id.to_string(),
         "channel": channel.to_json(),
         "app_permissions": "2248473465835073",
@@ -106,11 +107,8 @@ fn interaction_json(
         "entitlements": [],
         "attachment_size_limit": 10_485_760,
     });
-    if !message.is_null() {
-        body["message"] = message;
-    }
     if let Some(guild) = channel.guild {
-        let mut member = user.as_member();
+        let mut member = member_json();
         member["user"] = user.to_json();
         member["permissions"] = json!("2248473465835073");
         body["member"] = member;
@@ -135,12 +133,12 @@ async fn ask(shared: &Arc<Shared>, url: &str, id: u64, token: &str, body: &Value
         .post(&id.to_string(), 1, post, shared.config.deadline)
         .await;
     let answer = &attempt.answer;
-    let taken = match (attempt.status, answer["type"].as_u64()) {
+    let accepted = match (attempt.status, answer["type"].as_u64()) {
         (Some(200), Some(_)) => respond(shared, token, answer).is_ok(),
         (Some(200..=299), None) => true,
         _ => false,
     };
-    if !taken {
+    if !accepted {
         lock(&shared.world).expire(token);
     }
     attempt
@@ -303,9 +301,8 @@ fn respond(shared: &Shared, token: &str, answer: &Value) -> Result<Value, Refusa
         _ => return Err(Refusal::already_acknowledged()),
     }
     asked.stage = match kind {
-        4 => Stage::Answered,
+        4 | 6 | 7 => Stage::Answered,
         5 => Stage::Deferred,
-        6 | 7 => Stage::Answered,
         1 | 8 | 9 => Stage::Done,
         _ => {
             return Err(Refusal::form(
@@ -322,7 +319,7 @@ fn respond(shared: &Shared, token: &str, answer: &Value) -> Result<Value, Refusa
             // LOADING: "Zaki is thinking…"
             fields["flags"] = json!(128 | data["flags"].as_u64().unwrap_or_default());
         }
-        let message = world.message_of(original, channel, &bot, fields);
+        let message = message_of(original, channel, &bot, fields);
         world.put(channel, &message);
         drop(world);
         let act = if kind == 4 { Act::Answer } else { Act::Typing };

@@ -159,7 +159,7 @@ impl Discord {
     }
 
     /// Any dispatch, as given, to every session that has one of these intents (0: to all).
-    pub fn dispatch(&self, event: &str, intents: u64, data: Value) {
+    pub fn dispatch(&self, event: &str, intents: u64, data: &Value) {
         gateway::dispatch(&self.shared, event, &|granted| {
             (intents == 0 || granted & intents != 0).then(|| data.clone())
         });

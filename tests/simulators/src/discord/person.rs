@@ -34,14 +34,15 @@ impl User {
             "public_flags": 0,
         })
     }
+}
 
-    pub(super) fn as_member(&self) -> Value {
-        json!({
-            "roles": [], "joined_at": "2026-01-01T00:00:00.000000+00:00", "deaf": false,
-            "mute": false, "nick": null, "avatar": null, "premium_since": null, "flags": 0,
-            "pending": false, "communication_disabled_until": null,
-        })
-    }
+/// A member without their user.
+pub(super) fn member_json() -> Value {
+    json!({
+        "roles": [], "joined_at": "2026-01-01T00:00:00.000000+00:00", "deaf": false,
+        "mute": false, "nick": null, "avatar": null, "premium_since": null, "flags": 0,
+        "pending": false, "communication_disabled_until": null,
+    })
 }
 
 /// Where messages are written: a private channel, or a text channel of a guild.
@@ -86,7 +87,7 @@ impl Channel {
 /// A guild as GUILD_CREATE tells of it.
 pub(super) fn guild_json(guild: u64, channels: &[Channel], bot: &User) -> Value {
     let id = guild.to_string();
-    let mut member = bot.as_member();
+    let mut member = member_json();
     member["user"] = bot.to_json();
     let mut guild = guild_settings();
     let living = json!({

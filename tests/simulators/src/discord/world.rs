@@ -134,7 +134,7 @@ impl World {
         match channel.guild {
             Some(guild) => {
                 message["guild_id"] = json!(guild.to_string());
-                message["member"] = from.as_member();
+                message["member"] = super::person::member_json();
                 message["channel_type"] = json!(0);
             }
             None => message["channel_type"] = json!(1),
@@ -149,33 +149,7 @@ impl World {
     /// A message with a new id and every field Discord sends; not stored yet.
     pub(super) fn new_message(&mut self, channel: u64, author: &User, fields: Value) -> Value {
         let id = self.snowflake();
-        self.message_of(id, channel, author, fields)
-    }
-
-    /// As [`World::new_message`], with an id made before.
-    pub(super) fn message_of(&self, id: u64, channel: u64, author: &User, fields: Value) -> Value {
-        let mut message = json!({
-            "id": id.to_string(),
-            "type": 0,
-            "channel_id": channel.to_string(),
-            "author": author.to_json(),
-            "content": "",
-            "timestamp": timestamp(),
-            "edited_timestamp": null,
-            "tts": false,
-            "mention_everyone": false,
-            "mentions": [],
-            "mention_roles": [],
-            "attachments": [],
-            "embeds": [],
-            "components": [],
-            "pinned": false,
-            "flags": 0,
-        });
-        if let (Value::Object(message), Value::Object(fields)) = (&mut message, fields) {
-            message.extend(fields.into_iter().filter(|(_, v)| !v.is_null()));
-        }
-        message
+        message_of(id, channel, author, fields)
     }
 
     pub(super) fn put(&mut self, channel: u64, message: &Value) {
@@ -201,6 +175,32 @@ impl World {
             asked.stage = Stage::Void;
         }
     }
+}
+
+/// As [`World::new_message`], with an id made before.
+pub(super) fn message_of(id: u64, channel: u64, author: &User, fields: Value) -> Value {
+    let mut message = json!({
+        "id": id.to_string(),
+        "type": 0,
+        "channel_id": channel.to_string(),
+        "author": author.to_json(),
+        "content": "",
+        "timestamp": timestamp(),
+        "edited_timestamp": null,
+        "tts": false,
+        "mention_everyone": false,
+        "mentions": [],
+        "mention_roles": [],
+        "attachments": [],
+        "embeds": [],
+        "components": [],
+        "pinned": false,
+        "flags": 0,
+    });
+    if let (Value::Object(message), Value::Object(fields)) = (&mut message, fields) {
+        message.extend(fields.into_iter().filter(|(_, v)| !v.is_null()));
+    }
+    message
 }
 
 pub(super) fn key(channel: u64, message: u64) -> String {

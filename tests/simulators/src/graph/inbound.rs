@@ -100,7 +100,7 @@ pub(super) fn say_all(shared: &Arc<Shared>, said: &[Said]) -> Vec<String> {
     value["contacts"] = json!(contacts);
     value["messages"] = json!(messages);
     let keys: Vec<&str> = wamids.iter().map(String::as_str).collect();
-    post(shared, &keys, vec![("messages", value)]);
+    post(shared, &keys, &[("messages", &value)]);
     wamids
 }
 
@@ -134,13 +134,13 @@ pub(super) fn post_status(shared: &Arc<Shared>, id: &str, status: &str, error: O
     let key = format!("{id} {status}");
     world.next();
     drop(world);
-    post(shared, &[key.as_str()], vec![("messages", value)]);
+    post(shared, &[key.as_str()], &[("messages", &value)]);
 }
 
 /// Signs and POSTs the changes, and again as Meta does. Nothing waits for it: there is no order.
-pub(super) fn post(shared: &Arc<Shared>, keys: &[&str], changes: Vec<(&str, Value)>) {
+pub(super) fn post(shared: &Arc<Shared>, keys: &[&str], changes: &[(&str, &Value)]) {
     let changes: Vec<Value> = changes
-        .into_iter()
+        .iter()
         .map(|(field, value)| json!({"value": value, "field": field}))
         .collect();
     let body = escape_for_meta(&json!({

@@ -168,9 +168,9 @@ impl Graph {
     }
 
     /// Any `value` of a `messages` change, as given. Returns the key of its [`crate::Attempt`]s.
-    pub fn push(&self, value: Value) -> String {
+    pub fn push(&self, value: &Value) -> String {
         let key = format!("push.{}", lock(&self.shared.world).next());
-        inbound::post(&self.shared, &[key.as_str()], vec![("messages", value)]);
+        inbound::post(&self.shared, &[key.as_str()], &[("messages", value)]);
         key
     }
 

@@ -22,7 +22,7 @@ const MAX_BLOCKS: usize = 50;
 pub(super) fn post_message(shared: &Shared, params: &Value) -> Result<Value, Refusal> {
     let (text, truncated) = cut(string(params, "text"));
     let blocks = decoded(params, "blocks");
-    check_content(params, &text, &blocks)?;
+    check_content(params, &text, blocks.as_ref())?;
     let config = &shared.config;
     let mut world = lock(&shared.world);
     let given = string(params, "channel");
@@ -72,7 +72,7 @@ pub(super) fn update(shared: &Shared, params: &Value) -> Result<Value, Refusal> 
     let (channel, ts) = (string(params, "channel"), string(params, "ts"));
     let text = string(params, "text");
     let blocks = decoded(params, "blocks");
-    check_content(params, &text, &blocks)?;
+    check_content(params, &text, blocks.as_ref())?;
     if text.chars().count() > MAX_UPDATE {
         return Err(Refusal("msg_too_long"));
     }
@@ -141,7 +141,8 @@ pub(super) fn react(shared: &Shared, params: &Value, add: bool) -> Result<Value,
         (Some(_), true) => return Err(Refusal("already_reacted")),
         (None, false) => return Err(Refusal("no_reaction")),
         (None, true) => {
-            reactions.push(json!({"name": name, "count": 1, "users": [shared.config.bot_user_id]}))
+            let users = [&shared.config.bot_user_id];
+            reactions.push(json!({"name": name, "count": 1, "users": users}));
         }
         (Some(at), false) => drop(reactions.remove(at)),
     }
@@ -190,7 +191,7 @@ fn refuse_response(error: &str) -> Response {
         .into_response()
 }
 
-fn check_content(params: &Value, text: &str, blocks: &Option<Value>) -> Result<(), Refusal> {
+fn check_content(params: &Value, text: &str, blocks: Option<&Value>) -> Result<(), Refusal> {
     let blocks = match blocks {
         Some(Value::Array(blocks)) => blocks.len(),
         Some(_) => return Err(Refusal("invalid_blocks_format")),

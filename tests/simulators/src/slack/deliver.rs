@@ -47,7 +47,7 @@ pub(super) async fn verify_url(shared: &Shared, url: &str) -> Result<(), Webhook
 }
 
 /// Delivers an event in the background, and again as Slack does.
-pub(super) fn event(shared: &Arc<Shared>, event_id: &str, event: Value) {
+pub(super) fn event(shared: &Arc<Shared>, event_id: &str, event: &Value) {
     let config = &shared.config;
     let body = json!({
         "token": "deprecated",
@@ -119,16 +119,8 @@ fn why(attempt: &Attempt) -> &'static str {
 /// A slash command is a form, and comes once.
 pub(super) async fn command(shared: &Shared, url: &str, slash: &Slash<'_>) -> Attempt {
     let config = &shared.config;
-    let mut world = lock(&shared.world);
-    world
-        .users
-        .entry(slash.user.to_owned())
-        .or_insert_with(|| slash.user.to_lowercase());
-    world.add_channel(slash.channel, &slash.channel.to_lowercase());
-    let response_url = format!("{}{}", shared.url, world.response_url(slash.channel));
-    let trigger = format!("{}.{}.simulated", unix_seconds(), world.unique());
-    let name = world.users.get(slash.user).cloned().unwrap_or_default();
-    drop(world);
+    let name = lock(&shared.world).known(slash.user, slash.channel);
+    let (response_url, trigger) = handles(shared, slash.channel);
     let body = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("token", "deprecated")
         .append_pair("team_id", &config.team_id)
@@ -157,15 +149,8 @@ pub(super) async fn press(
     action: Value,
 ) -> Attempt {
     let config = &shared.config;
-    let mut world = lock(&shared.world);
-    let response_url = format!("{}{}", shared.url, world.response_url(channel));
-    let trigger = format!("{}.{}.simulated", unix_seconds(), world.unique());
-    let message = world
-        .channels
-        .get(channel)
-        .and_then(|c| c.messages.get(message_ts))
-        .cloned();
-    drop(world);
+    let message = lock(&shared.world).message(channel, message_ts);
+    let (response_url, trigger) = handles(shared, channel);
     let payload = json!({
         "type": "block_actions",
         "user": {"id": user, "username": user, "team_id": config.team_id},
@@ -186,6 +171,16 @@ pub(super) async fn press(
         .append_pair("payload", &payload.to_string())
         .finish();
     once(shared, &trigger, signed(shared, url, FORM, body.into())).await
+}
+
+/// A fresh `response_url` and `trigger_id`.
+fn handles(shared: &Shared, channel: &str) -> (String, String) {
+    let mut world = lock(&shared.world);
+    let response_url = format!("{}{}", shared.url, world.response_url(channel));
+    (
+        response_url,
+        format!("{}.{}.simulated", unix_seconds(), world.unique()),
+    )
 }
 
 /// Commands and interactions have 3 s and no second try.

@@ -32,10 +32,7 @@ pub struct Slash<'a> {
 
 impl World {
     pub(super) fn said(&mut self, channel: &str, user: &str, typed: &str, extra: Value) -> Said {
-        self.users
-            .entry(user.to_owned())
-            .or_insert_with(|| user.to_lowercase());
-        self.add_channel(channel, &channel.to_lowercase());
+        self.known(user, channel);
         let (ts, event_id, number) = (self.ts(), self.event_id(), self.unique());
         let is_direct = self.channels.get(channel).is_some_and(|c| c.user.is_some());
         let (text, elements) = self.compose(typed);
@@ -85,11 +82,12 @@ impl World {
     /// of its rich text, which are not escaped.
     fn compose(&self, typed: &str) -> (String, Vec<Value>) {
         let name = format!("@{}", self.bot_name);
+        let mention = format!("<@{}>", self.bot_user);
         let mut text = String::new();
         let mut elements = Vec::new();
         for (n, part) in typed.split(&name).enumerate() {
             if n > 0 {
-                text.push_str(&format!("<@{}>", self.bot_user));
+                text.push_str(&mention);
                 elements.push(json!({"type": "user", "user_id": self.bot_user}));
             }
             if !part.is_empty() {

@@ -60,8 +60,8 @@ impl Default for Config {
             retry: Retry {
                 pauses: vec![
                     Duration::ZERO,
-                    Duration::from_secs(60),
-                    Duration::from_secs(300),
+                    Duration::from_mins(1),
+                    Duration::from_mins(5),
                 ],
                 timeout: Duration::from_secs(3),
             },
@@ -143,7 +143,7 @@ impl Slack {
     /// fields of `extra` (such as `thread_ts`) go into the event. Delivers one `message`.
     pub fn say_in(&self, channel: &str, user: &str, text: &str, extra: Value) -> Said {
         let said = lock(&self.shared.world).said(channel, user, text, extra);
-        deliver::event(&self.shared, &said.event_id, said.event.clone());
+        deliver::event(&self.shared, &said.event_id, &said.event);
         said
     }
 
@@ -153,12 +153,12 @@ impl Slack {
         let text = format!("@{} {text}", self.shared.config.bot_name);
         let message = self.say_in(channel, user, &text, extra);
         let mention = lock(&self.shared.world).as_app_mention(&message);
-        deliver::event(&self.shared, &mention.event_id, mention.event.clone());
+        deliver::event(&self.shared, &mention.event_id, &mention.event);
         (message, mention)
     }
 
     /// Any event, as given. Returns its event id.
-    pub fn push(&self, event: Value) -> String {
+    pub fn push(&self, event: &Value) -> String {
         let id = lock(&self.shared.world).event_id();
         deliver::event(&self.shared, &id, event);
         id

@@ -110,9 +110,23 @@ impl World {
         channel.messages.insert(ts.to_owned(), message);
     }
 
+    /// Makes sure that both exist. Returns the user's name.
+    pub(super) fn known(&mut self, user: &str, channel: &str) -> String {
+        self.add_channel(channel, &channel.to_lowercase());
+        self.users
+            .entry(user.to_owned())
+            .or_insert_with(|| user.to_lowercase())
+            .clone()
+    }
+
+    pub(super) fn message(&self, channel: &str, ts: &str) -> Option<Value> {
+        self.channels.get(channel)?.messages.get(ts).cloned()
+    }
+
     pub(super) fn text_of(&self, channel: &str, ts: &str) -> Option<String> {
-        let message = self.channels.get(channel)?.messages.get(ts)?;
-        message["text"].as_str().map(str::to_owned)
+        self.message(channel, ts)?["text"]
+            .as_str()
+            .map(str::to_owned)
     }
 
     /// A fresh `response_url`, as its path.

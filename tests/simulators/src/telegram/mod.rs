@@ -50,10 +50,10 @@ impl Default for Config {
 /// At once, then 1, 2, 4, ... 60 s; bounded to a quarter of an hour instead of 24 h.
 fn telegram_retry() -> Retry {
     let mut pauses = vec![Duration::ZERO];
-    pauses.extend((0..18).map(|n| Duration::from_secs(1 << n.min(6)).min(Duration::from_secs(60))));
+    pauses.extend((0..18).map(|n| Duration::from_secs(1 << n.min(6)).min(Duration::from_mins(1))));
     Retry {
         pauses,
-        timeout: Duration::from_secs(60),
+        timeout: Duration::from_mins(1),
     }
 }
 
@@ -123,23 +123,23 @@ impl Telegram {
     /// `reply_to_message`, `entities`) go into the message. Returns the update's id.
     pub fn say_in(&self, chat: &Chat, from: &User, text: &str, extra: Value) -> i64 {
         let message = lock(&self.shared.world).incoming(chat, from, text, extra);
-        self.push("message", message)
+        self.push("message", &message)
     }
 
     /// `from` edits an earlier message of theirs. Returns the update's id.
     pub fn edit(&self, chat: &Chat, from: &User, message_id: i64, text: &str) -> i64 {
         let edited = lock(&self.shared.world).edited(chat, from, message_id, text);
-        self.push("edited_message", edited)
+        self.push("edited_message", &edited)
     }
 
     /// `from` presses a button with this `callback_data` under a message. Returns the update's id.
     pub fn press(&self, chat: &Chat, from: &User, message_id: i64, data: &str) -> i64 {
         let query = lock(&self.shared.world).callback_query(chat, from, message_id, data);
-        self.push("callback_query", query)
+        self.push("callback_query", &query)
     }
 
     /// An update of any kind, its content as given. Returns the update's id.
-    pub fn push(&self, kind: &str, content: Value) -> i64 {
+    pub fn push(&self, kind: &str, content: &Value) -> i64 {
         let id = lock(&self.shared.world).queue(kind, content);
         updates::announce(&self.shared);
         id

@@ -174,7 +174,7 @@ async fn attempt(shared: &Shared, webhook: &Webhook, pending: &Pending, number: 
         .post(&key, number, post, shared.config.retry.timeout)
         .await;
     if tried.accepted() {
-        answer_in_response(shared, tried.answer);
+        answer_in_response(shared, &tried.answer);
         return true;
     }
     let why = tried.status.map_or_else(
@@ -188,13 +188,13 @@ async fn attempt(shared: &Shared, webhook: &Webhook, pending: &Pending, number: 
 }
 
 /// A webhook's answer may carry one call, except those that only make sense with a result.
-fn answer_in_response(shared: &Shared, answer: Value) {
+fn answer_in_response(shared: &Shared, answer: &Value) {
     let Some(method) = answer["method"].as_str().map(str::to_lowercase) else {
         return;
     };
     let barred = ["setwebhook", "deletewebhook", "close", "logout"];
     if !method.starts_with("get") && !barred.contains(&method.as_str()) {
         // Telegram tells nobody how it went.
-        let _ = call(shared, &method, &answer);
+        let _ = call(shared, &method, answer);
     }
 }

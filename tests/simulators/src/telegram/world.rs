@@ -261,7 +261,7 @@ impl World {
     }
 
     /// Queues a new update unless the bot did not ask for its kind.
-    pub(super) fn queue(&mut self, kind: &str, content: Value) -> i64 {
+    pub(super) fn queue(&mut self, kind: &str, content: &Value) -> i64 {
         let id = self.next_update;
         self.next_update += 1;
         let chat = content["chat"]["id"]
@@ -269,12 +269,7 @@ impl World {
             .or_else(|| content["message"]["chat"]["id"].as_i64())
             .unwrap_or_default();
         let update = json!({"update_id": id, kind: content});
-        let pending = Pending {
-            id,
-            chat,
-            kind: kind.to_owned(),
-            update,
-        };
+        let pending = Pending { id, chat, update };
         if self.given.len() == REMEMBERED {
             self.given.pop_first();
         }

@@ -200,7 +200,7 @@ struct Attached {
 }
 
 /// A new session: READY, and GUILD_CREATE for every guild.
-fn identify(shared: &Shared, granted: u64, shard: &Value) -> Attached {
+fn identify(shared: &Shared, granted: u64, shard_of: &Value) -> Attached {
     let (bot, guilds) = {
         let mut world = lock(&shared.world);
         world.identifies += 1;
@@ -235,8 +235,8 @@ fn identify(shared: &Shared, granted: u64, shard: &Value) -> Attached {
         "geo_ordered_rtc_regions": [], "_trace": ["simulated"],
         "application": {"id": bot.id.to_string(), "flags": 0},
     });
-    if shard.is_array() {
-        ready["shard"] = shard.clone();
+    if shard_of.is_array() {
+        ready["shard"] = shard_of.clone();
     }
     session.dispatch("READY", &ready);
     if granted & intents::GUILDS != 0 {

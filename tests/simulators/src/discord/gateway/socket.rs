@@ -112,10 +112,11 @@ impl Connection {
 
     async fn talk(&mut self) -> Result<(), End> {
         let interval = self.shared.config.heartbeat;
+        let millis = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
         let stop = self.shared.stop.clone();
         self.send(&json!({
             "op": 10, "s": null, "t": null,
-            "d": {"heartbeat_interval": interval.as_millis() as u64, "_trace": ["simulated"]},
+            "d": {"heartbeat_interval": millis, "_trace": ["simulated"]},
         }))
         .await?;
         let mut check = tokio::time::interval(interval);
@@ -154,7 +155,7 @@ impl Connection {
 
     async fn receive(&mut self, payload: &[u8]) -> Result<(), End> {
         self.received
-            .retain(|at| at.elapsed() < Duration::from_secs(60));
+            .retain(|at| at.elapsed() < Duration::from_mins(1));
         self.received.push(Instant::now());
         if self.received.len() > MAX_RATE {
             return Err(End::Close(RATE_LIMITED));

@@ -44,9 +44,9 @@ mod tests {
         let mut frames = Frames::new(true);
         let mut reader = Decompress::new(true);
         let long: String = (0..40_000)
-            .map(|n| char::from(b'a' + (n * 7 % 26) as u8))
+            .map(|n| char::from(b'a' + u8::try_from(n * 7 % 26).unwrap()))
             .collect();
-        for payload in ["{\"op\":10}", &long, "", "{\"op\":11}"] {
+        for payload in ["{\"op\":10}", &long, "{\"op\":11}"] {
             let frame = frames.compress(payload.as_bytes()).unwrap();
             assert_eq!(&frame[frame.len() - 4..], &[0, 0, 0xff, 0xff]);
             let mut text = Vec::with_capacity(payload.len() + 64);
