@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use zaki_simulators::graph::Contact;
 use zaki_simulators::slack::Slash;
-use zaki_simulators::{Fault, Simulator as _, Simulators, discord, telegram};
+use zaki_simulators::{Fault, Simulators, discord, telegram};
 
 /// A command that cannot be carried out.
 struct Refused(String);
