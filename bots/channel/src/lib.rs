@@ -10,7 +10,7 @@ mod error;
 mod fit;
 mod proof;
 mod source;
-#[cfg(feature = "testkit")]
+#[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 mod text;
 mod webhook;
@@ -21,5 +21,5 @@ pub use error::{ChannelError, Retry};
 pub use fit::fit;
 pub use proof::{Proof, Refusal, Window};
 pub use source::{Batch, Inbox, InboxError, Source};
-pub use text::Dialect;
+pub use text::{Dialect, Rich};
 pub use webhook::{Answer, Arrival, Dead, Parse, ParseError, Parsed, Request, Verified, Webhook};

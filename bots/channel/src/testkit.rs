@@ -11,6 +11,8 @@ mod output;
 mod texts;
 mod webhook;
 
+#[cfg(test)]
+pub(crate) use output::capable;
 pub use output::output;
 pub use webhook::webhook;
 

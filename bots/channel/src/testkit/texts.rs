@@ -89,7 +89,11 @@ fn block(dice: &mut Dice) -> (String, String) {
     match dice.below(8) {
         0 => (format!("## {words}"), plain),
         1 => (format!("- {words}\n- x"), format!("{plain}x")),
-        2 => (format!("1. {words}\n2. y"), format!("1{plain}2y")),
+        2 => (
+            // The paragraph keeps two lists from being read as one.
+            format!("1. {words}\n2. y\n\nz"),
+            format!("1{plain}2yz"),
+        ),
         3 => (format!("> {words}"), plain),
         4 => (
             format!("```\n{plain} & <b> $x_1$\n```"),
@@ -105,7 +109,7 @@ fn block(dice: &mut Dice) -> (String, String) {
 
 fn sentence(dice: &mut Dice) -> (String, String) {
     let (mut markdown, mut plain) = (Vec::new(), String::new());
-    for _ in 0..1 + dice.below(40) {
+    for _ in 0..=dice.below(40) {
         let word = WORDS[dice.below(WORDS.len())];
         let number = dice.below(1000);
         let word = format!("{word}{number}");

@@ -1,7 +1,7 @@
 //! Proofs, own messages, ids, batches.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use zaki_envelope::{Inbound, InboundId, Timestamp};
+use zaki_envelope::{Inbound, InboundId, InboundKind, Timestamp};
 
 use super::{Body, Key, Sample, garbage::garbage};
 use crate::{ParseError, Parsed, Proof, Refusal, Request, Webhook, Window};
@@ -55,7 +55,7 @@ fn authentic(sample: &dyn Sample, hook: &dyn Webhook) {
     assert_eq!(parsed.dead, [], "a sound message leaves nothing dead");
     let inbound = &parsed.arrivals[0].inbound;
     assert!(
-        inbound.wants_turn(),
+        wants_turn(inbound),
         "a person's message to the bot wants a turn: {:?}",
         inbound.kind
     );
@@ -86,6 +86,15 @@ pub(super) fn sound(sample: &dyn Sample, hook: &dyn Webhook, body: &Body, parsed
     );
 }
 
+/// Whether a person says something to the bot.
+fn wants_turn(inbound: &Inbound) -> bool {
+    let says = matches!(
+        inbound.kind,
+        InboundKind::Message | InboundKind::Command { .. } | InboundKind::Button { .. }
+    );
+    says && inbound.addressed && !inbound.sender.is_bot && !inbound.parts.is_empty()
+}
+
 fn round_trips(sample: &dyn Sample, inbound: &Inbound) {
     let json = serde_json::to_string(inbound).expect("an envelope is JSON");
     let back = Inbound::from_json(&json).expect("an envelope reads back");
@@ -103,7 +112,7 @@ fn round_trips(sample: &dyn Sample, inbound: &Inbound) {
             .is_some_and(|rest| rest.len() > 1 && rest.starts_with(':')),
         "the dedupe key starts with its channel: {key}"
     );
-    if inbound.wants_turn() {
+    if wants_turn(inbound) {
         let ids = [inbound.sender.id.as_str(), inbound.conversation.id.as_str()];
         assert!(
             ids.iter().all(|id| !id.is_empty()),
