@@ -37,9 +37,9 @@ pub struct SqliteLedger {
 }
 
 impl SqliteLedger {
-    /// Opens the ledger at `path`, making or migrating it as needed. Blocks for milliseconds.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let store = Sqlite::open(path, &SCHEMA)?;
+    /// Opens the ledger at `path`, making or migrating it as needed.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let store = Sqlite::open(path, &SCHEMA).await?;
         Ok(Self { store })
     }
 

@@ -59,11 +59,17 @@ pub enum TurnEnd {
 }
 
 /// What became of a call to end a turn.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Finish {
-    /// Whether this call ended it. If not, it had ended before: nothing has changed, and the
-    /// deliveries of this call are not stored.
-    pub applied: bool,
-    /// The first delivery, if it was to be claimed at once: send it now.
-    pub first: Option<Claimed>,
+#[derive(Clone, Debug, PartialEq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "made once a turn and taken apart at once"
+)]
+pub enum Finish {
+    /// It has ended now, and its deliveries are stored.
+    Ended {
+        /// The first of them, if it was to be claimed at once: send it now.
+        first: Option<Claimed>,
+    },
+    /// It had ended before. Nothing has changed; the deliveries of this call are not stored.
+    AlreadyEnded,
 }

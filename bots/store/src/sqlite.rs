@@ -56,9 +56,16 @@ impl Counters {
 }
 
 impl Sqlite {
-    /// Opens the database at `path`, making and migrating it as needed. Blocks for milliseconds.
-    pub fn open(path: impl AsRef<Path>, schema: &Schema) -> Result<Self, Error> {
-        let path = path.as_ref().to_owned();
+    /// Opens the database at `path`, making and migrating it as needed.
+    pub async fn open(path: impl AsRef<Path>, schema: &Schema) -> Result<Self, Error> {
+        let (path, schema) = (path.as_ref().to_owned(), *schema);
+        let closed = Error::Closed { path: path.clone() };
+        let opened = spawn_blocking(move || Self::open_now(path, &schema)).await;
+        // Fails to be joined only when the runtime shuts down.
+        opened.unwrap_or(Err(closed))
+    }
+
+    fn open_now(path: PathBuf, schema: &Schema) -> Result<Self, Error> {
         file::prepare(&path)?;
         let mut conn = file::open_writer(&path)?;
         schema.apply(&mut conn, &path)?;

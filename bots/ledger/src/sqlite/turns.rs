@@ -42,7 +42,7 @@ pub(super) fn finish(
     if tx.execute(sql::END_TURN, row)? == 0 {
         let known = tx.one(sql::HAS_TURN, params![Text(turn)], |_| Ok(()))?;
         return match known {
-            Some(()) => Ok(Finish::default()),
+            Some(()) => Ok(Finish::AlreadyEnded),
             None => Err(Error::UnknownTurn(turn)),
         };
     }
@@ -53,10 +53,7 @@ pub(super) fn finish(
         Some(first) => deliveries::claim(tx, first.id, at)?,
         None => None,
     };
-    Ok(Finish {
-        applied: true,
-        first,
-    })
+    Ok(Finish::Ended { first })
 }
 
 const fn words(end: TurnEnd) -> (&'static str, Option<ErrorCode>) {

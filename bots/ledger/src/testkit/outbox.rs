@@ -2,7 +2,9 @@ use zaki_envelope::{ConversationId, MessageId, ReplyHandle};
 
 use super::Subject;
 use super::samples::{at, batch, delivery, delivery_id, said, turn, turn_id};
-use crate::{Claimed, Delivery, DeliveryEnd, DeliveryFilter, DeliveryState, NewDelivery, TurnEnd};
+use crate::{
+    Claimed, Delivery, DeliveryEnd, DeliveryFilter, DeliveryState, Finish, NewDelivery, TurnEnd,
+};
 
 async fn claim(s: &Subject, n: u32) -> Option<Claimed> {
     s.ledger
@@ -64,8 +66,7 @@ async fn answer(s: &Subject, messages: Vec<crate::NewInbound>, deliveries: Vec<N
     let done = s
         .ledger
         .finish_turn(s.fence, turn_id(1), end, deliveries, at(9), false);
-    let done = done.await.unwrap();
-    assert!(done.applied && done.first.is_none());
+    assert_eq!(done.await.unwrap(), Finish::Ended { first: None });
 }
 
 /// Three parts of one reply, 10 to 12.

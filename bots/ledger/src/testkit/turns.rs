@@ -76,8 +76,12 @@ pub(super) async fn ends_once(s: Subject) {
             .await
     };
     let done = finish(10, TurnEnd::Finished, true).await.unwrap();
-    assert!(done.applied);
-    let claimed = done.first.unwrap();
+    let Finish::Ended {
+        first: Some(claimed),
+    } = done
+    else {
+        panic!("ended and claimed, not {done:?}")
+    };
     assert_eq!(claimed.delivery.id, delivery_id(10));
     assert_eq!(claimed.delivery.turn, Some(turn_id(1)));
     assert_eq!(
@@ -88,7 +92,10 @@ pub(super) async fn ends_once(s: Subject) {
     let failed = TurnEnd::Failed {
         code: ErrorCode::Timeout,
     };
-    assert_eq!(finish(20, failed, true).await.unwrap(), Finish::default());
+    assert_eq!(
+        finish(20, failed, true).await.unwrap(),
+        Finish::AlreadyEnded
+    );
     let filter = DeliveryFilter {
         limit: 10,
         ..Default::default()

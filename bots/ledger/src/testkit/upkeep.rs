@@ -5,7 +5,7 @@ use zaki_envelope::ReplyHandle;
 use super::Subject;
 use super::samples::{at, batch, delivery, delivery_id, message, said, turn, turn_id};
 use crate::{
-    Counts, DeadLetter, DeliveryEnd, DeliveryFilter, DeliveryState, Error, InboundFilter,
+    Counts, DeadLetter, DeliveryEnd, DeliveryFilter, DeliveryState, Error, Finish, InboundFilter,
     InboundState, Recovery, Retention, SettleReason, TurnEnd,
 };
 
@@ -38,7 +38,10 @@ pub(super) async fn recovers_what_was_open(s: Subject) {
         at(7),
         true,
     );
-    assert!(done.await.unwrap().first.is_some());
+    assert!(matches!(
+        done.await.unwrap(),
+        Finish::Ended { first: Some(_) }
+    ));
 
     let found = s.ledger.recover(s.fence, at(50)).await.unwrap();
     assert_eq!(found.accepted, [message(4)]);
