@@ -53,15 +53,6 @@ impl Inbound {
     pub fn from_json(json: &str) -> Result<Self, EnvelopeError> {
         Ok(serde_json::from_str(json)?)
     }
-
-    /// Whether a person says something to the bot that deserves a turn.
-    pub fn wants_turn(&self) -> bool {
-        let says = matches!(
-            self.kind,
-            InboundKind::Message | InboundKind::Command { .. } | InboundKind::Button { .. }
-        );
-        says && self.addressed && !self.sender.is_bot && !self.parts.is_empty()
-    }
 }
 
 /// Why a stored envelope cannot be read.

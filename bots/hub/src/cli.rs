@@ -1,0 +1,118 @@
+//! The command line. Each command is a small file of its own; all print for people by default and
+//! one JSON object a line with `--json`.
+
+mod doctor;
+mod inspect;
+mod list;
+mod up;
+mod users;
+
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use toml::{Table, Value};
+
+use crate::config::{self, Config};
+
+/// One bot, many people, a private OpenClaw sandbox for each.
+#[derive(Parser)]
+#[command(name = "zaki", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the hub, with the native edge and its sandboxes unless another edge is configured.
+    Up(Source),
+    /// Show the whole road on this machine: four simulated platforms, a real OpenClaw, no key.
+    #[cfg(feature = "demo")]
+    Demo(crate::demo::Demo),
+    /// Turn a raw platform payload into envelopes, one JSON object a line.
+    Inspect(inspect::Inspect),
+    /// What has been accepted.
+    #[command(subcommand)]
+    Inbox(list::Inbox),
+    /// What has been sent, or not.
+    #[command(subcommand)]
+    Deliveries(list::Deliveries),
+    /// The people.
+    #[command(subcommand)]
+    Users(users::Users),
+    /// Print a JSON Schema.
+    #[command(subcommand)]
+    Schema(Schema),
+    /// Say what is configured, what is missing, and what to do.
+    Doctor(doctor::Doctor),
+    /// Node and OpenClaw for local sandboxes.
+    #[command(subcommand)]
+    Runtime(up::Runtime),
+    /// The program inside a sandbox; the edge starts it.
+    #[command(hide = true)]
+    Container(zaki_container::Settings),
+}
+
+#[derive(Subcommand)]
+enum Schema {
+    /// The message every channel turns its payloads into.
+    Envelope,
+}
+
+/// Where the configuration comes from.
+#[derive(Args, Default)]
+pub(crate) struct Source {
+    /// Settings over the defaults; see config/default.toml.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data directory; the same as `hub.data_dir`.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+impl Source {
+    /// Reads it.
+    fn load(&self) -> Result<Config> {
+        let mut over = Table::new();
+        if let Some(dir) = &self.data {
+            let dir = std::path::absolute(dir)?.display().to_string();
+            over.insert("data_dir".to_owned(), Value::String(dir));
+        }
+        let over = Table::from_iter([("hub".to_owned(), Value::Table(over))]);
+        let env = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Ok(config::load(self.config.as_deref(), env, over)?)
+    }
+}
+
+impl Cli {
+    /// Runs the command to its end.
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        match self.command {
+            Command::Up(source) => block_on(up::run(source.load()?)),
+            #[cfg(feature = "demo")]
+            Command::Demo(demo) => block_on(demo.run()),
+            Command::Inspect(inspect) => inspect.run(),
+            Command::Inbox(inbox) => block_on(inbox.run()),
+            Command::Deliveries(deliveries) => block_on(deliveries.run()),
+            Command::Users(users) => block_on(users.run()),
+            Command::Schema(Schema::Envelope) => {
+                println!("{:#}", zaki_envelope::inbound_schema());
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Doctor(doctor) => block_on(doctor.run()),
+            Command::Runtime(runtime) => block_on(runtime.run()),
+            Command::Container(settings) => {
+                block_on(async { Ok(zaki_container::run(settings).await.map(|()| ExitCode::SUCCESS)?) })
+            }
+        }
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+}

@@ -1,0 +1,103 @@
+//! `zaki inbox list`, `zaki deliveries list`: what the ledger holds.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use zaki_envelope::plain_text;
+use zaki_ledger::{DeliveryFilter, InboundFilter, Ledger};
+
+use super::Source;
+use crate::serve;
+
+#[derive(Subcommand)]
+pub(crate) enum Inbox {
+    /// Accepted messages, newest first.
+    List {
+        /// Requests that made no sense instead, with their raw bytes.
+        #[arg(long)]
+        dead: bool,
+        #[command(flatten)]
+        page: Page,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Deliveries {
+    /// Everything that left or is to leave, newest first.
+    List {
+        #[command(flatten)]
+        page: Page,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Page {
+    /// One JSON object a line, with everything in it.
+    #[arg(long)]
+    json: bool,
+    /// How many.
+    #[arg(long, default_value_t = 1000)]
+    limit: u32,
+    #[command(flatten)]
+    source: Source,
+}
+
+impl Inbox {
+    pub(crate) async fn run(self) -> Result<ExitCode> {
+        let Self::List { dead, page } = self;
+        let ledger = serve::open_ledger(&page.source.load()?).await?;
+        if dead {
+            for letter in ledger.list_dead(page.limit).await? {
+                let raw = String::from_utf8_lossy(&letter.raw);
+                let line = json!({
+                    "channel": letter.channel,
+                    "account": letter.account,
+                    "received_at": letter.received_at,
+                    "reason": letter.reason,
+                    "raw": raw,
+                });
+                page.print(&line, || format!("{}/{}  {}", letter.channel, letter.account, letter.reason));
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        let filter = InboundFilter { limit: page.limit, ..InboundFilter::default() };
+        for record in ledger.list_inbounds(filter).await? {
+            let mut line = serde_json::to_value(&record.inbound)?;
+            line["state"] = serde_json::to_value(record.state)?;
+            line["turn"] = serde_json::to_value(record.turn)?;
+            line["reason"] = serde_json::to_value(&record.reason)?;
+            page.print(&line, || {
+                let inbound = &record.inbound;
+                let who = inbound.sender.display_name.as_deref().unwrap_or(inbound.sender.id.as_str());
+                let state = line["state"].as_str().unwrap_or_default().to_owned();
+                format!("{:9} {state:9} {who}: {}", inbound.channel, plain_text(&inbound.parts))
+            });
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Deliveries {
+    pub(crate) async fn run(self) -> Result<ExitCode> {
+        let Self::List { page } = self;
+        let ledger = serve::open_ledger(&page.source.load()?).await?;
+        let filter = DeliveryFilter { limit: page.limit, ..DeliveryFilter::default() };
+        for delivery in ledger.list_deliveries(filter).await? {
+            let line = serde_json::to_value(&delivery)?;
+            page.print(&line, || {
+                let state = line["state"].as_str().unwrap_or_default();
+                let reason = delivery.reason.as_deref().unwrap_or_default();
+                format!("{:9} {state:8} attempts {} {reason}", delivery.address.channel, delivery.attempts)
+            });
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Page {
+    fn print(&self, json: &Value, text: impl FnOnce() -> String) {
+        if self.json { println!("{json}") } else { println!("{}", text()) }
+    }
+}

@@ -1,0 +1,186 @@
+//! Settings: the embedded `config/default.toml`, under a file, under the environment.
+
+mod load;
+mod unknown;
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use zaki_envelope::{AccountName, ChannelKind};
+
+pub(crate) use load::{ConfigError, load, load_table};
+
+/// The bots of one channel, by the name of the account.
+type Accounts<T> = BTreeMap<AccountName, T>;
+
+/// The whole configuration.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub hub: HubConfig,
+    pub edge: EdgeConfig,
+    pub sandbox: SandboxConfig,
+    pub turn: TurnConfig,
+    pub model: ModelConfig,
+    pub identity: IdentityConfig,
+    pub deliver: DeliverConfig,
+    pub retention: RetentionConfig,
+    pub log: LogConfig,
+    #[serde(default)]
+    pub telegram: Accounts<zaki_telegram::Config>,
+    #[serde(default)]
+    pub discord: Accounts<zaki_discord::Config>,
+    #[serde(default)]
+    pub whatsapp: Accounts<zaki_whatsapp::Config>,
+    #[serde(default)]
+    pub slack: Accounts<zaki_slack::Config>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HubConfig {
+    pub listen: SocketAddr,
+    #[serde(deserialize_with = "load::optional")]
+    pub public_url: Option<url::Url>,
+    #[serde(deserialize_with = "load::optional")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EdgeConfig {
+    pub listen: SocketAddr,
+    #[serde(deserialize_with = "load::optional")]
+    pub url: Option<url::Url>,
+    pub key: SecretString,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Runtime {
+    Process,
+    Echo,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Isolation {
+    Auto,
+    None,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SandboxConfig {
+    pub runtime: Runtime,
+    #[serde(deserialize_with = "load::optional")]
+    runtime_dir: Option<PathBuf>,
+    pub isolation: Isolation,
+    pub allow_exec: bool,
+    pub max_parallel_starts: usize,
+    #[serde(rename = "start_timeout_s", deserialize_with = "load::seconds")]
+    pub start_timeout: Duration,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TurnConfig {
+    #[serde(rename = "timeout_s", deserialize_with = "load::seconds")]
+    pub timeout: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Provider {
+    Offline,
+    OpenAi,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ModelConfig {
+    pub provider: Provider,
+    #[serde(deserialize_with = "load::optional")]
+    pub base_url: Option<url::Url>,
+    pub name: String,
+    pub api_key: SecretString,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SignUp {
+    Open,
+    Closed,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct IdentityConfig {
+    pub policy: SignUp,
+    pub cache: usize,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeliverConfig {
+    pub attempts: u32,
+    #[serde(rename = "max_wait_s", deserialize_with = "load::seconds")]
+    pub max_wait: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RetentionConfig {
+    pub raw_days: u32,
+    pub done_days: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LogConfig {
+    pub format: LogFormat,
+    pub level: String,
+}
+
+impl Config {
+    /// Where everything is kept.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.hub.data_dir.clone().unwrap_or_else(default_data_dir)
+    }
+
+    /// The account names of one channel.
+    pub(crate) fn accounts(&self, channel: ChannelKind) -> Vec<&AccountName> {
+        match channel {
+            ChannelKind::Telegram => self.telegram.keys().collect(),
+            ChannelKind::Discord => self.discord.keys().collect(),
+            ChannelKind::WhatsApp => self.whatsapp.keys().collect(),
+            ChannelKind::Slack => self.slack.keys().collect(),
+        }
+    }
+
+    /// Where Node and OpenClaw are.
+    pub(crate) fn runtime_dir(&self) -> PathBuf {
+        self.sandbox.runtime_dir.clone().unwrap_or_else(|| self.data_dir().join("runtime"))
+    }
+}
+
+fn default_data_dir() -> PathBuf {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    match (is_root(), home) {
+        (false, Some(home)) => home.join(".local/share/zaki"),
+        _ => PathBuf::from("/var/lib/zaki"),
+    }
+}
+
+/// Whether sandboxes can be given user ids of their own.
+pub(crate) fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}

@@ -1,0 +1,154 @@
+//! The outbox: the one place that sends replies, retries them and settles what became of them.
+//! One writer per delivery; the parts of a reply go out in order and never past a failed one.
+
+use std::{sync::Arc, time::Duration};
+
+use zaki_channel::{ChannelError, Retry};
+use zaki_envelope::{Address, DeliveryId, InboundId};
+use zaki_ledger::{Claimed, Delivery, DeliveryEnd, NewDelivery};
+
+use crate::{clock, hub::Hub, stage::Step};
+
+/// The deliveries of one reply, in order, to one place.
+pub(crate) struct Reply {
+    /// The messages it answers, where this process has seen them.
+    inbounds: Vec<InboundId>,
+    to: Address,
+    parts: Vec<DeliveryId>,
+    /// The first part, when the ledger has handed it out already.
+    first: Option<Claimed>,
+}
+
+impl Reply {
+    /// The reply of a turn that has just ended; `None` when there is nothing to say.
+    pub(crate) fn of_turn(
+        inbounds: Vec<InboundId>,
+        deliveries: &[NewDelivery],
+        first: Option<Claimed>,
+    ) -> Option<Self> {
+        let to = deliveries.first()?.address.clone();
+        let parts = deliveries.iter().map(|delivery| delivery.id).collect();
+        Some(Self { inbounds, to, parts, first })
+    }
+
+    /// What an earlier process left, reply by reply.
+    pub(crate) fn group(deliveries: &[Delivery]) -> Vec<Self> {
+        let same = |a: &Delivery, b: &Delivery| a.turn == b.turn && a.address == b.address && a.part < b.part;
+        deliveries
+            .chunk_by(same)
+            .filter_map(|reply| {
+                let to = reply.first()?.address.clone();
+                let parts = reply.iter().map(|delivery| delivery.id).collect();
+                Some(Self { inbounds: Vec::new(), to, parts, first: None })
+            })
+            .collect()
+    }
+
+    /// Puts the reply on its conversation's lane.
+    pub(crate) fn enqueue(self, hub: &Arc<Hub>) {
+        let key = (self.to.channel, self.to.account.clone(), self.to.conversation.id.clone());
+        let shared = Arc::clone(hub);
+        hub.outbox.push(key, self, move |reply| reply.send(Arc::clone(&shared)));
+    }
+
+    async fn send(mut self, hub: Arc<Hub>) {
+        let mut sent = true;
+        for part in self.parts {
+            sent = send_part(&hub, part, self.first.take()).await;
+            if !sent {
+                break;
+            }
+        }
+        for inbound in self.inbounds {
+            hub.stages.tell(inbound, if sent { Step::Delivered } else { Step::Failed });
+        }
+    }
+}
+
+/// Sends one delivery, as often as the platform says "later" and the settings allow. Returns
+/// whether the platform has it, so that the next part may follow.
+async fn send_part(hub: &Hub, id: DeliveryId, mut claimed: Option<Claimed>) -> bool {
+    loop {
+        let claim = match claimed.take() {
+            Some(claim) => claim,
+            None => match claim(hub, id).await {
+                Some(claim) => claim,
+                None => return false,
+            },
+        };
+        let (end, pause) = attempt(hub, claim).await;
+        let sent = matches!(end, DeliveryEnd::Sent { .. });
+        let settle = || hub.ledger.settle_delivery(Hub::FENCE, id, end.clone(), clock::now());
+        let settled = hub.persist("settle a delivery", settle).await;
+        let (Some(_), Some(pause)) = (settled, pause) else { return sent };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = hub.stop.cancelled() => return false,
+        }
+    }
+}
+
+async fn claim(hub: &Hub, id: DeliveryId) -> Option<Claimed> {
+    let claim = || hub.ledger.claim_delivery(Hub::FENCE, id, clock::now());
+    hub.persist("claim a delivery", claim).await?
+}
+
+/// One attempt: how it ended and, when it is to be made again, after what pause.
+async fn attempt(hub: &Hub, claim: Claimed) -> (DeliveryEnd, Option<Duration>) {
+    let Delivery { id, address, outbound, attempts, .. } = claim.delivery;
+    let to = Address { handle: claim.handle, ..address };
+    let Some(account) = hub.accounts.get(to.channel, &to.account) else {
+        let reason = format!("no account `{}` of {} is configured any more", to.account, to.channel);
+        return (DeliveryEnd::Dead { reason }, None);
+    };
+    match account.channel.send(&to, &outbound, id).await {
+        Ok(receipt) => (DeliveryEnd::Sent { receipt: receipt.message.into_iter().collect() }, None),
+        Err(error) => {
+            tracing::warn!(delivery = %id, attempts, error = %chain(&error), "a send failed");
+            judge(hub, &error, attempts)
+        }
+    }
+}
+
+/// What a failed attempt means. The one table from failure class to what happens next.
+fn judge(hub: &Hub, error: &ChannelError, attempts: u32) -> (DeliveryEnd, Option<Duration>) {
+    let reason = error.to_string();
+    match error.retry {
+        Retry::Never => (DeliveryEnd::Dead { reason }, None),
+        Retry::Unknown => (DeliveryEnd::Unknown { reason }, None),
+        Retry::AfterMs(_) if attempts >= hub.settings.attempts => {
+            (DeliveryEnd::Dead { reason: format!("{reason}; given up after {attempts} attempts") }, None)
+        }
+        Retry::AfterMs(ms) => {
+            let pause = pause(ms, attempts).min(hub.settings.max_wait);
+            let ms = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+            let not_before = clock::now().plus_ms(ms);
+            (DeliveryEnd::Retry { not_before, reason }, Some(pause))
+        }
+    }
+}
+
+/// What the platform asks for, or half a second doubled with every attempt, whichever is longer.
+fn pause(asked_ms: u64, attempts: u32) -> Duration {
+    let own_ms = 500_u64.saturating_mul(1 << attempts.saturating_sub(1).min(10));
+    Duration::from_millis(asked_ms.max(own_ms))
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_never_shorter_than_the_platform_asks() {
+        assert_eq!(pause(30_000, 1), Duration::from_secs(30));
+        assert_eq!(pause(0, 1), Duration::from_millis(500));
+        assert_eq!(pause(0, 3), Duration::from_secs(2));
+        assert!(pause(0, u32::MAX) < Duration::from_secs(600));
+    }
+}

@@ -1,0 +1,134 @@
+//! `zaki demo`: the whole road on loopback. Four simulated platforms, the hub, the native edge, a
+//! real OpenClaw per person, and the offline model; no key, no account, no internet once Node and
+//! OpenClaw are installed.
+
+mod chat;
+mod once;
+mod watch;
+mod world;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use toml::{Table, Value, toml};
+use zaki_edge_native::install;
+use zaki_identity::Directory;
+
+use crate::{
+    cli::{progress, up},
+    clock,
+    config::{self, Config},
+    serve::{self, Server},
+};
+use world::World;
+
+/// Show the whole road on this machine.
+#[derive(Args)]
+pub(crate) struct Demo {
+    /// Send one message on each channel, print what came back, and end: 0 only if all were answered.
+    #[arg(long)]
+    once: bool,
+    /// With --once: one JSON object per channel. All times are milliseconds since the message was
+    /// sent.
+    #[arg(long, requires = "once")]
+    json: bool,
+    /// Where to keep everything. Default: a fresh directory that goes with the demo.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// How many people, each with an account on every channel and a sandbox of their own.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    people: u8,
+    /// Answer from an echo inside the edge instead of OpenClaw: for measuring the hub alone.
+    #[arg(long, hide = true)]
+    echo: bool,
+}
+
+impl Demo {
+    pub(crate) async fn run(self) -> Result<ExitCode> {
+        up::log_to_stderr("text", "warn")?;
+        let scratch = tempfile::Builder::new().prefix("zaki-demo-").tempdir()?;
+        let data = self.data.clone().unwrap_or_else(|| scratch.path().to_owned());
+        let world = World::start().await.context("the simulated platforms do not start")?;
+        let config = self.config(&world, &std::path::absolute(data)?)?;
+        say(&format!("data directory   {}", config.data_dir().display()));
+        if !self.echo {
+            install::ensure_runtime(&config.runtime_dir(), &progress::Steps).await?;
+        }
+        let server = serve::start(&config).await?;
+        let outcome = tokio::select! {
+            outcome = self.show(&world, &server) => outcome,
+            interrupted = up::interrupted() => interrupted.map(|()| ExitCode::from(130)),
+        };
+        server.stop().await?;
+        outcome
+    }
+
+    async fn show(&self, world: &World, server: &Server) -> Result<ExitCode> {
+        world.attach(&format!("http://{}", server.address)).await?;
+        self.introduce(world, server).await?;
+        if self.once { once::run(world, server, self).await } else { chat::run(world, server).await }
+    }
+
+    /// The configuration a person would write, pointed at the simulators.
+    fn config(&self, world: &World, data: &std::path::Path) -> Result<Config> {
+        let text = |path: PathBuf| Value::String(path.display().to_string());
+        let mut table = world.accounts()?;
+        let mut hub = toml! { listen = "127.0.0.1:0" };
+        hub.insert("data_dir".into(), text(data.to_owned()));
+        // The simulators call whatever address they are told; this only switches webhooks on.
+        hub.insert("public_url".into(), Value::String("http://127.0.0.1".into()));
+        let mut sandbox = Table::new();
+        sandbox.insert("runtime_dir".into(), text(shared_runtime_dir()));
+        sandbox.insert("runtime".into(), Value::from(if self.echo { "echo" } else { "process" }));
+        table.insert("hub".into(), Value::Table(hub));
+        table.insert("edge".into(), Value::Table(toml! { listen = "127.0.0.1:0" }));
+        table.insert("sandbox".into(), Value::Table(sandbox));
+        Ok(config::load_table(table)?)
+    }
+
+    /// Makes each person's four accounts one, as `zaki users link` does.
+    async fn introduce(&self, world: &World, server: &Server) -> Result<()> {
+        for person in 0..self.people {
+            let mut user = None;
+            for (channel, sender) in world.senders(person) {
+                match user {
+                    None => {
+                        let found = server.hub.directory.resolve(channel, &sender, clock::now());
+                        user = found.await?.user();
+                    }
+                    Some(user) => {
+                        server.hub.directory.link(user, channel, &sender, clock::now()).await?;
+                    }
+                }
+            }
+            if let Some(user) = user {
+                say(&format!("person {}         {user}: one person on four channels", person + 1));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Node and OpenClaw are large and the same for every demo: they stay in the user's cache.
+fn shared_runtime_dir() -> PathBuf {
+    cache_dir().join("runtime")
+}
+
+fn cache_dir() -> PathBuf {
+    let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(dir) = from("ZAKI_CACHE") {
+        return dir;
+    }
+    // Other user ids must be able to read it, and root's home is closed to them.
+    if config::is_root() {
+        return PathBuf::from("/var/cache/zaki");
+    }
+    let base = from("XDG_CACHE_HOME").or_else(|| from("HOME").map(|home| home.join(".cache")));
+    base.unwrap_or_else(std::env::temp_dir).join("zaki")
+}
+
+/// What the demo does, as it does it. On standard error: standard output is for the answers.
+fn say(line: &str) {
+    eprintln!("  {line}");
+}

@@ -1,0 +1,121 @@
+//! The hub's listener: webhooks in, health out. Acknowledges only what the ledger has committed.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{Path, Request as HttpRequest, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{any, get},
+};
+use zaki_channel::{Answer, Batch, Dead, Parsed, Refusal, Request, Webhook};
+use zaki_envelope::ChannelKind;
+
+use crate::{accounts::Account, clock, hub::Hub};
+
+/// How long a slow client may take to send its body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// All routes.
+pub(crate) fn router(hub: Arc<Hub>) -> Router {
+    Router::new()
+        .route("/webhooks/{channel}/{account}", any(webhook))
+        .route("/webhooks/{channel}/{account}/{*route}", any(webhook))
+        .route("/health", get(async || "ok"))
+        .route("/ready", get(ready))
+        .route("/metrics", get(async |State(hub): State<Arc<Hub>>| hub.counters.render()))
+        .with_state(hub)
+}
+
+async fn ready(State(hub): State<Arc<Hub>>) -> Response {
+    match hub.ready().await {
+        Ok(()) => "ready".into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
+    }
+}
+
+type Segments = Path<Vec<(String, String)>>;
+
+async fn webhook(State(hub): State<Arc<Hub>>, Path(path): Segments, request: HttpRequest) -> Response {
+    let segment = |name| path.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let (Some(channel), Some(name)) = (segment("channel"), segment("account")) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let route = segment("route").map(|rest| format!("/{rest}")).unwrap_or_default();
+    let found = channel.parse::<ChannelKind>().ok().and_then(|kind| hub.accounts.find(kind, name));
+    let Some((account, hook)) = found.and_then(|account| Some((account, account.webhook.as_deref()?)))
+    else {
+        let said = format!("no account `{name}` of `{channel}` takes webhooks here\n");
+        return (StatusCode::NOT_FOUND, said).into_response();
+    };
+    let (outcome, response) = receive(&hub, account, hook, &route, request).await;
+    hub.counters.count(&account.label(), outcome);
+    response
+}
+
+/// Reads, proves, parses and stores one request; returns the outcome's name for the counters.
+async fn receive(
+    hub: &Hub,
+    account: &Account,
+    hook: &dyn Webhook,
+    route: &str,
+    request: HttpRequest,
+) -> (&'static str, Response) {
+    let (parts, body) = request.into_parts();
+    let read = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, hook.max_body())).await;
+    let body = match read {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return ("too_large", StatusCode::PAYLOAD_TOO_LARGE.into_response()),
+        Err(_) => return ("too_slow", StatusCode::REQUEST_TIMEOUT.into_response()),
+    };
+    let request = Request {
+        method: &parts.method,
+        route,
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &parts.headers,
+        body: &body,
+    };
+    if let Some(answer) = hook.greet(&request) {
+        return ("greeted", respond(&answer));
+    }
+    let received_at = clock::now();
+    let verified = match request.verify(&hook.proof(), received_at) {
+        Ok(verified) => verified,
+        Err(refusal) => return ("refused", refuse(account, refusal)),
+    };
+    let parsed = hook.parse(verified, received_at).unwrap_or_else(|error| {
+        tracing::warn!(account = account.label(), %error, "kept as a dead letter");
+        Parsed {
+            dead: vec![Dead { reason: error.to_string(), raw: body.to_vec() }],
+            ..Parsed::default()
+        }
+    });
+    let answer = parsed.answer.clone();
+    let batch = Batch { raw: body.to_vec(), received_at, parsed, cursor: None };
+    match hub.accept(account, batch).await {
+        Ok(()) => ("accepted", respond(&answer)),
+        Err(error) => {
+            tracing::error!(account = account.label(), %error, "not stored, so not acknowledged");
+            ("unavailable", unavailable())
+        }
+    }
+}
+
+fn refuse(account: &Account, refusal: Refusal) -> Response {
+    tracing::warn!(account = account.label(), %refusal, "webhook refused");
+    StatusCode::UNAUTHORIZED.into_response()
+}
+
+fn unavailable() -> Response {
+    let mut response = StatusCode::SERVICE_UNAVAILABLE.into_response();
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    response
+}
+
+fn respond(answer: &Answer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let content_type: (HeaderName, &str) = (header::CONTENT_TYPE, answer.content_type);
+    (status, [content_type], Body::from(answer.body.clone())).into_response()
+}

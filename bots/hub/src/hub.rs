@@ -1,0 +1,267 @@
+//! The hub: what all its rooms share, and the way of a message from the ledger to its lane.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use zaki_channel::{Batch, Inbox, InboxError};
+use zaki_envelope::{
+    AccountName, ChannelKind, ConversationId, Inbound, InboundKind, SenderId, SenderScope, SessionKey, ZakiUserId,
+};
+use zaki_identity::{Directory, Resolution};
+use zaki_ledger::{Fence, Ledger, SettleReason};
+
+use crate::{
+    accounts::{Account, Accounts},
+    clock,
+    counters::Counters,
+    deliver::Reply,
+    edge::EdgeClient,
+    lanes::Lanes,
+    stage::{Stages, Step},
+    turn::{self, Job},
+};
+
+/// Settings the rooms read.
+#[derive(Clone, Copy)]
+pub(crate) struct Settings {
+    pub turn_timeout: Duration,
+    pub attempts: u32,
+    pub max_wait: Duration,
+}
+
+/// Everything one hub process has.
+pub(crate) struct Hub {
+    pub accounts: Accounts,
+    pub ledger: Arc<dyn Ledger>,
+    pub directory: Arc<dyn Directory>,
+    pub edge: EdgeClient,
+    pub settings: Settings,
+    pub counters: Counters,
+    pub stages: Stages,
+    /// Fires when nothing new may begin.
+    pub closing: CancellationToken,
+    /// Fires when running work must be handed over to the next start.
+    pub stop: CancellationToken,
+    pub tasks: TaskTracker,
+    intake: Lanes<(ChannelKind, SenderScope, SenderId), Inbound>,
+    pub(crate) turns: Lanes<(ZakiUserId, SessionKey), Job>,
+    pub(crate) outbox: Lanes<(ChannelKind, AccountName, ConversationId), Reply>,
+}
+
+impl Hub {
+    pub(crate) fn new(
+        accounts: Accounts,
+        ledger: Arc<dyn Ledger>,
+        directory: Arc<dyn Directory>,
+        edge: EdgeClient,
+        settings: Settings,
+    ) -> Arc<Self> {
+        let tasks = TaskTracker::new();
+        Arc::new(Self {
+            accounts,
+            ledger,
+            directory,
+            edge,
+            settings,
+            counters: Counters::default(),
+            stages: Stages::default(),
+            closing: CancellationToken::new(),
+            stop: CancellationToken::new(),
+            intake: Lanes::new(tasks.clone()),
+            turns: Lanes::new(tasks.clone()),
+            outbox: Lanes::new(tasks.clone()),
+            tasks,
+        })
+    }
+
+    /// The fence of this process: the only writer of its SQLite ledger.
+    pub(crate) const FENCE: Fence = Fence::SINGLE;
+
+    /// Stores what arrived. Returns once it is durable; what follows happens on its own.
+    pub(crate) async fn accept(
+        self: &Arc<Self>,
+        account: &Account,
+        batch: Batch,
+    ) -> Result<(), zaki_ledger::Error> {
+        if batch.parsed.arrivals.is_empty() && batch.parsed.dead.is_empty() && batch.cursor.is_none() {
+            return Ok(());
+        }
+        let accepted = self.ledger.accept(Self::FENCE, to_ledger(account, batch)).await?;
+        for inbound in accepted.fresh {
+            let (channel, conversation) = (inbound.channel, inbound.conversation.id.clone());
+            self.stages.tell(inbound.id, Step::Accepted { channel, conversation });
+            self.admit(inbound);
+        }
+        Ok(())
+    }
+
+    /// Sends an accepted message on its way, after the earlier ones of its sender.
+    pub(crate) fn admit(self: &Arc<Self>, inbound: Inbound) {
+        let key = (inbound.channel, inbound.sender.scope.clone(), inbound.sender.id.clone());
+        let hub = Arc::clone(self);
+        self.intake.push(key, inbound, move |inbound| Arc::clone(&hub).resolve(inbound));
+    }
+
+    /// Finds out whose message it is and puts it on that person's lane.
+    async fn resolve(self: Arc<Self>, inbound: Inbound) {
+        if let Some(reason) = no_turn(&inbound) {
+            return self.settle(&inbound, reason).await;
+        }
+        let who = self
+            .persist("resolve a sender", || {
+                self.directory.resolve(inbound.channel, &inbound.sender, clock::now())
+            })
+            .await;
+        match who {
+            Some(Resolution::Known { user } | Resolution::Created { user }) => {
+                turn::enqueue(&self, user, Job::New(inbound));
+            }
+            Some(Resolution::Refused { .. }) => self.settle(&inbound, SettleReason::Refused).await,
+            // Stopping: the message stays accepted and is taken up at the next start.
+            None => {}
+        }
+    }
+
+    async fn settle(&self, inbound: &Inbound, reason: SettleReason) {
+        let ids = [inbound.id];
+        self.persist("settle a message", || self.ledger.settle(Self::FENCE, &ids, reason)).await;
+    }
+
+    /// Repeats a write until the store takes it. `None`: the hub stops, or the write can never
+    /// succeed; either way the ledger is as it was and recovery will see it.
+    pub(crate) async fn persist<T, E, F>(&self, what: &str, mut write: impl FnMut() -> F) -> Option<T>
+    where
+        F: Future<Output = Result<T, E>>,
+        E: Transient,
+    {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            match write().await {
+                Ok(done) => return Some(done),
+                Err(error) if error.is_transient() => tracing::warn!(what, %error, "trying again"),
+                Err(error) => {
+                    tracing::error!(what, %error, "given up");
+                    return None;
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.stop.cancelled() => return None,
+            }
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    /// Takes up what an earlier process left: in the order it was accepted.
+    pub(crate) async fn recover(self: &Arc<Self>) -> Result<(), zaki_ledger::Error> {
+        let found = self.ledger.recover(Self::FENCE, clock::now()).await?;
+        let (accepted, turns) = (found.accepted.len(), found.turns.len());
+        let (pending, unknown) = (found.deliveries.len(), found.unknown.len());
+        if accepted + turns + pending + unknown > 0 {
+            tracing::info!(accepted, turns, pending, unknown, "taking up unfinished work");
+        }
+        for reply in Reply::group(&found.deliveries) {
+            reply.enqueue(self);
+        }
+        for open in found.turns {
+            turn::enqueue(self, open.turn.user, Job::Resume(Box::new(open)));
+        }
+        for inbound in found.accepted {
+            self.admit(inbound);
+        }
+        Ok(())
+    }
+
+    /// Whether a platform's message would be stored and answered now.
+    pub(crate) async fn ready(&self) -> Result<(), String> {
+        if self.closing.is_cancelled() {
+            return Err("stopping".to_owned());
+        }
+        self.ledger.counts().await.map(drop).map_err(|error| error.to_string())
+    }
+}
+
+/// Why a message is not for the agent, if it is not.
+fn no_turn(inbound: &Inbound) -> Option<SettleReason> {
+    let says = matches!(
+        inbound.kind,
+        InboundKind::Message | InboundKind::Command { .. } | InboundKind::Button { .. }
+    );
+    match inbound {
+        _ if !says => Some(SettleReason::Event),
+        _ if inbound.sender.is_bot => Some(SettleReason::Bot),
+        _ if !inbound.addressed => Some(SettleReason::NotAddressed),
+        _ if inbound.parts.is_empty() => Some(SettleReason::Empty),
+        _ => None,
+    }
+}
+
+/// Whether an error of the store passes by itself.
+pub(crate) trait Transient: std::error::Error {
+    fn is_transient(&self) -> bool;
+}
+
+impl Transient for zaki_ledger::Error {
+    fn is_transient(&self) -> bool {
+        Self::is_transient(self)
+    }
+}
+
+impl Transient for zaki_identity::DirectoryError {
+    fn is_transient(&self) -> bool {
+        Self::is_transient(self)
+    }
+}
+
+fn to_ledger(account: &Account, batch: Batch) -> zaki_ledger::Batch {
+    let Batch { raw, received_at, parsed, cursor } = batch;
+    let items = parsed.arrivals.into_iter();
+    let dead = parsed.dead.into_iter();
+    zaki_ledger::Batch {
+        channel: account.kind,
+        account: account.name.clone(),
+        received_at,
+        raw,
+        items: items
+            .map(|arrival| zaki_ledger::NewInbound {
+                inbound: arrival.inbound,
+                handle: arrival.handle,
+            })
+            .collect(),
+        dead: dead
+            .map(|dead| zaki_ledger::DeadLetter { reason: dead.reason, raw: dead.raw })
+            .collect(),
+        cursor: cursor.map(|value| zaki_ledger::CursorUpdate {
+            name: account.label().to_owned(),
+            value,
+        }),
+    }
+}
+
+/// The inbox of one account's socket.
+pub(crate) struct AccountInbox {
+    pub hub: Arc<Hub>,
+    pub kind: ChannelKind,
+    pub name: AccountName,
+}
+
+#[async_trait]
+impl Inbox for AccountInbox {
+    async fn accept(&self, batch: Batch) -> Result<(), InboxError> {
+        let account = self.account()?;
+        self.hub.accept(account, batch).await.map_err(|error| InboxError(error.into()))
+    }
+
+    async fn cursor(&self) -> Result<Option<String>, InboxError> {
+        let name = self.account()?.label();
+        self.hub.ledger.cursor(name).await.map_err(|error| InboxError(error.into()))
+    }
+}
+
+impl AccountInbox {
+    fn account(&self) -> Result<&Account, InboxError> {
+        let found = self.hub.accounts.get(self.kind, &self.name);
+        found.ok_or_else(|| InboxError("the account is no longer configured".into()))
+    }
+}

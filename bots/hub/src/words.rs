@@ -1,0 +1,21 @@
+//! What the hub itself says to people. One place, so that a catalogue can take it over.
+
+use zaki_envelope::wire::ErrorCode;
+
+/// When a turn ended without an answer.
+pub(crate) fn failed(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::Sandbox => {
+            "Your assistant could not be started just now. Please send your message again in a minute."
+        }
+        ErrorCode::Agent => {
+            "Your assistant could not answer this: the model it uses reported a failure. Please try again."
+        }
+        ErrorCode::Timeout => {
+            "This took longer than allowed, so it was stopped. Please try again, or ask for less at once."
+        }
+        ErrorCode::Gone | ErrorCode::Internal => {
+            "Something went wrong on our side and this message was not answered. Please send it again."
+        }
+    }
+}
