@@ -1,1 +1,176 @@
-//! Under construction.
+//! The program inside every sandbox: it keeps one OpenClaw gateway running and relays turns to it
+//! over the loopback WebSocket, journaling their events until the edge has them.
+//!
+//! Not for deciding who may run a turn or when a sandbox sleeps (the edge does), and not for
+//! installing anything.
+
+mod api;
+mod config;
+mod gateway;
+mod journal;
+mod layout;
+mod progress;
+mod prompt;
+mod recovery;
+mod relay;
+mod settings;
+mod turn;
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use nix::fcntl::{Flock, FlockArg};
+use secrecy::ExposeSecret;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use api::App;
+use gateway::Link;
+use layout::Layout;
+pub use settings::{Settings, TOKEN_VARIABLE};
+use turn::Turns;
+
+/// How long open HTTP connections may take to close.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Why a sandbox cannot start. One sentence each, with the mend.
+#[derive(Debug, thiserror::Error)]
+pub enum ContainerError {
+    /// No token.
+    #[error("no token: set {TOKEN_VARIABLE} to at least 16 characters")]
+    NoToken,
+    /// Node or OpenClaw is missing.
+    #[error("{} does not exist; install Node and OpenClaw and name their paths", .0.display())]
+    NoProgram(PathBuf),
+    /// The state directory.
+    #[error("the state directory {} cannot be used: make it writable", .path.display())]
+    State {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Another program has the state.
+    #[error("another program runs this sandbox: {} is locked", .0.display())]
+    Busy(PathBuf),
+    /// The port.
+    #[error("cannot listen on {address}: choose another port, or 0 for a free one")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Signals or the listener, while running.
+    #[error("the sandbox cannot go on")]
+    Io(#[from] io::Error),
+}
+
+/// Runs a sandbox until SIGTERM or SIGINT: answers `/v1/health` at once, turns as soon as the
+/// gateway says hello. Prints one line `{"listening":"127.0.0.1:PORT"}` on standard output.
+///
+/// A stop aborts running turns, which end with what they have, then the gateway.
+pub async fn run(settings: Settings) -> Result<(), ContainerError> {
+    check(&settings)?;
+    let layout = Layout::create(&settings.state).map_err(|source| state(&settings, source))?;
+    let _lock = lock(&layout, &settings)?;
+    let (turns, interrupted) =
+        Turns::open(&layout.journal()).map_err(|source| state(&settings, source))?;
+    let (mut term, mut int) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    let address = settings.listen;
+    let listen = |source| ContainerError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    announce(listener.local_addr()?);
+
+    let app = Arc::new(App {
+        token: settings.token.clone(),
+        link: Link::new(),
+        turns,
+        running: TaskTracker::new(),
+        stopping: CancellationToken::new(),
+    });
+    for (turn, request) in interrupted {
+        app.start(turn, request, true);
+    }
+    let stop_gateway = CancellationToken::new();
+    let gateway = tokio::spawn(gateway::supervise(
+        settings.clone(),
+        layout,
+        Arc::clone(&app.link),
+        stop_gateway.clone(),
+    ));
+    let server = axum::serve(listener, api::router(Arc::clone(&app)))
+        .with_graceful_shutdown(app.stopping.clone().cancelled_owned());
+    let mut server = tokio::spawn(server.into_future());
+
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+        _ = &mut server => {}
+    }
+    drain(&app, settings.grace).await;
+    stop_gateway.cancel();
+    let _ = gateway.await;
+    let _ = timeout(LINGER, server).await;
+    Ok(())
+}
+
+fn check(settings: &Settings) -> Result<(), ContainerError> {
+    if settings.token.expose_secret().len() < 16 {
+        return Err(ContainerError::NoToken);
+    }
+    let script = settings.openclaw.join("openclaw.mjs");
+    match [settings.node.clone(), script]
+        .into_iter()
+        .find(|path| !path.is_file())
+    {
+        Some(missing) => Err(ContainerError::NoProgram(missing)),
+        None => Ok(()),
+    }
+}
+
+fn lock(layout: &Layout, settings: &Settings) -> Result<Flock<File>, ContainerError> {
+    let file = File::create(layout.lock_file()).map_err(|source| state(settings, source))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock)
+        .map_err(|_| ContainerError::Busy(layout.lock_file()))
+}
+
+fn state(settings: &Settings, source: io::Error) -> ContainerError {
+    ContainerError::State {
+        path: settings.state.clone(),
+        source,
+    }
+}
+
+/// Whoever started us may be gone already; that is no reason to stop.
+fn announce(address: SocketAddr) {
+    let line = serde_json::json!({ "listening": address.to_string() });
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+async fn drain(app: &App, grace: Duration) {
+    app.stopping.cancel();
+    for turn in app.turns.running() {
+        turn.abort.cancel();
+    }
+    app.running.close();
+    if timeout(grace, app.running.wait()).await.is_err() {
+        tracing::warn!("some turns did not end in time; the next start takes them up");
+    }
+}

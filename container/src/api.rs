@@ -1,0 +1,211 @@
+//! What the edge asks over HTTP. Every request carries the sandbox's token.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    body::{Body, Bytes},
+    extract::{Path, Query, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use futures::{StreamExt, stream};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+use tokio::time::timeout;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use zaki_envelope::{
+    TurnId,
+    wire::{AgentInfo, TurnRequest, encode_sse},
+};
+
+use crate::{
+    gateway::{self, Link},
+    relay::Relay,
+    turn::{Accepted, Turn, Turns},
+};
+
+/// Proxies cut a connection that says nothing for a minute or less.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Everything a request needs.
+pub(crate) struct App {
+    pub(crate) token: SecretString,
+    pub(crate) link: Arc<Link>,
+    pub(crate) turns: Turns,
+    /// The tasks of running turns.
+    pub(crate) running: TaskTracker,
+    /// From then on nothing new is accepted.
+    pub(crate) stopping: CancellationToken,
+}
+
+impl App {
+    /// Runs a turn in the background; nobody has to listen.
+    pub(crate) fn start(&self, turn: Arc<Turn>, request: TurnRequest, resumed: bool) {
+        let relay = Relay::new(Arc::clone(&self.link), turn, request);
+        self.running.spawn(relay.run(resumed));
+    }
+}
+
+/// The routes.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/v1/health", get(health))
+        .route("/v1/turns", post(run))
+        .route("/v1/turns/{turn}", get(resume))
+        .route("/v1/turns/{turn}/abort", post(abort))
+        .route("/v1/turns/{turn}/ack", post(acknowledge))
+        .layer(from_fn_with_state(Arc::clone(&app), authenticate))
+        .with_state(app)
+}
+
+async fn authenticate(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    if is_authentic(request.headers(), &app.token) {
+        next.run(request).await
+    } else {
+        StatusCode::UNAUTHORIZED.into_response()
+    }
+}
+
+fn is_authentic(headers: &HeaderMap, token: &SecretString) -> bool {
+    let shown = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    shown.is_some_and(|shown| shown.ct_eq(token.expose_secret().as_bytes()).into())
+}
+
+#[derive(Serialize)]
+struct Health {
+    state: &'static str,
+    agent: Option<AgentInfo>,
+    running: usize,
+    error: Option<String>,
+}
+
+async fn health(State(app): State<Arc<App>>) -> Json<Health> {
+    let (state, agent, error) = match app.link.state() {
+        gateway::State::Starting => ("starting", None, None),
+        gateway::State::Ready(connection) => ("ready", Some(connection.agent()), None),
+        gateway::State::Failed(why) => ("failed", None, Some(why)),
+    };
+    Json(Health {
+        state,
+        agent,
+        running: app.turns.running().len(),
+        error,
+    })
+}
+
+async fn run(State(app): State<Arc<App>>, body: Bytes) -> Result<Response, Refusal> {
+    // The parser's own words may quote the message.
+    let request: TurnRequest = serde_json::from_slice(&body).map_err(|_| Refusal::Malformed)?;
+    if let Some(turn) = app.turns.get(request.turn) {
+        return Ok(events(turn, 0));
+    }
+    if app.stopping.is_cancelled() {
+        return Err(Refusal::Stopping);
+    }
+    let accepted = app.turns.accept(&request).map_err(|error| {
+        tracing::error!(%error, "the journal cannot be written");
+        Refusal::Journal
+    })?;
+    Ok(events(
+        match accepted {
+            Accepted::Known(turn) => turn,
+            Accepted::New(turn) => {
+                app.start(Arc::clone(&turn), request, false);
+                turn
+            }
+        },
+        0,
+    ))
+}
+
+#[derive(Deserialize)]
+struct After {
+    #[serde(default)]
+    after: u64,
+}
+
+async fn resume(
+    State(app): State<Arc<App>>,
+    Path(turn): Path<String>,
+    Query(After { after }): Query<After>,
+) -> Result<Response, Refusal> {
+    Ok(events(find(&app, &turn)?, after))
+}
+
+async fn abort(
+    State(app): State<Arc<App>>,
+    Path(turn): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    find(&app, &turn)?.abort.cancel();
+    Ok(StatusCode::ACCEPTED)
+}
+
+#[derive(Deserialize)]
+struct Seen {
+    seq: u64,
+}
+
+async fn acknowledge(
+    State(app): State<Arc<App>>,
+    Path(turn): Path<String>,
+    Query(Seen { seq }): Query<Seen>,
+) -> Result<StatusCode, Refusal> {
+    let turn = find(&app, &turn)?;
+    app.turns.acknowledge(&turn, seq).map_err(|error| {
+        tracing::error!(%error, "the journal cannot be written");
+        Refusal::Journal
+    })?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn find(app: &App, turn: &str) -> Result<Arc<Turn>, Refusal> {
+    let turn: Option<TurnId> = turn.parse().ok();
+    turn.and_then(|turn| app.turns.get(turn))
+        .ok_or(Refusal::Unknown)
+}
+
+/// The turn's events after `seq`, as they happen.
+fn events(turn: Arc<Turn>, seq: u64) -> Response {
+    let events = Box::pin(turn.events_after(seq));
+    let chunks = stream::unfold(events, |mut events| async move {
+        let chunk = match timeout(KEEP_ALIVE, events.next()).await {
+            Ok(event) => encode_sse(&event?).ok()?,
+            Err(_) => ": keep-alive\n\n".to_owned(),
+        };
+        Some((Ok::<_, Infallible>(chunk), events))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (headers, Body::from_stream(chunks)).into_response()
+}
+
+/// Why a request is not carried out.
+enum Refusal {
+    Malformed,
+    Unknown,
+    Stopping,
+    Journal,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Malformed => (StatusCode::BAD_REQUEST, "the body is not a turn request"),
+            Self::Unknown => (StatusCode::NOT_FOUND, "no such turn"),
+            Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "the sandbox stops"),
+            Self::Journal => (
+                StatusCode::INSUFFICIENT_STORAGE,
+                "the sandbox's disk cannot be written",
+            ),
+        }
+        .into_response()
+    }
+}

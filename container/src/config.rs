@@ -1,0 +1,163 @@
+//! OpenClaw's configuration, rendered from `config/openclaw.json`.
+//!
+//! A placeholder is a string `@NAME@`. One that is a whole JSON string is replaced by a value (an
+//! array inside an array is spliced), one inside a longer string by text. Whatever is left over or
+//! unknown is an error: a half-rendered configuration must not start.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde_json::{Value, json};
+
+const TEMPLATE: &str = include_str!("../../config/openclaw.json");
+
+/// What the private agent may use where exec is allowed.
+const EXEC_TOOLS: [&str; 2] = ["exec", "process"];
+
+/// Why the template cannot be rendered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RenderError {
+    /// The template itself.
+    #[error("the OpenClaw template is not JSON")]
+    Json(#[from] serde_json::Error),
+    /// A name nobody fills in.
+    #[error("the OpenClaw template asks for the unknown value @{0}@")]
+    Unknown(String),
+    /// A value that is no text, inside a longer text.
+    #[error("the OpenClaw template uses @{0}@ inside a text, but it is a list")]
+    NotText(String),
+}
+
+/// What differs from sandbox to sandbox.
+pub(crate) struct Values<'a> {
+    pub(crate) state: &'a Path,
+    pub(crate) gateway_token: &'a str,
+    pub(crate) model_url: &'a str,
+    pub(crate) model_token: &'a str,
+    pub(crate) model: &'a str,
+    pub(crate) allow_exec: bool,
+}
+
+/// The configuration file's content. It holds tokens: write it readable by its owner alone.
+pub(crate) fn render(values: &Values<'_>) -> Result<String, RenderError> {
+    let tools: &[&str] = if values.allow_exec { &EXEC_TOOLS } else { &[] };
+    let values = BTreeMap::from([
+        ("STATE", json!(values.state)),
+        ("GATEWAY_TOKEN", json!(values.gateway_token)),
+        ("MODEL_URL", json!(values.model_url)),
+        ("MODEL_TOKEN", json!(values.model_token)),
+        ("MODEL", json!(values.model)),
+        (
+            "EXEC_MODE",
+            json!(if values.allow_exec { "full" } else { "deny" }),
+        ),
+        ("EXEC_TOOLS", json!(tools)),
+    ]);
+    let rendered = fill(serde_json::from_str(TEMPLATE)?, &values)?;
+    Ok(serde_json::to_string_pretty(&rendered)?)
+}
+
+type Filled = BTreeMap<&'static str, Value>;
+
+fn fill(node: Value, values: &Filled) -> Result<Value, RenderError> {
+    Ok(match node {
+        Value::String(text) => fill_text(&text, values)?,
+        Value::Array(items) => {
+            let mut filled = Vec::with_capacity(items.len());
+            for item in items {
+                match (item.is_string(), fill(item, values)?) {
+                    (true, Value::Array(spliced)) => filled.extend(spliced),
+                    (_, value) => filled.push(value),
+                }
+            }
+            Value::Array(filled)
+        }
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(key, value)| Ok((key, fill(value, values)?)))
+            .collect::<Result<_, RenderError>>()?,
+        other => other,
+    })
+}
+
+fn fill_text(text: &str, values: &Filled) -> Result<Value, RenderError> {
+    let mut pieces = text.split('@');
+    let mut filled = pieces.next().unwrap_or_default().to_owned();
+    while let (Some(name), Some(rest)) = (pieces.next(), pieces.next()) {
+        let value = values
+            .get(name)
+            .ok_or_else(|| RenderError::Unknown(name.to_owned()))?;
+        if text.len() == name.len() + 2 {
+            return Ok(value.clone());
+        }
+        let value = value
+            .as_str()
+            .ok_or_else(|| RenderError::NotText(name.to_owned()))?;
+        filled.push_str(value);
+        filled.push_str(rest);
+    }
+    Ok(Value::String(filled))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(allow_exec: bool) -> Value {
+        let values = Values {
+            state: Path::new("/data/a \"b\""),
+            gateway_token: "g@te",
+            model_url: "http://127.0.0.1:1/model/v1",
+            model_token: "sandbox-token",
+            model: "demo-1",
+            allow_exec,
+        };
+        serde_json::from_str(&render(&values).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_placeholder_is_filled_and_values_cannot_break_out() {
+        let config = rendered(false);
+        assert_eq!(config["gateway"]["auth"]["token"], "g@te");
+        assert_eq!(
+            config["agents"]["entries"]["main"]["workspace"],
+            "/data/a \"b\"/workspace"
+        );
+        assert_eq!(
+            config["agents"]["defaults"]["model"]["primary"],
+            "zaki/demo-1"
+        );
+        let provider = &config["models"]["providers"]["zaki"];
+        assert_eq!(provider["apiKey"], "sandbox-token");
+        assert_eq!(provider["baseUrl"], "http://127.0.0.1:1/model/v1");
+    }
+
+    #[test]
+    fn exec_is_off_unless_allowed_and_never_for_the_group() {
+        let tools = |config: &Value, agent: &str| {
+            config["agents"]["entries"][agent]["tools"]["allow"].to_string()
+        };
+        let closed = rendered(false);
+        assert_eq!(closed["tools"]["exec"]["mode"], "deny");
+        assert!(!tools(&closed, "main").contains("exec"));
+        let open = rendered(true);
+        assert_eq!(open["tools"]["exec"]["mode"], "full");
+        assert!(tools(&open, "main").contains("\"exec\",\"process\""));
+        assert!(!tools(&open, "group").contains("exec"));
+        assert_eq!(
+            open["agents"]["entries"]["group"]["tools"]["exec"]["mode"],
+            "deny"
+        );
+    }
+
+    #[test]
+    fn unknown_names_and_misplaced_lists_are_errors() {
+        let values = Filled::from([("LIST", json!(["x"]))]);
+        let error = |text: &str| fill(json!({ "a": [text] }), &values).unwrap_err();
+        assert!(matches!(error("@NO@"), RenderError::Unknown(name) if name == "NO"));
+        assert!(matches!(error("a @LIST@"), RenderError::NotText(_)));
+        assert_eq!(
+            fill(json!(["@LIST@", "y"]), &values).unwrap(),
+            json!(["x", "y"])
+        );
+    }
+}

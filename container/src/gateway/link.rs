@@ -1,0 +1,91 @@
+//! What turns see of the gateway, however often it restarts: the live connection, and the events
+//! of one session.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::{mpsc, watch};
+
+use super::{Connection, protocol::SessionEvent};
+
+/// How the gateway is.
+#[derive(Clone, Debug)]
+pub(crate) enum State {
+    /// It comes up, for the first time or again.
+    Starting,
+    /// It has said hello.
+    Ready(Arc<Connection>),
+    /// It will not come up; one sentence for the operator.
+    Failed(String),
+}
+
+/// The gateway as everybody shares it.
+#[derive(Debug)]
+pub(crate) struct Link {
+    state: watch::Sender<State>,
+    readers: Mutex<HashMap<String, Vec<mpsc::UnboundedSender<SessionEvent>>>>,
+}
+
+impl Link {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            state: watch::Sender::new(State::Starting),
+            readers: Mutex::default(),
+        })
+    }
+
+    /// Tells everybody how the gateway is now.
+    pub(crate) fn set(&self, state: State) {
+        self.state.send_replace(state);
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    /// Waits until the gateway is ready or has failed for good.
+    pub(crate) async fn ready(&self) -> Result<Arc<Connection>, String> {
+        let mut state = self.state.subscribe();
+        loop {
+            match &*state.borrow_and_update() {
+                State::Ready(connection) if !connection.closed.is_cancelled() => {
+                    return Ok(Arc::clone(connection));
+                }
+                State::Failed(why) => return Err(why.clone()),
+                _ => {}
+            }
+            if state.changed().await.is_err() {
+                return Err("the sandbox stops".to_owned());
+            }
+        }
+    }
+
+    /// Every event of `session` from now on.
+    pub(crate) fn subscribe(&self, session: &str) -> mpsc::UnboundedReceiver<SessionEvent> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.readers()
+            .entry(session.to_owned())
+            .or_default()
+            .push(sender);
+        receiver
+    }
+
+    /// Hands an event to the readers of its session.
+    pub(crate) fn publish(&self, event: &SessionEvent) {
+        let mut readers = self.readers();
+        if let Some(of_session) = readers.get_mut(event.session()) {
+            of_session.retain(|reader| reader.send(event.clone()).is_ok());
+            if of_session.is_empty() {
+                readers.remove(event.session());
+            }
+        }
+    }
+
+    fn readers(
+        &self,
+    ) -> std::sync::MutexGuard<'_, HashMap<String, Vec<mpsc::UnboundedSender<SessionEvent>>>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,197 @@
+//! The gateway's process, and the promise that it never outlives this program.
+//!
+//! A guard, one small shell, leads the gateway's process group and waits on a pipe from us. When we
+//! end in whatever way, `SIGKILL` included, the pipe closes and the guard kills its own group. No
+//! unsafe code, no number of a process that may have been given to another. OpenClaw's spawn broker
+//! has a session of its own and ends with the gateway's connection.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill, killpg},
+    unistd::Pid,
+};
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
+
+/// `kill 0` is the guard's own group, whatever its number.
+const GUARD: &str = "read -r _; kill -KILL 0";
+
+/// A running gateway with its guard.
+#[derive(Debug)]
+pub(crate) struct Process {
+    gateway: Child,
+    group: Pid,
+    guard: Child,
+}
+
+impl Process {
+    /// Starts `command` under guard; what it prints goes to `output`.
+    pub(crate) fn start(mut command: Command, output: &Path) -> io::Result<Self> {
+        let guard = Command::new("/bin/sh")
+            .args(["-c", GUARD])
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        let group = pid(&guard)?;
+        let output = File::create(output)?;
+        let gateway = command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .process_group(group.as_raw())
+            .kill_on_drop(true)
+            .spawn()?;
+        Ok(Self {
+            gateway,
+            group,
+            guard,
+        })
+    }
+
+    /// The gateway's own process.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.gateway.id()
+    }
+
+    /// Waits until the gateway ends, and ends whatever it leaves behind.
+    pub(crate) async fn wait(&mut self) -> io::Result<ExitStatus> {
+        let status = self.gateway.wait().await?;
+        self.sweep().await;
+        Ok(status)
+    }
+
+    /// Asks the gateway to end, and ends it after `grace`.
+    pub(crate) async fn stop(mut self, grace: Duration) {
+        if let Ok(gateway) = pid(&self.gateway) {
+            let _ = kill(gateway, Signal::SIGTERM);
+        }
+        let _ = timeout(grace, self.gateway.wait()).await;
+        self.sweep().await;
+        let _ = self.gateway.wait().await;
+    }
+
+    /// Kills the whole group. The guard leads it and is ours to reap, so its number is not free.
+    async fn sweep(&mut self) {
+        let _ = killpg(self.group, Signal::SIGKILL);
+        let _ = self.guard.wait().await;
+    }
+}
+
+fn pid(child: &Child) -> io::Result<Pid> {
+    let id = child.id().and_then(|id| i32::try_from(id).ok());
+    id.map(Pid::from_raw)
+        .ok_or_else(|| io::Error::other("the process has ended"))
+}
+
+/// A process by its number and its start, in clock ticks since boot: no second process has both.
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Identity {
+    pid: i32,
+    started: u64,
+}
+
+impl Identity {
+    /// The process that has the number now.
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // Field 22; the second, the name in brackets, may hold anything.
+        let (_, fields) = stat.rsplit_once(") ")?;
+        let started = fields.split(' ').nth(19)?.parse().ok()?;
+        let pid = pid.try_into().ok()?;
+        Some(Self { pid, started })
+    }
+
+    /// Ends exactly this process, if it still runs, and waits until it is gone.
+    pub(crate) async fn end(&self) {
+        let runs = || u32::try_from(self.pid).ok().and_then(Self::of).as_ref() == Some(self);
+        if runs() {
+            tracing::warn!(pid = self.pid, "ending a gateway that was left behind");
+        }
+        for _ in 0..100 {
+            if !runs() || kill(Pid::from_raw(self.pid), Signal::SIGKILL).is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sleeper(dir: &Path) -> Process {
+        let mut command = Command::new("/bin/sh");
+        // Deaf to SIGTERM, with a child of its own.
+        command.args(["-c", "trap '' TERM; sleep 1000 & echo $!; wait"]);
+        Process::start(command, &dir.join("out")).unwrap()
+    }
+
+    async fn grandchild(dir: &Path) -> u32 {
+        loop {
+            let text = fs::read_to_string(dir.join("out")).unwrap();
+            if let Ok(pid) = text.trim().parse() {
+                return pid;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn ends(pid: u32) {
+        let dead = |pid| {
+            fs::read_to_string(format!("/proc/{pid}/stat"))
+                .map_or(true, |stat| stat.contains(") Z"))
+        };
+        while !dead(pid) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn stopping_ends_the_deaf_and_their_children() {
+        let dir = tempfile::tempdir().unwrap();
+        let process = sleeper(dir.path());
+        let (child, grandchild) = (process.id().unwrap(), grandchild(dir.path()).await);
+        process.stop(Duration::from_millis(50)).await;
+        ends(child).await;
+        ends(grandchild).await;
+    }
+
+    #[tokio::test]
+    async fn the_guard_ends_all_when_its_pipe_closes() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut process = sleeper(dir.path());
+        let grandchild = grandchild(dir.path()).await;
+        drop(process.guard.stdin.take());
+        process.gateway.wait().await.unwrap();
+        ends(grandchild).await;
+    }
+
+    #[tokio::test]
+    async fn an_identity_ends_its_process_and_no_other_with_the_number() {
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let identity = Identity::of(child.id().unwrap()).unwrap();
+        let other = Identity {
+            pid: identity.pid,
+            started: identity.started + 1,
+        };
+        other.end().await;
+        assert!(child.try_wait().unwrap().is_none());
+        let end = identity.end();
+        let (status, ()) = tokio::join!(child.wait(), end);
+        assert!(!status.unwrap().success());
+    }
+}

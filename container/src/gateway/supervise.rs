@@ -1,0 +1,257 @@
+//! Keeps one gateway running, and the link to it.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    net::{Ipv4Addr, TcpListener},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rand::RngCore;
+use secrecy::ExposeSecret;
+use tokio::{
+    process::Command,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Connection, Link, State,
+    connection::ConnectError,
+    process::{Identity, Process},
+};
+use crate::{
+    Layout, Settings,
+    config::{RenderError, Values, render},
+};
+
+/// OpenClaw's "the configuration is wrong". Starting again would not mend it.
+const EXIT_CONFIG: i32 = 78;
+/// A start took 9 s at rest and more than 60 s beside other starts.
+const START: Duration = Duration::from_mins(3);
+/// How long a gateway that lives may refuse connections before it counts as hung.
+const SILENT: Duration = Duration::from_mins(1);
+/// A gateway that lived this long has not failed to start.
+const STABLE: Duration = Duration::from_mins(1);
+/// Failed starts in a row before nobody tries again.
+const ATTEMPTS: u32 = 5;
+/// Between two knocks.
+const KNOCK: Duration = Duration::from_millis(50);
+
+/// Why a gateway does not run any more.
+#[derive(Debug, thiserror::Error)]
+enum Down {
+    #[error("the sandbox stops")]
+    Stopped,
+    #[error(
+        "OpenClaw refuses its configuration (exit 78); read gateway.out in the sandbox's logs, then update the sandbox or run `openclaw doctor`"
+    )]
+    Config,
+    #[error("OpenClaw ended ({0}); read gateway.out in the sandbox's logs")]
+    Exited(String),
+    #[error("OpenClaw does not accept connections; read gateway.out in the sandbox's logs")]
+    Silent,
+    #[error("the gateway refuses this program ({0}); the installed OpenClaw may be too new")]
+    Refused(String),
+    #[error("OpenClaw cannot be started: {0}")]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Render(#[from] RenderError),
+}
+
+impl Down {
+    /// Whether another start may go better.
+    const fn is_final(&self) -> bool {
+        matches!(self, Self::Config | Self::Refused(_) | Self::Render(_))
+    }
+}
+
+/// Runs gateways until `stop`, one after the other. Failures end up in the link.
+pub(crate) async fn supervise(
+    settings: Settings,
+    layout: Layout,
+    link: Arc<Link>,
+    stop: CancellationToken,
+) {
+    let mut failures = 0;
+    while !stop.is_cancelled() {
+        link.set(State::Starting);
+        let began = Instant::now();
+        let down = match run_once(&settings, &layout, &link, &stop).await {
+            Err(Down::Stopped) | Ok(()) => break,
+            Err(down) => down,
+        };
+        failures = if began.elapsed() > STABLE {
+            1
+        } else {
+            failures + 1
+        };
+        tracing::error!(error = %down, failures, "the gateway is down");
+        if down.is_final() || failures >= ATTEMPTS {
+            link.set(State::Failed(down.to_string()));
+            stop.cancelled().await;
+            break;
+        }
+        link.set(State::Starting);
+        let pause = Duration::from_millis(250 << failures.min(6));
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+    link.set(State::Failed("the sandbox stops".to_owned()));
+}
+
+/// One gateway from start to end.
+async fn run_once(
+    settings: &Settings,
+    layout: &Layout,
+    link: &Arc<Link>,
+    stop: &CancellationToken,
+) -> Result<(), Down> {
+    end_previous(&layout.pid_file()).await;
+    let (port, token) = (free_port()?, random_token());
+    write_config(settings, layout, &token)?;
+    let mut process = Process::start(command(settings, layout, port), &layout.output())?;
+    remember(&layout.pid_file(), &process)?;
+    tracing::info!(port, "the gateway starts");
+
+    let mut patience = START;
+    let down = loop {
+        let connected = tokio::select! {
+            connected = connect(port, &token, link, patience) => connected,
+            status = process.wait() => break exited(status),
+            () = stop.cancelled() => break Down::Stopped,
+        };
+        let connection = match connected {
+            Ok(connection) => Arc::new(connection),
+            Err(down) => break down,
+        };
+        tracing::info!(version = connection.version, "the gateway is ready");
+        link.set(State::Ready(Arc::clone(&connection)));
+        tokio::select! {
+            () = connection.closed.cancelled() => link.set(State::Starting),
+            status = process.wait() => break exited(status),
+            () = stop.cancelled() => break Down::Stopped,
+        }
+        patience = SILENT;
+    };
+    process.stop(settings.grace).await;
+    let _ = fs::remove_file(layout.pid_file());
+    Err(down)
+}
+
+/// Knocks until the gateway says hello.
+async fn connect(
+    port: u16,
+    token: &str,
+    link: &Arc<Link>,
+    patience: Duration,
+) -> Result<Connection, Down> {
+    let knock = async {
+        loop {
+            let link = Arc::clone(link);
+            match Connection::open(port, token, move |event| link.publish(&event)).await {
+                Ok(connection) => return Ok(connection),
+                Err(ConnectError::Refused(refusal)) if !refusal.is_temporary() => {
+                    return Err(Down::Refused(refusal.code));
+                }
+                Err(_) => sleep(KNOCK).await,
+            }
+        }
+    };
+    timeout(patience, knock).await.unwrap_or(Err(Down::Silent))
+}
+
+fn exited(status: io::Result<std::process::ExitStatus>) -> Down {
+    match status {
+        Ok(status) if status.code() == Some(EXIT_CONFIG) => Down::Config,
+        Ok(status) => Down::Exited(status.to_string()),
+        Err(error) => Down::Io(error),
+    }
+}
+
+/// The environment is OpenClaw's own and nothing of ours.
+fn command(settings: &Settings, layout: &Layout, port: u16) -> Command {
+    let mut command = Command::new(&settings.node);
+    command
+        .arg(settings.openclaw.join("openclaw.mjs"))
+        .args(["gateway", "run", "--port", &port.to_string()])
+        .current_dir(layout.home())
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("LANG", "C.UTF-8")
+        .env("HOME", layout.home())
+        .env("TMPDIR", layout.tmp())
+        .env("OPENCLAW_HOME", layout.home())
+        .env("OPENCLAW_STATE_DIR", layout.openclaw())
+        .env("OPENCLAW_CONFIG_PATH", layout.config())
+        // Media that leave need the native package; without it, say so at once.
+        .env("OPENCLAW_FS_SAFE_NATIVE_MODE", "require");
+    for flag in [
+        "OPENCLAW_NO_RESPAWN",
+        "OPENCLAW_NO_AUTO_UPDATE",
+        "OPENCLAW_DISABLE_BONJOUR",
+        "OPENCLAW_SKIP_CHANNELS",
+        "DO_NOT_TRACK",
+    ] {
+        command.env(flag, "1");
+    }
+    command.env("OPENCLAW_EXEC_SHELL_SNAPSHOT", "0");
+    command
+}
+
+fn write_config(settings: &Settings, layout: &Layout, gateway_token: &str) -> Result<(), Down> {
+    let config = render(&Values {
+        state: layout.root(),
+        gateway_token,
+        model_url: &settings.model_url,
+        model_token: settings.token.expose_secret(),
+        model: &settings.model,
+        allow_exec: settings.allow_exec,
+    })?;
+    // Removed first: the mode counts only for a new file.
+    let _ = fs::remove_file(layout.config());
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(layout.config())?;
+    Ok(file.write_all(config.as_bytes())?)
+}
+
+/// A port that is free now, and with it the one OpenClaw takes for browser control (+2). Should
+/// another program be faster, the gateway ends and the next start asks again.
+fn free_port() -> io::Result<u16> {
+    let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    loop {
+        let listener = bind(0)?;
+        let port = listener.local_addr()?.port();
+        if port.checked_add(110).is_some() && bind(port + 2).is_ok() {
+            return Ok(port);
+        }
+    }
+}
+
+fn random_token() -> String {
+    let mut bytes = [0; 32];
+    rand::rng().fill_bytes(&mut bytes);
+    hex::encode(bytes)
+}
+
+/// The guard leaves nothing behind; this is for a guard that was killed too.
+async fn end_previous(pid_file: &Path) {
+    if let Ok(text) = fs::read(pid_file)
+        && let Ok(identity) = serde_json::from_slice::<Identity>(&text)
+    {
+        identity.end().await;
+    }
+}
+
+fn remember(pid_file: &Path, process: &Process) -> io::Result<()> {
+    let identity = process.id().and_then(Identity::of);
+    fs::write(pid_file, serde_json::to_vec(&identity)?)
+}

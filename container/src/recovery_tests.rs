@@ -1,0 +1,107 @@
+use serde_json::{Value, json};
+use zaki_envelope::Timestamp;
+
+use super::*;
+
+fn turn(n: u128) -> TurnId {
+    TurnId::from_parts(Timestamp::from_ms(1), n)
+}
+
+fn verdict(rows: &[Value], more: Value) -> Verdict {
+    let mut history = json!({"messages": rows});
+    for (key, value) in more.as_object().unwrap() {
+        history[key] = value.clone();
+    }
+    judge(turn(1), &serde_json::from_value(history).unwrap())
+}
+
+fn user(n: u128) -> Value {
+    json!({"role": "user", "content": "hi", "idempotencyKey": format!("{}:user", turn(n))})
+}
+
+fn resumed() -> Value {
+    json!({"role": "user", "content": "[System] interrupted",
+           "idempotencyKey": "e3bf0455-9130-444c-9946-47a36c566621:user"})
+}
+
+fn assistant(text: &str, stop: &str) -> Value {
+    json!({"role": "assistant", "content": [{"type": "text", "text": text}], "stopReason": stop,
+           "usage": {"input": 10, "output": 2}})
+}
+
+fn idle() -> Value {
+    json!({"sessionInfo": {"hasActiveRun": false}})
+}
+
+fn answer(text: &str, calls: u64) -> Verdict {
+    Verdict::Ended(TurnEventKind::Final {
+        text: text.into(),
+        usage: Usage {
+            input_tokens: 10 * calls,
+            output_tokens: 2 * calls,
+        },
+        aborted: false,
+    })
+}
+
+#[test]
+fn a_turn_the_transcript_does_not_have_is_sent() {
+    assert_eq!(verdict(&[], idle()), Verdict::Unknown);
+    assert_eq!(
+        verdict(&[user(2), assistant("other", "stop")], idle()),
+        Verdict::Unknown
+    );
+}
+
+#[test]
+fn an_answer_given_meanwhile_is_found_with_its_usage() {
+    let rows = [
+        user(1),
+        resumed(),
+        assistant("", "toolUse"),
+        assistant("yes", "stop"),
+    ];
+    assert_eq!(verdict(&rows, idle()), answer("yes", 2));
+}
+
+#[test]
+fn a_later_turn_neither_hides_nor_lends_an_answer() {
+    let busy = || json!({"sessionInfo": {"hasActiveRun": true}});
+    let rows = [
+        user(1),
+        assistant("mine", "stop"),
+        user(2),
+        assistant("theirs", "stop"),
+    ];
+    assert_eq!(verdict(&rows, busy()), answer("mine", 1));
+    let rows = [user(1), user(2), assistant("theirs", "stop")];
+    assert_eq!(verdict(&rows, idle()), Verdict::Idle);
+}
+
+#[test]
+fn a_run_that_goes_on_is_watched_not_sent_again() {
+    let busy = json!({"sessionInfo": {"hasActiveRun": true}});
+    assert_eq!(
+        verdict(&[user(1)], busy),
+        Verdict::Running(None, String::new())
+    );
+    let flying = json!({"inFlightRun": {"runId": "e3bf", "text": "wor"}});
+    assert_eq!(
+        verdict(&[user(1), resumed()], flying),
+        Verdict::Running(Some("e3bf".into()), "wor".into())
+    );
+}
+
+#[test]
+fn half_an_answer_is_none_and_a_recorded_failure_is_one() {
+    assert_eq!(verdict(&[user(1)], idle()), Verdict::Idle);
+    let rows = [user(1), assistant("let me look", "toolUse")];
+    assert_eq!(verdict(&rows, idle()), Verdict::Idle);
+    let failed = json!({"role": "assistant", "content": "failed",
+                        "idempotencyKey": format!("{}:terminal-error", turn(1))});
+    let Verdict::Ended(TurnEventKind::Error { code, .. }) = verdict(&[user(1), failed], idle())
+    else {
+        panic!("a failure ends the turn");
+    };
+    assert_eq!(code, ErrorCode::Agent);
+}

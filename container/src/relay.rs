@@ -1,0 +1,290 @@
+//! Runs one turn through the gateway, across its restarts.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::json;
+use tokio::{
+    sync::mpsc::UnboundedReceiver,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+use zaki_envelope::wire::{ErrorCode, TurnEventKind, TurnRequest};
+
+use crate::{
+    gateway::{
+        CallError, Connection, Link,
+        protocol::{History, Sent, SessionEvent},
+    },
+    progress::Progress,
+    prompt::prompt,
+    recovery::{Verdict, judge},
+    turn::Turn,
+};
+
+/// How much longer than the budget the gateway gets to report its own time-out. Measured: up to
+/// 5 s late on a cold gateway.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long an abort may take. Measured: 50 ms.
+const ABORT: Duration = Duration::from_secs(3);
+/// How long after a start the gateway may take to resume what was interrupted.
+const RESUME: Duration = Duration::from_secs(30);
+/// How often a turn that was resumed looks whether its end was missed.
+const LOOK: Duration = Duration::from_secs(10);
+/// Rows of history to judge by; one turn with many tool calls has many.
+const ROWS: u32 = 200;
+
+/// One turn on its way.
+pub(crate) struct Relay {
+    link: Arc<Link>,
+    turn: Arc<Turn>,
+    request: TurnRequest,
+    events: UnboundedReceiver<SessionEvent>,
+    progress: Progress,
+}
+
+/// What comes next.
+enum Next {
+    Send,
+    Watch,
+    End(TurnEventKind),
+}
+
+/// Why a step did not succeed.
+enum Break {
+    /// Not now.
+    Later(Duration),
+    /// The connection is gone, and with it the knowledge whether the gateway has the turn.
+    Lost,
+    /// It will not work.
+    Never(String),
+}
+
+impl From<CallError> for Break {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Refused(refusal) if refusal.is_temporary() => {
+                let wait = refusal.retry_after_ms.unwrap_or(500).clamp(50, 5_000);
+                Self::Later(Duration::from_millis(wait))
+            }
+            CallError::Lost => Self::Lost,
+            error => Self::Never(error.to_string()),
+        }
+    }
+}
+
+impl Relay {
+    pub(crate) fn new(link: Arc<Link>, turn: Arc<Turn>, request: TurnRequest) -> Self {
+        let events = link.subscribe(request.session.as_str());
+        let progress = Progress::new(turn.id);
+        Self {
+            link,
+            turn,
+            request,
+            events,
+            progress,
+        }
+    }
+
+    /// Runs the turn to its end. With `resumed`, the gateway may have it already.
+    pub(crate) async fn run(mut self, resumed: bool) {
+        let budget = Duration::from_millis(self.request.budget.timeout_ms);
+        let deadline = Instant::now() + budget;
+        let end = tokio::select! {
+            end = self.drive(resumed, deadline) => end,
+            () = sleep_until(deadline + GRACE) => None,
+        };
+        let end = match end {
+            Some(end) => end,
+            None => self.give_up().await,
+        };
+        self.turn.emit(end).await;
+    }
+
+    /// Takes the turn through as many connections as it needs. `None`: it was never sent in time.
+    async fn drive(&mut self, resumed: bool, deadline: Instant) -> Option<TurnEventKind> {
+        let mut may_be_known = resumed;
+        loop {
+            let connection = tokio::select! {
+                ready = self.link.ready() => match ready {
+                    Ok(connection) => connection,
+                    Err(why) => return Some(error(ErrorCode::Sandbox, why)),
+                },
+                () = self.turn.abort.cancelled() => return Some(self.progress.stopped()),
+            };
+            match self.pass(&connection, &mut may_be_known, deadline).await {
+                Ok(end) => return Some(end),
+                Err(Break::Later(wait)) => sleep(wait).await,
+                Err(Break::Lost) => may_be_known = true,
+                Err(Break::Never(why)) => return Some(error(ErrorCode::Agent, why)),
+            }
+            if Instant::now() >= deadline {
+                return None;
+            }
+        }
+    }
+
+    /// As far as one connection goes.
+    async fn pass(
+        &mut self,
+        connection: &Connection,
+        may_be_known: &mut bool,
+        deadline: Instant,
+    ) -> Result<TurnEventKind, Break> {
+        if *may_be_known {
+            match self.catch_up(connection).await? {
+                Next::Send => *may_be_known = false,
+                Next::Watch => return self.watch(connection, true).await,
+                Next::End(end) => return Ok(end),
+            }
+        }
+        if self.turn.abort.is_cancelled() {
+            return Ok(self.progress.stopped());
+        }
+        match self.send(connection, deadline).await? {
+            Next::End(end) => Ok(end),
+            Next::Watch => self.watch(connection, false).await,
+            Next::Send => {
+                *may_be_known = true;
+                Err(Break::Later(Duration::from_millis(200)))
+            }
+        }
+    }
+
+    async fn send(&self, connection: &Connection, deadline: Instant) -> Result<Next, Break> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let params = json!({
+            "sessionKey": self.request.session,
+            "message": prompt(&self.request.parts),
+            "idempotencyKey": self.turn.id,
+            "timeoutMs": u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1_000),
+        });
+        let sent: Sent = connection.call("chat.send", &params).await?;
+        // Anything but "started" says that the gateway had it before: look what became of it.
+        if sent.status != "started" {
+            return Ok(Next::Send);
+        }
+        self.started(connection).await;
+        Ok(Next::Watch)
+    }
+
+    async fn started(&self, connection: &Connection) {
+        if !self.turn.has_started() {
+            let agent = connection.agent();
+            self.turn.emit(TurnEventKind::Started { agent }).await;
+        }
+    }
+
+    /// Finds out what the gateway has made of the turn.
+    async fn catch_up(&mut self, connection: &Connection) -> Result<Next, Break> {
+        let patience = Instant::now() + RESUME;
+        loop {
+            match self.judge(connection).await? {
+                Verdict::Idle if self.turn.abort.is_cancelled() => {
+                    return Ok(Next::End(self.progress.stopped()));
+                }
+                Verdict::Unknown => return Ok(Next::Send),
+                Verdict::Ended(end) => {
+                    self.started(connection).await;
+                    return Ok(Next::End(end));
+                }
+                Verdict::Running(run, text) => {
+                    self.started(connection).await;
+                    if let Some(event) = self.progress.resume(run.as_deref(), &text) {
+                        self.turn.emit(event).await;
+                    }
+                    return Ok(Next::Watch);
+                }
+                Verdict::Idle if Instant::now() > patience => {
+                    let why = "the agent was interrupted and did not take the turn up again";
+                    return Err(Break::Never(why.to_owned()));
+                }
+                Verdict::Idle => sleep(Duration::from_secs(1)).await,
+            }
+        }
+    }
+
+    async fn judge(&self, connection: &Connection) -> Result<Verdict, Break> {
+        let params = json!({"sessionKey": self.request.session, "limit": ROWS});
+        let history: History = connection.call("chat.history", &params).await?;
+        Ok(judge(self.turn.id, &history))
+    }
+
+    /// Passes the gateway's events on until the turn ends or the connection does.
+    async fn watch(
+        &mut self,
+        connection: &Connection,
+        resumed: bool,
+    ) -> Result<TurnEventKind, Break> {
+        loop {
+            tokio::select! {
+                biased;
+                Some(event) = self.events.recv() => {
+                    if let Some(kind) = self.take(connection, &event) {
+                        if kind.is_end() {
+                            return Ok(kind);
+                        }
+                        self.turn.emit(kind).await;
+                    }
+                }
+                () = self.turn.abort.cancelled() => return Ok(self.stop(connection).await),
+                () = connection.closed.cancelled() => return Err(Break::Lost),
+                () = sleep(LOOK), if resumed => {
+                    if let Verdict::Ended(end) = self.judge(connection).await? {
+                        return Ok(end);
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, connection: &Connection, event: &SessionEvent) -> Option<TurnEventKind> {
+        let kind = self.progress.take(event)?;
+        if let TurnEventKind::Approval { id, .. } = &kind {
+            connection.cast(
+                "exec.approval.resolve",
+                &json!({"id": id, "decision": "deny"}),
+            );
+        }
+        Some(kind)
+    }
+
+    /// Aborts the run and waits for its last word.
+    async fn stop(&mut self, connection: &Connection) -> TurnEventKind {
+        let mut params = json!({"sessionKey": self.request.session});
+        if let Some(run) = self.progress.run() {
+            params["runId"] = run.into();
+        }
+        connection.cast("chat.abort", &params);
+        let end = timeout(ABORT, async {
+            while let Some(event) = self.events.recv().await {
+                if let Some(end) = self.take(connection, &event).filter(TurnEventKind::is_end) {
+                    return Some(end);
+                }
+            }
+            None
+        });
+        end.await
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| self.progress.stopped())
+    }
+
+    /// The watchdog's end: nothing keeps running, nobody keeps waiting.
+    async fn give_up(&mut self) -> TurnEventKind {
+        if let Ok(Ok(connection)) = timeout(Duration::ZERO, self.link.ready()).await {
+            self.stop(&connection).await;
+        }
+        if self.turn.has_started() {
+            error(ErrorCode::Timeout, "the turn took longer than its budget")
+        } else {
+            let why = "the agent was not ready within the turn's budget";
+            error(ErrorCode::Sandbox, why)
+        }
+    }
+}
+
+fn error(code: ErrorCode, message: impl Into<String>) -> TurnEventKind {
+    TurnEventKind::Error {
+        code,
+        message: message.into(),
+    }
+}

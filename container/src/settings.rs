@@ -1,0 +1,50 @@
+//! What the program is told: arguments, each also by environment.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+
+/// The variable that holds the sandbox's token. Never an argument: those are visible to everyone
+/// on the machine.
+pub const TOKEN_VARIABLE: &str = "ZAKI_SANDBOX_TOKEN";
+
+/// How one sandbox runs.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Settings {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, env = "ZAKI_SANDBOX_LISTEN", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// The directory of everything this sandbox keeps. It must keep its absolute path for life:
+    /// OpenClaw refuses to start on moved state.
+    #[arg(long, env = "ZAKI_SANDBOX_STATE")]
+    pub state: PathBuf,
+    /// The `node` program, 24.16 or newer.
+    #[arg(long, env = "ZAKI_SANDBOX_NODE")]
+    pub node: PathBuf,
+    /// The directory of the `openclaw` package, with `openclaw.mjs` in it.
+    #[arg(long, env = "ZAKI_SANDBOX_OPENCLAW")]
+    pub openclaw: PathBuf,
+    /// Base URL of the edge's model proxy, such as `http://127.0.0.1:8788/model/v1`.
+    #[arg(long, env = "ZAKI_SANDBOX_MODEL_URL")]
+    pub model_url: String,
+    /// The model to ask for.
+    #[arg(long, env = "ZAKI_SANDBOX_MODEL")]
+    pub model: String,
+    /// Let the private agent run commands. Only where the sandbox is isolated.
+    #[arg(long, env = "ZAKI_SANDBOX_ALLOW_EXEC")]
+    pub allow_exec: bool,
+    /// How long a running turn may take to end when the sandbox stops, in seconds.
+    #[arg(long, env = "ZAKI_SANDBOX_GRACE", default_value = "5", value_parser = seconds)]
+    pub grace: Duration,
+    /// What the edge authenticates with, and what the agent shows to the model proxy.
+    #[arg(skip = token_from_env())]
+    pub token: SecretString,
+}
+
+fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+    text.parse().map(Duration::from_secs)
+}
+
+fn token_from_env() -> SecretString {
+    std::env::var(TOKEN_VARIABLE).unwrap_or_default().into()
+}
