@@ -45,7 +45,7 @@ impl Edge {
     /// Opens the data directory, takes over the sandboxes an earlier edge left, and listens.
     pub async fn start(config: EdgeConfig) -> Result<Self, EdgeError> {
         make_dir(&config.data_dir, 0o711)?;
-        let state = State::open(&config.data_dir.join("private").join("edge.db"))?;
+        let state = State::open(&config.data_dir.join("private").join("edge.db")).await?;
         let listener = listen(config.listen, &state).await?;
         let address = local_addr(&listener, config.listen)?;
         let runtime: Arc<dyn Runtime> = match config.runtime {

@@ -93,8 +93,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let db = Sqlite::open(path, &SCHEMA)?;
+    pub(crate) async fn open(path: &Path) -> Result<Self, Error> {
+        let db = Sqlite::open(path, &SCHEMA).await?;
         Ok(Self { db })
     }
 

@@ -1,0 +1,211 @@
+//! What the offline model does: told by directives in the last text, else it answers from the
+//! conversation it was sent. It remembers nothing itself.
+//!
+//! `SAY:<text>` answers exactly that; `SLOW:<n>x<ms>` streams n words, one every ms milliseconds;
+//! `TOOL:<name>:{json} ENDTOOL` calls a tool once and then quotes its result; `FAIL:<status>` fails.
+
+use std::time::Duration;
+
+use serde_json::{Deserializer, Value};
+use zaki_envelope::wire::Usage;
+
+use super::{ask::Ask, memory};
+
+/// How the offline model's answers begin, so that nobody takes them for another's.
+pub(crate) const MARK: &str = "[offline model]";
+/// Most words of a slow answer, and the longest pause between two.
+const MOST_WORDS: u32 = 10_000;
+const LONGEST_PAUSE_MS: u64 = 60_000;
+/// As much of a tool's result is quoted, in characters.
+const QUOTED: usize = 300;
+/// As many characters stream at once when there is no hurry.
+const PIECE: usize = 24;
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// Answer in these pieces, this long apart.
+    Say {
+        pieces: Vec<String>,
+        pause: Duration,
+    },
+    /// Ask for a tool.
+    Call { name: String, arguments: String },
+    /// Fail with this status.
+    Fail { status: u16 },
+}
+
+impl Plan {
+    /// What the answer counts as: four bytes are about a token.
+    pub(crate) fn usage(&self, ask: &Ask) -> Usage {
+        let written = match self {
+            Self::Say { pieces, .. } => pieces.iter().map(String::len).sum(),
+            Self::Call { name, arguments } => name.len() + arguments.len(),
+            Self::Fail { .. } => return Usage::default(),
+        };
+        let tokens = |bytes: usize| bytes.div_ceil(4) as u64;
+        Usage {
+            input_tokens: tokens(ask.size),
+            output_tokens: tokens(written),
+        }
+    }
+}
+
+/// Decides the answer to `ask`; the same request always gets the same answer.
+pub(crate) fn plan(ask: &Ask) -> Plan {
+    let text = ask.said.last().map_or("", String::as_str);
+    if let Some(result) = &ask.tool_result {
+        let quoted: String = result.chars().take(QUOTED).collect();
+        return say(&format!("{MARK} The tool said: {quoted}"));
+    }
+    failure(text)
+        .or_else(|| call(text))
+        .or_else(|| slow(text))
+        .or_else(|| text.split_once("SAY:").map(|(_, said)| say(said)))
+        .unwrap_or_else(|| say(&memory::reply(&ask.said)))
+}
+
+fn say(text: &str) -> Plan {
+    let mut pieces = vec![String::new()];
+    for (n, c) in text.chars().enumerate() {
+        if n > 0 && n % PIECE == 0 {
+            pieces.push(String::new());
+        }
+        if let Some(piece) = pieces.last_mut() {
+            piece.push(c);
+        }
+    }
+    let pause = Duration::ZERO;
+    Plan::Say { pieces, pause }
+}
+
+fn failure(text: &str) -> Option<Plan> {
+    let (_, rest) = text.split_once("FAIL:")?;
+    let status = rest.get(..3)?.parse().ok()?;
+    (400..600)
+        .contains(&status)
+        .then_some(Plan::Fail { status })
+}
+
+fn call(text: &str) -> Option<Plan> {
+    let (_, rest) = text.split_once("TOOL:")?;
+    let (name, rest) = rest.split_once(':')?;
+    let fits = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let mut values = Deserializer::from_str(rest).into_iter::<Value>();
+    let arguments = values.next()?.ok().filter(Value::is_object)?;
+    fits.then(|| Plan::Call {
+        name: name.to_owned(),
+        arguments: arguments.to_string(),
+    })
+}
+
+fn slow(text: &str) -> Option<Plan> {
+    let (_, rest) = text.split_once("SLOW:")?;
+    let (words, rest) = number(rest)?;
+    let (pause, _) = number(rest.strip_prefix('x')?)?;
+    let words = u32::try_from(words).unwrap_or(u32::MAX).min(MOST_WORDS);
+    Some(Plan::Say {
+        pieces: (0..words).map(|n| format!("word{n} ")).collect(),
+        pause: Duration::from_millis(pause.min(LONGEST_PAUSE_MS)),
+    })
+}
+
+fn number(text: &str) -> Option<(u64, &str)> {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (digits, rest) = text.split_at_checked(end)?;
+    Some((digits.parse().ok()?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(text: &str, tool_result: Option<&str>) -> Ask {
+        Ask {
+            model: "offline".into(),
+            stream: false,
+            said: vec![text.to_owned()],
+            tool_result: tool_result.map(str::to_owned),
+            size: 9,
+        }
+    }
+
+    fn text(plan: &Plan) -> String {
+        match plan {
+            Plan::Say { pieces, .. } => pieces.concat(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn directives_say_what_to_do() {
+        let plan = |text| plan(&asked(text, None));
+        assert_eq!(text(&plan("x SAY: exactly\nthis ")), " exactly\nthis ");
+        assert_eq!(plan("FAIL:500"), Plan::Fail { status: 500 });
+        assert_eq!(plan("now FAIL:429 please"), Plan::Fail { status: 429 });
+        let call = Plan::Call {
+            name: "read".into(),
+            arguments: r#"{"path":"a} b"}"#.into(),
+        };
+        assert_eq!(plan(r#"TOOL:read:{"path": "a} b"} ENDTOOL rest"#), call);
+        let slow = Plan::Say {
+            pieces: vec!["word0 ".into(), "word1 ".into()],
+            pause: Duration::from_millis(30),
+        };
+        assert_eq!(plan("SLOW:2x30 go"), slow);
+    }
+
+    #[test]
+    fn half_a_directive_is_only_text() {
+        for words in [
+            "FAIL:abc",
+            "FAIL:200",
+            "FAIL:5é",
+            "TOOL:read:nothing",
+            "TOOL:read",
+            "TOOL:a b:{}",
+            "TOOL:x:[1]",
+            "SLOW:x1",
+            "SLOW:3",
+            "SLOW:99999999999999999999x1",
+        ] {
+            let said = text(&plan(&asked(words, None)));
+            assert!(said.starts_with(MARK) && said.contains(words), "{said}");
+        }
+    }
+
+    #[test]
+    fn slow_answers_are_bounded() {
+        let Plan::Say { pieces, pause } = plan(&asked("SLOW:99999999x99999999", None)) else {
+            panic!("no answer")
+        };
+        assert_eq!((pieces.len(), pause.as_secs()), (10_000, 60));
+    }
+
+    #[test]
+    fn a_tool_is_called_once() {
+        let answer = plan(&asked("TOOL:read:{}", Some(&"é".repeat(400))));
+        assert_eq!(
+            text(&answer),
+            format!("{MARK} The tool said: {}", "é".repeat(300))
+        );
+    }
+
+    #[test]
+    fn pieces_never_cut_a_character() {
+        let long = "دردشة 😀 ".repeat(20);
+        let plan = plan(&asked(&format!("SAY:{long}"), None));
+        assert_eq!(text(&plan), long);
+        assert!(matches!(plan, Plan::Say { ref pieces, .. } if pieces.len() > 5));
+    }
+
+    #[test]
+    fn usage_counts_both_ways() {
+        let ask = asked("SAY:12345", None);
+        let usage = plan(&ask).usage(&ask);
+        assert_eq!((usage.input_tokens, usage.output_tokens), (3, 2));
+        assert_eq!(Plan::Fail { status: 500 }.usage(&ask), Usage::default());
+    }
+}
