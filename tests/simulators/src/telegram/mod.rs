@@ -5,6 +5,7 @@
 //! Unlike the real one it takes `http:` webhooks, and a chat exists once somebody wrote in it or
 //! [`Telegram::introduce`] was called; before that it is "chat not found".
 
+mod markup;
 mod methods;
 mod send;
 mod text;

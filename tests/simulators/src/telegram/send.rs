@@ -5,6 +5,7 @@ use std::sync::MutexGuard;
 use serde_json::{Value, json};
 
 use super::Shared;
+use super::markup::{self, Marked};
 use super::methods::{Refusal, decoded, int, string};
 use super::text::{MAX_TEXT, detect, units};
 use super::world::{Chat, World, merge};
@@ -13,7 +14,7 @@ use crate::common::{Act, Sent, lock, unix_seconds};
 type Locked<'a> = MutexGuard<'a, World>;
 
 pub(super) fn send_message(shared: &Shared, params: &Value) -> Result<Value, Refusal> {
-    let text = checked_text(params)?;
+    let (text, entities) = content(params)?;
     let (mut world, chat) = writable_chat(shared, params)?;
     let reply_to = decoded(params, "reply_parameters")
         .and_then(|reply| int(&reply, "message_id"))
@@ -33,7 +34,7 @@ pub(super) fn send_message(shared: &Shared, params: &Value) -> Result<Value, Ref
         &bot,
         json!({
             "text": text,
-            "entities": entities(params, &text),
+            "entities": entities,
             "message_thread_id": thread,
             "is_topic_message": thread.map(|_| true),
             "reply_to_message": replied,
@@ -49,7 +50,7 @@ pub(super) fn send_message(shared: &Shared, params: &Value) -> Result<Value, Ref
 }
 
 pub(super) fn edit_message_text(shared: &Shared, params: &Value) -> Result<Value, Refusal> {
-    let text = checked_text(params)?;
+    let (text, entities) = content(params)?;
     let (mut world, chat) = writable_chat(shared, params)?;
     let id = message_id(params)?;
     let stored = world
@@ -58,7 +59,6 @@ pub(super) fn edit_message_text(shared: &Shared, params: &Value) -> Result<Value
     if !stored.mine {
         return Err(Refusal::bad_request("message can't be edited"));
     }
-    let entities = entities(params, &text);
     let markup = decoded(params, "reply_markup").unwrap_or_default();
     let before = &stored.value;
     if before["text"] == text && before["entities"] == entities && before["reply_markup"] == markup
@@ -151,26 +151,64 @@ pub(super) fn set_message_reaction(shared: &Shared, params: &Value) -> Result<Va
     Ok(json!(true))
 }
 
-fn checked_text(params: &Value) -> Result<String, Refusal> {
-    let text = string(params, "text").trim().to_owned();
+/// The text after entity parsing, and its entities: given, parsed, or found (null if none).
+fn content(params: &Value) -> Result<(String, Value), Refusal> {
+    let given = string(params, "text");
+    if given.is_empty() {
+        return Err(Refusal::bad_request("message text is empty"));
+    }
+    let unparsable = |why: String| Refusal::bad_request(&format!("can't parse entities: {why}"));
+    let marked = match string(params, "parse_mode").to_lowercase().as_str() {
+        "" => Marked {
+            text: given,
+            entities: given_entities(params),
+        },
+        "html" => markup::html(&given).map_err(unparsable)?,
+        "markdownv2" => markup::markdown_v2(&given).map_err(unparsable)?,
+        _ => return Err(Refusal::bad_request("unsupported parse_mode")),
+    };
+    let Marked { text, mut entities } = trimmed(marked);
     if text.is_empty() {
         return Err(Refusal::bad_request("message text is empty"));
     }
     if units(&text) > MAX_TEXT {
         return Err(Refusal::bad_request("message is too long"));
     }
-    Ok(text)
+    if entities.is_empty() {
+        entities = detect(&text);
+    }
+    let entities = if entities.is_empty() {
+        Value::Null
+    } else {
+        json!(entities)
+    };
+    Ok((text, entities))
 }
 
-fn entities(params: &Value, text: &str) -> Value {
-    let given = decoded(params, "entities").filter(|e| e.as_array().is_some_and(|a| !a.is_empty()));
-    match given {
-        Some(entities) => entities,
-        None => match detect(text) {
-            found if found.is_empty() => Value::Null,
-            found => json!(found),
-        },
-    }
+fn given_entities(params: &Value) -> Vec<Value> {
+    let given = decoded(params, "entities").unwrap_or_default();
+    given.as_array().cloned().unwrap_or_default()
+}
+
+/// Telegram trims the text; entities move and end with it.
+fn trimmed(marked: Marked) -> Marked {
+    let start = marked.text.trim_start();
+    let cut = units(&marked.text) - units(start);
+    let text = start.trim_end().to_owned();
+    let length = units(&text);
+    let place = |mut entity: Value| {
+        let offset = usize::try_from(entity["offset"].as_u64()?).ok()?;
+        let end = offset + usize::try_from(entity["length"].as_u64()?).ok()?;
+        let (from, to) = (
+            offset.saturating_sub(cut),
+            end.saturating_sub(cut).min(length),
+        );
+        entity["offset"] = json!(from);
+        entity["length"] = json!(to.checked_sub(from).filter(|l| *l > 0)?);
+        Some(entity)
+    };
+    let entities = marked.entities.into_iter().filter_map(place).collect();
+    Marked { text, entities }
 }
 
 fn writable_chat<'a>(shared: &'a Shared, params: &Value) -> Result<(Locked<'a>, Chat), Refusal> {

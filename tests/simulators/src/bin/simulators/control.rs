@@ -184,7 +184,7 @@ async fn clear(State(all): State<Simulators>, Path(platform): Path<String>) -> A
 }
 
 #[derive(Deserialize)]
-struct Command {
+struct Ran {
     user: String,
     #[serde(default = "somebody")]
     name: String,
@@ -201,7 +201,7 @@ struct Command {
 async fn command(
     State(all): State<Simulators>,
     Path(platform): Path<String>,
-    Json(given): Json<Command>,
+    Json(given): Json<Ran>,
 ) -> Answer {
     match platform.as_str() {
         "discord" => {
