@@ -1,0 +1,324 @@
+//! The sending half: every [`Outbound`] as one call.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use teloxide::payloads::{
+    AnswerCallbackQuery, DeleteMessage, EditMessageText, SendChatAction, SendMessage,
+    SetMessageReaction,
+};
+use teloxide::types::{
+    CallbackQueryId, ChatAction, ChatId, LinkPreviewOptions, MessageId as TeloxideMessageId,
+    ParseMode, ReactionType, Recipient, ReplyParameters, ThreadId,
+};
+use zaki_channel::{
+    Capabilities, Channel, ChannelError, Dialect, MediaBody, Receipt, Retry, Support, TextLimit,
+    Unit,
+};
+use zaki_envelope::{
+    AccountName, Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
+    Part, plain_text,
+};
+
+use crate::Config;
+use crate::api::{Api, Failure, error};
+
+/// Every kind of update of Bot API 10.3 by name: three of them come only when asked for, and an
+/// empty list would leave them out.
+pub(crate) const ALLOWED_UPDATES: &[&str] = &[
+    "message",
+    "edited_message",
+    "channel_post",
+    "edited_channel_post",
+    "business_connection",
+    "business_message",
+    "edited_business_message",
+    "deleted_business_messages",
+    "guest_message",
+    "message_reaction",
+    "message_reaction_count",
+    "inline_query",
+    "chosen_inline_result",
+    "callback_query",
+    "shipping_query",
+    "pre_checkout_query",
+    "purchased_paid_media",
+    "poll",
+    "poll_answer",
+    "my_chat_member",
+    "chat_member",
+    "chat_join_request",
+    "chat_boost",
+    "removed_chat_boost",
+    "managed_bot",
+    "subscription",
+];
+
+/// One bot on Telegram. Text is taken as [`Dialect::TelegramHtml`], as `fit` renders it.
+///
+/// The API has no idempotency key: a lost answer is [`Retry::Unknown`], and the delivery's key is
+/// of no use here.
+#[derive(Clone)]
+pub struct Telegram {
+    account: AccountName,
+    config: Config,
+    api: Api,
+}
+
+impl Telegram {
+    /// The bot configured as `account`. No call is made.
+    pub fn new(account: AccountName, config: Config) -> Result<Self, ChannelError> {
+        let api = Api::new(&config)?;
+        Ok(Self {
+            account,
+            config,
+            api,
+        })
+    }
+
+    /// Asks Telegram for the bot's @name, by which groups call it, unless it is known already.
+    /// All clones of the [`Config`] then know it. One attempt; the caller repeats it.
+    pub async fn learn(&self) -> Result<(), ChannelError> {
+        learn(&self.api, &self.config).await
+    }
+
+    /// Has Telegram call `url` with every update, and learns the bot's name. Safe to repeat.
+    pub async fn set_webhook(&self, url: &str) -> Result<(), ChannelError> {
+        self.learn().await?;
+        let body = json!({
+            "url": url,
+            "secret_token": self.config.secret(),
+            "allowed_updates": ALLOWED_UPDATES,
+            // Parallel over chats; within one chat Telegram waits for our answer.
+            "max_connections": 100,
+        });
+        self.done("setWebhook", self.api.call("setWebhook", &body).await)
+    }
+
+    /// Stops the webhook; the updates not yet delivered wait for polling.
+    pub async fn delete_webhook(&self) -> Result<(), ChannelError> {
+        delete_webhook(&self.api).await
+    }
+
+    async fn post(
+        &self,
+        to: &Address,
+        parts: &[Part],
+        reply_to: Option<&MessageId>,
+    ) -> Result<Receipt, ChannelError> {
+        let mut message = SendMessage::new(chat(to)?, text(parts)?);
+        message.parse_mode = Some(ParseMode::Html);
+        message.link_preview_options = Some(no_preview());
+        message.message_thread_id = thread(to)?;
+        let reply_to = reply_to.map(message_id).transpose()?;
+        message.reply_parameters =
+            reply_to.map(|id| ReplyParameters::new(id).allow_sending_without_reply());
+        let sent = self.api.perform(&message).await;
+        let sent = sent.map_err(|failure| failure.into_error("sendMessage"))?;
+        Ok(receipt(&sent))
+    }
+
+    async fn edit(
+        &self,
+        to: &Address,
+        target: &MessageId,
+        parts: &[Part],
+    ) -> Result<Receipt, ChannelError> {
+        let mut edit = EditMessageText::new(chat(to)?, message_id(target)?, text(parts)?);
+        edit.parse_mode = Some(ParseMode::Html);
+        edit.link_preview_options = Some(no_preview());
+        match self.api.perform(&edit).await {
+            // It says what it should say.
+            Err(failure) if failure.says("message is not modified") => {}
+            Err(failure) => return Err(failure.into_error("editMessageText")),
+            Ok(_) => {}
+        }
+        Ok(Receipt {
+            message: Some(target.clone()),
+        })
+    }
+
+    async fn retract(&self, to: &Address, target: &MessageId) -> Result<(), ChannelError> {
+        let call = DeleteMessage::new(chat(to)?, message_id(target)?);
+        match self.api.perform(&call).await {
+            Err(failure) if failure.says("message to delete not found") => Ok(()),
+            answer => self.done("deleteMessage", answer),
+        }
+    }
+
+    async fn react(
+        &self,
+        to: &Address,
+        target: &MessageId,
+        emoji: Option<&String>,
+    ) -> Result<(), ChannelError> {
+        let mut call = SetMessageReaction::new(chat(to)?, message_id(target)?);
+        let reactions = emoji.map(|emoji| ReactionType::Emoji {
+            emoji: emoji.clone(),
+        });
+        call.reaction = Some(reactions.into_iter().collect());
+        self.done("setMessageReaction", self.api.perform(&call).await)
+    }
+
+    async fn typing(&self, to: &Address) -> Result<(), ChannelError> {
+        let mut call = SendChatAction::new(chat(to)?, ChatAction::Typing);
+        call.message_thread_id = thread(to)?;
+        self.done("sendChatAction", self.api.perform(&call).await)
+    }
+
+    /// Ends the spinner on a pressed button. Without a press there is nothing to end.
+    async fn answer(&self, to: &Address, text: Option<&String>) -> Result<(), ChannelError> {
+        let Some(handle) = &to.handle else {
+            return Ok(());
+        };
+        let mut call = AnswerCallbackQuery::new(CallbackQueryId(handle.secret.clone()));
+        // 0 to 200 characters.
+        call.text = text.map(|text| text.chars().take(200).collect());
+        self.done("answerCallbackQuery", self.api.perform(&call).await)
+    }
+
+    #[expect(clippy::unused_self, reason = "reads as a step of the call")]
+    fn done(&self, method: &str, answer: Result<Value, Failure>) -> Result<(), ChannelError> {
+        answer
+            .map(drop)
+            .map_err(|failure| failure.into_error(method))
+    }
+}
+
+#[async_trait]
+impl Channel for Telegram {
+    fn kind(&self) -> ChannelKind {
+        ChannelKind::Telegram
+    }
+
+    fn capabilities(&self, conversation: ConversationKind) -> Capabilities {
+        let shared = conversation == ConversationKind::Channel;
+        Capabilities {
+            text: TextLimit {
+                max: 4096,
+                unit: Unit::Utf16,
+            },
+            dialect: Dialect::TelegramHtml,
+            edit: Support::Full,
+            retract: Support::Full,
+            react: Support::Full,
+            reply: Support::Full,
+            // Nobody sees a channel being written to.
+            typing: if shared {
+                Support::Dropped
+            } else {
+                Support::Full
+            },
+            media: Support::Fallback,
+        }
+    }
+
+    async fn send(
+        &self,
+        to: &Address,
+        outbound: &Outbound,
+        _key: DeliveryId,
+    ) -> Result<Receipt, ChannelError> {
+        debug_assert_eq!(to.account, self.account, "an address of this bot");
+        match outbound {
+            Outbound::Post { parts, reply_to } => {
+                return self.post(to, parts, reply_to.as_ref()).await;
+            }
+            Outbound::Edit { target, parts } => return self.edit(to, target, parts).await,
+            Outbound::Retract { target } => self.retract(to, target).await?,
+            Outbound::React { target, emoji } => self.react(to, target, emoji.as_ref()).await?,
+            Outbound::Presence { .. } => self.typing(to).await?,
+            Outbound::Answer { text } => self.answer(to, text.as_ref()).await?,
+        }
+        Ok(Receipt::default())
+    }
+
+    async fn fetch(&self, media: &MediaRef) -> Result<MediaBody, ChannelError> {
+        let file = self
+            .api
+            .call("getFile", &json!({"file_id": media.as_str()}))
+            .await;
+        let file = file.map_err(|failure| failure.into_error("getFile"))?;
+        let path = file.get("file_path").and_then(Value::as_str);
+        let path = path.ok_or_else(|| error("getFile: the file cannot be had", Retry::Never))?;
+        self.api.download(path).await
+    }
+}
+
+pub(crate) async fn learn(api: &Api, config: &Config) -> Result<(), ChannelError> {
+    if config.username().is_some() {
+        return Ok(());
+    }
+    let me = api.call("getMe", &json!({})).await;
+    let me = me.map_err(|failure| failure.into_error("getMe"))?;
+    if let Some(username) = me.get("username").and_then(Value::as_str) {
+        config.learn(username.to_owned());
+    }
+    Ok(())
+}
+
+pub(crate) async fn delete_webhook(api: &Api) -> Result<(), ChannelError> {
+    let answer = api
+        .call("deleteWebhook", &json!({"drop_pending_updates": false}))
+        .await;
+    answer
+        .map(drop)
+        .map_err(|failure| failure.into_error("deleteWebhook"))
+}
+
+fn chat(to: &Address) -> Result<Recipient, ChannelError> {
+    let id = to
+        .conversation
+        .id
+        .as_str()
+        .parse()
+        .map_err(|_| no("chat"))?;
+    Ok(Recipient::Id(ChatId(id)))
+}
+
+fn message_id(id: &MessageId) -> Result<TeloxideMessageId, ChannelError> {
+    Ok(TeloxideMessageId(
+        id.as_str().parse().map_err(|_| no("message"))?,
+    ))
+}
+
+fn thread(to: &Address) -> Result<Option<ThreadId>, ChannelError> {
+    let thread = to.conversation.thread.as_ref();
+    let id = thread.map(|thread| thread.as_str().parse().map_err(|_| no("topic")));
+    Ok(id.transpose()?.map(|id| ThreadId(TeloxideMessageId(id))))
+}
+
+fn no(what: &str) -> ChannelError {
+    error(
+        &format!("an address that is no {what} of Telegram's"),
+        Retry::Never,
+    )
+}
+
+/// All the words; `fit` has put everything else into words.
+fn text(parts: &[Part]) -> Result<String, ChannelError> {
+    let text = plain_text(parts);
+    if parts.iter().any(|part| matches!(part, Part::Media { .. })) {
+        return Err(error("media cannot be sent yet", Retry::Never));
+    }
+    if text.is_empty() {
+        return Err(error("a message without text", Retry::Never));
+    }
+    Ok(text)
+}
+
+fn receipt(sent: &Value) -> Receipt {
+    let id = sent.get("message_id").and_then(Value::as_i64);
+    Receipt {
+        message: id.map(|id| MessageId::new(id.to_string())),
+    }
+}
+
+fn no_preview() -> LinkPreviewOptions {
+    LinkPreviewOptions {
+        is_disabled: true,
+        url: None,
+        prefer_small_media: false,
+        prefer_large_media: false,
+        show_above_text: false,
+    }
+}

@@ -1,0 +1,207 @@
+//! Long polling: `getUpdates` into the inbox, one commit per update, the offset in it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use rand::Rng;
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use zaki_channel::{
+    Batch, ChannelError, Dead, Inbox, Parse, ParseError, Parsed, Retry, Source, Verified,
+};
+use zaki_envelope::{AccountName, Timestamp};
+
+use crate::api::{Api, Failure};
+use crate::channel::{ALLOWED_UPDATES, delete_webhook, learn};
+use crate::{Config, Reader};
+
+/// How long Telegram holds an empty answer back.
+const HOLD: Duration = Duration::from_secs(30);
+/// How much longer we wait for it.
+const SLACK: Duration = Duration::from_secs(15);
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+
+/// Polls for one bot.
+#[derive(Clone)]
+pub struct Poll {
+    account: AccountName,
+    config: Config,
+    api: Api,
+    reader: Reader,
+}
+
+impl Poll {
+    /// Polling for the bot configured as `account`. No call is made.
+    pub fn new(account: AccountName, config: Config) -> Result<Self, ChannelError> {
+        Ok(Self {
+            api: Api::new(&config)?,
+            reader: Reader::new(account.clone(), config.clone()),
+            account,
+            config,
+        })
+    }
+
+    /// Learns who we are and ends a webhook, since Telegram lets nobody poll beside one.
+    async fn prepare(&self) -> Result<(), ChannelError> {
+        learn(&self.api, &self.config).await?;
+        delete_webhook(&self.api).await
+    }
+
+    /// As often as it takes; fails only when that is for good.
+    async fn prepare_at_last(&self) -> Result<(), ChannelError> {
+        let mut pause = Pause::default();
+        loop {
+            match self.prepare().await {
+                Err(e) if e.retry == Retry::Never => return Err(e),
+                Err(e) => warn!(account = %self.account, error = %e, "Telegram is not reached yet"),
+                Ok(()) => return Ok(()),
+            }
+            pause.wait().await;
+        }
+    }
+
+    async fn poll(&self, offset: i64) -> Result<Vec<Box<RawValue>>, Failure> {
+        let body = json!({
+            "offset": offset,
+            "limit": 100,
+            "timeout": HOLD.as_secs(),
+            "allowed_updates": ALLOWED_UPDATES,
+        });
+        let result = self.api.raw("getUpdates", &body, HOLD + SLACK).await?;
+        serde_json::from_str(result.get()).map_err(|_| Failure::Unknown {
+            status: 200,
+            cause: None,
+        })
+    }
+
+    async fn receive(&self, inbox: &dyn Inbox) -> Result<(), ChannelError> {
+        self.prepare_at_last().await?;
+        let mut offset = start(inbox).await;
+        info!(account = %self.account, "polling Telegram");
+        let mut pause = Pause::default();
+        loop {
+            match self.poll(offset).await {
+                Ok(updates) => {
+                    let before = offset;
+                    for update in &updates {
+                        offset = self.accept(inbox, update, offset).await;
+                    }
+                    if offset == before && !updates.is_empty() {
+                        // Nothing with a number: the same would come again at once.
+                        pause.wait().await;
+                    } else {
+                        pause = Pause::default();
+                    }
+                }
+                Err(failure) => {
+                    self.complain(failure)?;
+                    pause.wait().await;
+                }
+            }
+        }
+    }
+
+    /// Stores one update, as often as it takes, and returns the offset behind it.
+    async fn accept(&self, inbox: &dyn Inbox, update: &RawValue, offset: i64) -> i64 {
+        let raw = update.get().as_bytes();
+        let next = update_id(update).map_or(offset, |id| id.saturating_add(1));
+        let received_at = now();
+        let parsed = self.reader.parse(Verified::trusted("", raw), received_at);
+        let batch = Batch {
+            raw: raw.to_vec(),
+            received_at,
+            parsed: parsed.unwrap_or_else(|e| unread(&e, raw)),
+            cursor: Some(next.to_string()),
+        };
+        let mut pause = Pause::default();
+        while let Err(e) = inbox.accept(batch.clone()).await {
+            warn!(account = %self.account, error = %e, "an update waits to be stored");
+            pause.wait().await;
+        }
+        next
+    }
+
+    /// Logs what keeps us from polling; fails when it always will.
+    fn complain(&self, failure: Failure) -> Result<(), ChannelError> {
+        let account = &self.account;
+        match failure.status() {
+            Some(409) => error!(
+                %account,
+                "another program polls with this bot's token or has set a webhook; stop it, or \
+                 give each its own bot from @BotFather"
+            ),
+            Some(401 | 404) => return Err(failure.into_error("getUpdates")),
+            _ => warn!(%account, error = %failure.into_error("getUpdates"), "polling failed"),
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Source for Poll {
+    async fn run(&self, inbox: &dyn Inbox, stop: CancellationToken) -> Result<(), ChannelError> {
+        // What was not yet stored is offered again by Telegram, so stopping anywhere loses nothing.
+        stop.run_until_cancelled(self.receive(inbox))
+            .await
+            .unwrap_or(Ok(()))
+    }
+}
+
+/// Where the last run left off; the oldest update Telegram still has, if there was none.
+async fn start(inbox: &dyn Inbox) -> i64 {
+    let mut pause = Pause::default();
+    loop {
+        match inbox.cursor().await {
+            Ok(cursor) => return cursor.and_then(|it| it.parse().ok()).unwrap_or_default(),
+            Err(e) => warn!(error = %e, "the inbox does not say where to go on"),
+        }
+        pause.wait().await;
+    }
+}
+
+/// An update that is none is kept as dead: it must not block those behind it.
+fn unread(error: &ParseError, raw: &[u8]) -> Parsed {
+    let dead = Dead {
+        reason: error.to_string(),
+        raw: raw.to_vec(),
+    };
+    Parsed {
+        dead: vec![dead],
+        ..Parsed::default()
+    }
+}
+
+fn update_id(update: &RawValue) -> Option<i64> {
+    #[derive(Deserialize)]
+    struct Numbered {
+        update_id: i64,
+    }
+    let numbered: Numbered = serde_json::from_str(update.get()).ok()?;
+    Some(numbered.update_id)
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Pauses that double from half a second to [`MAX_PAUSE`], each drawn from its upper half.
+#[derive(Default)]
+struct Pause {
+    failures: u32,
+}
+
+impl Pause {
+    async fn wait(&mut self) {
+        let whole = Duration::from_millis(500).saturating_mul(1 << self.failures.min(10));
+        let whole = whole.min(MAX_PAUSE);
+        self.failures += 1;
+        let share = rand::rng().random_range(0.5..=1.0);
+        tokio::time::sleep(whole.mul_f64(share)).await;
+    }
+}
