@@ -1,8 +1,12 @@
-//! The configured bots, each with what its platform needs: a sender, a webhook half, a socket half.
+//! The configured bots, each with what its platform needs: a sender, a webhook half, a socket half,
+//! and errands such as registering its webhook.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use zaki_channel::{Channel, Source, Webhook};
+use anyhow::{Context, Result};
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+use zaki_channel::{Channel, ChannelError, Retry, Source, Webhook};
 use zaki_envelope::{AccountName, ChannelKind};
 
 use crate::config::Config;
@@ -14,19 +18,25 @@ pub(crate) struct Account {
     pub channel: Arc<dyn Channel>,
     pub webhook: Option<Box<dyn Webhook>>,
     pub source: Option<Arc<dyn Source>>,
+    pub errands: Vec<Errand>,
     label: String,
 }
 
+/// Something to tell the platform once at every start; repeated until it works.
+pub(crate) type Errand =
+    Arc<dyn Fn() -> BoxFuture<'static, Result<(), ChannelError>> + Send + Sync>;
+
 impl Account {
-    fn new(
-        kind: ChannelKind,
-        name: &AccountName,
-        channel: Arc<dyn Channel>,
-        webhook: Option<Box<dyn Webhook>>,
-        source: Option<Arc<dyn Source>>,
-    ) -> Self {
-        let label = format!("{kind}/{name}");
-        Self { kind, name: name.clone(), channel, webhook, source, label }
+    fn new(kind: ChannelKind, name: &AccountName, channel: impl Channel + 'static) -> Self {
+        Self {
+            kind,
+            name: name.clone(),
+            channel: Arc::new(channel),
+            webhook: None,
+            source: None,
+            errands: Vec::new(),
+            label: format!("{kind}/{name}"),
+        }
     }
 
     /// `telegram/main`: for logs, counters and cursors.
@@ -40,6 +50,19 @@ impl Account {
 pub(crate) struct Accounts(HashMap<(ChannelKind, AccountName), Account>);
 
 impl Accounts {
+    /// The bots of `config`; none of them is connected yet.
+    pub(crate) fn build(config: &Config) -> Result<Self> {
+        let mut accounts = Self::default();
+        for channel in ChannelKind::ALL {
+            for name in config.accounts(channel) {
+                let built = build(config, channel, name);
+                let account = built.with_context(|| format!("{channel} account `{name}`"))?;
+                accounts.0.insert((channel, name.clone()), account);
+            }
+        }
+        Ok(accounts)
+    }
+
     /// The account `name` of `kind`, as both stand in a webhook's address.
     pub(crate) fn find(&self, kind: ChannelKind, name: &str) -> Option<&Account> {
         self.get(kind, &name.parse().ok()?)
@@ -52,8 +75,79 @@ impl Accounts {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Account> {
         self.0.values()
     }
+}
 
-    fn add(&mut self, account: Account) {
-        self.0.insert((account.kind, account.name.clone()), account);
+/// One bot. Fails, with what to do, when a secret is missing: a channel never starts half secured.
+pub(crate) fn build(config: &Config, channel: ChannelKind, name: &AccountName) -> Result<Account> {
+    let public = config.hub.public_url.as_ref();
+    let webhook_url = public.map(|base| {
+        format!(
+            "{}/webhooks/{channel}/{name}",
+            base.as_str().trim_end_matches('/')
+        )
+    });
+    let missing = "is no longer configured";
+    match channel {
+        ChannelKind::Telegram => telegram(
+            name,
+            config.telegram.get(name).context(missing)?,
+            webhook_url,
+        ),
+        ChannelKind::Discord => discord(
+            name,
+            config.discord.get(name).context(missing)?,
+            webhook_url,
+        ),
+        ChannelKind::WhatsApp => whatsapp(name, config.whatsapp.get(name).context(missing)?),
+        ChannelKind::Slack => slack(name, config.slack.get(name).context(missing)?),
+    }
+}
+
+fn telegram(
+    name: &AccountName,
+    config: &zaki_telegram::Config,
+    webhook_url: Option<String>,
+) -> Result<Account> {
+    config.validate()?;
+    let bot = zaki_telegram::Telegram::new(name.clone(), config.clone())?;
+    let mut account = Account::new(ChannelKind::Telegram, name, bot.clone());
+    match config.receive {
+        zaki_telegram::Receive::Polling => {
+            account.source = Some(Arc::new(zaki_telegram::Poll::new(
+                name.clone(),
+                config.clone(),
+            )?));
+        }
+        zaki_telegram::Receive::Webhook => {
+            let url = webhook_url.context("receive = \"webhook\" needs hub.public_url")?;
+            account.webhook = Some(Box::new(zaki_telegram::Hook::new(
+                name.clone(),
+                config.clone(),
+            )));
+            account.errands.push(Arc::new(move || {
+                let (bot, url) = (bot.clone(), url.clone());
+                Box::pin(async move { bot.set_webhook(&url).await })
+            }));
+        }
+    }
+    Ok(account)
+}
+
+/// Runs an errand until it works, is refused for good, or the hub stops.
+pub(crate) async fn run_errand(label: String, errand: Errand, stop: CancellationToken) {
+    let mut pause = Duration::from_secs(1);
+    loop {
+        match errand().await {
+            Ok(()) => return,
+            Err(error) if error.retry == Retry::Never => {
+                return tracing::error!(account = label, %error, "the platform refuses the set-up");
+            }
+            Err(error) => tracing::warn!(account = label, %error, "trying the set-up again"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = stop.cancelled() => return,
+        }
+        pause = (pause * 2).min(Duration::from_secs(60));
     }
 }

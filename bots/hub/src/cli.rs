@@ -4,13 +4,11 @@
 mod doctor;
 mod inspect;
 mod list;
-mod up;
+pub(crate) mod progress;
+pub(crate) mod up;
 mod users;
 
-use std::{
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -83,8 +81,9 @@ impl Source {
             over.insert("data_dir".to_owned(), Value::String(dir));
         }
         let over = Table::from_iter([("hub".to_owned(), Value::Table(over))]);
-        let env = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let env = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
         Ok(config::load(self.config.as_deref(), env, over)?)
     }
 }
@@ -106,13 +105,18 @@ impl Cli {
             }
             Command::Doctor(doctor) => block_on(doctor.run()),
             Command::Runtime(runtime) => block_on(runtime.run()),
-            Command::Container(settings) => {
-                block_on(async { Ok(zaki_container::run(settings).await.map(|()| ExitCode::SUCCESS)?) })
-            }
+            Command::Container(settings) => block_on(async {
+                Ok(zaki_container::run(settings)
+                    .await
+                    .map(|()| ExitCode::SUCCESS)?)
+            }),
         }
     }
 }
 
 fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(future)
 }

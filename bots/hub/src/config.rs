@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use zaki_envelope::{AccountName, ChannelKind};
 
-pub(crate) use load::{ConfigError, load, load_table};
+pub(crate) use load::{load, load_table};
 
 /// The bots of one channel, by the name of the account.
 type Accounts<T> = BTreeMap<AccountName, T>;
@@ -168,7 +168,10 @@ impl Config {
 
     /// Where Node and OpenClaw are.
     pub(crate) fn runtime_dir(&self) -> PathBuf {
-        self.sandbox.runtime_dir.clone().unwrap_or_else(|| self.data_dir().join("runtime"))
+        self.sandbox
+            .runtime_dir
+            .clone()
+            .unwrap_or_else(|| self.data_dir().join("runtime"))
     }
 }
 

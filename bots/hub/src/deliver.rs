@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use zaki_channel::{ChannelError, Retry};
-use zaki_envelope::{Address, DeliveryId, InboundId};
+use zaki_envelope::{AccountName, Address, ChannelKind, ConversationId, DeliveryId, InboundId};
 use zaki_ledger::{Claimed, Delivery, DeliveryEnd, NewDelivery};
 
 use crate::{clock, hub::Hub, stage::Step};
@@ -28,27 +28,40 @@ impl Reply {
     ) -> Option<Self> {
         let to = deliveries.first()?.address.clone();
         let parts = deliveries.iter().map(|delivery| delivery.id).collect();
-        Some(Self { inbounds, to, parts, first })
+        Some(Self {
+            inbounds,
+            to,
+            parts,
+            first,
+        })
     }
 
     /// What an earlier process left, reply by reply.
     pub(crate) fn group(deliveries: &[Delivery]) -> Vec<Self> {
-        let same = |a: &Delivery, b: &Delivery| a.turn == b.turn && a.address == b.address && a.part < b.part;
+        let same = |a: &Delivery, b: &Delivery| {
+            a.turn == b.turn && a.address == b.address && a.part < b.part
+        };
         deliveries
             .chunk_by(same)
             .filter_map(|reply| {
                 let to = reply.first()?.address.clone();
                 let parts = reply.iter().map(|delivery| delivery.id).collect();
-                Some(Self { inbounds: Vec::new(), to, parts, first: None })
+                Some(Self {
+                    inbounds: Vec::new(),
+                    to,
+                    parts,
+                    first: None,
+                })
             })
             .collect()
     }
 
     /// Puts the reply on its conversation's lane.
     pub(crate) fn enqueue(self, hub: &Arc<Hub>) {
-        let key = (self.to.channel, self.to.account.clone(), self.to.conversation.id.clone());
+        let key = order_key(&self.to);
         let shared = Arc::clone(hub);
-        hub.outbox.push(key, self, move |reply| reply.send(Arc::clone(&shared)));
+        hub.outbox
+            .push(key, self, move |reply| reply.send(Arc::clone(&shared)));
     }
 
     async fn send(mut self, hub: Arc<Hub>) {
@@ -60,9 +73,18 @@ impl Reply {
             }
         }
         for inbound in self.inbounds {
-            hub.stages.tell(inbound, if sent { Step::Delivered } else { Step::Failed });
+            hub.stages
+                .tell(inbound, if sent { Step::Delivered } else { Step::Failed });
         }
     }
+}
+
+/// What keeps deliveries in order: one conversation of one bot.
+pub(crate) type OrderKey = (ChannelKind, AccountName, ConversationId);
+
+/// The order key of a place; threads of one conversation share it.
+pub(crate) fn order_key(to: &Address) -> OrderKey {
+    (to.channel, to.account.clone(), to.conversation.id.clone())
 }
 
 /// Sends one delivery, as often as the platform says "later" and the settings allow. Returns
@@ -78,9 +100,14 @@ async fn send_part(hub: &Hub, id: DeliveryId, mut claimed: Option<Claimed>) -> b
         };
         let (end, pause) = attempt(hub, claim).await;
         let sent = matches!(end, DeliveryEnd::Sent { .. });
-        let settle = || hub.ledger.settle_delivery(Hub::FENCE, id, end.clone(), clock::now());
+        let settle = || {
+            hub.ledger
+                .settle_delivery(Hub::FENCE, id, end.clone(), clock::now())
+        };
         let settled = hub.persist("settle a delivery", settle).await;
-        let (Some(_), Some(pause)) = (settled, pause) else { return sent };
+        let (Some(_), Some(pause)) = (settled, pause) else {
+            return sent;
+        };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = hub.stop.cancelled() => return false,
@@ -95,14 +122,31 @@ async fn claim(hub: &Hub, id: DeliveryId) -> Option<Claimed> {
 
 /// One attempt: how it ended and, when it is to be made again, after what pause.
 async fn attempt(hub: &Hub, claim: Claimed) -> (DeliveryEnd, Option<Duration>) {
-    let Delivery { id, address, outbound, attempts, .. } = claim.delivery;
-    let to = Address { handle: claim.handle, ..address };
+    let Delivery {
+        id,
+        address,
+        outbound,
+        attempts,
+        ..
+    } = claim.delivery;
+    let to = Address {
+        handle: claim.handle,
+        ..address
+    };
     let Some(account) = hub.accounts.get(to.channel, &to.account) else {
-        let reason = format!("no account `{}` of {} is configured any more", to.account, to.channel);
+        let reason = format!(
+            "no account `{}` of {} is configured any more",
+            to.account, to.channel
+        );
         return (DeliveryEnd::Dead { reason }, None);
     };
     match account.channel.send(&to, &outbound, id).await {
-        Ok(receipt) => (DeliveryEnd::Sent { receipt: receipt.message.into_iter().collect() }, None),
+        Ok(receipt) => (
+            DeliveryEnd::Sent {
+                receipt: receipt.message.into_iter().collect(),
+            },
+            None,
+        ),
         Err(error) => {
             tracing::warn!(delivery = %id, attempts, error = %chain(&error), "a send failed");
             judge(hub, &error, attempts)
@@ -116,9 +160,12 @@ fn judge(hub: &Hub, error: &ChannelError, attempts: u32) -> (DeliveryEnd, Option
     match error.retry {
         Retry::Never => (DeliveryEnd::Dead { reason }, None),
         Retry::Unknown => (DeliveryEnd::Unknown { reason }, None),
-        Retry::AfterMs(_) if attempts >= hub.settings.attempts => {
-            (DeliveryEnd::Dead { reason: format!("{reason}; given up after {attempts} attempts") }, None)
-        }
+        Retry::AfterMs(_) if attempts >= hub.settings.attempts => (
+            DeliveryEnd::Dead {
+                reason: format!("{reason}; given up after {attempts} attempts"),
+            },
+            None,
+        ),
         Retry::AfterMs(ms) => {
             let pause = pause(ms, attempts).min(hub.settings.max_wait);
             let ms = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
@@ -137,7 +184,10 @@ fn pause(asked_ms: u64, attempts: u32) -> Duration {
 /// An error with its causes, in one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 #[cfg(test)]

@@ -13,7 +13,6 @@ use anyhow::{Context, Result};
 use clap::Args;
 use toml::{Table, Value, toml};
 use zaki_edge_native::install;
-use zaki_identity::Directory;
 
 use crate::{
     cli::{progress, up},
@@ -46,10 +45,15 @@ pub(crate) struct Demo {
 
 impl Demo {
     pub(crate) async fn run(self) -> Result<ExitCode> {
-        up::log_to_stderr("text", "warn")?;
+        up::log_to_stderr(config::LogFormat::Text, "warn")?;
         let scratch = tempfile::Builder::new().prefix("zaki-demo-").tempdir()?;
-        let data = self.data.clone().unwrap_or_else(|| scratch.path().to_owned());
-        let world = World::start().await.context("the simulated platforms do not start")?;
+        let data = self
+            .data
+            .clone()
+            .unwrap_or_else(|| scratch.path().to_owned());
+        let world = World::start()
+            .await
+            .context("the simulated platforms do not start")?;
         let config = self.config(&world, &std::path::absolute(data)?)?;
         say(&format!("data directory   {}", config.data_dir().display()));
         if !self.echo {
@@ -67,7 +71,11 @@ impl Demo {
     async fn show(&self, world: &World, server: &Server) -> Result<ExitCode> {
         world.attach(&format!("http://{}", server.address)).await?;
         self.introduce(world, server).await?;
-        if self.once { once::run(world, server, self).await } else { chat::run(world, server).await }
+        if self.once {
+            once::run(world, server, self).await
+        } else {
+            chat::run(world, server).await
+        }
     }
 
     /// The configuration a person would write, pointed at the simulators.
@@ -77,12 +85,21 @@ impl Demo {
         let mut hub = toml! { listen = "127.0.0.1:0" };
         hub.insert("data_dir".into(), text(data.to_owned()));
         // The simulators call whatever address they are told; this only switches webhooks on.
-        hub.insert("public_url".into(), Value::String("http://127.0.0.1".into()));
+        hub.insert(
+            "public_url".into(),
+            Value::String("http://127.0.0.1".into()),
+        );
         let mut sandbox = Table::new();
         sandbox.insert("runtime_dir".into(), text(shared_runtime_dir()));
-        sandbox.insert("runtime".into(), Value::from(if self.echo { "echo" } else { "process" }));
+        sandbox.insert(
+            "runtime".into(),
+            Value::from(if self.echo { "echo" } else { "process" }),
+        );
         table.insert("hub".into(), Value::Table(hub));
-        table.insert("edge".into(), Value::Table(toml! { listen = "127.0.0.1:0" }));
+        table.insert(
+            "edge".into(),
+            Value::Table(toml! { listen = "127.0.0.1:0" }),
+        );
         table.insert("sandbox".into(), Value::Table(sandbox));
         Ok(config::load_table(table)?)
     }
@@ -98,12 +115,19 @@ impl Demo {
                         user = found.await?.user();
                     }
                     Some(user) => {
-                        server.hub.directory.link(user, channel, &sender, clock::now()).await?;
+                        server
+                            .hub
+                            .directory
+                            .link(user, channel, &sender, clock::now())
+                            .await?;
                     }
                 }
             }
             if let Some(user) = user {
-                say(&format!("person {}         {user}: one person on four channels", person + 1));
+                say(&format!(
+                    "person {}         {user}: one person on four channels",
+                    person + 1
+                ));
             }
         }
         Ok(())
@@ -116,7 +140,11 @@ fn shared_runtime_dir() -> PathBuf {
 }
 
 fn cache_dir() -> PathBuf {
-    let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let from = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     if let Some(dir) = from("ZAKI_CACHE") {
         return dir;
     }

@@ -25,7 +25,10 @@ pub(crate) fn router(hub: Arc<Hub>) -> Router {
         .route("/webhooks/{channel}/{account}/{*route}", any(webhook))
         .route("/health", get(async || "ok"))
         .route("/ready", get(ready))
-        .route("/metrics", get(async |State(hub): State<Arc<Hub>>| hub.counters.render()))
+        .route(
+            "/metrics",
+            get(async |State(hub): State<Arc<Hub>>| hub.counters.render()),
+        )
         .with_state(hub)
 }
 
@@ -38,14 +41,28 @@ async fn ready(State(hub): State<Arc<Hub>>) -> Response {
 
 type Segments = Path<Vec<(String, String)>>;
 
-async fn webhook(State(hub): State<Arc<Hub>>, Path(path): Segments, request: HttpRequest) -> Response {
-    let segment = |name| path.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+async fn webhook(
+    State(hub): State<Arc<Hub>>,
+    Path(path): Segments,
+    request: HttpRequest,
+) -> Response {
+    let segment = |name| {
+        path.iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    };
     let (Some(channel), Some(name)) = (segment("channel"), segment("account")) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let route = segment("route").map(|rest| format!("/{rest}")).unwrap_or_default();
-    let found = channel.parse::<ChannelKind>().ok().and_then(|kind| hub.accounts.find(kind, name));
-    let Some((account, hook)) = found.and_then(|account| Some((account, account.webhook.as_deref()?)))
+    let route = segment("route")
+        .map(|rest| format!("/{rest}"))
+        .unwrap_or_default();
+    let found = channel
+        .parse::<ChannelKind>()
+        .ok()
+        .and_then(|kind| hub.accounts.find(kind, name));
+    let Some((account, hook)) =
+        found.and_then(|account| Some((account, account.webhook.as_deref()?)))
     else {
         let said = format!("no account `{name}` of `{channel}` takes webhooks here\n");
         return (StatusCode::NOT_FOUND, said).into_response();
@@ -57,7 +74,7 @@ async fn webhook(State(hub): State<Arc<Hub>>, Path(path): Segments, request: Htt
 
 /// Reads, proves, parses and stores one request; returns the outcome's name for the counters.
 async fn receive(
-    hub: &Hub,
+    hub: &Arc<Hub>,
     account: &Account,
     hook: &dyn Webhook,
     route: &str,
@@ -88,12 +105,20 @@ async fn receive(
     let parsed = hook.parse(verified, received_at).unwrap_or_else(|error| {
         tracing::warn!(account = account.label(), %error, "kept as a dead letter");
         Parsed {
-            dead: vec![Dead { reason: error.to_string(), raw: body.to_vec() }],
+            dead: vec![Dead {
+                reason: error.to_string(),
+                raw: body.to_vec(),
+            }],
             ..Parsed::default()
         }
     });
     let answer = parsed.answer.clone();
-    let batch = Batch { raw: body.to_vec(), received_at, parsed, cursor: None };
+    let batch = Batch {
+        raw: body.to_vec(),
+        received_at,
+        parsed,
+        cursor: None,
+    };
     match hub.accept(account, batch).await {
         Ok(()) => ("accepted", respond(&answer)),
         Err(error) => {
@@ -110,7 +135,9 @@ fn refuse(account: &Account, refusal: Refusal) -> Response {
 
 fn unavailable() -> Response {
     let mut response = StatusCode::SERVICE_UNAVAILABLE.into_response();
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     response
 }
 

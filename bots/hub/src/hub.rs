@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use zaki_channel::{Batch, Inbox, InboxError};
 use zaki_envelope::{
-    AccountName, ChannelKind, ConversationId, Inbound, InboundKind, SenderId, SenderScope, SessionKey, ZakiUserId,
+    AccountName, ChannelKind, Inbound, InboundKind, SenderId, SenderScope, SessionKey, ZakiUserId,
 };
 use zaki_identity::{Directory, Resolution};
 use zaki_ledger::{Fence, Ledger, SettleReason};
@@ -15,7 +15,7 @@ use crate::{
     accounts::{Account, Accounts},
     clock,
     counters::Counters,
-    deliver::Reply,
+    deliver::{OrderKey, Reply},
     edge::EdgeClient,
     lanes::Lanes,
     stage::{Stages, Step},
@@ -46,7 +46,7 @@ pub(crate) struct Hub {
     pub tasks: TaskTracker,
     intake: Lanes<(ChannelKind, SenderScope, SenderId), Inbound>,
     pub(crate) turns: Lanes<(ZakiUserId, SessionKey), Job>,
-    pub(crate) outbox: Lanes<(ChannelKind, AccountName, ConversationId), Reply>,
+    pub(crate) outbox: Lanes<OrderKey, Reply>,
 }
 
 impl Hub {
@@ -79,28 +79,47 @@ impl Hub {
     pub(crate) const FENCE: Fence = Fence::SINGLE;
 
     /// Stores what arrived. Returns once it is durable; what follows happens on its own.
+    ///
+    /// A platform that hangs up must not part the commit from what follows it, so both run in a
+    /// task of their own.
     pub(crate) async fn accept(
         self: &Arc<Self>,
         account: &Account,
         batch: Batch,
-    ) -> Result<(), zaki_ledger::Error> {
-        if batch.parsed.arrivals.is_empty() && batch.parsed.dead.is_empty() && batch.cursor.is_none() {
+    ) -> Result<(), AcceptError> {
+        let parsed = &batch.parsed;
+        if parsed.arrivals.is_empty() && parsed.dead.is_empty() && batch.cursor.is_none() {
             return Ok(());
         }
-        let accepted = self.ledger.accept(Self::FENCE, to_ledger(account, batch)).await?;
-        for inbound in accepted.fresh {
-            let (channel, conversation) = (inbound.channel, inbound.conversation.id.clone());
-            self.stages.tell(inbound.id, Step::Accepted { channel, conversation });
-            self.admit(inbound);
-        }
-        Ok(())
+        let (hub, batch) = (Arc::clone(self), to_ledger(account, batch));
+        let store = async move {
+            for inbound in hub.ledger.accept(Self::FENCE, batch).await?.fresh {
+                let (channel, conversation) = (inbound.channel, inbound.conversation.id.clone());
+                hub.stages.tell(
+                    inbound.id,
+                    Step::Accepted {
+                        channel,
+                        conversation,
+                    },
+                );
+                hub.admit(inbound);
+            }
+            Ok(())
+        };
+        self.tasks.spawn(store).await?
     }
 
     /// Sends an accepted message on its way, after the earlier ones of its sender.
     pub(crate) fn admit(self: &Arc<Self>, inbound: Inbound) {
-        let key = (inbound.channel, inbound.sender.scope.clone(), inbound.sender.id.clone());
+        let key = (
+            inbound.channel,
+            inbound.sender.scope.clone(),
+            inbound.sender.id.clone(),
+        );
         let hub = Arc::clone(self);
-        self.intake.push(key, inbound, move |inbound| Arc::clone(&hub).resolve(inbound));
+        self.intake.push(key, inbound, move |inbound| {
+            Arc::clone(&hub).resolve(inbound)
+        });
     }
 
     /// Finds out whose message it is and puts it on that person's lane.
@@ -110,7 +129,8 @@ impl Hub {
         }
         let who = self
             .persist("resolve a sender", || {
-                self.directory.resolve(inbound.channel, &inbound.sender, clock::now())
+                self.directory
+                    .resolve(inbound.channel, &inbound.sender, clock::now())
             })
             .await;
         match who {
@@ -125,12 +145,19 @@ impl Hub {
 
     async fn settle(&self, inbound: &Inbound, reason: SettleReason) {
         let ids = [inbound.id];
-        self.persist("settle a message", || self.ledger.settle(Self::FENCE, &ids, reason)).await;
+        self.persist("settle a message", || {
+            self.ledger.settle(Self::FENCE, &ids, reason)
+        })
+        .await;
     }
 
     /// Repeats a write until the store takes it. `None`: the hub stops, or the write can never
     /// succeed; either way the ledger is as it was and recovery will see it.
-    pub(crate) async fn persist<T, E, F>(&self, what: &str, mut write: impl FnMut() -> F) -> Option<T>
+    pub(crate) async fn persist<T, E, F>(
+        &self,
+        what: &str,
+        mut write: impl FnMut() -> F,
+    ) -> Option<T>
     where
         F: Future<Output = Result<T, E>>,
         E: Transient,
@@ -159,7 +186,13 @@ impl Hub {
         let (accepted, turns) = (found.accepted.len(), found.turns.len());
         let (pending, unknown) = (found.deliveries.len(), found.unknown.len());
         if accepted + turns + pending + unknown > 0 {
-            tracing::info!(accepted, turns, pending, unknown, "taking up unfinished work");
+            tracing::info!(
+                accepted,
+                turns,
+                pending,
+                unknown,
+                "taking up unfinished work"
+            );
         }
         for reply in Reply::group(&found.deliveries) {
             reply.enqueue(self);
@@ -178,7 +211,11 @@ impl Hub {
         if self.closing.is_cancelled() {
             return Err("stopping".to_owned());
         }
-        self.ledger.counts().await.map(drop).map_err(|error| error.to_string())
+        self.ledger
+            .counts()
+            .await
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -195,6 +232,15 @@ fn no_turn(inbound: &Inbound) -> Option<SettleReason> {
         _ if inbound.parts.is_empty() => Some(SettleReason::Empty),
         _ => None,
     }
+}
+
+/// Why a message was not stored.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AcceptError {
+    #[error(transparent)]
+    Ledger(#[from] zaki_ledger::Error),
+    #[error("the task that stores messages ended: {0}")]
+    Task(#[from] tokio::task::JoinError),
 }
 
 /// Whether an error of the store passes by itself.
@@ -215,7 +261,12 @@ impl Transient for zaki_identity::DirectoryError {
 }
 
 fn to_ledger(account: &Account, batch: Batch) -> zaki_ledger::Batch {
-    let Batch { raw, received_at, parsed, cursor } = batch;
+    let Batch {
+        raw,
+        received_at,
+        parsed,
+        cursor,
+    } = batch;
     let items = parsed.arrivals.into_iter();
     let dead = parsed.dead.into_iter();
     zaki_ledger::Batch {
@@ -230,7 +281,10 @@ fn to_ledger(account: &Account, batch: Batch) -> zaki_ledger::Batch {
             })
             .collect(),
         dead: dead
-            .map(|dead| zaki_ledger::DeadLetter { reason: dead.reason, raw: dead.raw })
+            .map(|dead| zaki_ledger::DeadLetter {
+                reason: dead.reason,
+                raw: dead.raw,
+            })
             .collect(),
         cursor: cursor.map(|value| zaki_ledger::CursorUpdate {
             name: account.label().to_owned(),
@@ -250,12 +304,19 @@ pub(crate) struct AccountInbox {
 impl Inbox for AccountInbox {
     async fn accept(&self, batch: Batch) -> Result<(), InboxError> {
         let account = self.account()?;
-        self.hub.accept(account, batch).await.map_err(|error| InboxError(error.into()))
+        self.hub
+            .accept(account, batch)
+            .await
+            .map_err(|error| InboxError(error.into()))
     }
 
     async fn cursor(&self) -> Result<Option<String>, InboxError> {
         let name = self.account()?.label();
-        self.hub.ledger.cursor(name).await.map_err(|error| InboxError(error.into()))
+        self.hub
+            .ledger
+            .cursor(name)
+            .await
+            .map_err(|error| InboxError(error.into()))
     }
 }
 

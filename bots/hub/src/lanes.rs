@@ -24,7 +24,15 @@ where
     J: Send + 'static,
 {
     pub(crate) fn new(tasks: TaskTracker) -> Self {
-        Self { waiting: Arc::default(), tasks }
+        Self {
+            waiting: Arc::default(),
+            tasks,
+        }
+    }
+
+    /// Whether a job of `key` would run at once.
+    pub(crate) fn is_idle(&self, key: &K) -> bool {
+        !lock(&self.waiting).contains_key(key)
     }
 
     /// Runs `job` after all earlier ones of `key`. `run` must be the same for all jobs of a lane.

@@ -13,14 +13,14 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::{net::TcpListener, task::JoinHandle};
 use zaki_channel::Source;
 use zaki_edge_native::{
-    Edge, EdgeConfig, Isolation, ModelConfig, ProcessConfig, RuntimeChoice,
+    Edge, EdgeConfig, Isolation, ModelConfig, ProcessConfig, RuntimeChoice, RuntimePaths,
 };
 use zaki_envelope::signature::{Keyring, SigningKey};
 use zaki_identity::{Policy, SqliteDirectory};
-use zaki_ledger::{Ledger, Retention, SqliteLedger};
+use zaki_ledger::{Retention, SqliteLedger};
 
 use crate::{
-    accounts::{self, Account},
+    accounts::{self, Account, Accounts},
     clock,
     config::{self, Config},
     edge::{EdgeClient, Reach},
@@ -49,10 +49,15 @@ pub(crate) async fn start(config: &Config) -> Result<Server> {
     let lock = lock(&config.data_dir())?;
     let ledger = Arc::new(open_ledger(config).await?);
     let directory = Arc::new(open_directory(config).await?);
-    let accounts = accounts::build(config)?;
-    let listener = TcpListener::bind(config.hub.listen).await.with_context(|| {
-        format!("cannot listen on {}; free it or set another hub.listen", config.hub.listen)
-    })?;
+    let accounts = Accounts::build(config)?;
+    let listener = TcpListener::bind(config.hub.listen)
+        .await
+        .with_context(|| {
+            format!(
+                "cannot listen on {}; free it or set another hub.listen",
+                config.hub.listen
+            )
+        })?;
     let (edge, client) = reach_edge(config).await?;
     let settings = Settings {
         turn_timeout: config.turn.timeout,
@@ -60,17 +65,25 @@ pub(crate) async fn start(config: &Config) -> Result<Server> {
         max_wait: config.deliver.max_wait,
     };
     let hub = Hub::new(accounts, ledger, directory, client, settings);
-    hub.recover().await.context("cannot read what an earlier run left")?;
+    hub.recover()
+        .await
+        .context("cannot read what an earlier run left")?;
     let address = listener.local_addr()?;
     let closing = hub.closing.clone();
     let serve = axum::serve(listener, http::router(Arc::clone(&hub)));
     let serve = serve.with_graceful_shutdown(async move { closing.cancelled().await });
     let listener = tokio::spawn(serve.into_future());
     for account in hub.accounts.iter() {
-        connect(&hub, account, config);
+        connect(&hub, account);
     }
     tokio::spawn(prune(Arc::clone(&hub), retention(config)));
-    Ok(Server { hub, address, edge, listener, _lock: lock })
+    Ok(Server {
+        hub,
+        address,
+        edge,
+        listener,
+        _lock: lock,
+    })
 }
 
 impl Server {
@@ -79,7 +92,10 @@ impl Server {
     pub(crate) async fn stop(self) -> Result<()> {
         self.hub.closing.cancel();
         self.hub.tasks.close();
-        if tokio::time::timeout(GRACE, self.hub.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(GRACE, self.hub.tasks.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("stopping with unfinished work; the next start takes it up");
         }
         self.hub.stop.cancel();
@@ -94,14 +110,20 @@ impl Server {
 /// Takes the data directory for this process alone.
 fn lock(dir: &Path) -> Result<File> {
     let unusable = || {
-        format!("cannot use the data directory {}; make it writable or set hub.data_dir", dir.display())
+        format!(
+            "cannot use the data directory {}; make it writable or set hub.data_dir",
+            dir.display()
+        )
     };
     fs::create_dir_all(dir).with_context(unusable)?;
     let file = File::create(dir.join("zaki.lock")).with_context(unusable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            bail!("another zaki uses {}; stop it or set another hub.data_dir", dir.display())
+            bail!(
+                "another zaki uses {}; stop it or set another hub.data_dir",
+                dir.display()
+            )
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(unusable),
     }
@@ -126,7 +148,10 @@ pub(crate) async fn open_directory(config: &Config) -> Result<SqliteDirectory> {
 fn hub_dir(config: &Config) -> Result<std::path::PathBuf> {
     let dir = config.data_dir().join("hub");
     fs::create_dir_all(&dir).with_context(|| {
-        format!("cannot use the data directory {}; make it writable or set hub.data_dir", dir.display())
+        format!(
+            "cannot use the data directory {}; make it writable or set hub.data_dir",
+            dir.display()
+        )
     })?;
     Ok(dir)
 }
@@ -136,8 +161,13 @@ async fn reach_edge(config: &Config) -> Result<(Option<Edge>, EdgeClient)> {
     let key = edge_key(config)?;
     let signing = || SigningKey::new("hub", key.expose_secret().as_bytes());
     if let Some(base) = &config.edge.url {
-        let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).build()?;
-        let reach = Reach::Remote { http, base: base.clone() };
+        let http = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(10))
+            .build()?;
+        let reach = Reach::Remote {
+            http,
+            base: base.clone(),
+        };
         return Ok((None, EdgeClient::new(reach, signing())));
     }
     let mut edge = EdgeConfig::new(
@@ -171,27 +201,31 @@ fn runtime(config: &Config) -> Result<RuntimeChoice> {
         return Ok(RuntimeChoice::Echo);
     }
     let program = std::env::current_exe().context("cannot tell where this program is")?;
-    Ok(RuntimeChoice::Process(ProcessConfig {
-        program: vec![program.display().to_string(), "container".to_owned()],
-        runtime_dir: config.runtime_dir(),
-        isolation: match config.sandbox.isolation {
-            config::Isolation::Auto => Isolation::Auto,
-            config::Isolation::None => Isolation::None,
-        },
-        allow_exec: config.sandbox.allow_exec,
-    }))
+    let program = [program.display().to_string(), "container".to_owned()];
+    let paths = RuntimePaths::in_dir(&config.runtime_dir());
+    let mut process = ProcessConfig::new(program, paths);
+    process.allow_exec = config.sandbox.allow_exec;
+    process.isolation = match config.sandbox.isolation {
+        config::Isolation::Auto => Isolation::Auto,
+        config::Isolation::None => Isolation::None,
+    };
+    Ok(RuntimeChoice::Process(process))
 }
 
-fn model(config: &Config) -> Result<ModelConfig> {
+pub(crate) fn model(config: &Config) -> Result<ModelConfig> {
     let model = &config.model;
     if model.provider == config::Provider::Offline {
         return Ok(ModelConfig::Offline);
     }
     let Some(base_url) = &model.base_url else {
-        bail!("model.provider is \"openai\" but model.base_url is empty: set the provider's address");
+        bail!(
+            "model.provider is \"openai\" but model.base_url is empty: set the provider's address"
+        );
     };
     if model.api_key.expose_secret().is_empty() {
-        bail!("model.provider is \"openai\" but model.api_key is empty: set it, or model.api_key_file");
+        bail!(
+            "model.provider is \"openai\" but model.api_key is empty: set it, or model.api_key_file"
+        );
     }
     Ok(ModelConfig::Forward {
         base_url: base_url.to_string(),
@@ -202,11 +236,14 @@ fn model(config: &Config) -> Result<ModelConfig> {
 
 /// Runs an account's socket, or tells its platform where the webhook is; both in the background,
 /// so that a platform that is down keeps nothing else from starting.
-fn connect(hub: &Arc<Hub>, account: &Account, config: &Config) {
+fn connect(hub: &Arc<Hub>, account: &Account) {
     let (label, stop) = (account.label().to_owned(), hub.closing.clone());
     if let Some(source) = &account.source {
-        let inbox =
-            AccountInbox { hub: Arc::clone(hub), kind: account.kind, name: account.name.clone() };
+        let inbox = AccountInbox {
+            hub: Arc::clone(hub),
+            kind: account.kind,
+            name: account.name.clone(),
+        };
         let source: Arc<dyn Source> = Arc::clone(source);
         let (label, stop) = (label.clone(), stop.clone());
         tokio::spawn(async move {
@@ -215,9 +252,12 @@ fn connect(hub: &Arc<Hub>, account: &Account, config: &Config) {
             }
         });
     }
-    for task in accounts::register(account, config) {
-        let (label, stop) = (label.clone(), stop.clone());
-        tokio::spawn(accounts::until_done(label, stop, task));
+    for errand in &account.errands {
+        tokio::spawn(accounts::run_errand(
+            label.clone(),
+            Arc::clone(errand),
+            stop.clone(),
+        ));
     }
 }
 

@@ -12,7 +12,7 @@ use zaki_ledger::{Finish, NewDelivery, NewTurn, OpenTurn, ReplyPlan, SettleReaso
 
 use crate::{
     clock,
-    deliver::Reply,
+    deliver::{Reply, order_key},
     edge::{EdgeError, Events},
     hub::Hub,
     presence,
@@ -40,7 +40,9 @@ impl Job {
 /// Puts a job on its person's lane.
 pub(crate) fn enqueue(hub: &Arc<Hub>, user: ZakiUserId, job: Job) {
     let shared = Arc::clone(hub);
-    hub.turns.push((user, job.session()), job, move |job| run(Arc::clone(&shared), user, job));
+    hub.turns.push((user, job.session()), job, move |job| {
+        run(Arc::clone(&shared), user, job)
+    });
 }
 
 async fn run(hub: Arc<Hub>, user: ZakiUserId, job: Job) {
@@ -53,7 +55,9 @@ async fn run(hub: Arc<Hub>, user: ZakiUserId, job: Job) {
     };
     let Some(open) = open else { return };
     let typing = presence::show(&hub, &open);
-    let Some(end) = relay(&hub, &open).await else { return };
+    let Some(end) = relay(&hub, &open).await else {
+        return;
+    };
     drop(typing);
     finish(&hub, open, end).await;
 }
@@ -77,12 +81,22 @@ async fn begin(hub: &Arc<Hub>, user: ZakiUserId, inbound: Inbound) -> Option<Ope
         inbounds: vec![inbound.id],
         reply: ReplyPlan {
             address: Address::of(&inbound),
-            reply_to: if direct { None } else { inbound.message.clone() },
+            reply_to: if direct {
+                None
+            } else {
+                inbound.message.clone()
+            },
         },
         at: clock::now(),
     };
-    hub.persist("begin a turn", || hub.ledger.begin_turn(Hub::FENCE, turn.clone())).await?;
-    Some(OpenTurn { turn, inbounds: vec![inbound] })
+    hub.persist("begin a turn", || {
+        hub.ledger.begin_turn(Hub::FENCE, turn.clone())
+    })
+    .await?;
+    Some(OpenTurn {
+        turn,
+        inbounds: vec![inbound],
+    })
 }
 
 /// How a turn ended, in the person's terms.
@@ -96,7 +110,13 @@ enum End {
 /// the next start takes the same turn up again.
 async fn relay(hub: &Hub, open: &OpenTurn) -> Option<End> {
     let request = request(hub, open);
-    let mut progress = Progress { hub, open, last: 0, begun: false, first: true };
+    let mut progress = Progress {
+        hub,
+        open,
+        last: 0,
+        begun: false,
+        first: true,
+    };
     let patience = hub.settings.turn_timeout + Duration::from_secs(60);
     let deadline = tokio::time::Instant::now() + patience;
     let mut pause = Duration::from_millis(100);
@@ -112,7 +132,9 @@ async fn relay(hub: &Hub, open: &OpenTurn) -> Option<End> {
         };
         match end {
             Ok(Some(end)) => return Some(end),
-            Ok(None) => tracing::warn!(turn = %open.turn.id, "the turn's events broke off; resuming"),
+            Ok(None) => {
+                tracing::warn!(turn = %open.turn.id, "the turn's events broke off; resuming")
+            }
             Err(EdgeError::Refused(status)) => {
                 tracing::error!(turn = %open.turn.id, status, "the edge refuses the turn");
                 return Some(End::Failed(ErrorCode::Internal));
@@ -139,10 +161,20 @@ fn request(hub: &Hub, open: &OpenTurn) -> TurnRequest {
         turn: open.turn.id,
         sandbox: open.turn.sandbox.clone(),
         session: open.turn.session.clone(),
-        parts: open.inbounds.iter().flat_map(|inbound| inbound.parts.clone()).collect(),
-        origin: Origin { channel: address.channel, conversation: address.conversation.kind },
+        parts: open
+            .inbounds
+            .iter()
+            .flat_map(|inbound| inbound.parts.clone())
+            .collect(),
+        origin: Origin {
+            channel: address.channel,
+            conversation: address.conversation.kind,
+        },
         budget: Budget { timeout_ms },
-        trace: open.inbounds.first().and_then(|inbound| inbound.trace.clone()),
+        trace: open
+            .inbounds
+            .first()
+            .and_then(|inbound| inbound.trace.clone()),
     }
 }
 
@@ -189,7 +221,11 @@ impl Progress<'_> {
             TurnEventKind::Delta { .. } if std::mem::take(&mut self.first) => {
                 tell(self.hub, self.open, &Step::FirstDelta);
             }
-            TurnEventKind::Final { text, aborted: false, .. } => return Some(End::Answered(text)),
+            TurnEventKind::Final {
+                text,
+                aborted: false,
+                ..
+            } => return Some(End::Answered(text)),
             TurnEventKind::Final { text, .. } => return Some(End::Aborted(text)),
             TurnEventKind::Error { code, message } => {
                 tracing::warn!(turn = %self.open.turn.id, ?code, message, "the turn failed");
@@ -217,15 +253,27 @@ async fn finish(hub: &Arc<Hub>, open: OpenTurn, end: End) {
     }
     let (ended, text) = match end {
         End::Answered(text) => (TurnEnd::Finished, text),
-        End::Aborted(text) => (TurnEnd::Aborted, text),
+        End::Aborted(text) => (TurnEnd::Aborted, words::interrupted(&text)),
         End::Failed(code) => (TurnEnd::Failed { code }, words::failed(code).to_owned()),
     };
     let deliveries = compose(hub, &open, text);
+    // Claiming in the same commit spares one; but what waits behind another reply must not be
+    // `sending` meanwhile, or a crash would leave it unknown.
+    let claim = hub.outbox.is_idle(&order_key(&open.turn.reply.address));
     let finish = || {
         let ledger = &hub.ledger;
-        ledger.finish_turn(Hub::FENCE, open.turn.id, ended, deliveries.clone(), clock::now(), true)
+        ledger.finish_turn(
+            Hub::FENCE,
+            open.turn.id,
+            ended,
+            deliveries.clone(),
+            clock::now(),
+            claim,
+        )
     };
-    let Some(finished) = hub.persist("finish a turn", finish).await else { return };
+    let Some(finished) = hub.persist("finish a turn", finish).await else {
+        return;
+    };
     if let Finish::Ended { first } = finished
         && let Some(reply) = Reply::of_turn(open.turn.inbounds, &deliveries, first)
     {
@@ -240,8 +288,14 @@ fn compose(hub: &Hub, open: &OpenTurn, text: String) -> Vec<NewDelivery> {
         tracing::error!(channel = %address.channel, account = %address.account, "no such account any more");
         return Vec::new();
     };
-    let post = Outbound::Post { parts: vec![Part::text(text)], reply_to: reply_to.clone() };
-    let pieces = fit(post, &account.channel.capabilities(address.conversation.kind));
+    let post = Outbound::Post {
+        parts: vec![Part::text(text)],
+        reply_to: reply_to.clone(),
+    };
+    let pieces = fit(
+        post,
+        &account.channel.capabilities(address.conversation.kind),
+    );
     let part = |(n, outbound)| NewDelivery {
         id: clock::delivery_id(),
         turn: Some(open.turn.id),

@@ -47,11 +47,17 @@ impl Doctor {
         findings.push(model(&config));
         findings.push(reachable(&config));
         findings.extend(accounts(&config));
-        let missing = findings.iter().any(|finding| finding.verdict == Verdict::Missing);
+        let missing = findings
+            .iter()
+            .any(|finding| finding.verdict == Verdict::Missing);
         for finding in &findings {
             self.print(finding)?;
         }
-        Ok(if missing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        Ok(if missing {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        })
     }
 
     fn print(&self, finding: &Finding) -> Result<()> {
@@ -70,7 +76,11 @@ impl Doctor {
 }
 
 fn finding(verdict: Verdict, what: impl Into<String>, says: impl Into<String>) -> Finding {
-    Finding { verdict, what: what.into(), says: says.into() }
+    Finding {
+        verdict,
+        what: what.into(),
+        says: says.into(),
+    }
 }
 
 fn data_dir(config: &Config) -> Finding {
@@ -81,7 +91,10 @@ fn data_dir(config: &Config) -> Finding {
         Err(error) => finding(
             Verdict::Missing,
             "data",
-            format!("{} cannot be written ({error}): set hub.data_dir", dir.display()),
+            format!(
+                "{} cannot be written ({error}): set hub.data_dir",
+                dir.display()
+            ),
         ),
     }
 }
@@ -98,7 +111,9 @@ fn listen(key: &str, address: std::net::SocketAddr) -> Finding {
         Err(error) => finding(
             Verdict::Note,
             key,
-            format!("{address} is taken ({error}); right if zaki is up, otherwise set another {key}"),
+            format!(
+                "{address} is taken ({error}); right if zaki is up, otherwise set another {key}"
+            ),
         ),
     }
 }
@@ -109,7 +124,11 @@ fn edge(config: &Config) -> Vec<Finding> {
     }
     let mut findings = vec![listen("edge.listen", config.edge.listen)];
     if config.sandbox.runtime == Runtime::Echo {
-        findings.push(finding(Verdict::Note, "sandboxes", "runtime \"echo\" repeats what it is told"));
+        findings.push(finding(
+            Verdict::Note,
+            "sandboxes",
+            "runtime \"echo\" repeats what it is told",
+        ));
         return findings;
     }
     findings.push(runtime(config));
@@ -120,13 +139,20 @@ fn edge(config: &Config) -> Vec<Finding> {
 fn runtime(config: &Config) -> Finding {
     let dir = config.runtime_dir();
     if zaki_edge_native::install::is_installed(&dir) {
-        return finding(Verdict::Ok, "openclaw", format!("installed in {}", dir.display()));
+        return finding(
+            Verdict::Ok,
+            "openclaw",
+            format!("installed in {}", dir.display()),
+        );
     }
     match std::process::Command::new("npm").arg("--version").output() {
         Ok(out) if out.status.success() => finding(
             Verdict::Note,
             "openclaw",
-            format!("will be installed into {} at the first start (about 1 GB)", dir.display()),
+            format!(
+                "will be installed into {} at the first start (about 1 GB)",
+                dir.display()
+            ),
         ),
         _ => finding(
             Verdict::Missing,
@@ -138,9 +164,11 @@ fn runtime(config: &Config) -> Finding {
 
 fn isolation(config: &Config) -> Finding {
     match (config.sandbox.isolation, config::is_root()) {
-        (Isolation::Auto, true) => {
-            finding(Verdict::Ok, "isolation", "every sandbox runs under a user id of its own")
-        }
+        (Isolation::Auto, true) => finding(
+            Verdict::Ok,
+            "isolation",
+            "every sandbox runs under a user id of its own",
+        ),
         (Isolation::None, _) => finding(
             Verdict::Note,
             "isolation",
@@ -173,7 +201,10 @@ fn reachable(config: &Config) -> Finding {
         Some(url) => finding(
             Verdict::Ok,
             "public_url",
-            format!("platforms call {}/webhooks/<channel>/<account>", url.as_str().trim_end_matches('/')),
+            format!(
+                "platforms call {}/webhooks/<channel>/<account>",
+                url.as_str().trim_end_matches('/')
+            ),
         ),
         None => finding(
             Verdict::Note,
@@ -186,11 +217,11 @@ fn reachable(config: &Config) -> Finding {
 fn accounts(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     for channel in ChannelKind::ALL {
-        for (name, checked) in crate::accounts::check(config, channel) {
+        for name in config.accounts(channel) {
             let what = format!("{channel}/{name}");
-            findings.push(match checked {
-                Ok(()) => finding(Verdict::Ok, what, "configured"),
-                Err(says) => finding(Verdict::Missing, what, says),
+            findings.push(match crate::accounts::build(config, channel, name) {
+                Ok(_) => finding(Verdict::Ok, what, "configured"),
+                Err(error) => finding(Verdict::Missing, what, format!("{error:#}")),
             });
         }
     }

@@ -58,10 +58,13 @@ impl Inspect {
         let mut bytes = Vec::new();
         match &self.file {
             Some(path) => {
-                bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+                bytes = std::fs::read(path)
+                    .with_context(|| format!("cannot read {}", path.display()))?;
             }
             None => {
-                std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
+                std::io::stdin()
+                    .read_to_end(&mut bytes)
+                    .context("cannot read standard input")?;
             }
         }
         Ok(match serde_json::from_slice::<Recorded>(&bytes) {

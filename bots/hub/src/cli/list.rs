@@ -58,11 +58,16 @@ impl Inbox {
                     "reason": letter.reason,
                     "raw": raw,
                 });
-                page.print(&line, || format!("{}/{}  {}", letter.channel, letter.account, letter.reason));
+                page.print(&line, || {
+                    format!("{}/{}  {}", letter.channel, letter.account, letter.reason)
+                });
             }
             return Ok(ExitCode::SUCCESS);
         }
-        let filter = InboundFilter { limit: page.limit, ..InboundFilter::default() };
+        let filter = InboundFilter {
+            limit: page.limit,
+            ..InboundFilter::default()
+        };
         for record in ledger.list_inbounds(filter).await? {
             let mut line = serde_json::to_value(&record.inbound)?;
             line["state"] = serde_json::to_value(record.state)?;
@@ -70,9 +75,17 @@ impl Inbox {
             line["reason"] = serde_json::to_value(&record.reason)?;
             page.print(&line, || {
                 let inbound = &record.inbound;
-                let who = inbound.sender.display_name.as_deref().unwrap_or(inbound.sender.id.as_str());
+                let who = inbound
+                    .sender
+                    .display_name
+                    .as_deref()
+                    .unwrap_or(inbound.sender.id.as_str());
                 let state = line["state"].as_str().unwrap_or_default().to_owned();
-                format!("{:9} {state:9} {who}: {}", inbound.channel, plain_text(&inbound.parts))
+                format!(
+                    "{:9} {state:9} {who}: {}",
+                    inbound.channel,
+                    plain_text(&inbound.parts)
+                )
             });
         }
         Ok(ExitCode::SUCCESS)
@@ -83,13 +96,19 @@ impl Deliveries {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let Self::List { page } = self;
         let ledger = serve::open_ledger(&page.source.load()?).await?;
-        let filter = DeliveryFilter { limit: page.limit, ..DeliveryFilter::default() };
+        let filter = DeliveryFilter {
+            limit: page.limit,
+            ..DeliveryFilter::default()
+        };
         for delivery in ledger.list_deliveries(filter).await? {
             let line = serde_json::to_value(&delivery)?;
             page.print(&line, || {
                 let state = line["state"].as_str().unwrap_or_default();
                 let reason = delivery.reason.as_deref().unwrap_or_default();
-                format!("{:9} {state:8} attempts {} {reason}", delivery.address.channel, delivery.attempts)
+                format!(
+                    "{:9} {state:8} attempts {} {reason}",
+                    delivery.address.channel, delivery.attempts
+                )
             });
         }
         Ok(ExitCode::SUCCESS)
@@ -98,6 +117,10 @@ impl Deliveries {
 
 impl Page {
     fn print(&self, json: &Value, text: impl FnOnce() -> String) {
-        if self.json { println!("{json}") } else { println!("{}", text()) }
+        if self.json {
+            println!("{json}")
+        } else {
+            println!("{}", text())
+        }
     }
 }

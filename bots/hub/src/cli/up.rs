@@ -1,20 +1,20 @@
 //! `zaki up`: the hub for real. `zaki runtime install`: what its sandboxes need, beforehand.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Subcommand;
 use tokio::signal::unix::{SignalKind, signal};
 use zaki_edge_native::install;
 
 use crate::{
-    config::{Config, LogConfig, LogFormat, Runtime as SandboxRuntime},
+    config::{Config, LogFormat, Runtime as SandboxRuntime},
     serve,
 };
 
 /// Serves until SIGINT or SIGTERM.
 pub(crate) async fn run(config: Config) -> Result<ExitCode> {
-    log_to_stderr(&config.log)?;
+    log_to_stderr(config.log.format, &config.log.level)?;
     if config.edge.url.is_none() && config.sandbox.runtime == SandboxRuntime::Process {
         install::ensure_runtime(&config.runtime_dir(), &super::progress::Steps).await?;
     }
@@ -34,7 +34,10 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode> {
 
 /// Waits for SIGINT or SIGTERM.
 pub(crate) async fn interrupted() -> Result<()> {
-    let (mut int, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (mut int, mut term) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
     tokio::select! {
         _ = int.recv() => {}
         _ = term.recv() => {}
@@ -42,12 +45,15 @@ pub(crate) async fn interrupted() -> Result<()> {
     Ok(())
 }
 
-fn log_to_stderr(log: &LogConfig) -> Result<()> {
-    use std::io::IsTerminal;
-    let filter = tracing_subscriber::EnvFilter::try_new(&log.level)?;
+/// Logs go to standard error; colours only on a terminal.
+pub(crate) fn log_to_stderr(format: LogFormat, level: &str) -> Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(level)
+        .with_context(|| format!("log.level `{level}` is not a level or list of directives"))?;
     let colours = std::io::stderr().is_terminal();
-    let layer = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match log.format {
+    let layer = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
         LogFormat::Text => layer.with_ansi(colours).init(),
         LogFormat::Json => layer.json().init(),
     }

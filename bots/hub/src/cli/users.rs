@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use zaki_envelope::{ChannelKind, SenderId, SenderScope, ZakiUserId};
-use zaki_identity::Directory;
+use zaki_envelope::{ChannelKind, Sender, SenderId, SenderScope, ZakiUserId};
+use zaki_identity::{Directory, Linked};
 
 use super::Source;
 use crate::{clock, serve};
@@ -46,5 +46,44 @@ impl Users {
             Self::Link(link) => link.run().await?,
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn list(source: &Source, json: bool) -> Result<()> {
+    for person in serve::open_directory(&source.load()?).await?.list().await? {
+        if json {
+            println!("{}", serde_json::to_string(&person)?);
+            continue;
+        }
+        println!("{}", person.user);
+        for binding in &person.bindings {
+            println!(
+                "  {:9} {} {}",
+                binding.channel, binding.scope, binding.sender
+            );
+        }
+    }
+    Ok(())
+}
+
+impl Link {
+    async fn run(&self) -> Result<()> {
+        let directory = serve::open_directory(&self.source.load()?).await?;
+        let sender = Sender::new(SenderScope::new(&self.scope), SenderId::new(&self.sender));
+        let said = match directory
+            .link(self.user, self.channel, &sender, clock::now())
+            .await?
+        {
+            Linked::Already => "was theirs already".to_owned(),
+            Linked::Bound => "is theirs now".to_owned(),
+            Linked::Moved { from, left: 0 } => {
+                format!("is theirs now; nobody is left who could reach {from}")
+            }
+            Linked::Moved { from, left } => {
+                format!("is theirs now; it was {from}'s, who keeps {left} more")
+            }
+        };
+        println!("{} {} {said}", self.channel, self.sender);
+        Ok(())
     }
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
 use toml::Table;
 use zaki_envelope::{ChannelKind, Sender, SenderId, SenderScope};
 use zaki_simulators::{
@@ -72,27 +71,50 @@ impl World {
     /// Does what a person does in each platform's console: tells it where the hub is.
     pub(super) async fn attach(&self, hub: &str) -> Result<()> {
         let url = |channel: ChannelKind| format!("{hub}/webhooks/{channel}/{ACCOUNT}");
-        self.telegram.set_webhook(&url(ChannelKind::Telegram), TELEGRAM_SECRET);
+        self.telegram
+            .set_webhook(&url(ChannelKind::Telegram), TELEGRAM_SECRET);
         self.graph.set_webhook(&url(ChannelKind::WhatsApp)).await?;
-        self.slack.set_events_url(&format!("{}/events", url(ChannelKind::Slack))).await?;
-        self.discord.set_interactions_endpoint(&url(ChannelKind::Discord)).await?;
-        let connected = self.discord.connections().wait_for(|_| true, Duration::from_secs(15));
-        connected.await.context("the hub does not connect to the simulated Discord gateway")?;
+        self.slack
+            .set_events_url(&format!("{}/events", url(ChannelKind::Slack)))
+            .await?;
+        self.discord
+            .set_interactions_endpoint(&url(ChannelKind::Discord))
+            .await?;
+        let connected = self
+            .discord
+            .connections()
+            .wait_for(|_| true, Duration::from_secs(15));
+        connected
+            .await
+            .context("the hub does not connect to the simulated Discord gateway")?;
         Ok(())
     }
 
     /// What a person is called on each platform.
     pub(super) fn senders(&self, person: u8) -> [(ChannelKind, Sender); 4] {
-        let sender = |scope: &str, id: String| Sender::new(SenderScope::new(scope), SenderId::new(id));
+        let sender =
+            |scope: &str, id: String| Sender::new(SenderScope::new(scope), SenderId::new(id));
         let whatsapp = whatsapp(person);
         [
-            (ChannelKind::Telegram, sender("", telegram(person).id.to_string())),
-            (ChannelKind::Discord, sender("", discord(person).id.to_string())),
+            (
+                ChannelKind::Telegram,
+                sender("", telegram(person).id.to_string()),
+            ),
+            (
+                ChannelKind::Discord,
+                sender("", discord(person).id.to_string()),
+            ),
             (
                 ChannelKind::WhatsApp,
-                sender(&self.graph.config().waba_id, whatsapp.user_id.unwrap_or_default()),
+                sender(
+                    &self.graph.config().waba_id,
+                    whatsapp.user_id.unwrap_or_default(),
+                ),
             ),
-            (ChannelKind::Slack, sender(&self.slack.config().team_id, slack_user(person))),
+            (
+                ChannelKind::Slack,
+                sender(&self.slack.config().team_id, slack_user(person)),
+            ),
         ]
     }
 
@@ -127,7 +149,12 @@ impl World {
     }
 
     /// What the bot wrote in a conversation since its `seen`-th act on the channel.
-    pub(super) fn reply(&self, channel: ChannelKind, conversation: &str, seen: u64) -> Option<String> {
+    pub(super) fn reply(
+        &self,
+        channel: ChannelKind,
+        conversation: &str,
+        seen: u64,
+    ) -> Option<String> {
         let seen = usize::try_from(seen).unwrap_or(usize::MAX);
         let acts = self.sent(channel).all();
         let texts: Vec<&str> = acts
@@ -141,7 +168,8 @@ impl World {
 
     /// Where the platforms are.
     pub(super) fn urls(&self) -> [(&'static str, &str); 4] {
-        let simulators: [&dyn Simulator; 4] = [&self.telegram, &self.discord, &self.graph, &self.slack];
+        let simulators: [&dyn Simulator; 4] =
+            [&self.telegram, &self.discord, &self.graph, &self.slack];
         simulators.map(|simulator| (simulator.name(), simulator.url()))
     }
 }
@@ -151,7 +179,10 @@ fn telegram(person: u8) -> telegram::User {
 }
 
 fn discord(person: u8) -> discord::User {
-    discord::User::new(80_000_000_000_000_001 + u64::from(person), &name(person).to_lowercase())
+    discord::User::new(
+        80_000_000_000_000_001 + u64::from(person),
+        &name(person).to_lowercase(),
+    )
 }
 
 fn whatsapp(person: u8) -> graph::Contact {
@@ -165,7 +196,9 @@ fn slack_user(person: u8) -> String {
 
 fn name(person: u8) -> String {
     const NAMES: [&str; 4] = ["Ada", "Grace", "Edsger", "Barbara"];
-    let name = NAMES.get(usize::from(person) % NAMES.len()).unwrap_or(&"Ada");
+    let name = NAMES
+        .get(usize::from(person) % NAMES.len())
+        .unwrap_or(&"Ada");
     match person / 4 {
         0 => (*name).to_owned(),
         n => format!("{name} {}", n + 1),
