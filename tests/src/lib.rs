@@ -1,1 +1,25 @@
-//! Under construction.
+//! What the end-to-end suites in `tests/` and the benchmarks stand on: the real program `zaki` as a
+//! subprocess, the four simulated platforms in this process, and people who write to it.
+//! Not for anything that ships: every part may assume loopback, Linux and a scratch directory.
+
+pub mod corpus;
+pub mod openclaw;
+pub mod payload;
+pub mod people;
+pub mod post;
+pub mod processes;
+pub mod program;
+pub mod provider;
+pub mod store;
+pub mod up;
+pub mod world;
+
+pub use people::{Person, Said};
+pub use post::Post;
+pub use world::{Setup, World};
+pub use zaki_envelope::ChannelKind;
+
+use std::time::Duration;
+
+/// Longer than anything but a real agent takes, also on a machine that is busy with other tests.
+pub const SOON: Duration = Duration::from_secs(30);

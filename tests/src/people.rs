@@ -1,0 +1,173 @@
+//! People: the same few on every platform, and how they write and read there.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use zaki_simulators::{Log, Sent, Simulator, discord, graph, slack, telegram};
+
+use crate::{ChannelKind, SOON, World};
+
+/// One person, known to every platform under other ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Person(pub u8);
+
+impl Person {
+    /// The one who is there in every suite.
+    pub const ADA: Self = Self(1);
+    /// Somebody else.
+    pub const BOB: Self = Self(2);
+
+    /// On Telegram.
+    pub fn telegram(self) -> telegram::User {
+        telegram::User::new(71_000 + i64::from(self.0), &format!("Person{}", self.0))
+    }
+
+    /// On Discord.
+    pub fn discord(self) -> discord::User {
+        // Far enough apart that the simulator's private channels (user + 1) never meet a user.
+        let id = 81_000_000_000_000_000 + u64::from(self.0) * 100;
+        discord::User::new(id, &format!("person{}", self.0))
+    }
+
+    /// On WhatsApp.
+    pub fn whatsapp(self) -> graph::Contact {
+        let (number, id) = (format!("49151000000{:02}", self.0), format!("DE.person{:02}", self.0));
+        graph::Contact::new(&number, &id, &format!("Person{}", self.0))
+    }
+
+    /// On Slack.
+    pub fn slack(self) -> String {
+        format!("U0PERSON{:02}", self.0)
+    }
+
+    /// What `zaki users` calls them on a channel: `channel:scope:id`'s parts.
+    pub fn sender(self, world: &World, channel: ChannelKind) -> (String, String) {
+        match channel {
+            ChannelKind::Telegram => (String::new(), self.telegram().id.to_string()),
+            ChannelKind::Discord => (String::new(), self.discord().id.to_string()),
+            ChannelKind::WhatsApp => {
+                let scope = world.whatsapp.config().waba_id.clone();
+                (scope, self.whatsapp().user_id.unwrap_or_default())
+            }
+            ChannelKind::Slack => (world.slack.config().team_id.clone(), self.slack()),
+        }
+    }
+}
+
+/// Something that was said, so that it can be delivered again.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// The update's id.
+    Telegram(i64),
+    /// The message.
+    Discord(Box<discord::Said>),
+    /// The wamid.
+    WhatsApp(String),
+    /// The message.
+    Slack(Box<slack::Said>),
+}
+
+impl World {
+    /// `who` writes to the bot in private.
+    pub fn say(&self, channel: ChannelKind, who: Person, text: &str) -> Said {
+        match channel {
+            ChannelKind::Telegram => Said::Telegram(self.telegram.say(&who.telegram(), text)),
+            ChannelKind::Discord => Said::Discord(self.discord.say(&who.discord(), text).into()),
+            ChannelKind::WhatsApp => Said::WhatsApp(self.whatsapp.say(&who.whatsapp(), text)),
+            ChannelKind::Slack => Said::Slack(self.slack.say(&who.slack(), text).into()),
+        }
+    }
+
+    /// The platform delivers the same again.
+    pub fn say_again(&self, said: &Said) {
+        match said {
+            Said::Telegram(update) => self.telegram.deliver_again(*update),
+            Said::Discord(said) => self.discord.deliver_again(said),
+            Said::WhatsApp(wamid) => self.whatsapp.deliver_again(wamid),
+            Said::Slack(said) => self.slack.deliver_again(&said.event_id),
+        }
+    }
+
+    /// The simulator of a channel.
+    pub fn platform(&self, channel: ChannelKind) -> &dyn Simulator {
+        match channel {
+            ChannelKind::Telegram => &self.telegram,
+            ChannelKind::Discord => &self.discord,
+            ChannelKind::WhatsApp => &self.whatsapp,
+            ChannelKind::Slack => &self.slack,
+        }
+    }
+
+    fn sent(&self, channel: ChannelKind) -> &Log<Sent> {
+        self.platform(channel).sent()
+    }
+
+    /// Whether a sent message shows text in the private conversation with `who`.
+    fn is_for(&self, channel: ChannelKind, who: Person) -> impl Fn(&Sent) -> bool + use<> {
+        let places = match channel {
+            ChannelKind::Telegram => vec![who.telegram().id.to_string()],
+            ChannelKind::Discord => vec![self.discord.direct(&who.discord()).id.to_string()],
+            ChannelKind::WhatsApp => {
+                let contact = who.whatsapp();
+                contact.wa_id.into_iter().chain(contact.user_id).collect()
+            }
+            ChannelKind::Slack => vec![self.slack.direct_channel(&who.slack())],
+        };
+        move |sent| sent.has_text() && places.contains(&sent.conversation)
+    }
+
+    /// Everything the bot wrote to `who` in private.
+    pub fn answers(&self, channel: ChannelKind, who: Person) -> Vec<String> {
+        let found = self.sent(channel).matching(self.is_for(channel, who));
+        found.into_iter().map(|sent| sent.text).collect()
+    }
+
+    /// Waits until the bot has written `count` times to `who` in private.
+    pub async fn expect(
+        &self,
+        channel: ChannelKind,
+        who: Person,
+        count: usize,
+        within: Duration,
+    ) -> Result<Vec<String>> {
+        let is_for = self.is_for(channel, who);
+        let seen = self.sent(channel).wait_for_count(count, is_for, within).await;
+        let seen = seen.map_err(|error| {
+            let there = self.answers(channel, who);
+            anyhow!("{channel}: {count} messages were expected, {there:?} came: {error}\n{}", self.log())
+        });
+        Ok(seen?.into_iter().map(|sent| sent.text).collect())
+    }
+
+    /// `who` writes, and waits for the next message from the bot.
+    pub async fn ask(&self, channel: ChannelKind, who: Person, text: &str) -> Result<String> {
+        self.ask_within(channel, who, text, SOON).await
+    }
+
+    /// The same with an agent that may take its time.
+    pub async fn ask_within(
+        &self,
+        channel: ChannelKind,
+        who: Person,
+        text: &str,
+        within: Duration,
+    ) -> Result<String> {
+        let before = self.answers(channel, who).len();
+        self.say(channel, who, text);
+        let answers = self.expect(channel, who, before + 1, within).await?;
+        answers.into_iter().nth(before).context("the log lost an answer")
+    }
+
+    /// Waits for something the bot does on a channel.
+    pub async fn expect_sent(
+        &self,
+        channel: ChannelKind,
+        wanted: impl Fn(&Sent) -> bool,
+    ) -> Result<Sent> {
+        let seen = self.sent(channel).wait_for(wanted, SOON).await;
+        seen.map_err(|error| {
+            let there = self.sent(channel).all();
+            anyhow!("{channel}: {error}; the bot did {there:#?}\n{}", self.log())
+        })
+    }
+}
