@@ -153,6 +153,7 @@ impl Discord {
     /// `from` writes `text` in `channel`; `@zaki` (the bot's name) becomes a mention; the fields
     /// of `extra` (such as `message_reference`) go into the message.
     pub fn say_in(&self, channel: &Channel, from: &User, text: &str, extra: Value) -> Said {
+        self.add_channel(channel);
         let said = lock(&self.shared.world).said(channel, from, text, extra);
         gateway::message_create(&self.shared, channel, &said);
         said
@@ -175,10 +176,12 @@ impl Discord {
         lock(&self.shared.world).direct(user)
     }
 
-    /// The channel exists, the bot is in its guild. Before the gateway connects, so that READY
-    /// tells of the guild.
+    /// The channel exists, the bot is in its guild: a GUILD_CREATE or CHANNEL_CREATE tells of it.
     pub fn add_channel(&self, channel: &Channel) {
-        lock(&self.shared.world).add_channel(channel);
+        let news = lock(&self.shared.world).add_channel(channel);
+        if let Some((event, data)) = news {
+            self.dispatch(event, intents::GUILDS, &data);
+        }
     }
 
     /// What a message reads now, after all edits.

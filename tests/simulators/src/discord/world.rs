@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 
+use super::person::{guild_json, member_json};
 use super::{Channel, Config, User};
 use crate::common::{Made, since_epoch};
 
@@ -97,8 +98,18 @@ impl World {
         self.channels.entry(id).or_insert(channel).clone()
     }
 
-    pub(super) fn add_channel(&mut self, channel: &Channel) {
-        self.channels.insert(channel.id, channel.clone());
+    /// Returns what the gateway has to tell: a new guild, a new channel, or nothing.
+    pub(super) fn add_channel(&mut self, channel: &Channel) -> Option<(&'static str, Value)> {
+        if self.channels.insert(channel.id, channel.clone()).is_some() {
+            return None;
+        }
+        let guild = channel.guild?;
+        match self.guilds().get(&guild) {
+            Some(channels) if channels.len() == 1 => {
+                Some(("GUILD_CREATE", guild_json(guild, channels, &self.bot)))
+            }
+            _ => Some(("CHANNEL_CREATE", channel.to_json())),
+        }
     }
 
     pub(super) fn guilds(&self) -> BTreeMap<u64, Vec<Channel>> {
@@ -118,9 +129,6 @@ impl World {
         typed: &str,
         extra: Value,
     ) -> Said {
-        self.channels
-            .entry(channel.id)
-            .or_insert_with(|| channel.clone());
         let name = format!("@{}", self.bot.username);
         let content = typed.replace(&name, &format!("<@{}>", self.bot.id));
         let mut message = self.new_message(channel.id, from, json!({"content": content}));
@@ -134,7 +142,7 @@ impl World {
         match channel.guild {
             Some(guild) => {
                 message["guild_id"] = json!(guild.to_string());
-                message["member"] = super::person::member_json();
+                message["member"] = member_json();
                 message["channel_type"] = json!(0);
             }
             None => message["channel_type"] = json!(1),

@@ -106,7 +106,7 @@ pub(super) fn say_all(shared: &Arc<Shared>, said: &[Said]) -> Vec<String> {
 
 /// A status of a message sent by the business, with its tracker if it had one.
 pub(super) fn post_status(shared: &Arc<Shared>, id: &str, status: &str, error: Option<Value>) {
-    let mut world = lock(&shared.world);
+    let world = lock(&shared.world);
     let Some(outgoing) = world.outgoing.get(id) else {
         return;
     };
@@ -118,21 +118,22 @@ pub(super) fn post_status(shared: &Arc<Shared>, id: &str, status: &str, error: O
     if let Some(error) = error {
         entry["errors"] = json!([error]);
     }
-    let mut value = envelope(shared);
-    if let Some((contact, _)) = world.heard.get(&to) {
-        value["contacts"] = json!([contact.to_json()]);
-        if let Some(user_id) = &contact.user_id {
-            entry["recipient_user_id"] = json!(user_id);
-        }
-        if let Some(wa_id) = &contact.wa_id {
-            entry["recipient_id"] = json!(wa_id);
-        }
-    } else {
-        entry["recipient_id"] = json!(to);
+    let contact = match world.heard.get(&to) {
+        Some((contact, _)) => contact.clone(),
+        None if to.contains('.') => Contact::by_user_id(&to, ""),
+        None => Contact::by_number(&to, ""),
+    };
+    if let Some(user_id) = &contact.user_id {
+        entry["recipient_user_id"] = json!(user_id);
     }
+    if let Some(wa_id) = &contact.wa_id {
+        entry["recipient_id"] = json!(wa_id);
+    }
+    let mut value = envelope(shared);
+    // Since business-scoped ids came, statuses tell of the contact too.
+    value["contacts"] = json!([contact.to_json()]);
     value["statuses"] = json!([entry]);
     let key = format!("{id} {status}");
-    world.next();
     drop(world);
     post(shared, &[key.as_str()], &[("messages", &value)]);
 }
