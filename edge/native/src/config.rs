@@ -1,7 +1,7 @@
 //! What an edge is told when it starts.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -52,6 +52,66 @@ impl EdgeConfig {
 pub enum RuntimeChoice {
     /// Nothing: every turn is answered at once with `echo: <text>`. For measurements and tests.
     Echo,
+    /// A process of this machine, under a user of its own when the edge runs as root.
+    Process(ProcessConfig),
+}
+
+/// How to run sandboxes as processes.
+#[derive(Clone, Debug)]
+pub struct ProcessConfig {
+    /// The container program: an executable and its leading arguments, such as
+    /// `["/usr/local/bin/zaki", "container"]`.
+    pub program: Vec<String>,
+    /// Node and OpenClaw, as [`install::ensure_runtime`](crate::install::ensure_runtime) left them.
+    pub runtime: RuntimePaths,
+    /// Whether sandboxes get users of their own.
+    pub isolation: Isolation,
+    /// Let the private agents run commands. Has no effect unless isolation is active.
+    pub allow_exec: bool,
+    /// The first user id given to a sandbox; the next 100,000 should be nobody's.
+    pub first_uid: u32,
+}
+
+impl ProcessConfig {
+    /// Isolated where that is possible, without exec.
+    pub fn new(program: impl IntoIterator<Item = String>, runtime: RuntimePaths) -> Self {
+        Self {
+            program: program.into_iter().collect(),
+            runtime,
+            isolation: Isolation::Auto,
+            allow_exec: false,
+            first_uid: 200_000,
+        }
+    }
+}
+
+/// Whether sandboxes get users of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// Yes, when the edge runs as root; otherwise they run as its own user.
+    #[default]
+    Auto,
+    /// No.
+    None,
+}
+
+/// An installed Node and OpenClaw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuntimePaths {
+    /// The `node` program.
+    pub node: PathBuf,
+    /// The directory of the `openclaw` package.
+    pub openclaw: PathBuf,
+}
+
+impl RuntimePaths {
+    /// The layout of a runtime directory. Whether anything is there is not looked at.
+    pub fn in_dir(dir: &Path) -> Self {
+        Self {
+            node: dir.join("bin").join("node"),
+            openclaw: dir.join("node_modules").join("openclaw"),
+        }
+    }
 }
 
 /// Who answers the sandboxes' model calls.

@@ -1,7 +1,7 @@
 //! A running edge.
 
 use std::fs::DirBuilder;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::{
     actor::Message,
     clock, http,
     model::Model,
-    runtime::{Echo, Runtime},
+    runtime::{Echo, Process, Runtime, Surroundings},
     sandboxes::Sandboxes,
     shared::{Parts, Shared},
     state::State,
@@ -50,6 +50,14 @@ impl Edge {
         let address = local_addr(&listener, config.listen)?;
         let runtime: Arc<dyn Runtime> = match config.runtime {
             RuntimeChoice::Echo => Arc::new(Echo),
+            RuntimeChoice::Process(process) => {
+                let around = Surroundings {
+                    data_dir: &config.data_dir,
+                    model_url: model_url(address),
+                    model: config.model.name().to_owned(),
+                };
+                Arc::new(Process::new(process, around)?)
+            }
         };
         let shared = Arc::new(Shared::new(Parts {
             state: state.clone(),
@@ -156,6 +164,18 @@ async fn listen(address: SocketAddr, state: &State) -> Result<TcpListener, EdgeE
             .await?;
     }
     Ok(listener)
+}
+
+/// The model proxy, as a process on this machine reaches it.
+fn model_url(address: SocketAddr) -> String {
+    let mut address = address;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    format!("http://{address}/model/v1")
 }
 
 fn local_addr(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, EdgeError> {

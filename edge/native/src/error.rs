@@ -25,6 +25,21 @@ pub enum EdgeError {
         #[source]
         source: io::Error,
     },
+    /// Sandboxes have users of their own and cannot get there.
+    #[error(
+        "sandboxes run as users of their own and cannot reach {}: {} is closed to others; \
+         choose a place outside it, or run: chmod o+x {}",
+        path.display(), closed.display(), closed.display()
+    )]
+    Unreachable {
+        /// What they need.
+        path: PathBuf,
+        /// What is in the way.
+        closed: PathBuf,
+    },
+    /// The process runtime was given no program.
+    #[error("the process runtime needs the container program; set edge.program")]
+    NoProgram,
     /// Its database cannot be used.
     #[error(transparent)]
     Store(#[from] zaki_store::Error),

@@ -10,6 +10,7 @@ mod config;
 mod edge;
 mod error;
 mod http;
+pub mod install;
 mod model;
 mod relay;
 mod runtime;
@@ -18,6 +19,6 @@ mod shared;
 mod state;
 mod turns;
 
-pub use config::{EdgeConfig, ModelConfig, RuntimeChoice};
+pub use config::{EdgeConfig, Isolation, ModelConfig, ProcessConfig, RuntimeChoice, RuntimePaths};
 pub use edge::Edge;
 pub use error::EdgeError;

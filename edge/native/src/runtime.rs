@@ -1,6 +1,8 @@
 //! What can hold a sandbox: two small traits, and one implementation of both per kind.
 
 mod echo;
+mod http_link;
+mod process;
 
 use std::sync::Arc;
 
@@ -14,6 +16,7 @@ use zaki_envelope::{
 };
 
 pub(crate) use echo::Echo;
+pub(crate) use process::{Process, Surroundings};
 
 /// Where one start of a sandbox is. Durable before anything is put there, so that whatever a crash
 /// leaves behind can be found and is never taken for something else.
@@ -23,6 +26,9 @@ pub(crate) struct Place {
     pub(crate) generation: Generation,
     /// Proves the sandbox to the edge, and the edge to the sandbox. Empty: nothing to prove.
     pub(crate) token: String,
+    /// Where a process is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) process: Option<process::Spot>,
 }
 
 /// Why a sandbox is not there. For the log; holds no secrets and no message text.
@@ -30,6 +36,12 @@ pub(crate) struct Place {
 #[error("{what}")]
 pub(crate) struct RuntimeError {
     what: String,
+}
+
+impl From<std::io::Error> for RuntimeError {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(error.to_string())
+    }
 }
 
 impl RuntimeError {

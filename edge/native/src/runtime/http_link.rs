@@ -1,0 +1,151 @@
+//! The way to a sandbox that runs our container program: HTTP with the sandbox's token.
+
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use zaki_envelope::{
+    TurnId,
+    wire::{SseDecoder, TurnEvent, TurnRequest},
+};
+
+use super::{Events, LinkError, RuntimeError};
+
+/// Between two looks at a sandbox that starts.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// A short call that takes longer has failed.
+const CALL: Duration = Duration::from_secs(10);
+
+/// One sandbox's HTTP interface.
+#[derive(Clone)]
+pub(crate) struct HttpLink {
+    client: Client,
+    base: String,
+    token: SecretString,
+}
+
+/// What `GET /v1/health` says.
+#[derive(Deserialize)]
+pub(crate) struct Health {
+    state: String,
+    #[serde(default)]
+    error: Option<String>,
+}
+
+impl Health {
+    pub(crate) fn has_failed(&self) -> bool {
+        self.state == "failed"
+    }
+}
+
+impl HttpLink {
+    /// A client for any number of links. Sandboxes say something every 15 s while a turn runs, so
+    /// a minute of silence is a lost connection.
+    pub(crate) fn client() -> Result<Client, reqwest::Error> {
+        let client = Client::builder().no_proxy();
+        client
+            .connect_timeout(Duration::from_secs(5))
+            .read_timeout(Duration::from_secs(60))
+            .build()
+    }
+
+    pub(crate) fn new(client: Client, port: u16, token: &str) -> Self {
+        Self {
+            client,
+            base: format!("http://127.0.0.1:{port}/v1"),
+            token: token.into(),
+        }
+    }
+
+    pub(crate) async fn health(&self) -> Result<Health, LinkError> {
+        let answer = self
+            .send(self.client.get(self.url("health")).timeout(CALL))
+            .await?;
+        answer.json().await.map_err(lost)
+    }
+
+    /// Looks until the sandbox takes turns, or says that it cannot. Not answering yet is no failure:
+    /// whoever watches its process, and the alarm, end the waiting.
+    pub(crate) async fn ready(&self) -> Result<(), RuntimeError> {
+        loop {
+            match self.health().await {
+                Ok(health) if health.state == "ready" => return Ok(()),
+                Ok(health) if health.has_failed() => {
+                    return Err(RuntimeError::new(health.error.unwrap_or(health.state)));
+                }
+                Err(error @ LinkError::Refused(_)) => {
+                    return Err(RuntimeError::new(error.to_string()));
+                }
+                Ok(_) | Err(LinkError::Lost(_)) => tokio::time::sleep(LOOK_AGAIN).await,
+            }
+        }
+    }
+
+    /// Runs the turn, or takes it up after `after`. A sandbox that does not know it runs it.
+    pub(crate) async fn open(
+        &self,
+        request: &TurnRequest,
+        after: u64,
+    ) -> Result<Events, LinkError> {
+        if after > 0 {
+            let url = self.url(&format!("turns/{}?after={after}", request.turn));
+            match self.send(self.client.get(url)).await {
+                Err(LinkError::Refused(404)) => {}
+                answer => return Ok(events(answer?)),
+            }
+        }
+        let call = self.client.post(self.url("turns")).json(request);
+        Ok(events(self.send(call).await?))
+    }
+
+    pub(crate) async fn abort(&self, turn: TurnId) -> Result<(), LinkError> {
+        self.post(&format!("turns/{turn}/abort")).await
+    }
+
+    pub(crate) async fn ack(&self, turn: TurnId, seq: u64) -> Result<(), LinkError> {
+        self.post(&format!("turns/{turn}/ack?seq={seq}")).await
+    }
+
+    async fn post(&self, path: &str) -> Result<(), LinkError> {
+        let call = self.client.post(self.url(path)).timeout(CALL);
+        self.send(call).await.map(drop)
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}/{path}", self.base)
+    }
+
+    async fn send(&self, call: RequestBuilder) -> Result<Response, LinkError> {
+        let call = call.bearer_auth(self.token.expose_secret());
+        let answer = call.send().await.map_err(lost)?;
+        let status = answer.status();
+        if status.is_success() {
+            Ok(answer)
+        } else if status.is_server_error() && status != StatusCode::INSUFFICIENT_STORAGE {
+            // It stops or restarts; the next look tells.
+            Err(LinkError::Lost(status.to_string()))
+        } else {
+            Err(LinkError::Refused(status.as_u16()))
+        }
+    }
+}
+
+fn lost(error: reqwest::Error) -> LinkError {
+    LinkError::Lost(error.without_url().to_string())
+}
+
+fn events(answer: Response) -> Events {
+    let pieces = answer.bytes_stream();
+    let decoded = pieces.scan(SseDecoder::default(), |decoder, piece| {
+        let events: Vec<Result<TurnEvent, LinkError>> =
+            match piece.map(|bytes| decoder.push(&bytes)) {
+                Ok(Ok(events)) => events.into_iter().map(Ok).collect(),
+                Ok(Err(error)) => vec![Err(LinkError::Lost(error.to_string()))],
+                Err(error) => vec![Err(lost(error))],
+            };
+        std::future::ready(Some(stream::iter(events)))
+    });
+    decoded.flatten().boxed()
+}
