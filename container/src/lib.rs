@@ -6,6 +6,8 @@
 
 mod api;
 mod config;
+#[cfg(test)]
+mod fake_gateway;
 mod gateway;
 mod journal;
 mod layout;

@@ -1,3 +1,5 @@
+#![allow(clippy::needless_pass_by_value)] // json!() in a call reads better.
+
 use serde_json::{Value, json};
 use zaki_envelope::Timestamp;
 
@@ -9,11 +11,11 @@ fn turn() -> TurnId {
     TurnId::from_parts(Timestamp::from_ms(1), 7)
 }
 
-fn chat(run: &str, fields: &Value) -> SessionEvent {
+fn chat(run: &str, fields: Value) -> SessionEvent {
     event("chat", run, fields)
 }
 
-fn event(kind: &str, run: &str, fields: &Value) -> SessionEvent {
+fn event(kind: &str, run: &str, fields: Value) -> SessionEvent {
     let mut payload = json!({"runId": run, "sessionKey": "agent:main:hub:dm:1", "agentId": "main"});
     for (key, value) in fields.as_object().unwrap() {
         payload[key] = value.clone();

@@ -1,3 +1,5 @@
+#![allow(clippy::needless_pass_by_value)] // json!() in a call reads better.
+
 use serde_json::{Value, json};
 use zaki_envelope::Timestamp;
 

@@ -20,17 +20,33 @@ use crate::{
     turn::Turn,
 };
 
-/// How much longer than the budget the gateway gets to report its own time-out. Measured: up to
-/// 5 s late on a cold gateway.
-const GRACE: Duration = Duration::from_secs(10);
-/// How long an abort may take. Measured: 50 ms.
-const ABORT: Duration = Duration::from_secs(3);
-/// How long after a start the gateway may take to resume what was interrupted.
-const RESUME: Duration = Duration::from_secs(30);
-/// How often a turn that was resumed looks whether its end was missed.
-const LOOK: Duration = Duration::from_secs(10);
 /// Rows of history to judge by; one turn with many tool calls has many.
 const ROWS: u32 = 200;
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// Beyond the budget, for the gateway to report its own time-out. Measured: up to 5 s late on
+    /// a cold gateway.
+    pub(crate) grace: Duration,
+    /// For the last word of an aborted run. Measured: 50 ms.
+    pub(crate) abort: Duration,
+    /// After a start, for the gateway to resume what was interrupted.
+    pub(crate) resume: Duration,
+    /// Between two looks whether the end of a resumed turn was missed.
+    pub(crate) look: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            grace: Duration::from_secs(10),
+            abort: Duration::from_secs(3),
+            resume: Duration::from_secs(30),
+            look: Duration::from_secs(10),
+        }
+    }
+}
 
 /// One turn on its way.
 pub(crate) struct Relay {
@@ -39,6 +55,7 @@ pub(crate) struct Relay {
     request: TurnRequest,
     events: UnboundedReceiver<SessionEvent>,
     progress: Progress,
+    patience: Patience,
 }
 
 /// What comes next.
@@ -81,16 +98,18 @@ impl Relay {
             request,
             events,
             progress,
+            patience: Patience::default(),
         }
     }
 
     /// Runs the turn to its end. With `resumed`, the gateway may have it already.
     pub(crate) async fn run(mut self, resumed: bool) {
+        let grace = self.patience.grace;
         let budget = Duration::from_millis(self.request.budget.timeout_ms);
         let deadline = Instant::now() + budget;
         let end = tokio::select! {
             end = self.drive(resumed, deadline) => end,
-            () = sleep_until(deadline + GRACE) => None,
+            () = sleep_until(deadline + grace) => None,
         };
         let end = match end {
             Some(end) => end,
@@ -175,7 +194,7 @@ impl Relay {
 
     /// Finds out what the gateway has made of the turn.
     async fn catch_up(&mut self, connection: &Connection) -> Result<Next, Break> {
-        let patience = Instant::now() + RESUME;
+        let patience = Instant::now() + self.patience.resume;
         loop {
             match self.judge(connection).await? {
                 Verdict::Idle if self.turn.abort.is_cancelled() => {
@@ -227,7 +246,7 @@ impl Relay {
                 }
                 () = self.turn.abort.cancelled() => return Ok(self.stop(connection).await),
                 () = connection.closed.cancelled() => return Err(Break::Lost),
-                () = sleep(LOOK), if resumed => {
+                () = sleep(self.patience.look), if resumed => {
                     if let Verdict::Ended(end) = self.judge(connection).await? {
                         return Ok(end);
                     }
@@ -254,7 +273,7 @@ impl Relay {
             params["runId"] = run.into();
         }
         connection.cast("chat.abort", &params);
-        let end = timeout(ABORT, async {
+        let end = timeout(self.patience.abort, async {
             while let Some(event) = self.events.recv().await {
                 if let Some(end) = self.take(connection, &event).filter(TurnEventKind::is_end) {
                     return Some(end);
@@ -288,3 +307,7 @@ fn error(code: ErrorCode, message: impl Into<String>) -> TurnEventKind {
         message: message.into(),
     }
 }
+
+#[cfg(test)]
+#[path = "relay_tests.rs"]
+mod tests;

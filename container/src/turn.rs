@@ -201,4 +201,4 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 #[path = "turn_tests.rs"]
-mod tests;
+pub(crate) mod tests;

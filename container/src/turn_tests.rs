@@ -8,7 +8,7 @@ use zaki_envelope::{
 
 use super::*;
 
-fn request(n: u128) -> TurnRequest {
+pub(crate) fn request(n: u128) -> TurnRequest {
     TurnRequest {
         turn: TurnId::from_parts(Timestamp::from_ms(1_700_000_000_000), n),
         sandbox: SandboxKind::Personal,

@@ -130,6 +130,8 @@ impl Connection {
         lock(&self.pending).insert(id.clone(), answer);
         let sent = self.outgoing.send(request(&id, method, params));
         let answered = tokio::select! {
+            // An answer that came before the end of the connection counts.
+            biased;
             answered = timeout(ANSWER, answered), if sent.is_ok() => answered.ok().and_then(Result::ok),
             () = self.closed.cancelled() => None,
         };

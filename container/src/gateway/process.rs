@@ -104,14 +104,16 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// The process that has the number now.
+    /// The process that runs under the number now.
     pub(crate) fn of(pid: u32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // Field 22; the second, the name in brackets, may hold anything.
         let (_, fields) = stat.rsplit_once(") ")?;
-        let started = fields.split(' ').nth(19)?.parse().ok()?;
+        let mut fields = fields.split(' ');
+        let is_zombie = fields.next()? == "Z";
+        let started = fields.nth(18)?.parse().ok()?;
         let pid = pid.try_into().ok()?;
-        Some(Self { pid, started })
+        (!is_zombie).then_some(Self { pid, started })
     }
 
     /// Ends exactly this process, if it still runs, and waits until it is gone.

@@ -1,0 +1,191 @@
+//! The whole program against a real OpenClaw, with a model of our own.
+//!
+//! Needs `ZAKI_RUNTIME` (`bin/node`, `node_modules/openclaw`); without it the test says so and
+//! proves nothing. A gateway costs 800 MB and 11 s of CPU per start, so there is one story.
+
+// Everything here is a test; clippy knows only the functions marked so.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "gateway/model.rs"]
+mod model;
+#[path = "gateway/sandbox.rs"]
+mod sandbox;
+
+use std::path::PathBuf;
+
+use model::Model;
+use sandbox::{Sandbox, answer, has_tool, kinds, turn_id};
+use zaki_envelope::wire::TurnEventKind;
+
+const PRIVATE: &str = "agent:main:hub:dm:1";
+const GROUP: &str = "agent:group:hub:slack:t1:c1";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_answers_refuses_and_survives() {
+    let Some(runtime) = std::env::var_os("ZAKI_RUNTIME").map(PathBuf::from) else {
+        eprintln!("SKIPPED: set ZAKI_RUNTIME (cargo xtask test does it)");
+        return;
+    };
+    let model = Model::start().await;
+    let state = tempfile::tempdir().unwrap();
+    let mut sandbox = Sandbox::start(&runtime, state.path(), &model).await;
+    it_answers_with_its_version_and_remembers(&sandbox, &model).await;
+    the_group_is_served_by_its_own_agent(&sandbox, &model).await;
+    host_tools_are_refused(&sandbox).await;
+    chat_commands_open_nothing(&sandbox).await;
+    an_abort_keeps_the_partial_text(&sandbox).await;
+    a_turn_survives_the_death_of_its_gateway(&sandbox, &model).await;
+    sandbox = a_turn_survives_the_death_of_all(sandbox, &runtime, state.path(), &model).await;
+    a_stop_ends_turns_and_leaves_no_process(sandbox).await;
+}
+
+async fn it_answers_with_its_version_and_remembers(sandbox: &Sandbox, model: &Model) {
+    let events = sandbox.run(1, PRIVATE, "SAY:the first answer").await;
+    let TurnEventKind::Started { agent } = &events[0].kind else {
+        panic!("{:?}", kinds(&events));
+    };
+    assert_eq!(
+        (agent.name.as_str(), agent.version.as_str()),
+        ("openclaw", "2026.9.6")
+    );
+    assert_eq!(answer(&events), ("the first answer", false));
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event.kind, TurnEventKind::Delta { .. }))
+    );
+
+    let asked = model.asked();
+    let again = sandbox.run(1, PRIVATE, "SAY:something else").await;
+    assert_eq!(again, events, "a known turn is answered from the journal");
+    assert_eq!(sandbox.resume(1, 2).await, events[2..]);
+    assert_eq!(model.asked(), asked, "and never runs twice");
+
+    sandbox.run(2, PRIVATE, "SAY:and the second").await;
+    assert!(
+        model.last_request().contains("the first answer"),
+        "memory is OpenClaw's"
+    );
+}
+
+async fn the_group_is_served_by_its_own_agent(sandbox: &Sandbox, model: &Model) {
+    let events = sandbox.run(10, GROUP, "SAY:hello all").await;
+    assert_eq!(answer(&events), ("hello all", false));
+    let request = model.last_request();
+    assert!(
+        !request.contains("the first answer"),
+        "a group sees no private session"
+    );
+    assert!(
+        !request.contains("\"exec\"") && !request.contains("\"read\""),
+        "nor host tools"
+    );
+}
+
+/// Both agents are asked to run a command; neither has the tool, and nothing runs.
+async fn host_tools_are_refused(sandbox: &Sandbox) {
+    let proof = sandbox.state().join("workspace/proof");
+    let exec = format!(
+        "TOOL:exec:{} ENDTOOL",
+        serde_json::json!({"command": format!("touch {}", proof.display())})
+    );
+    for (n, session) in [(20, PRIVATE), (21, GROUP)] {
+        let events = sandbox.run(n, session, &exec).await;
+        assert!(
+            has_tool(&events, "exec"),
+            "the model asked: {:?}",
+            kinds(&events)
+        );
+        assert_eq!(answer(&events).0, "tool said: Tool exec not found");
+        assert!(!proof.exists());
+    }
+    let secret = sandbox.state().join("openclaw/openclaw.json");
+    let read = serde_json::json!({"path": secret}).to_string();
+    let events = sandbox
+        .run(22, PRIVATE, &format!("TOOL:read:{read} ENDTOOL"))
+        .await;
+    let (said, _) = answer(&events);
+    assert!(said.contains("Path escapes"), "{said}");
+    let events = sandbox
+        .run(23, GROUP, &format!("TOOL:read:{read} ENDTOOL"))
+        .await;
+    assert_eq!(answer(&events).0, "tool said: Tool read not found");
+}
+
+/// What a person types goes to OpenClaw as it is, slash commands included.
+async fn chat_commands_open_nothing(sandbox: &Sandbox) {
+    for (n, command) in [(30, "/bash id"), (31, "/config show")] {
+        let events = sandbox.run(n, PRIVATE, command).await;
+        let (said, _) = answer(&events);
+        assert!(said.contains("is disabled"), "{command}: {said}");
+    }
+    sandbox
+        .run(32, PRIVATE, "/exec security=full host=gateway ask=off")
+        .await;
+    let events = sandbox
+        .run(33, PRIVATE, "TOOL:exec:{\"command\":\"id\"} ENDTOOL")
+        .await;
+    assert_eq!(answer(&events).0, "tool said: Tool exec not found");
+}
+
+async fn an_abort_keeps_the_partial_text(sandbox: &Sandbox) {
+    let mut stream = sandbox.post(40, PRIVATE, "SLOW:100x100").await;
+    stream.until_delta().await;
+    assert_eq!(sandbox.abort(40).await, 202);
+    let events = stream.to_end().await;
+    let (text, aborted) = answer(&events);
+    assert!(aborted && text.starts_with("word0"), "{text}");
+    assert!(!text.contains("word99"));
+    assert_eq!(sandbox.acknowledge(40, events.len() as u64).await, 204);
+    let again = sandbox.run(40, PRIVATE, "x").await;
+    assert_eq!(again, events[events.len() - 1..], "only the end is kept");
+}
+
+async fn a_turn_survives_the_death_of_its_gateway(sandbox: &Sandbox, model: &Model) {
+    let mut stream = sandbox.post(50, PRIVATE, "SLOW:30x100").await;
+    stream.until_delta().await;
+    let asked = model.asked();
+    sandbox.kill_gateway();
+    let events = stream.to_end().await;
+    let (text, aborted) = answer(&events);
+    assert!(!aborted && text.ends_with("word29"), "{text}");
+    assert_eq!(
+        model.asked(),
+        asked + 1,
+        "resumed once, not also sent again"
+    );
+}
+
+async fn a_turn_survives_the_death_of_all(
+    sandbox: Sandbox,
+    runtime: &std::path::Path,
+    state: &std::path::Path,
+    model: &Model,
+) -> Sandbox {
+    let mut stream = sandbox.post(60, PRIVATE, "SLOW:30x100").await;
+    stream.until_delta().await;
+    let (asked, seen) = (model.asked(), stream.seen());
+    sandbox.kill().await;
+    let sandbox = Sandbox::start(runtime, state, model).await;
+    let events = sandbox.resume(60, seen).await;
+    assert_eq!(events[0].seq, seen + 1, "no event is lost or told twice");
+    let (text, _) = answer(&events);
+    assert!(text.ends_with("word29"), "{text}");
+    assert_eq!(
+        model.asked(),
+        asked + 1,
+        "resumed once, not also sent again"
+    );
+    assert_eq!(sandbox.unknown(turn_id(61)).await, 404);
+    sandbox
+}
+
+async fn a_stop_ends_turns_and_leaves_no_process(mut sandbox: Sandbox) {
+    let mut stream = sandbox.post(70, PRIVATE, "SLOW:100x100").await;
+    stream.until_delta().await;
+    sandbox.terminate();
+    let events = stream.to_end().await;
+    assert!(answer(&events).1, "aborted, with what there was");
+    assert!(sandbox.wait().await.success());
+    assert_eq!(sandbox.processes(), Vec::<String>::new());
+}
