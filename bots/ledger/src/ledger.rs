@@ -117,7 +117,7 @@ pub struct Recovery {
     pub accepted: Vec<Inbound>,
     /// Begun and not ended, in order of beginning.
     pub turns: Vec<OpenTurn>,
-    /// To be sent, in order.
+    /// To be sent, in order of storing: the parts of one reply follow each other.
     pub deliveries: Vec<Delivery>,
     /// Were being sent when the earlier run stopped.
     pub unknown: Vec<Delivery>,

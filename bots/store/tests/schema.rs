@@ -197,3 +197,23 @@ async fn is_readable_by_its_owner_alone() {
     let _store = Sqlite::open(&path, &V1).await.unwrap();
     assert_eq!(mode(&path), 0o600, "narrowed");
 }
+
+#[tokio::test]
+async fn a_commit_is_on_the_disk_and_keeps_its_references() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(folder.path().join("things.db"), &V1)
+        .await
+        .unwrap();
+    let ask = async |sql: &'static str| {
+        let read: Result<Option<i64>, Error> = store
+            .write(move |tx| tx.one(sql, [], |row| row.get(0)))
+            .await;
+        read.unwrap()
+    };
+    assert_eq!(ask("PRAGMA synchronous").await, Some(2), "FULL");
+    assert_eq!(ask("PRAGMA foreign_keys").await, Some(1));
+    let mode: Result<Option<String>, Error> = store
+        .read(|tx| tx.one("PRAGMA journal_mode", [], |row| row.get(0)))
+        .await;
+    assert_eq!(mode.unwrap().as_deref(), Some("wal"));
+}

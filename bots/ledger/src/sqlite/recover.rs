@@ -8,11 +8,15 @@ use super::rows::{self, Ms};
 use super::sql;
 use crate::{Delivery, DeliveryState, Error, NewTurn, OpenTurn, Recovery};
 
+/// Why a delivery found `sending` is unknown.
+const STOPPED: &str = "stopped while sending";
+
 pub(super) fn recover(tx: &Tx<'_>, at: Timestamp) -> Result<Recovery, Error> {
     let mut unknown = in_state(tx, DeliveryState::Sending)?;
-    tx.execute(sql::INTERRUPTED, params![Ms(at)])?;
+    tx.execute(sql::INTERRUPTED, params![Ms(at), STOPPED])?;
     for delivery in &mut unknown {
         delivery.state = DeliveryState::Unknown;
+        delivery.reason = Some(STOPPED.to_owned());
         delivery.changed_at = at;
     }
     Ok(Recovery {

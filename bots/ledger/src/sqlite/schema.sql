@@ -31,7 +31,7 @@ CREATE TABLE turn (
     started_at INTEGER NOT NULL,
     ended_at   INTEGER
 ) STRICT;
-CREATE INDEX turn_open ON turn (id) WHERE ended_at IS NULL;
+CREATE INDEX turn_open ON turn (ended_at) WHERE ended_at IS NULL;
 
 CREATE TABLE inbound (
     id       TEXT    NOT NULL PRIMARY KEY,
@@ -45,7 +45,7 @@ CREATE TABLE inbound (
     reason   TEXT,
     CHECK ((state = 'joined') = (turn IS NOT NULL))
 ) STRICT;
-CREATE INDEX inbound_open ON inbound (id) WHERE state = 'accepted';
+CREATE INDEX inbound_open ON inbound (state) WHERE state = 'accepted';
 CREATE INDEX inbound_turn ON inbound (turn) WHERE turn IS NOT NULL;
 
 -- Secrets that arrived with a message: here alone, never in an envelope or a list.

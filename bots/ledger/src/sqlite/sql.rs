@@ -81,7 +81,7 @@ pub(super) const DROP_LATER_PARTS: &str = "UPDATE delivery
       AND reply = (SELECT reply FROM delivery WHERE id = ?1)";
 
 pub(super) const INTERRUPTED: &str = "UPDATE delivery
-    SET state = 'unknown', reason = 'stopped while sending', handle = NULL, changed_at = ?1
+    SET state = 'unknown', reason = ?2, handle = NULL, changed_at = ?1
     WHERE state = 'sending' AND state <> 'sent'";
 
 /// Everything `rows::delivery` reads.
@@ -97,9 +97,10 @@ macro_rules! delivery {
 
 pub(super) const DELIVERY: &str = delivery!("WHERE id = ?1");
 
-/// `state <> 'sent'` lets the partial index serve.
+/// In order of storing: ids made in one millisecond have none. `state <> 'sent'` lets the partial
+/// index serve.
 pub(super) const DELIVERIES_IN: &str =
-    delivery!("WHERE state = ?1 AND state <> 'sent' ORDER BY id, part");
+    delivery!("WHERE state = ?1 AND state <> 'sent' ORDER BY rowid");
 
 pub(super) const DELIVERIES: &str = delivery!(
     "WHERE (?2 IS NULL OR id < ?2) AND (?3 IS NULL OR state = ?3) ORDER BY id DESC LIMIT ?1"
@@ -110,7 +111,7 @@ pub(super) const ACCEPTED: &str =
 
 pub(super) const OPEN_TURNS: &str =
     "SELECT id, user, session, sandbox, address, reply_to, started_at FROM turn
-    WHERE ended_at IS NULL ORDER BY id";
+    WHERE ended_at IS NULL ORDER BY rowid";
 
 pub(super) const INBOUNDS_OF_TURN: &str =
     "SELECT envelope FROM inbound WHERE turn = ?1 ORDER BY place";
