@@ -2,3 +2,5 @@
 
 mod client;
 mod echo;
+mod process;
+mod sandboxes;

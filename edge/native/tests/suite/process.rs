@@ -1,0 +1,292 @@
+//! Sandboxes as processes, by the real container program: adopted, ended, kept apart.
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use axum::http::StatusCode;
+use zaki_edge_native::{Edge, Isolation, ModelConfig, RuntimeChoice};
+
+use crate::client::*;
+use crate::sandboxes::*;
+
+const TOKEN: &str = "ZAKI_SANDBOX_TOKEN";
+
+async fn wake(edge: &Edge, n: u128) {
+    let wake = signed("POST", &format!("/v1/users/{}/wake", user(n)), vec![]);
+    assert_eq!(call(&edge.router(), wake).await.0, StatusCode::ACCEPTED);
+}
+
+/// The one container there is, once it answers.
+async fn one_container(dir: &Path) -> Found {
+    let found = until("a container", || containers(dir).pop()).await;
+    let address = found.argument("--listen");
+    until("a listener", || std::net::TcpStream::connect(&address).ok()).await;
+    found
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0)
+}
+
+/// Not a test: the edge that others start and kill. Says `ZAKI_TEST_TEXT` to user 1 as turn 1.
+#[tokio::test]
+#[ignore = "started by the tests that kill it"]
+async fn an_edge_to_be_killed() {
+    let (Some(dir), Ok(text)) = (
+        std::env::var_os("ZAKI_TEST_DIR"),
+        std::env::var("ZAKI_TEST_TEXT"),
+    ) else {
+        return;
+    };
+    let dir = PathBuf::from(dir);
+    let real = std::env::var("ZAKI_TEST_REAL").is_ok_and(|real| !real.is_empty());
+    let runtime = if real { runtime() } else { None };
+    let runtime = runtime.unwrap_or_else(|| idle_runtime(&dir));
+    let edge = Edge::start(config(&dir, runtime)).await.unwrap();
+    let seen = dir.join("seen");
+    let turn = serde_json::to_vec(&request(turn(1), &text)).unwrap();
+    let turn = signed("POST", &format!("/v1/users/{}/turns", user(1)), turn);
+    let note = |event: &zaki_envelope::wire::TurnEvent| {
+        fs::write(&seen, event.seq.to_string()).unwrap();
+        false
+    };
+    events_until(&edge.router(), turn, note).await;
+    std::future::pending().await
+}
+
+#[tokio::test]
+async fn a_live_sandbox_is_adopted_after_the_edge_was_killed() {
+    let dir = directory();
+    let runtime = idle_runtime(dir.path());
+    let victim = Victim::start(dir.path(), "hello", Gateway::Idle);
+    let before = one_container(dir.path()).await;
+    victim.kill();
+    assert_eq!(
+        containers(dir.path()),
+        [before.clone()],
+        "it outlives its edge"
+    );
+
+    let edge = Edge::start(config(dir.path(), runtime)).await.unwrap();
+    wake(&edge, 1).await;
+    assert_eq!(
+        containers(dir.path()),
+        [before],
+        "adopted, and no second one started"
+    );
+    edge.shutdown().await;
+    assert_eq!(
+        mentions(dir.path()),
+        Vec::<String>::new(),
+        "nothing is left"
+    );
+}
+
+#[tokio::test]
+async fn a_sandbox_started_with_other_settings_is_ended_and_not_adopted() {
+    let dir = directory();
+    let runtime = idle_runtime(dir.path());
+    let victim = Victim::start(dir.path(), "hello", Gateway::Idle);
+    let before = one_container(dir.path()).await;
+    victim.kill();
+
+    let mut config = config(dir.path(), runtime);
+    config.model = ModelConfig::Forward {
+        base_url: "http://127.0.0.1:1".into(),
+        api_key: "key".into(),
+        model: "another".into(),
+    };
+    let edge = Edge::start(config).await.unwrap();
+    assert_eq!(containers(dir.path()), [], "ended: pid {}", before.pid);
+    wake(&edge, 1).await;
+    let after = one_container(dir.path()).await;
+    assert_eq!(after.argument("--model"), "another");
+    edge.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_sandbox_that_dies_is_noticed_and_started_again_for_its_next_turn() {
+    let dir = directory();
+    let edge = Edge::start(config(dir.path(), idle_runtime(dir.path())))
+        .await
+        .unwrap();
+    wake(&edge, 1).await;
+    let first = one_container(dir.path()).await;
+    kill(first.pid);
+    until("its end", || {
+        containers(dir.path()).is_empty().then_some(())
+    })
+    .await;
+    let again = async {
+        loop {
+            wake(&edge, 1).await;
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    let second = tokio::select! {
+        second = one_container(dir.path()) => second,
+        () = again => unreachable!("it wakes for ever"),
+    };
+    assert_ne!(second.pid, first.pid);
+    assert_ne!(second.variable(TOKEN), first.variable(TOKEN));
+    edge.shutdown().await;
+    assert_eq!(containers(dir.path()), []);
+}
+
+fn kill(pid: u32) {
+    let killed = Command::new("kill")
+        .args(["-KILL", &pid.to_string()])
+        .status();
+    assert!(killed.unwrap().success());
+}
+
+#[tokio::test]
+async fn a_sandbox_gets_what_it_needs_and_nothing_else() {
+    let dir = directory();
+    let edge = Edge::start(config(dir.path(), idle_runtime(dir.path())))
+        .await
+        .unwrap();
+    wake(&edge, 1).await;
+    let found = one_container(dir.path()).await;
+    let environment = fs::read(format!("/proc/{}/environ", found.pid)).unwrap();
+    let environment = String::from_utf8_lossy(&environment).into_owned();
+    let names: Vec<&str> = environment
+        .split_terminator('\0')
+        .filter_map(|entry| entry.split('=').next())
+        .filter(|name| *name != "TZ")
+        .collect();
+    assert_eq!(names, ["HOME", "LANG", "PATH", TOKEN]);
+    assert_eq!(found.variable(TOKEN).unwrap().len(), 64);
+    assert!(!found.arguments.contains(&"--allow-exec".to_owned()));
+    let group = fs::read_to_string(format!("/proc/{}/stat", found.pid)).unwrap();
+    let group = group
+        .rsplit_once(") ")
+        .unwrap()
+        .1
+        .split(' ')
+        .nth(2)
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        group,
+        found.pid.to_string(),
+        "a Ctrl-C for the edge is none for the sandbox"
+    );
+    edge.shutdown().await;
+}
+
+#[tokio::test]
+async fn exec_needs_isolation() {
+    let dir = directory();
+    let mut config = config(dir.path(), idle_runtime(dir.path()));
+    if let RuntimeChoice::Process(process) = &mut config.runtime {
+        process.allow_exec = true;
+        process.isolation = Isolation::None;
+    }
+    let edge = Edge::start(config).await.unwrap();
+    wake(&edge, 1).await;
+    let found = one_container(dir.path()).await;
+    assert!(!found.arguments.contains(&"--allow-exec".to_owned()));
+    edge.shutdown().await;
+}
+
+#[tokio::test]
+async fn tokens_prove_one_sandbox_each() {
+    let dir = directory();
+    let edge = Edge::start(config(dir.path(), idle_runtime(dir.path())))
+        .await
+        .unwrap();
+    for n in [1, 2] {
+        wake(&edge, n).await;
+    }
+    let both = until("two containers", || {
+        Some(containers(dir.path())).filter(|all| all.len() == 2)
+    })
+    .await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let get = async |url: String, token: &str| {
+        let answer = client.get(url).bearer_auth(token).send().await;
+        answer.map(|answer| answer.status().as_u16()).ok()
+    };
+    let tokens = both.iter().map(|found| found.variable(TOKEN).unwrap());
+    let tokens: Vec<String> = tokens.collect();
+    assert_ne!(tokens[0], tokens[1]);
+    let models = format!("http://{}/model/v1/models", edge.local_addr());
+    for (mine, found) in both.iter().enumerate() {
+        let health = format!("http://{}/v1/health", found.argument("--listen"));
+        let address = found.argument("--listen");
+        until("a listener", || std::net::TcpStream::connect(&address).ok()).await;
+        assert_eq!(get(health.clone(), &tokens[mine]).await, Some(200));
+        assert_eq!(get(health, &tokens[1 - mine]).await, Some(401));
+        assert_eq!(get(models.clone(), &tokens[mine]).await, Some(200));
+    }
+    assert_eq!(get(models, "a guess").await, Some(401));
+    edge.shutdown().await;
+}
+
+#[tokio::test]
+async fn sandboxes_read_neither_the_edge_nor_each_other() {
+    if !is_root() {
+        return println!("SKIPPED: only root can give sandboxes users of their own");
+    }
+    let dir = directory();
+    let edge = Edge::start(config(dir.path(), idle_runtime(dir.path())))
+        .await
+        .unwrap();
+    for n in [1, 2] {
+        wake(&edge, n).await;
+    }
+    let both = until("two containers", || {
+        Some(containers(dir.path())).filter(|all| all.len() == 2)
+    })
+    .await;
+    let uids: Vec<u32> = both
+        .iter()
+        .map(|found| {
+            found
+                .status("Uid")
+                .split('\t')
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap()
+        })
+        .collect();
+    assert!(uids[0] >= 200_000 && uids[1] >= 200_000 && uids[0] != uids[1]);
+    assert_eq!(both[0].status("Groups"), "", "no supplementary groups");
+
+    let read = |uid: u32, path: &Path| {
+        let mut command = Command::new("cat");
+        command.arg(path).current_dir("/").uid(uid).gid(uid);
+        command.output().unwrap().status.success()
+    };
+    let list = |uid: u32, path: &Path| {
+        let mut command = Command::new("ls");
+        command.arg(path).current_dir("/").uid(uid).gid(uid);
+        command.output().unwrap().status.success()
+    };
+    let own = |n: usize| PathBuf::from(both[n].argument("--state"));
+    until("its state", || own(0).join("lock").exists().then_some(())).await;
+    assert!(
+        list(uids[0], &own(0)) && read(uids[0], &own(0).join("lock")),
+        "its own it can"
+    );
+    assert!(!list(uids[0], &own(1)) && !read(uids[0], &own(1).join("lock")));
+    let data = dir.path().join("data");
+    for closed in ["", "private", "sandboxes", "logs"] {
+        assert!(!list(uids[0], &data.join(closed)), "{closed}");
+    }
+    assert!(!read(uids[0], &data.join("private/edge.db")));
+    assert!(!read(
+        uids[0],
+        Path::new(&format!("/proc/{}/environ", both[1].pid))
+    ));
+    let me = std::process::id();
+    assert!(
+        !read(uids[0], Path::new(&format!("/proc/{me}/environ"))),
+        "the edge's own environment"
+    );
+    edge.shutdown().await;
+}

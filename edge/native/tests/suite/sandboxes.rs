@@ -1,0 +1,190 @@
+//! What the suites need of the machine: the container program, an OpenClaw, processes to look at.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use zaki_edge_native::{EdgeConfig, ModelConfig, ProcessConfig, RuntimeChoice, RuntimePaths};
+
+use crate::client::keys;
+
+/// The container program, built when it is missing or old.
+pub(crate) fn program() -> String {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let built = PROGRAM.get_or_init(|| {
+        let build = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "-p", "zaki-container"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status();
+        assert!(
+            build.unwrap().success(),
+            "the container program does not build"
+        );
+        let here = std::env::current_exe().unwrap();
+        here.ancestors()
+            .nth(3)
+            .unwrap()
+            .join("debug/zaki-container")
+    });
+    built.to_str().unwrap().to_owned()
+}
+
+/// A real Node and OpenClaw, where somebody has installed them.
+pub(crate) fn runtime() -> Option<RuntimePaths> {
+    let found = std::env::var_os("ZAKI_RUNTIME").map(PathBuf::from);
+    if found.is_none() {
+        println!("SKIPPED: ZAKI_RUNTIME names no installed Node and OpenClaw");
+    }
+    found.map(|dir| RuntimePaths::in_dir(&dir))
+}
+
+/// A Node that never becomes a gateway: the container is there and stays `starting`.
+pub(crate) fn idle_runtime(dir: &Path) -> RuntimePaths {
+    let paths = RuntimePaths::in_dir(&dir.join("runtime"));
+    fs::create_dir_all(paths.node.parent().unwrap()).unwrap();
+    fs::create_dir_all(&paths.openclaw).unwrap();
+    fs::write(&paths.node, "#!/bin/sh\nexec sleep 1000\n").unwrap();
+    fs::set_permissions(&paths.node, Permissions::from_mode(0o755)).unwrap();
+    fs::write(paths.openclaw.join("openclaw.mjs"), "").unwrap();
+    paths
+}
+
+/// A directory other users can pass, as a data directory's parent has to be.
+pub(crate) fn directory() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o711)).unwrap();
+    dir
+}
+
+pub(crate) fn config(dir: &Path, runtime: RuntimePaths) -> EdgeConfig {
+    let process = ProcessConfig::new([program()], runtime);
+    let choice = RuntimeChoice::Process(process);
+    EdgeConfig::new(dir.join("data"), keys(), choice, ModelConfig::Offline)
+}
+
+/// A process of a sandbox of the edge in `dir`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Found {
+    pub(crate) pid: u32,
+    pub(crate) arguments: Vec<String>,
+}
+
+impl Found {
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        let environment = fs::read(format!("/proc/{}/environ", self.pid)).unwrap_or_default();
+        let environment = String::from_utf8_lossy(&environment).into_owned();
+        let prefix = format!("{name}=");
+        let found = environment
+            .split('\0')
+            .find_map(|entry| entry.strip_prefix(&prefix));
+        found.map(str::to_owned)
+    }
+
+    pub(crate) fn argument(&self, name: &str) -> String {
+        let at = self.arguments.iter().position(|word| word == name).unwrap();
+        self.arguments[at + 1].clone()
+    }
+
+    /// A field of `/proc/<pid>/status`.
+    pub(crate) fn status(&self, field: &str) -> String {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
+        let prefix = format!("{field}:");
+        let line = status.lines().find_map(|line| line.strip_prefix(&prefix));
+        line.unwrap().trim().to_owned()
+    }
+}
+
+/// The container programs that work for the edge in `dir`.
+pub(crate) fn containers(dir: &Path) -> Vec<Found> {
+    let state = dir.join("data/sandboxes");
+    let state = state.to_str().unwrap();
+    let mut found: Vec<Found> = fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let line = fs::read(entry.path().join("cmdline")).ok()?;
+            let line = String::from_utf8_lossy(&line).into_owned();
+            let arguments: Vec<String> = line.split_terminator('\0').map(str::to_owned).collect();
+            let ours = arguments.iter().any(|word| word == "--listen")
+                && arguments.iter().any(|word| word.starts_with(state));
+            ours.then_some(Found { pid, arguments })
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// Every process that mentions `dir`, gateways and guards included.
+pub(crate) fn mentions(dir: &Path) -> Vec<String> {
+    let dir = dir.to_str().unwrap();
+    let lines = fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| {
+            let _: u32 = entry.file_name().to_str()?.parse().ok()?;
+            let line = fs::read(entry.path().join("cmdline")).ok()?;
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            let folder = fs::read_link(entry.path().join("cwd")).unwrap_or_default();
+            (line.contains(dir) || folder.starts_with(dir)).then_some(line)
+        });
+    lines
+        .filter(|line| !line.contains("an_edge_to_be_killed"))
+        .collect()
+}
+
+/// Looks until `ready` gives something; the bound is reached only by a defect.
+pub(crate) async fn until<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..2_400 {
+        if let Some(found) = ready() {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("never: {what}");
+}
+
+/// What the sandboxes of a test hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gateway {
+    Idle,
+    Real,
+}
+
+/// An edge in a process of its own, to be killed without warning.
+pub(crate) struct Victim {
+    child: Child,
+}
+
+impl Victim {
+    /// Starts it with a gateway that never comes up, or with a real one; `text` is said to user 1
+    /// as turn 1 (see `an_edge_to_be_killed`).
+    pub(crate) fn start(dir: &Path, text: &str, gateway: Gateway) -> Self {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "process::an_edge_to_be_killed",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env("ZAKI_TEST_DIR", dir)
+            .env("ZAKI_TEST_TEXT", text)
+            .env(
+                "ZAKI_TEST_REAL",
+                if gateway == Gateway::Real { "1" } else { "" },
+            )
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { child }
+    }
+
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
