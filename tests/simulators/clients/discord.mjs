@@ -55,7 +55,6 @@ function connect() {
     intents: [Guilds, GuildMessages, DirectMessages, MessageContent],
     partials: [Partials.Channel],
     rest: { api: `${here.url}/api`, version: "10" },
-    },
   });
 }
 

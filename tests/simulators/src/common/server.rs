@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use axum::Router;
 use axum::body::Body;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -58,7 +58,10 @@ async fn connection(stream: TcpStream, router: Router) {
         .await;
 }
 
-async fn answer(router: Router, request: Request<Incoming>) -> Result<Response<Body>, HungUp> {
+async fn answer(router: Router, mut request: Request<Incoming>) -> Result<Response<Body>, HungUp> {
+    if let Some(uri) = with_plain_at(request.uri()) {
+        *request.uri_mut() = uri;
+    }
     let response = match router.oneshot(request.map(Body::new)).await {
         Ok(response) => response,
         Err(never) => match never {},
@@ -67,4 +70,11 @@ async fn answer(router: Router, request: Request<Incoming>) -> Result<Response<B
         Some(_) => Err(HungUp),
         None => Ok(response),
     }
+}
+
+/// Some clients write `@me` as `%40me`, which is the same path; the routes have it plain.
+fn with_plain_at(uri: &Uri) -> Option<Uri> {
+    let path = uri.path_and_query()?.as_str();
+    path.contains("%40")
+        .then(|| path.replace("%40", "@").parse().ok())?
 }
