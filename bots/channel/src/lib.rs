@@ -8,6 +8,7 @@ mod capabilities;
 mod channel;
 mod error;
 mod fit;
+mod lenient;
 mod proof;
 mod source;
 #[cfg(any(test, feature = "testkit"))]
@@ -19,6 +20,7 @@ pub use capabilities::{Capabilities, Support, TextLimit, Unit};
 pub use channel::{Channel, MediaBody, Receipt};
 pub use error::{ChannelError, Retry};
 pub use fit::fit;
+pub use lenient::lenient;
 pub use proof::{Proof, Refusal, Window};
 pub use source::{Batch, Inbox, InboxError, Source};
 pub use text::{Dialect, Rich};

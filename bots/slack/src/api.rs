@@ -1,0 +1,204 @@
+//! Calls of the Web API, and what a failed one means.
+
+use std::time::Duration;
+
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use url::Url;
+use zaki_channel::{ChannelError, Retry};
+use zaki_envelope::ChannelKind;
+
+use crate::Config;
+
+/// Longest wait for an answer; Slack's own is far below.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Before a call that never reached Slack is made again.
+const RECONNECT_MS: u64 = 1_000;
+/// Where a rate limit does not say how long it lasts.
+const RATE_LIMIT_MS: u64 = 30_000;
+
+/// One app's access to the Web API.
+#[derive(Clone)]
+pub(crate) struct Api {
+    http: Client,
+    base: String,
+    token: SecretString,
+}
+
+impl Api {
+    pub(crate) fn new(config: &Config, http: Client) -> Self {
+        Self {
+            http,
+            base: config.api_base.trim_end_matches('/').to_owned(),
+            token: config.token.clone(),
+        }
+    }
+
+    /// Calls a method that writes, with JSON; the answer is one with `ok: true`.
+    pub(crate) async fn call(&self, method: &str, params: &Value) -> Result<Value, ChannelError> {
+        let request = self.http.post(format!("{}/{method}", self.base));
+        self.answer(method, request.json(params)).await
+    }
+
+    /// Calls a method that reads; those take no JSON.
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        params: &[(&str, &str)],
+    ) -> Result<Value, ChannelError> {
+        let request = self.http.get(format!("{}/{method}", self.base));
+        self.answer(method, request.query(params)).await
+    }
+
+    async fn answer(&self, method: &str, request: RequestBuilder) -> Result<Value, ChannelError> {
+        let response = self.send(method, self.signed(request)).await?;
+        let wait = retry_after(&response);
+        let answer = response.bytes().await;
+        // Slack has carried the call out, or refused it: without the answer nobody knows.
+        let answer = answer.map_err(|cause| lost(method, cause))?;
+        let answer: Value = serde_json::from_slice(&answer)
+            .map_err(|_| error(method, Retry::Unknown, "the answer is not JSON"))?;
+        if answer.get("ok") == Some(&Value::Bool(true)) {
+            return Ok(answer);
+        }
+        let code = answer.get("error").and_then(Value::as_str);
+        let code = code.unwrap_or("no error code");
+        Err(error(method, refusal(code, wait), code))
+    }
+
+    /// Posts to a `response_url`, which holds its own right. `None` where it is used up or expired.
+    pub(crate) async fn respond(
+        &self,
+        url: &Url,
+        body: &Value,
+    ) -> Result<Option<()>, ChannelError> {
+        let request = self.http.post(url.clone()).json(body);
+        let response = self.outcome("response_url", request).await?;
+        match response.status() {
+            StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
+            _ => checked("response_url", &response).map(Some),
+        }
+    }
+
+    /// Opens a file with the bot's token.
+    pub(crate) async fn download(&self, url: Url) -> Result<Response, ChannelError> {
+        let request = self.http.get(url);
+        self.send("file", self.signed(request)).await
+    }
+
+    /// Whether a URL leads to Slack, or to the configured server: no other is shown a secret.
+    pub(crate) fn is_trusted(&self, url: &Url) -> bool {
+        let same = |base: Url| base.origin() == url.origin();
+        let host = url.host_str().unwrap_or_default();
+        let slack = host == "slack.com" || host.ends_with(".slack.com");
+        (url.scheme() == "https" && slack) || Url::parse(&self.base).is_ok_and(same)
+    }
+
+    fn signed(&self, request: RequestBuilder) -> RequestBuilder {
+        request.bearer_auth(self.token.expose_secret())
+    }
+
+    async fn send(&self, what: &str, request: RequestBuilder) -> Result<Response, ChannelError> {
+        let response = self.outcome(what, request).await?;
+        checked(what, &response)?;
+        Ok(response)
+    }
+
+    async fn outcome(&self, what: &str, request: RequestBuilder) -> Result<Response, ChannelError> {
+        let sent = request.timeout(TIMEOUT).send().await;
+        sent.map_err(|cause| lost(what, cause))
+    }
+}
+
+/// A call without an answer: harmless where no connection came about, else of unknown effect.
+fn lost(what: &str, cause: reqwest::Error) -> ChannelError {
+    let retry = if cause.is_builder() {
+        Retry::Never
+    } else if cause.is_connect() {
+        Retry::AfterMs(RECONNECT_MS)
+    } else {
+        Retry::Unknown
+    };
+    // A `response_url` is a secret.
+    error(what, retry, "no answer").caused_by(cause.without_url())
+}
+
+fn checked(what: &str, response: &Response) -> Result<(), ChannelError> {
+    let status = response.status();
+    let retry = match status {
+        status if status.is_success() => return Ok(()),
+        StatusCode::TOO_MANY_REQUESTS => {
+            Retry::AfterMs(retry_after(response).unwrap_or(RATE_LIMIT_MS))
+        }
+        StatusCode::REQUEST_TIMEOUT => Retry::Unknown,
+        status if status.is_server_error() => Retry::Unknown,
+        _ => Retry::Never,
+    };
+    Err(error(what, retry, status.as_str()))
+}
+
+/// `Retry-After` in milliseconds; Slack writes whole seconds.
+fn retry_after(response: &Response) -> Option<u64> {
+    let header = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    Some(header.trim().parse::<u64>().ok()?.saturating_mul(1000))
+}
+
+/// What an error code of a refused call means
+/// (<https://docs.slack.dev/reference/methods/chat.postMessage#errors>).
+fn refusal(code: &str, wait: Option<u64>) -> Retry {
+    match code {
+        "ratelimited" | "rate_limited" => Retry::AfterMs(wait.unwrap_or(RATE_LIMIT_MS)),
+        "service_unavailable" | "team_added_to_org" => {
+            Retry::AfterMs(wait.unwrap_or(RATE_LIMIT_MS))
+        }
+        // "It's possible some aspect of the operation succeeded before the error was raised."
+        "internal_error" | "fatal_error" => Retry::Unknown,
+        _ => Retry::Never,
+    }
+}
+
+pub(crate) fn error(what: &str, retry: Retry, why: &str) -> ChannelError {
+    ChannelError::new(ChannelKind::Slack, retry, format!("{what}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_say_whether_to_call_again() {
+        for (code, retry) in [
+            ("channel_not_found", Retry::Never),
+            ("invalid_auth", Retry::Never),
+            ("msg_too_long", Retry::Never),
+            ("ratelimited", Retry::AfterMs(7_000)),
+            ("internal_error", Retry::Unknown),
+        ] {
+            assert_eq!(refusal(code, Some(7_000)), retry, "{code}");
+        }
+        assert_eq!(refusal("ratelimited", None), Retry::AfterMs(RATE_LIMIT_MS));
+    }
+
+    #[test]
+    fn secrets_are_shown_to_slack_and_the_configured_server_alone() {
+        let mut config = Config::new("xoxb".into(), "s".into());
+        config.api_base = "http://127.0.0.1:4000/api/".to_owned();
+        let api = Api::new(&config, Client::new());
+        let trusted = |url: &str| api.is_trusted(&Url::parse(url).unwrap());
+        assert!(trusted("https://files.slack.com/files-pri/T1-F1/a.png"));
+        assert!(trusted("https://hooks.slack.com/commands/T1/1/x"));
+        assert!(trusted("http://127.0.0.1:4000/response/T1/1"));
+        for url in [
+            "http://files.slack.com/a",
+            "https://slack.com.evil.org/a",
+            "https://evilslack.com/a",
+            "https://evil.org/?slack.com",
+            "http://127.0.0.1:4001/x",
+            "https://slack.com@evil.org/",
+        ] {
+            assert!(!trusted(url), "{url}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The sending half: every [`Outbound`] as one call of the Web API.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt};
+use reqwest::Client;
+use serde_json::{Value, json};
+use url::Url;
+use zaki_channel::{
+    Capabilities, Channel, ChannelError, Dialect, MediaBody, Receipt, Retry, Support, TextLimit,
+    Unit,
+};
+use zaki_envelope::{
+    AccountName, Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
+    Timestamp, plain_text,
+};
+
+use crate::api::{Api, error};
+use crate::{Config, emoji};
+
+/// One app on Slack. Text is taken as [`Dialect::Slack`], as `fit` renders it.
+///
+/// Slack has no idempotency key. The delivery's id travels as message metadata, by which
+/// `conversations.history` can tell whether a lost answer was a success.
+#[derive(Clone)]
+pub struct Slack {
+    account: AccountName,
+    api: Api,
+}
+
+impl Slack {
+    /// The app configured as `account`, calling through `http`.
+    pub fn new(account: AccountName, config: &Config, http: Client) -> Self {
+        Self {
+            account,
+            api: Api::new(config, http),
+        }
+    }
+
+    async fn post(
+        &self,
+        to: &Address,
+        text: &str,
+        key: DeliveryId,
+    ) -> Result<Receipt, ChannelError> {
+        if self.respond(to, text, true).await? {
+            return Ok(Receipt::default());
+        }
+        let mut params = json!({
+            "channel": to.conversation.id,
+            "text": text,
+            "mrkdwn": true,
+            "unfurl_links": false,
+            "unfurl_media": false,
+            "metadata": {
+                "event_type": "zaki_delivery",
+                "event_payload": {"delivery": key},
+            },
+        });
+        if let Some(thread) = &to.conversation.thread {
+            params["thread_ts"] = json!(thread);
+        }
+        let answer = self.api.call("chat.postMessage", &params).await?;
+        let ts = answer.get("ts").and_then(Value::as_str);
+        Ok(Receipt {
+            message: ts.map(MessageId::new),
+        })
+    }
+
+    /// Answers at a live `response_url`, for all to see where the command was given, or for the
+    /// person alone; false where there is none, and an ordinary message must serve.
+    async fn respond(&self, to: &Address, text: &str, to_all: bool) -> Result<bool, ChannelError> {
+        let live = to.handle.as_ref().filter(|handle| handle.is_live(now()));
+        let url = live.and_then(|handle| Url::parse(&handle.secret).ok());
+        let Some(url) = url.filter(|url| self.api.is_trusted(url)) else {
+            return Ok(false);
+        };
+        let mut body = json!({
+            "text": text,
+            "response_type": if to_all { "in_channel" } else { "ephemeral" },
+            "replace_original": false,
+            "unfurl_links": false,
+            "unfurl_media": false,
+        });
+        if let Some(thread) = &to.conversation.thread {
+            body["thread_ts"] = json!(thread);
+        }
+        Ok(self.api.respond(&url, &body).await?.is_some())
+    }
+
+    async fn react(
+        &self,
+        to: &Address,
+        target: &MessageId,
+        emoji: Option<&str>,
+    ) -> Result<Receipt, ChannelError> {
+        let name = emoji.and_then(emoji::name);
+        let name = name.ok_or_else(|| error("reactions.add", Retry::Never, "no such emoji"))?;
+        let params = json!({
+            "channel": to.conversation.id,
+            "timestamp": target,
+            "name": name,
+        });
+        self.done("reactions.add", &params, "already_reacted").await
+    }
+
+    /// A call that `already` shows to have been made before.
+    async fn done(
+        &self,
+        method: &str,
+        params: &Value,
+        already: &str,
+    ) -> Result<Receipt, ChannelError> {
+        match self.api.call(method, params).await {
+            Err(error) if !error.what.ends_with(&format!(": {already}")) => Err(error),
+            _ => Ok(Receipt::default()),
+        }
+    }
+
+    async fn url_of(&self, media: &MediaRef) -> Result<Url, ChannelError> {
+        let wrong = || error("file", Retry::Never, "not a file of Slack");
+        let url = if media.as_str().contains("://") {
+            Url::parse(media.as_str()).map_err(|_| wrong())?
+        } else {
+            let params = [("file", media.as_str())];
+            let info = self.api.ask("files.info", &params).await?;
+            let url = info.pointer("/file/url_private").and_then(Value::as_str);
+            Url::parse(url.unwrap_or_default()).map_err(|_| wrong())?
+        };
+        if self.api.is_trusted(&url) {
+            Ok(url)
+        } else {
+            Err(wrong())
+        }
+    }
+}
+
+#[async_trait]
+impl Channel for Slack {
+    fn kind(&self) -> ChannelKind {
+        ChannelKind::Slack
+    }
+
+    fn capabilities(&self, _conversation: ConversationKind) -> Capabilities {
+        Capabilities {
+            // What `chat.update` takes and `chat.postMessage` recommends.
+            text: TextLimit {
+                max: 4_000,
+                unit: Unit::Utf16,
+            },
+            dialect: Dialect::Slack,
+            edit: Support::Full,
+            retract: Support::Full,
+            react: Support::Full,
+            // Slack quotes nothing; the thread carries the context.
+            reply: Support::Dropped,
+            typing: Support::Dropped,
+            media: Support::Fallback,
+        }
+    }
+
+    async fn send(
+        &self,
+        to: &Address,
+        outbound: &Outbound,
+        key: DeliveryId,
+    ) -> Result<Receipt, ChannelError> {
+        let channel = &to.conversation.id;
+        match outbound {
+            Outbound::Post { parts, .. } => self.post(to, &plain_text(parts), key).await,
+            Outbound::Edit { target, parts } => {
+                let text = plain_text(parts);
+                let params = json!({"channel": channel, "ts": target, "text": text});
+                self.api.call("chat.update", &params).await?;
+                Ok(Receipt {
+                    message: Some(target.clone()),
+                })
+            }
+            Outbound::Retract { target } => {
+                let params = json!({"channel": channel, "ts": target});
+                self.done("chat.delete", &params, "message_not_found").await
+            }
+            Outbound::React { target, emoji } => self.react(to, target, emoji.as_deref()).await,
+            Outbound::Answer { text: Some(text) } => {
+                self.respond(to, text, false).await?;
+                Ok(Receipt::default())
+            }
+            // The webhook's own answer has closed the press.
+            Outbound::Presence { .. } | Outbound::Answer { text: None } => Ok(Receipt::default()),
+        }
+    }
+
+    async fn fetch(&self, media: &MediaRef) -> Result<MediaBody, ChannelError> {
+        let url = self.url_of(media).await?;
+        let response = self.api.download(url).await?;
+        let lost = |cause: reqwest::Error| {
+            error("file", Retry::AfterMs(1_000), "cut short").caused_by(cause.without_url())
+        };
+        Ok(response.bytes_stream().map_err(lost).boxed())
+    }
+}
+
+impl fmt::Debug for Slack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slack")
+            .field("account", &self.account)
+            .finish_non_exhaustive()
+    }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let ms = since.unwrap_or_default().as_millis();
+    Timestamp::from_ms(i64::try_from(ms).unwrap_or(i64::MAX))
+}

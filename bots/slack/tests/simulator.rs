@@ -1,0 +1,359 @@
+//! Both halves against a simulated Slack: what it sends is read, what we send it takes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "an assertion may end a test"
+)]
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures::TryStreamExt;
+use http::{HeaderMap, Method};
+use serde_json::json;
+use zaki_channel::{Channel, ChannelError, Receipt, Request, Retry, Webhook, fit};
+use zaki_envelope::{
+    AccountName, Address, ChannelKind, Conversation, ConversationId, ConversationKind, DeliveryId,
+    Inbound, MediaRef, MessageId, Outbound, Part, Presence, ReplyHandle, ThreadId, Timestamp,
+};
+use zaki_simulators::slack::{Config as World, Slack as Simulator};
+use zaki_simulators::{Act, Fault, Simulator as _};
+use zaki_slack::{Config, Hook, Slack};
+
+const KEY: DeliveryId = DeliveryId::from_parts(Timestamp::from_secs(1_795_000_000), 7);
+
+async fn start() -> (Simulator, Slack) {
+    let simulator = Simulator::start(World::default()).await.unwrap();
+    simulator.introduce("U1", "ann");
+    simulator.add_channel("C1", "general");
+    let slack = channel(&simulator.api_url(), simulator.token());
+    (simulator, slack)
+}
+
+fn account() -> AccountName {
+    "main".parse().unwrap()
+}
+
+fn channel(base: &str, token: &str) -> Slack {
+    let mut config = Config::new(token.into(), "secret".into());
+    config.api_base = base.to_owned();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    Slack::new(account(), &config, http)
+}
+
+fn address(channel: &str, thread: Option<&str>) -> Address {
+    Address {
+        channel: ChannelKind::Slack,
+        account: account(),
+        conversation: Conversation {
+            id: ConversationId::new(channel),
+            kind: ConversationKind::Group,
+            thread: thread.map(ThreadId::new),
+        },
+        handle: None,
+    }
+}
+
+async fn say(slack: &Slack, to: &Address, text: &str) -> Result<Receipt, ChannelError> {
+    slack.send(to, &Outbound::post(text), KEY).await
+}
+
+fn retry<T>(result: Result<T, ChannelError>) -> Retry {
+    result.map(|_| ()).unwrap_err().retry
+}
+
+#[tokio::test]
+async fn a_message_is_posted_edited_reacted_to_and_taken_back() {
+    let (simulator, slack) = start().await;
+    let to = address("C1", None);
+    let target = say(&slack, &to, "*hi* &amp; <https://e.org|site>")
+        .await
+        .unwrap();
+    let target = target.message.unwrap();
+    let posted = simulator.sent().last().unwrap();
+    assert_eq!(
+        (posted.act, posted.message.as_str()),
+        (Act::Post, target.as_str())
+    );
+    assert_eq!(posted.raw["metadata"]["event_type"], "zaki_delivery");
+    assert_eq!(
+        posted.raw["metadata"]["event_payload"]["delivery"],
+        KEY.to_string()
+    );
+    assert_eq!(posted.raw["unfurl_links"], false);
+
+    let edit = Outbound::Edit {
+        target: target.clone(),
+        parts: vec![Part::text("better")],
+    };
+    slack.send(&to, &edit, KEY).await.unwrap();
+    assert_eq!(simulator.text_of("C1", target.as_str()).unwrap(), "better");
+
+    let react = Outbound::React {
+        target: target.clone(),
+        emoji: Some("👀".to_owned()),
+    };
+    for _ in 0..2 {
+        slack.send(&to, &react, KEY).await.unwrap();
+    }
+    assert_eq!(simulator.sent().last().unwrap().text, "eyes");
+
+    let retract = Outbound::Retract { target };
+    for _ in 0..2 {
+        slack.send(&to, &retract, KEY).await.unwrap();
+    }
+    assert_eq!(simulator.sent().last().unwrap().act, Act::Retract);
+    let typing = Outbound::Presence {
+        presence: Presence::Typing,
+        about: None,
+    };
+    slack.send(&to, &typing, KEY).await.unwrap();
+}
+
+#[tokio::test]
+async fn replies_go_into_the_thread_and_to_people_in_private() {
+    let (simulator, slack) = start().await;
+    say(
+        &slack,
+        &address("C1", Some("1795000000.000100")),
+        "in thread",
+    )
+    .await
+    .unwrap();
+    let sent = simulator.sent().last().unwrap();
+    assert_eq!(sent.thread.as_deref(), Some("1795000000.000100"));
+    say(&slack, &address("U1", None), "in private")
+        .await
+        .unwrap();
+    let direct = simulator.direct_channel("U1");
+    assert_eq!(simulator.sent().last().unwrap().conversation, direct);
+}
+
+#[tokio::test]
+async fn long_replies_arrive_whole() {
+    let (simulator, slack) = start().await;
+    let capabilities = slack.capabilities(ConversationKind::Group);
+    let pieces = fit(Outbound::post("very ".repeat(4000)), &capabilities);
+    assert!(pieces.len() > 4);
+    for piece in &pieces {
+        slack.send(&address("C1", None), piece, KEY).await.unwrap();
+    }
+    let words: usize = simulator
+        .sent()
+        .all()
+        .iter()
+        .map(|s| s.text.split(' ').count())
+        .sum();
+    assert_eq!(words, 4000);
+}
+
+#[tokio::test]
+async fn failures_say_whether_the_call_may_be_repeated() {
+    let (simulator, slack) = start().await;
+    let to = address("C1", None);
+    simulator.fail(None, 1, Fault::rate_limited(Duration::from_secs(7)));
+    assert_eq!(retry(say(&slack, &to, "x").await), Retry::AfterMs(7_000));
+    for fault in [Fault::Status { code: 503 }, Fault::Drop, Fault::LoseAnswer] {
+        simulator.fail(Some("chat.postMessage"), 1, fault.clone());
+        assert_eq!(
+            retry(say(&slack, &to, "x").await),
+            Retry::Unknown,
+            "{fault:?}"
+        );
+    }
+    simulator.fail(None, 1, Fault::Status { code: 403 });
+    assert_eq!(retry(say(&slack, &to, "x").await), Retry::Never);
+    assert_eq!(
+        retry(say(&slack, &address("C9", None), "x").await),
+        Retry::Never
+    );
+    let stranger = channel(&simulator.api_url(), "xoxb-wrong");
+    assert_eq!(retry(say(&stranger, &to, "x").await), Retry::Never);
+    // A port that was just free: nothing listens there.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let nowhere = channel(&format!("http://{closed}/api/"), "xoxb");
+    assert_eq!(retry(say(&nowhere, &to, "x").await), Retry::AfterMs(1_000));
+}
+
+#[tokio::test]
+async fn errors_hold_neither_text_nor_token_nor_response_url() {
+    let (simulator, slack) = start().await;
+    simulator.fail(None, 9, Fault::Drop);
+    let mut to = address("C1", None);
+    to.handle = Some(handle(&format!("{}/response/T1/hush", simulator.url())));
+    for to in [to, address("C1", None)] {
+        let error = say(&slack, &to, "hush").await.unwrap_err();
+        let printed = format!("{error:?} {error}");
+        assert!(
+            !printed.contains("hush") && !printed.contains("xoxb"),
+            "{printed}"
+        );
+    }
+}
+
+fn handle(url: &str) -> ReplyHandle {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    ReplyHandle {
+        secret: url.to_owned(),
+        expires_at: Timestamp::from_secs(i64::try_from(now).unwrap() + 600),
+        uses_left: 5,
+    }
+}
+
+#[tokio::test]
+async fn a_command_is_answered_where_it_was_given_while_its_url_lives() {
+    let (simulator, slack) = start().await;
+    let (arrival, hook_url) = typed_command(&simulator).await;
+    let mut to = Address::of(&arrival.0);
+    to.handle = Some(arrival.1.clone());
+    for n in 0..6 {
+        say(&slack, &to, &format!("answer {n}")).await.unwrap();
+    }
+    let acts: Vec<Act> = simulator.sent().all().iter().map(|sent| sent.act).collect();
+    let expected = [[Act::Answer; 5].as_slice(), &[Act::Post]].concat();
+    assert_eq!(acts, expected, "used up: an ordinary message serves");
+    let note = Outbound::Answer {
+        text: Some("done".to_owned()),
+    };
+    slack.send(&address("C1", None), &note, KEY).await.unwrap();
+    drop(hook_url);
+
+    to.handle = Some(ReplyHandle {
+        secret: "https://evil.org/".to_owned(),
+        ..arrival.1
+    });
+    say(&slack, &to, "x").await.unwrap();
+    assert_eq!(
+        simulator.sent().last().unwrap().act,
+        Act::Post,
+        "no stranger is called"
+    );
+}
+
+/// Has the simulator type a command, and reads what it POSTs.
+async fn typed_command(simulator: &Simulator) -> ((Inbound, ReplyHandle), String) {
+    let slash = zaki_simulators::slack::Slash {
+        command: "/zaki",
+        text: "hi",
+        user: "U1",
+        channel: "C1",
+    };
+    // Nobody answers there; the attempt is recorded all the same.
+    let url = format!("{}/commands", simulator.url());
+    let attempt = simulator.command(&url, &slash).await;
+    let parsed = read(simulator, &attempt.headers, &attempt.body);
+    let arrival = parsed.into_iter().next().unwrap();
+    ((arrival.inbound, arrival.handle.unwrap()), url)
+}
+
+fn read(simulator: &Simulator, headers: &HeaderMap, body: &[u8]) -> Vec<zaki_channel::Arrival> {
+    let secret = simulator.config().signing_secret.as_str();
+    let hook = Hook::new(account(), Config::new("x".into(), secret.into()));
+    let request = Request {
+        method: &Method::POST,
+        route: "/events",
+        query: "",
+        headers,
+        body,
+    };
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let now = Timestamp::from_secs(i64::try_from(now).unwrap());
+    let verified = request.verify(&hook.proof(), now).unwrap();
+    let parsed = zaki_channel::Parse::parse(&hook, verified, now).unwrap();
+    assert!(parsed.dead.is_empty());
+    parsed.arrivals
+}
+
+#[tokio::test]
+async fn both_events_of_a_mention_are_one_message() {
+    let (simulator, _) = start().await;
+    let url = webhook().await;
+    simulator.set_events_url(&url).await.unwrap();
+    let (message, mention) = simulator.mention("C1", "U1", "hello", json!({}));
+    let within = Duration::from_secs(10);
+    let mut seen = Vec::new();
+    for said in [message, mention] {
+        let attempts = simulator.attempts();
+        let attempt = attempts
+            .wait_for(|a| a.key == said.event_id, within)
+            .await
+            .unwrap();
+        seen.extend(read(&simulator, &attempt.headers, &attempt.body));
+    }
+    assert_eq!(seen.len(), 2);
+    assert_eq!(seen[0].inbound.dedupe, seen[1].inbound.dedupe);
+    assert!(seen.iter().all(|arrival| arrival.inbound.addressed));
+}
+
+fn is_whole(request: &[u8]) -> bool {
+    let has_body = !request.starts_with(b"GET");
+    request.ends_with(if has_body {
+        b"}".as_slice()
+    } else {
+        b"\r\n\r\n"
+    })
+}
+
+/// A server that answers every POST with its challenge, or with nothing.
+async fn webhook() -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/events", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut bytes = vec![0; 65_536];
+            let mut length = 0;
+            // Small requests: the head and its body come in one or two reads.
+            while !is_whole(&bytes[..length]) {
+                match stream.read(&mut bytes[length..]).await {
+                    Ok(read) if read > 0 => length += read,
+                    _ => break,
+                }
+            }
+            let text = String::from_utf8_lossy(&bytes[..length]);
+            let challenge = text.split("\"challenge\":\"").nth(1);
+            let body = challenge
+                .and_then(|c| c.split('"').next())
+                .unwrap_or_default();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n", body.len());
+            let answer = format!("{head}connection: close\r\n\r\n{body}");
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn files_are_fetched_from_slack_alone() {
+    let (_simulator, slack) = start().await;
+    for media in ["https://evil.org/a.png", "file:///etc/passwd", "://"] {
+        let fetched = slack.fetch(&MediaRef::new(media)).await;
+        assert_eq!(retry(fetched), Retry::Never, "{media}");
+    }
+    let url = webhook().await;
+    let slack = channel(&url, "xoxb-1");
+    let body = slack.fetch(&MediaRef::new(&url)).await.unwrap();
+    let bytes: Vec<_> = body.try_collect().await.unwrap();
+    assert!(bytes.is_empty());
+}
+
+#[tokio::test]
+async fn unknown_emoji_are_refused_without_a_call() {
+    let (simulator, slack) = start().await;
+    let react = Outbound::React {
+        target: MessageId::new("1.2"),
+        emoji: Some("🦜".to_owned()),
+    };
+    let refused = slack.send(&address("C1", None), &react, KEY).await;
+    assert_eq!(retry(refused), Retry::Never);
+    assert!(simulator.calls().is_empty());
+}
