@@ -5,6 +5,7 @@
 mod discord;
 mod faults;
 mod receiver;
+mod rust_clients;
 mod slack;
 mod telegram;
 mod vectors;
