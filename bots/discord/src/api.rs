@@ -1,0 +1,358 @@
+//! REST calls, and the one table that says what a failed call means.
+//!
+//! Not carried by twilight-http: version 0.18 repeats a 429 inside the call, at once where no rate
+//! limiter is set or the limit is global (`response/future.rs`), so that `retry_after` is never
+//! seen and every repeat counts towards Discord's ban of 10,000 invalid requests in 10 minutes.
+
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt};
+use reqwest::{Method, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+use zaki_channel::{ChannelError, MediaBody, Retry};
+use zaki_envelope::ChannelKind;
+
+use crate::Config;
+
+/// Connecting and answering; a call that is cut off may still have had its effect.
+const CONNECT: Duration = Duration::from_secs(10);
+const ANSWER: Duration = Duration::from_secs(30);
+/// Where a 429 does not say how long to wait; also the pause after a connection that failed.
+const PAUSE_MS: u64 = 1000;
+/// Discord refuses others. <https://discord.com/developers/docs/reference#user-agent>
+const USER_AGENT: &str = concat!("DiscordBot (zaki, ", env!("CARGO_PKG_VERSION"), ")");
+
+/// Discord's own error codes we act on.
+/// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>
+pub(crate) mod code {
+    pub(crate) const UNKNOWN_MESSAGE: u64 = 10_008;
+    pub(crate) const UNKNOWN_WEBHOOK: u64 = 10_015;
+    pub(crate) const UNKNOWN_INTERACTION: u64 = 10_062;
+    pub(crate) const INVALID_WEBHOOK_TOKEN: u64 = 50_027;
+}
+
+/// One application's access to REST. Clones share the connections.
+#[derive(Clone)]
+pub(crate) struct Api {
+    http: reqwest::Client,
+    base: Url,
+    token: SecretString,
+}
+
+/// Who a call is made as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum As {
+    /// The bot, by its token.
+    Bot,
+    /// Whoever holds the token in the path.
+    Bearer,
+}
+
+/// Why a call failed, as far as it can be known.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Discord refused; nothing was done.
+    Refused { status: u16, code: u64, why: String },
+    /// Too many calls; nothing was done.
+    Limited { after_ms: u64 },
+    /// No connection was made; nothing was done.
+    NotSent(reqwest::Error),
+    /// The answer was lost, or the server failed while at it.
+    Unknown {
+        status: u16,
+        cause: Option<reqwest::Error>,
+    },
+}
+
+#[derive(Default, Deserialize)]
+struct Complaint {
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    code: u64,
+    #[serde(default)]
+    retry_after: Option<f64>,
+}
+
+impl Api {
+    pub(crate) fn new(config: &Config) -> Result<Self, ChannelError> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT)
+            .timeout(ANSWER)
+            .user_agent(USER_AGENT)
+            // A redirect would carry the token elsewhere.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|e| error("no HTTP client", Retry::Never).caused_by(e.without_url()))?;
+        let base = Url::parse(&config.api_base)
+            .map_err(|_| error("api_base is not a URL", Retry::Never))?;
+        Ok(Self {
+            http,
+            base,
+            token: config.token.clone(),
+        })
+    }
+
+    /// Makes one attempt at a call of the bot's.
+    pub(crate) async fn call(&self, method: Method, path: &[&str]) -> Result<Value, Failure> {
+        self.perform(As::Bot, method, path, None::<&()>).await
+    }
+
+    /// As [`Api::call`], with a body.
+    pub(crate) async fn send<B: Serialize + Sync>(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: &B,
+    ) -> Result<Value, Failure> {
+        self.perform(As::Bot, method, path, Some(body)).await
+    }
+
+    /// Makes one attempt at a call whose path holds the right to make it.
+    pub(crate) async fn send_by_token<B: Serialize + Sync>(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: Option<&B>,
+    ) -> Result<Value, Failure> {
+        self.perform(As::Bearer, method, path, body).await
+    }
+
+    async fn perform<B: Serialize + Sync>(
+        &self,
+        caller: As,
+        method: Method,
+        path: &[&str],
+        body: Option<&B>,
+    ) -> Result<Value, Failure> {
+        let mut request = self.http.request(method, self.url(path));
+        if caller == As::Bot {
+            let token = format!("Bot {}", self.token.expose_secret());
+            request = request.header(reqwest::header::AUTHORIZATION, token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(Failure::of)?;
+        let status = response.status();
+        let wait = retry_after(response.headers());
+        let bytes = response.bytes().await.map_err(|cause| Failure::Unknown {
+            status: status.as_u16(),
+            cause: Some(cause.without_url()),
+        })?;
+        judge(status, wait, &bytes)
+    }
+
+    /// Segments are escaped, so that no id can lead elsewhere.
+    fn url(&self, path: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        url
+    }
+
+    /// Opens a file on Discord's content network; its URL carries a signature of its own.
+    pub(crate) async fn download(&self, url: &str) -> Result<MediaBody, ChannelError> {
+        let failed = |failure: Failure| failure.into_error("downloading a file");
+        let response = self
+            .http
+            .get(url)
+            .send()
+            .await
+            .map_err(|e| failed(Failure::of(e)))?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(failed(refusal(status, None, Complaint::default())));
+        }
+        let chunks = response.bytes_stream();
+        Ok(chunks.map_err(move |e| failed(Failure::of(e))).boxed())
+    }
+}
+
+fn retry_after(headers: &reqwest::header::HeaderMap) -> Option<f64> {
+    headers
+        .get(reqwest::header::RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
+}
+
+/// What an answer means. Pure: the table of the reference, row by row.
+fn judge(status: StatusCode, wait: Option<f64>, bytes: &[u8]) -> Result<Value, Failure> {
+    if status.is_success() {
+        // The call has succeeded, whatever its result looks like.
+        return Ok(serde_json::from_slice(bytes).unwrap_or_default());
+    }
+    Err(refusal(
+        status,
+        wait,
+        serde_json::from_slice(bytes).unwrap_or_default(),
+    ))
+}
+
+fn refusal(status: StatusCode, wait: Option<f64>, complaint: Complaint) -> Failure {
+    let Complaint {
+        message,
+        code,
+        retry_after,
+    } = complaint;
+    match status.as_u16() {
+        429 => Failure::Limited {
+            after_ms: millis(retry_after.or(wait)),
+        },
+        408 => Failure::Unknown {
+            status: 408,
+            cause: None,
+        },
+        status @ 300..=499 => {
+            // Discord's words alone: `errors` beside them may quote the message.
+            let why = message.chars().take(100).collect();
+            Failure::Refused { status, code, why }
+        }
+        status => Failure::Unknown {
+            status,
+            cause: None,
+        },
+    }
+}
+
+/// Rounded up: a millisecond too early is one more invalid request.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "bounded to a day before"
+)]
+fn millis(secs: Option<f64>) -> u64 {
+    secs.filter(|secs| secs.is_finite())
+        .map_or(PAUSE_MS, |secs| {
+            (secs.clamp(0.0, 86_400.0) * 1000.0).ceil() as u64
+        })
+}
+
+impl Failure {
+    fn of(cause: reqwest::Error) -> Self {
+        let cause = cause.without_url();
+        if cause.is_connect() || cause.is_builder() {
+            Self::NotSent(cause)
+        } else {
+            Self::Unknown {
+                status: 0,
+                cause: Some(cause),
+            }
+        }
+    }
+
+    /// A refusal with one of these codes of Discord's.
+    pub(crate) fn is(&self, codes: &[u64]) -> bool {
+        matches!(self, Self::Refused { code, .. } if codes.contains(code))
+    }
+
+    /// The bot itself is refused.
+    pub(crate) fn is_bad_token(&self) -> bool {
+        matches!(self, Self::Refused { status: 401, code, .. } if *code != code::INVALID_WEBHOOK_TOKEN)
+    }
+
+    /// Says whether the call may be made again. `doing` is what it was for.
+    pub(crate) fn into_error(self, doing: &str) -> ChannelError {
+        if self.is_bad_token() {
+            let mend = "the bot token is not valid; reset it in the developer portal, page Bot";
+            return error(&format!("{doing}: {mend}"), Retry::Never);
+        }
+        match self {
+            Self::Refused { status, code, why } => {
+                error(&format!("{doing}: {status} {why} ({code})"), Retry::Never)
+            }
+            Self::Limited { after_ms } => error(
+                &format!("{doing}: too many requests"),
+                Retry::AfterMs(after_ms),
+            ),
+            Self::NotSent(cause) => {
+                error(&format!("{doing}: no connection"), Retry::AfterMs(PAUSE_MS)).caused_by(cause)
+            }
+            Self::Unknown {
+                status,
+                cause: None,
+            } => error(&format!("{doing}: answered {status}"), Retry::Unknown),
+            Self::Unknown {
+                cause: Some(cause), ..
+            } => error(&format!("{doing}: no answer"), Retry::Unknown).caused_by(cause),
+        }
+    }
+}
+
+pub(crate) fn error(what: &str, retry: Retry) -> ChannelError {
+    ChannelError::new(ChannelKind::Discord, retry, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn retry(status: u16, body: &str) -> Retry {
+        let status = StatusCode::from_u16(status).unwrap();
+        judge(status, None, body.as_bytes())
+            .unwrap_err()
+            .into_error("posting")
+            .retry
+    }
+
+    #[test]
+    fn the_table_of_outcomes() {
+        let limited =
+            r#"{"message":"You are being rate limited.","retry_after":0.2501,"global":false}"#;
+        assert_eq!(retry(429, limited), Retry::AfterMs(251));
+        assert_eq!(retry(429, "<html>"), Retry::AfterMs(PAUSE_MS));
+        assert_eq!(retry(429, r#"{"retry_after":-3}"#), Retry::AfterMs(0));
+        for status in [302, 400, 401, 403, 404] {
+            assert_eq!(
+                retry(status, r#"{"message":"x","code":1}"#),
+                Retry::Never,
+                "{status}"
+            );
+        }
+        for status in [408, 500, 502, 504] {
+            assert_eq!(retry(status, "<html>"), Retry::Unknown, "{status}");
+        }
+        assert!(judge(StatusCode::NO_CONTENT, None, b"").is_ok());
+    }
+
+    #[test]
+    fn the_header_says_how_long_to_wait_where_the_body_does_not() {
+        let failure = judge(StatusCode::TOO_MANY_REQUESTS, Some(2.0), b"").unwrap_err();
+        assert_eq!(failure.into_error("x").retry, Retry::AfterMs(2000));
+    }
+
+    #[test]
+    fn an_expired_interaction_is_no_bad_token() {
+        let bad = br#"{"message":"401: Unauthorized","code":0}"#;
+        assert!(
+            judge(StatusCode::UNAUTHORIZED, None, bad)
+                .unwrap_err()
+                .is_bad_token()
+        );
+        let expired = br#"{"message":"Invalid Webhook Token","code":50027}"#;
+        assert!(
+            !judge(StatusCode::UNAUTHORIZED, None, expired)
+                .unwrap_err()
+                .is_bad_token()
+        );
+    }
+
+    #[test]
+    fn ids_cannot_lead_elsewhere() {
+        let mut config = Config::new("t".into());
+        config.api_base = "http://127.0.0.1:9/api/v10/".to_owned();
+        let url = Api::new(&config)
+            .unwrap()
+            .url(&["channels", "../../x?y", "messages"]);
+        assert_eq!(
+            url.as_str(),
+            "http://127.0.0.1:9/api/v10/channels/..%2F..%2Fx%3Fy/messages"
+        );
+    }
+}

@@ -1,0 +1,450 @@
+//! The sending half: every [`Outbound`] as one call.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use reqwest::Method;
+use serde_json::Value;
+use serenity::builder::{
+    CreateAllowedMentions, CreateCommand, CreateCommandOption, CreateInteractionResponseFollowup,
+    CreateMessage, EditInteractionResponse, EditMessage,
+};
+use serenity::model::application::{CommandOptionType, InteractionContext};
+use serenity::model::channel::{MessageFlags, MessageReference, MessageReferenceKind, Nonce};
+use serenity::model::id::{ChannelId, MessageId as SerenityMessageId};
+use zaki_channel::{
+    Capabilities, Channel, ChannelError, Dialect, MediaBody, Receipt, Retry, Support, TextLimit,
+    Unit,
+};
+use zaki_envelope::{
+    AccountName, Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
+    Part, ReplyHandle, Timestamp, plain_text,
+};
+
+use crate::Config;
+use crate::api::{Api, Failure, code, error};
+use crate::handle::{self, First, Live};
+use crate::inbound::{ATTACHMENT, COMMAND};
+
+/// How soon an interaction whose acknowledgement is still on its way may be answered.
+const SETTLE_MS: u64 = 250;
+
+/// One bot on Discord. Nothing it says can ping anybody, and links are not unfolded.
+///
+/// A message to a channel carries a nonce made from the delivery's key: the same delivery sent
+/// again within some minutes makes no second message. Answers to an interaction have no nonce;
+/// the first of them (an edit of "thinking…") may be repeated, those after it not.
+#[derive(Clone)]
+pub struct Discord {
+    account: AccountName,
+    config: Config,
+    api: Api,
+}
+
+impl Discord {
+    /// The bot configured as `account`. No call is made.
+    pub fn new(account: AccountName, config: Config) -> Result<Self, ChannelError> {
+        let api = Api::new(&config)?;
+        Ok(Self {
+            account,
+            config,
+            api,
+        })
+    }
+
+    /// Makes `/zaki` known to Discord, everywhere the application is installed. Safe to repeat;
+    /// it replaces the application's other global commands.
+    pub async fn register_commands(&self) -> Result<(), ChannelError> {
+        let failed = |failure: Failure| failure.into_error("registering commands");
+        let application = match &self.config.application_id {
+            Some(id) => id.clone(),
+            None => self.application().await.map_err(failed)?,
+        };
+        let words = CreateCommandOption::new(CommandOptionType::String, "message", "What to say")
+            .required(true);
+        let command = CreateCommand::new(COMMAND)
+            .description("Talk to your assistant")
+            .contexts(vec![InteractionContext::Guild, InteractionContext::BotDm])
+            .add_option(words);
+        let path = ["applications", &application, "commands"];
+        self.api
+            .send(Method::PUT, &path, &[command])
+            .await
+            .map(drop)
+            .map_err(failed)
+    }
+
+    async fn application(&self) -> Result<String, Failure> {
+        let me = self.api.call(Method::GET, &["applications", "@me"]).await?;
+        Ok(id_of(&me).unwrap_or_default().to_owned())
+    }
+
+    async fn post(
+        &self,
+        to: &Address,
+        parts: &[Part],
+        reply_to: Option<&MessageId>,
+        key: DeliveryId,
+    ) -> Result<Receipt, ChannelError> {
+        let text = text(parts)?;
+        if let Some(live) = live(to.handle.as_ref()) {
+            match self.answer_with(&live, &text).await {
+                Ok(message) => return Ok(receipt(&message)),
+                Err(failure) if is_unknown(&failure) && live.is_settling => {
+                    let what = "the interaction is not acknowledged yet";
+                    return Err(error(what, Retry::AfterMs(SETTLE_MS)));
+                }
+                Err(failure) if is_gone(&failure) => {}
+                Err(failure) => return Err(failure.into_error("answering an interaction")),
+            }
+        }
+        let channel = to.conversation.id.as_str();
+        let mut message = CreateMessage::new()
+            .content(text)
+            .allowed_mentions(nobody())
+            .flags(MessageFlags::SUPPRESS_EMBEDS)
+            .nonce(Nonce::String(nonce(key)))
+            .enforce_nonce(true);
+        if let Some(id) = reply_to {
+            message = message.reference_message(reference(channel, id)?);
+        }
+        let path = ["channels", channel, "messages"];
+        let sent = self.api.send(Method::POST, &path, &message).await;
+        Ok(receipt(
+            &sent.map_err(|failure| failure.into_error("posting"))?,
+        ))
+    }
+
+    /// By the interaction's token: in place of "thinking…", or as one more message.
+    async fn answer_with(&self, live: &Live<'_>, text: &str) -> Result<Value, Failure> {
+        let Live {
+            application,
+            token,
+            first,
+            ..
+        } = *live;
+        let flags = MessageFlags::SUPPRESS_EMBEDS;
+        match first {
+            First::FillsIn => {
+                let body = EditInteractionResponse::new()
+                    .content(text)
+                    .allowed_mentions(nobody())
+                    .flags(flags);
+                let path = ["webhooks", application, token, "messages", "@original"];
+                self.api
+                    .send_by_token(Method::PATCH, &path, Some(&body))
+                    .await
+            }
+            First::Follows => {
+                let body = CreateInteractionResponseFollowup::new()
+                    .content(text)
+                    .allowed_mentions(nobody())
+                    .flags(flags);
+                let path = ["webhooks", application, token];
+                self.api
+                    .send_by_token(Method::POST, &path, Some(&body))
+                    .await
+            }
+        }
+    }
+
+    /// By the interaction's token while it lives, since the bot may not see the channel.
+    async fn edit(
+        &self,
+        to: &Address,
+        target: &MessageId,
+        parts: &[Part],
+    ) -> Result<Receipt, ChannelError> {
+        let body = EditMessage::new()
+            .content(text(parts)?)
+            .allowed_mentions(nobody())
+            .flags(MessageFlags::SUPPRESS_EMBEDS);
+        let receipt = Receipt {
+            message: Some(target.clone()),
+        };
+        if let Some(Live {
+            application, token, ..
+        }) = live(to.handle.as_ref())
+        {
+            let path = ["webhooks", application, token, "messages", target.as_str()];
+            match self
+                .api
+                .send_by_token(Method::PATCH, &path, Some(&body))
+                .await
+            {
+                Ok(_) => return Ok(receipt),
+                Err(failure) if is_gone(&failure) => {}
+                Err(failure) => return Err(failure.into_error("editing an answer")),
+            }
+        }
+        let path = message_path(to, target);
+        let answer = self.api.send(Method::PATCH, &path, &body).await;
+        answer
+            .map(|_| receipt)
+            .map_err(|failure| failure.into_error("editing"))
+    }
+
+    async fn retract(&self, to: &Address, target: &MessageId) -> Result<(), ChannelError> {
+        match self
+            .api
+            .call(Method::DELETE, &message_path(to, target))
+            .await
+        {
+            Err(failure) if failure.is(&[code::UNKNOWN_MESSAGE]) => Ok(()),
+            answer => answer
+                .map(drop)
+                .map_err(|failure| failure.into_error("deleting")),
+        }
+    }
+
+    async fn react(
+        &self,
+        to: &Address,
+        target: &MessageId,
+        emoji: Option<&String>,
+    ) -> Result<(), ChannelError> {
+        let (method, emojis) = match emoji {
+            Some(emoji) => (Method::PUT, vec![emoji.clone()]),
+            None => (Method::DELETE, self.own_reactions(to, target).await?),
+        };
+        for emoji in emojis {
+            let mut path = message_path(to, target).to_vec();
+            path.extend(["reactions", &emoji, "@me"]);
+            let answer = self.api.call(method.clone(), &path).await;
+            answer.map_err(|failure| failure.into_error("reacting"))?;
+        }
+        Ok(())
+    }
+
+    /// Discord takes back one emoji at a time, and by name.
+    async fn own_reactions(
+        &self,
+        to: &Address,
+        target: &MessageId,
+    ) -> Result<Vec<String>, ChannelError> {
+        let message = self.api.call(Method::GET, &message_path(to, target)).await;
+        let message = message.map_err(|failure| failure.into_error("reading a message"))?;
+        let reactions = message.get("reactions").and_then(Value::as_array);
+        let own = reactions
+            .into_iter()
+            .flatten()
+            .filter(|it| it.get("me") == Some(&true.into()));
+        Ok(own.filter_map(|it| emoji_name(it.get("emoji")?)).collect())
+    }
+
+    async fn typing(&self, to: &Address) -> Result<(), ChannelError> {
+        let path = ["channels", to.conversation.id.as_str(), "typing"];
+        let answer = self.api.call(Method::POST, &path).await;
+        answer
+            .map(drop)
+            .map_err(|failure| failure.into_error("typing"))
+    }
+
+    /// Ends "thinking…": with a note, or without a trace. A button needs no more than it got.
+    async fn answer(&self, to: &Address, text: Option<&String>) -> Result<(), ChannelError> {
+        let Some(live) = live(to.handle.as_ref()) else {
+            return Ok(());
+        };
+        let answer = match (text, live.first) {
+            (Some(text), _) => self.answer_with(&live, text).await,
+            (None, First::Follows) => return Ok(()),
+            (None, First::FillsIn) => {
+                let path = [
+                    "webhooks",
+                    live.application,
+                    live.token,
+                    "messages",
+                    "@original",
+                ];
+                self.api
+                    .send_by_token(Method::DELETE, &path, None::<&()>)
+                    .await
+            }
+        };
+        match answer {
+            Err(failure) if is_gone(&failure) && !live.is_settling => Ok(()),
+            answer => answer
+                .map(drop)
+                .map_err(|failure| failure.into_error("answering")),
+        }
+    }
+}
+
+#[async_trait]
+impl Channel for Discord {
+    fn kind(&self) -> ChannelKind {
+        ChannelKind::Discord
+    }
+
+    fn capabilities(&self, _conversation: ConversationKind) -> Capabilities {
+        Capabilities {
+            text: TextLimit {
+                max: 2000,
+                unit: Unit::CodePoints,
+            },
+            dialect: Dialect::Discord,
+            edit: Support::Full,
+            retract: Support::Full,
+            react: Support::Full,
+            reply: Support::Full,
+            typing: Support::Full,
+            media: Support::Fallback,
+        }
+    }
+
+    async fn send(
+        &self,
+        to: &Address,
+        outbound: &Outbound,
+        key: DeliveryId,
+    ) -> Result<Receipt, ChannelError> {
+        debug_assert_eq!(to.account, self.account, "an address of this bot");
+        match outbound {
+            Outbound::Post { parts, reply_to } => {
+                return self.post(to, parts, reply_to.as_ref(), key).await;
+            }
+            Outbound::Edit { target, parts } => return self.edit(to, target, parts).await,
+            Outbound::Retract { target } => self.retract(to, target).await?,
+            Outbound::React { target, emoji } => self.react(to, target, emoji.as_ref()).await?,
+            Outbound::Presence { .. } => self.typing(to).await?,
+            Outbound::Answer { text } => self.answer(to, text.as_ref()).await?,
+        }
+        Ok(Receipt::default())
+    }
+
+    /// A file's URL goes stale within a day, so it is asked for anew.
+    async fn fetch(&self, media: &MediaRef) -> Result<MediaBody, ChannelError> {
+        let gone = || error("the file cannot be had", Retry::Never);
+        let mut ids = media.as_str().split('/');
+        let (Some(ATTACHMENT), Some(channel), Some(message), Some(id)) =
+            (ids.next(), ids.next(), ids.next(), ids.next())
+        else {
+            return Err(gone());
+        };
+        let message = self
+            .api
+            .call(Method::GET, &["channels", channel, "messages", message])
+            .await;
+        let message = message.map_err(|failure| failure.into_error("reading a message"))?;
+        let files = message.get("attachments").and_then(Value::as_array);
+        let file = files
+            .into_iter()
+            .flatten()
+            .find(|file| id_of(file) == Some(id));
+        let url = file.and_then(|file| file.get("url")?.as_str());
+        self.api.download(url.ok_or_else(gone)?).await
+    }
+}
+
+/// The token is expired, void, or what it pointed at is deleted: nothing was done with it.
+fn is_gone(failure: &Failure) -> bool {
+    is_unknown(failure) || failure.is(&[code::UNKNOWN_MESSAGE, code::INVALID_WEBHOOK_TOKEN])
+}
+
+/// Discord does not know the interaction (any more, or yet).
+fn is_unknown(failure: &Failure) -> bool {
+    failure.is(&[code::UNKNOWN_WEBHOOK, code::UNKNOWN_INTERACTION])
+}
+
+fn live(handle: Option<&ReplyHandle>) -> Option<Live<'_>> {
+    handle::live(handle?, now())
+}
+
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// No ping, whatever the text says.
+fn nobody() -> CreateAllowedMentions {
+    CreateAllowedMentions::new()
+}
+
+/// At most 25 characters: the ULID without its first, which is 0 until the year 3084.
+fn nonce(key: DeliveryId) -> String {
+    key.to_string().split_off(1)
+}
+
+fn reference(channel: &str, message: &MessageId) -> Result<MessageReference, ChannelError> {
+    let none = || error("a reply to what is no message of Discord's", Retry::Never);
+    // serenity panics over an id that is 0.
+    let number = |id: &str| id.parse().ok().filter(|id| *id != 0).ok_or_else(none);
+    let (channel, message) = (number(channel)?, number(message.as_str())?);
+    Ok(
+        MessageReference::new(MessageReferenceKind::Default, ChannelId::new(channel))
+            .message_id(SerenityMessageId::new(message))
+            .fail_if_not_exists(false),
+    )
+}
+
+fn message_path<'a>(to: &'a Address, target: &'a MessageId) -> [&'a str; 4] {
+    [
+        "channels",
+        to.conversation.id.as_str(),
+        "messages",
+        target.as_str(),
+    ]
+}
+
+/// All the words; `fit` has put everything else into words.
+fn text(parts: &[Part]) -> Result<String, ChannelError> {
+    let text = plain_text(parts);
+    if parts.iter().any(|part| matches!(part, Part::Media { .. })) {
+        return Err(error("media cannot be sent yet", Retry::Never));
+    }
+    if text.is_empty() {
+        return Err(error("a message without text", Retry::Never));
+    }
+    Ok(text)
+}
+
+fn receipt(message: &Value) -> Receipt {
+    Receipt {
+        message: id_of(message).map(MessageId::new),
+    }
+}
+
+fn id_of(object: &Value) -> Option<&str> {
+    object.get("id")?.as_str()
+}
+
+/// As reactions are named in paths: the emoji itself, or `name:id`.
+fn emoji_name(emoji: &Value) -> Option<String> {
+    let name = emoji.get("name")?.as_str()?;
+    Some(id_of(emoji).map_or_else(|| name.to_owned(), |id| format!("{name}:{id}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonces_tell_deliveries_apart_within_25_characters() {
+        let at = Timestamp::from_ms(1_795_228_321_344);
+        let [one, two] = [1, 2].map(|random| DeliveryId::from_parts(at, random));
+        assert_eq!(nonce(one), nonce(one));
+        assert_ne!(nonce(one), nonce(two));
+        assert_eq!(nonce(one).len(), 25);
+        assert!(one.to_string().starts_with('0'));
+    }
+
+    #[test]
+    fn payloads_ping_nobody_and_unfold_nothing() {
+        let message = CreateMessage::new()
+            .content("@everyone")
+            .allowed_mentions(nobody())
+            .flags(MessageFlags::SUPPRESS_EMBEDS);
+        let json = serde_json::to_value(message).unwrap();
+        assert_eq!(json["allowed_mentions"]["parse"], serde_json::json!([]));
+        assert_eq!(json["flags"], 4);
+    }
+
+    #[test]
+    fn a_reply_to_nothing_is_an_error_and_no_panic() {
+        for (channel, message) in [("0", "1"), ("1", "0"), ("x", "1"), ("1", "")] {
+            assert!(reference(channel, &MessageId::new(message)).is_err());
+        }
+    }
+}
