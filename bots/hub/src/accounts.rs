@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use futures::future::BoxFuture;
+use reqwest::Client;
 use tokio_util::sync::CancellationToken;
 use zaki_channel::{Channel, ChannelError, Retry, Source, Webhook};
 use zaki_envelope::{AccountName, ChannelKind};
@@ -93,13 +94,11 @@ pub(crate) fn build(config: &Config, channel: ChannelKind, name: &AccountName) -
             config.telegram.get(name).context(missing)?,
             webhook_url,
         ),
-        ChannelKind::Discord => discord(
-            name,
-            config.discord.get(name).context(missing)?,
-            webhook_url,
-        ),
-        ChannelKind::WhatsApp => whatsapp(name, config.whatsapp.get(name).context(missing)?),
-        ChannelKind::Slack => slack(name, config.slack.get(name).context(missing)?),
+        ChannelKind::Discord => discord(name, config.discord.get(name).context(missing)?),
+        ChannelKind::WhatsApp => {
+            whatsapp(name, config.whatsapp.get(name).context(missing)?, http_client()?)
+        }
+        ChannelKind::Slack => slack(name, config.slack.get(name).context(missing)?, http_client()?),
     }
 }
 
@@ -131,6 +130,48 @@ fn telegram(
         }
     }
     Ok(account)
+}
+
+/// Messages always come over the gateway; commands over HTTP once the portal knows the webhook, for
+/// which the public key is needed.
+fn discord(name: &AccountName, config: &zaki_discord::Config) -> Result<Account> {
+    config.validate()?;
+    let bot = zaki_discord::Discord::new(name.clone(), config.clone())?;
+    let mut account = Account::new(ChannelKind::Discord, name, bot.clone());
+    account.source = Some(Arc::new(zaki_discord::Gateway::new(name.clone(), config.clone())?));
+    if config.public_key.is_some() {
+        account.webhook = Some(Box::new(zaki_discord::Hook::new(name.clone(), config.clone())));
+    }
+    account.errands.push(Arc::new(move || {
+        let bot = bot.clone();
+        Box::pin(async move { bot.register_commands().await })
+    }));
+    Ok(account)
+}
+
+fn whatsapp(name: &AccountName, config: &zaki_whatsapp::Config, http: Client) -> Result<Account> {
+    config.validate()?;
+    let sender = zaki_whatsapp::WhatsApp::new(name.clone(), config, http);
+    let mut account = Account::new(ChannelKind::WhatsApp, name, sender);
+    account.webhook = Some(Box::new(zaki_whatsapp::Hook::new(name.clone(), config.clone())));
+    Ok(account)
+}
+
+fn slack(name: &AccountName, config: &zaki_slack::Config, http: Client) -> Result<Account> {
+    config.validate()?;
+    let sender = zaki_slack::Slack::new(name.clone(), config, http);
+    let mut account = Account::new(ChannelKind::Slack, name, sender);
+    account.webhook = Some(Box::new(zaki_slack::Hook::new(name.clone(), config.clone())));
+    Ok(account)
+}
+
+/// For platforms that are plain HTTP. Bounded: a platform that hangs must not hold a lane forever.
+fn http_client() -> Result<Client> {
+    let client = Client::builder()
+        .connect_timeout(Duration::from_secs(10))
+        .timeout(Duration::from_secs(60))
+        .user_agent(concat!("zaki/", env!("CARGO_PKG_VERSION")));
+    client.build().context("the HTTP client cannot be set up")
 }
 
 /// Runs an errand until it works, is refused for good, or the hub stops.

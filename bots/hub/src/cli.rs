@@ -4,7 +4,6 @@
 mod doctor;
 mod inspect;
 mod list;
-pub(crate) mod progress;
 pub(crate) mod up;
 mod users;
 

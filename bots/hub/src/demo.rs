@@ -7,7 +7,11 @@ mod once;
 mod watch;
 mod world;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -15,7 +19,7 @@ use toml::{Table, Value, toml};
 use zaki_edge_native::install;
 
 use crate::{
-    cli::{progress, up},
+    cli::up,
     clock,
     config::{self, Config},
     serve::{self, Server},
@@ -38,6 +42,9 @@ pub(crate) struct Demo {
     /// How many people, each with an account on every channel and a sandbox of their own.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     people: u8,
+    /// How much the hub logs, on standard error.
+    #[arg(long, value_name = "LEVEL", default_value = "error")]
+    log: String,
     /// Answer from an echo inside the edge instead of OpenClaw: for measuring the hub alone.
     #[arg(long, hide = true)]
     echo: bool,
@@ -45,7 +52,7 @@ pub(crate) struct Demo {
 
 impl Demo {
     pub(crate) async fn run(self) -> Result<ExitCode> {
-        up::log_to_stderr(config::LogFormat::Text, "warn")?;
+        up::log_to_stderr(config::LogFormat::Text, &self.log)?;
         let scratch = tempfile::Builder::new().prefix("zaki-demo-").tempdir()?;
         let data = self
             .data
@@ -57,7 +64,7 @@ impl Demo {
         let config = self.config(&world, &std::path::absolute(data)?)?;
         say(&format!("data directory   {}", config.data_dir().display()));
         if !self.echo {
-            install::ensure_runtime(&config.runtime_dir(), &progress::Steps).await?;
+            install::ensure_runtime(&config.runtime_dir(), &install::Terminal::new()).await?;
         }
         let server = serve::start(&config).await?;
         let outcome = tokio::select! {
@@ -82,13 +89,11 @@ impl Demo {
     fn config(&self, world: &World, data: &std::path::Path) -> Result<Config> {
         let text = |path: PathBuf| Value::String(path.display().to_string());
         let mut table = world.accounts()?;
-        let mut hub = toml! { listen = "127.0.0.1:0" };
+        let listen = free_address()?;
+        let mut hub = Table::new();
+        hub.insert("listen".into(), Value::String(listen.to_string()));
+        hub.insert("public_url".into(), Value::String(format!("http://{listen}")));
         hub.insert("data_dir".into(), text(data.to_owned()));
-        // The simulators call whatever address they are told; this only switches webhooks on.
-        hub.insert(
-            "public_url".into(),
-            Value::String("http://127.0.0.1".into()),
-        );
         let mut sandbox = Table::new();
         sandbox.insert("runtime_dir".into(), text(shared_runtime_dir()));
         sandbox.insert(
@@ -132,6 +137,12 @@ impl Demo {
         }
         Ok(())
     }
+}
+
+/// A port that is free now: the platforms must be told the address before the hub listens on it.
+fn free_address() -> Result<SocketAddr> {
+    let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on 127.0.0.1")?;
+    Ok(probe.local_addr()?)
 }
 
 /// Node and OpenClaw are large and the same for every demo: they stay in the user's cache.

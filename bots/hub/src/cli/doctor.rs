@@ -138,7 +138,8 @@ fn edge(config: &Config) -> Vec<Finding> {
 
 fn runtime(config: &Config) -> Finding {
     let dir = config.runtime_dir();
-    if zaki_edge_native::install::is_installed(&dir) {
+    let paths = zaki_edge_native::RuntimePaths::in_dir(&dir);
+    if paths.node.is_file() && paths.openclaw.join("openclaw.mjs").is_file() {
         return finding(
             Verdict::Ok,
             "openclaw",

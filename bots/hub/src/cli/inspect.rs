@@ -40,7 +40,7 @@ impl Inspect {
             ChannelKind::Telegram => Box::new(zaki_telegram::Reader::inspect()),
             ChannelKind::Discord => Box::new(zaki_discord::Reader::inspect()),
             ChannelKind::WhatsApp => Box::new(zaki_whatsapp::Reader::inspect()),
-            ChannelKind::Slack => Box::new(zaki_slack::Reader::inspect()),
+            ChannelKind::Slack => Box::new(zaki_slack::Reader::inspect()?),
         };
         let parsed = reader.parse(Verified::trusted("", &bytes), clock::now())?;
         let mut out = std::io::stdout().lock();

@@ -16,7 +16,7 @@ use crate::{
 pub(crate) async fn run(config: Config) -> Result<ExitCode> {
     log_to_stderr(config.log.format, &config.log.level)?;
     if config.edge.url.is_none() && config.sandbox.runtime == SandboxRuntime::Process {
-        install::ensure_runtime(&config.runtime_dir(), &super::progress::Steps).await?;
+        install::ensure_runtime(&config.runtime_dir(), &install::Terminal::new()).await?;
     }
     let server = serve::start(&config).await?;
     tracing::info!(address = %server.address, accounts = server.hub.accounts.iter().count(), "zaki is up");
@@ -73,7 +73,7 @@ pub(crate) enum Runtime {
 impl Runtime {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let Self::Install { dir } = self;
-        let paths = install::ensure_runtime(&dir, &super::progress::Steps).await?;
+        let paths = install::ensure_runtime(&dir, &install::Terminal::new()).await?;
         println!("{}", paths.node.display());
         Ok(ExitCode::SUCCESS)
     }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use toml::Table;
 use zaki_envelope::{ChannelKind, Sender, SenderId, SenderScope};
 use zaki_simulators::{
-    Log, Sent, Simulator,
+    Call, Log, Sent, Simulator,
     discord::{self, Discord},
     graph::{self, Graph},
     slack::{self, Slack},
@@ -44,11 +44,12 @@ impl World {
             "telegram": { ACCOUNT: {
                 "token": self.telegram.token(),
                 "api_base": self.telegram.url(),
+                "receive": "webhook",
                 "webhook_secret": TELEGRAM_SECRET,
             }},
             "discord": { ACCOUNT: {
                 "token": self.discord.token(),
-                "api_base": self.discord.url(),
+                "api_base": format!("{}/api/v10", self.discord.url()),
                 "application_id": self.discord.config().application_id.to_string(),
                 "public_key": self.discord.public_key(),
             }},
@@ -68,7 +69,8 @@ impl World {
         Ok(Table::try_from(json)?)
     }
 
-    /// Does what a person does in each platform's console: tells it where the hub is.
+    /// Does what a person does in each platform's console: tells it where the hub is. Telegram has
+    /// no console; the hub registers there by itself.
     pub(super) async fn attach(&self, hub: &str) -> Result<()> {
         let url = |channel: ChannelKind| format!("{hub}/webhooks/{channel}/{ACCOUNT}");
         self.telegram

@@ -1,1 +1,0 @@
-//! Showing progress of long work: a bar on a terminal, plain lines everywhere else.
