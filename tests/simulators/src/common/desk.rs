@@ -102,29 +102,17 @@ impl Sent {
 #[derive(Clone, Debug)]
 pub struct Desk {
     url: String,
-    sent: Log<Sent>,
-    calls: Log<Call>,
-    attempts: Log<Attempt>,
-    faults: Faults,
+    records: Records,
     stop: CancellationToken,
     _stops_on_drop: Arc<DropGuard>,
 }
 
 impl Desk {
     pub(crate) fn new(url: String, records: Records, stop: CancellationToken) -> Self {
-        let Records {
-            sent,
-            calls,
-            attempts,
-            faults,
-        } = records;
         let guard = Arc::new(stop.clone().drop_guard());
         Self {
             url,
-            sent,
-            calls,
-            attempts,
-            faults,
+            records,
             stop,
             _stops_on_drop: guard,
         }
@@ -135,6 +123,7 @@ impl Desk {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Records {
     pub(crate) sent: Log<Sent>,
+    pub(crate) arrived: Log<String>,
     pub(crate) calls: Log<Call>,
     pub(crate) attempts: Log<Attempt>,
     pub(crate) faults: Faults,
@@ -158,22 +147,27 @@ pub trait Simulator {
 
     /// What accepted calls did.
     fn sent(&self) -> &Log<Sent> {
-        &self.desk().sent
+        &self.desk().records.sent
     }
 
-    /// Every call of the API, refused ones too.
+    /// The method of every call, when it comes: a long poll long before it is answered.
+    fn arrived(&self) -> &Log<String> {
+        &self.desk().records.arrived
+    }
+
+    /// Every call of the API when it was answered, refused ones too.
     fn calls(&self) -> &Log<Call> {
-        &self.desk().calls
+        &self.desk().records.calls
     }
 
     /// Every POST to the bot's webhook and what came back.
     fn attempts(&self) -> &Log<Attempt> {
-        &self.desk().attempts
+        &self.desk().records.attempts
     }
 
     /// The trouble still to come.
     fn faults(&self) -> &Faults {
-        &self.desk().faults
+        &self.desk().records.faults
     }
 
     /// Shorthand: the next `count` calls (of `method`, if given) go wrong.

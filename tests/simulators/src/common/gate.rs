@@ -30,7 +30,8 @@ pub(crate) struct Route {
 
 /// How one platform names its calls and words its refusals.
 pub(crate) trait Dialect: Send + Sync + 'static {
-    fn route(&self, parts: &Parts) -> Route;
+    /// `params` is what the call will be recorded with.
+    fn route(&self, parts: &Parts, params: &Value) -> Route;
     fn rate_limited(&self, after: Duration) -> Response;
     fn broken(&self, status: StatusCode) -> Response;
 }
@@ -51,14 +52,16 @@ pub(crate) async fn gate(State(gate): State<Gate>, request: Request, next: Next)
     let Ok(body) = to_bytes(body, MAX_REQUEST).await else {
         return gate.dialect.broken(StatusCode::PAYLOAD_TOO_LARGE);
     };
-    let route = gate.dialect.route(&parts);
+    let params = recorded(&parts, &body).await;
+    let route = gate.dialect.route(&parts, &params);
+    gate.records.arrived.push(route.method.clone());
     let mut call = Call {
         at: SystemTime::now(),
         method: route.method,
         verb: parts.method.to_string(),
         path: route.path,
         headers: parts.headers.clone(),
-        body: recorded(&parts, &body).await,
+        body: params,
         status: 0,
         answer: Value::Null,
     };

@@ -24,47 +24,70 @@ pub struct NotSeen {
 /// What happened, oldest first. Clones share the same record.
 #[derive(Debug)]
 pub struct Log<T> {
-    entries: Arc<Mutex<VecDeque<T>>>,
-    pushed: Arc<watch::Sender<u64>>,
+    kept: Arc<Mutex<Kept<T>>>,
+    pushed: Arc<watch::Sender<()>>,
+}
+
+#[derive(Debug)]
+struct Kept<T> {
+    entries: VecDeque<T>,
+    /// The number of the first entry: how many are no longer kept.
+    first: usize,
+}
+
+impl<T> Kept<T> {
+    /// The entries from number `from` on, and the number after the last.
+    fn since(&self, from: usize) -> (impl Iterator<Item = &T>, usize) {
+        let skipped = from.saturating_sub(self.first);
+        (
+            self.entries.iter().skip(skipped),
+            self.first + self.entries.len(),
+        )
+    }
 }
 
 impl<T> Clone for Log<T> {
     fn clone(&self) -> Self {
         Self {
-            entries: Arc::clone(&self.entries),
+            kept: Arc::clone(&self.kept),
             pushed: Arc::clone(&self.pushed),
         }
     }
 }
 
-impl<T: Clone> Default for Log<T> {
+impl<T> Default for Log<T> {
     fn default() -> Self {
+        let kept = Kept {
+            entries: VecDeque::new(),
+            first: 0,
+        };
         Self {
-            entries: Arc::default(),
-            pushed: Arc::new(watch::Sender::new(0)),
+            kept: Arc::new(Mutex::new(kept)),
+            pushed: Arc::new(watch::Sender::new(())),
         }
     }
 }
 
 impl<T: Clone> Log<T> {
     pub(crate) fn push(&self, entry: T) {
-        let mut entries = lock(&self.entries);
-        if entries.len() == CAPACITY {
-            entries.pop_front();
+        let mut kept = lock(&self.kept);
+        if kept.entries.len() == CAPACITY {
+            kept.entries.pop_front();
+            kept.first += 1;
         }
-        entries.push_back(entry);
-        drop(entries);
-        self.pushed.send_modify(|n| *n += 1);
+        kept.entries.push_back(entry);
+        drop(kept);
+        self.pushed.send_replace(());
     }
 
     /// Everything kept, oldest first.
     pub fn all(&self) -> Vec<T> {
-        lock(&self.entries).iter().cloned().collect()
+        self.matching(|_| true)
     }
 
     /// How many entries were ever pushed (also those no longer kept).
     pub fn len(&self) -> u64 {
-        *self.pushed.borrow()
+        lock(&self.kept).since(0).1 as u64
     }
 
     /// Nothing was ever pushed.
@@ -74,12 +97,13 @@ impl<T: Clone> Log<T> {
 
     /// The newest entry.
     pub fn last(&self) -> Option<T> {
-        lock(&self.entries).back().cloned()
+        lock(&self.kept).entries.back().cloned()
     }
 
     /// The entries that `wanted` accepts, oldest first.
     pub fn matching(&self, wanted: impl Fn(&T) -> bool) -> Vec<T> {
-        lock(&self.entries)
+        lock(&self.kept)
+            .entries
             .iter()
             .filter(|e| wanted(e))
             .cloned()
@@ -88,7 +112,9 @@ impl<T: Clone> Log<T> {
 
     /// Forget everything kept.
     pub fn clear(&self) {
-        lock(&self.entries).clear();
+        let mut kept = lock(&self.kept);
+        kept.first += kept.entries.len();
+        kept.entries.clear();
     }
 
     /// The first entry, past or to come, that `wanted` accepts.
@@ -112,24 +138,31 @@ impl<T: Clone> Log<T> {
         within: Duration,
     ) -> Result<Vec<T>, NotSeen> {
         let mut pushed = self.pushed.subscribe();
+        let mut found = Vec::new();
         let search = async {
+            let mut from = 0;
             loop {
-                pushed.borrow_and_update();
-                let mut found = self.matching(&wanted);
-                if found.len() >= count {
-                    found.truncate(count);
-                    return found;
+                {
+                    let kept = lock(&self.kept);
+                    let (entries, next) = kept.since(from);
+                    let missing = count - found.len();
+                    found.extend(entries.filter(|e| wanted(e)).take(missing).cloned());
+                    from = next;
+                }
+                if found.len() == count {
+                    return;
                 }
                 // The sender lives as long as self, so this only ever waits.
                 let _ = pushed.changed().await;
             }
         };
-        tokio::time::timeout(within, search)
-            .await
-            .map_err(|_| NotSeen {
+        match tokio::time::timeout(within, search).await {
+            Ok(()) => Ok(found),
+            Err(_) => Err(NotSeen {
                 waited: within,
-                seen: lock(&self.entries).len(),
-            })
+                seen: lock(&self.kept).entries.len(),
+            }),
+        }
     }
 }
 

@@ -40,7 +40,8 @@ impl Retry {
 pub struct Attempt {
     /// When it was made.
     pub at: SystemTime,
-    /// What was delivered: update id, event id, interaction id, wamid.
+    /// What was delivered: update id, event id, interaction id, wamid; several with a blank
+    /// between them.
     pub key: String,
     /// 1 for the first try.
     pub number: u32,
@@ -64,6 +65,11 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// It carried this update, event, interaction or message.
+    pub fn carried(&self, key: &str) -> bool {
+        self.key.split(' ').any(|k| k == key)
+    }
+
     /// The webhook took it (2xx).
     pub fn accepted(&self) -> bool {
         self.status.is_some_and(|s| (200..300).contains(&s))

@@ -26,7 +26,7 @@ use crate::common::{Dialect, Route, lock};
 pub(super) struct Rest;
 
 impl Dialect for Rest {
-    fn route(&self, parts: &Parts) -> Route {
+    fn route(&self, parts: &Parts, _params: &Value) -> Route {
         let path = parts.uri.path().to_owned();
         Route {
             method: name(&parts.method, &path).to_owned(),

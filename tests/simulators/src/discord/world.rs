@@ -50,6 +50,8 @@ pub(super) struct Asked {
 pub(super) struct World {
     pub(super) bot: User,
     pub(super) channels: BTreeMap<u64, Channel>,
+    /// Private channels by user.
+    directs: HashMap<u64, u64>,
     /// By `channel/message`.
     pub(super) messages: Made<Value>,
     /// Message ids by `channel/nonce`.
@@ -69,6 +71,7 @@ impl World {
         Self {
             bot,
             channels: BTreeMap::new(),
+            directs: HashMap::new(),
             messages: Made::default(),
             nonces: Made::default(),
             interactions: Made::default(),
@@ -86,16 +89,26 @@ impl World {
         (u64::try_from(millis).unwrap_or_default() << 22) | (self.next & 0x3f_ffff)
     }
 
-    /// The private channel with a user: the user's id, one higher.
+    /// The private channel with a user, always the same one.
     pub(super) fn direct(&mut self, user: &User) -> Channel {
-        let id = user.id + 1;
+        let known = self
+            .directs
+            .get(&user.id)
+            .and_then(|id| self.channels.get(id));
+        if let Some(channel) = known {
+            return channel.clone();
+        }
+        let id = self.snowflake();
+        let (with, name) = (Some(user.clone()), user.username.clone());
         let channel = Channel {
             id,
             guild: None,
-            with: Some(user.clone()),
-            name: user.username.clone(),
+            with,
+            name,
         };
-        self.channels.entry(id).or_insert(channel).clone()
+        self.directs.insert(user.id, id);
+        self.channels.insert(id, channel.clone());
+        channel
     }
 
     /// Returns what the gateway has to tell: a new guild, a new channel, or nothing.

@@ -120,14 +120,16 @@ impl Graph {
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
             url: url.clone(),
-            config,
+            config: config.clone(),
             poster: Poster::new(records.attempts.clone())?,
             records: records.clone(),
             stop: stop.clone(),
             world: Mutex::default(),
         });
         let gated = Gate {
-            dialect: Arc::new(routes::GraphApi),
+            dialect: Arc::new(routes::GraphApi {
+                phone_number_id: config.phone_number_id,
+            }),
             records: records.clone(),
         };
         let router = routes::router(Arc::clone(&shared)).layer(from_fn_with_state(gated, gate));

@@ -19,19 +19,20 @@ use super::{Shared, messages};
 use crate::common::{Dialect, Route, as_params, lock};
 
 /// Names and refusals of Graph.
-pub(super) struct GraphApi;
+pub(super) struct GraphApi {
+    pub(super) phone_number_id: String,
+}
 
 impl Dialect for GraphApi {
-    fn route(&self, parts: &Parts) -> Route {
+    fn route(&self, parts: &Parts, params: &Value) -> Route {
         let path = parts.uri.path().to_owned();
-        let method = if path.starts_with("/lookaside/") {
-            "download"
-        } else if path.ends_with("/messages") {
-            "messages"
-        } else if parts.method == Method::GET {
-            "media"
-        } else {
-            "other"
+        let method = match path.split('/').skip(1).collect::<Vec<_>>().as_slice() {
+            ["lookaside", _] => "download",
+            [_, _, "messages"] if params["status"] == "read" => "read",
+            [_, _, "messages"] => "messages",
+            [_, id] if *id == self.phone_number_id => "phone_number",
+            [_, _] if parts.method == Method::GET => "media",
+            _ => "other",
         };
         Route {
             method: method.to_owned(),

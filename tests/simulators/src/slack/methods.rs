@@ -30,7 +30,7 @@ impl IntoResponse for Refusal {
 pub(super) struct WebApi;
 
 impl Dialect for WebApi {
-    fn route(&self, parts: &Parts) -> Route {
+    fn route(&self, parts: &Parts, _params: &Value) -> Route {
         let path = parts.uri.path().to_owned();
         let method = match path.strip_prefix("/api/") {
             Some(method) => method.to_owned(),

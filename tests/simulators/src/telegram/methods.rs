@@ -64,7 +64,7 @@ pub(super) struct BotApi;
 
 impl Dialect for BotApi {
     /// `/bot<token>/sendMessage` is recorded as `/sendMessage`.
-    fn route(&self, parts: &Parts) -> Route {
+    fn route(&self, parts: &Parts, _params: &Value) -> Route {
         let path = parts.uri.path();
         let is_file = path.starts_with("/file/");
         let method = path.rsplit('/').next().unwrap_or_default();

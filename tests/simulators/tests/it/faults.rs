@@ -31,7 +31,7 @@ fn harmless(all: &Simulators, name: &str) -> (reqwest::RequestBuilder, &'static 
                 client
                     .get(format!("{url}/v23.0/{id}"))
                     .bearer_auth(all.whatsapp.token()),
-                "media",
+                "phone_number",
             )
         }
         _ => {

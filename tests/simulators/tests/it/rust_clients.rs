@@ -4,6 +4,7 @@
 use futures::StreamExt as _;
 use serde_json::Value;
 use teloxide::prelude::*;
+use teloxide::{ApiError, RequestError};
 use twilight_gateway::{ConfigBuilder, Intents, Message, Shard, ShardId};
 use zaki_simulators::discord::{self, Discord, How};
 use zaki_simulators::telegram::{self, Telegram};
@@ -27,7 +28,6 @@ async fn teloxide() {
         .unwrap();
     assert_eq!(edited.text(), Some("other"));
 
-    use teloxide::{ApiError, RequestError};
     let same = bot.edit_message_text(ChatId(7), sent.id, "other").await;
     assert!(
         matches!(same, Err(RequestError::Api(ApiError::MessageNotModified))),
