@@ -44,7 +44,10 @@ impl Provider {
 
     /// The `Authorization` of every call so far.
     pub fn keys(&self) -> Vec<String> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.keys
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -54,14 +57,26 @@ impl Drop for Provider {
     }
 }
 
-async fn complete(State(keys): State<Keys>, headers: HeaderMap, Json(ask): Json<Value>) -> Response {
-    let key = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    keys.lock().unwrap_or_else(PoisonError::into_inner).push(key.unwrap_or_default().to_owned());
+async fn complete(
+    State(keys): State<Keys>,
+    headers: HeaderMap,
+    Json(ask): Json<Value>,
+) -> Response {
+    let key = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    keys.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(key.unwrap_or_default().to_owned());
     if ask["stream"] != true {
         let message = json!({"role": "assistant", "content": ANSWER});
         return Json(completion("chat.completion", "message", &message)).into_response();
     }
-    let first = completion("chat.completion.chunk", "delta", &json!({"role": "assistant", "content": ANSWER}));
+    let first = completion(
+        "chat.completion.chunk",
+        "delta",
+        &json!({"role": "assistant", "content": ANSWER}),
+    );
     let mut last = completion("chat.completion.chunk", "delta", &json!({}));
     last["choices"][0]["finish_reason"] = json!("stop");
     let events = format!("data: {first}\n\ndata: {last}\n\ndata: [DONE]\n\n");
@@ -69,7 +84,11 @@ async fn complete(State(keys): State<Keys>, headers: HeaderMap, Json(ask): Json<
 }
 
 fn completion(object: &str, field: &str, content: &Value) -> Value {
-    let finish = if field == "message" { json!("stop") } else { Value::Null };
+    let finish = if field == "message" {
+        json!("stop")
+    } else {
+        Value::Null
+    };
     json!({
         "id": "chatcmpl-1", "object": object, "created": 1, "model": "stub",
         "choices": [{"index": 0, field: content, "finish_reason": finish}],
