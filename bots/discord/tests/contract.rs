@@ -1,8 +1,8 @@
 //! What every channel promises (the testkit), the known answers, and events written by us.
 #![allow(
     clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "tests may end by panicking"
+    clippy::needless_pass_by_value,
+    reason = "short to write, safe to fail"
 )]
 
 use std::path::PathBuf;

@@ -1,0 +1,72 @@
+//! An inbox in memory, which can refuse as a full disk would.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use zaki_channel::{Batch, Inbox, InboxError};
+use zaki_envelope::Inbound;
+
+/// What was accepted, and how often more is to be refused.
+pub(crate) struct Memory {
+    batches: watch::Sender<Vec<Batch>>,
+    cursor: Mutex<Option<String>>,
+    refusals: Mutex<u32>,
+}
+
+impl Memory {
+    pub(crate) fn new() -> Self {
+        Self {
+            batches: watch::Sender::new(Vec::new()),
+            cursor: Mutex::default(),
+            refusals: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn refuse(&self, times: u32) {
+        *self.refusals.lock().unwrap() = times;
+    }
+
+    pub(crate) fn stored_cursor(&self) -> Option<String> {
+        self.cursor.lock().unwrap().clone()
+    }
+
+    pub(crate) fn batches(&self) -> Vec<Batch> {
+        self.batches.borrow().clone()
+    }
+
+    /// The accepted messages, once there are `count` of them.
+    pub(crate) async fn messages(&self, count: usize) -> Vec<Inbound> {
+        let all = |batches: &Vec<Batch>| -> Vec<Inbound> {
+            let arrivals = batches.iter().flat_map(|batch| &batch.parsed.arrivals);
+            arrivals.map(|arrival| arrival.inbound.clone()).collect()
+        };
+        let mut seen = self.batches.subscribe();
+        let enough = seen.wait_for(|batches| all(batches).len() >= count);
+        let enough = tokio::time::timeout(Duration::from_secs(30), enough).await;
+        all(&enough.expect("the messages arrive").unwrap())
+    }
+}
+
+#[async_trait]
+impl Inbox for Memory {
+    async fn accept(&self, batch: Batch) -> Result<(), InboxError> {
+        {
+            let mut refusals = self.refusals.lock().unwrap();
+            if *refusals > 0 {
+                *refusals -= 1;
+                return Err(InboxError("no space left".into()));
+            }
+        }
+        if let Some(cursor) = &batch.cursor {
+            *self.cursor.lock().unwrap() = Some(cursor.clone());
+        }
+        self.batches.send_modify(|batches| batches.push(batch));
+        Ok(())
+    }
+
+    async fn cursor(&self) -> Result<Option<String>, InboxError> {
+        Ok(self.stored_cursor())
+    }
+}
