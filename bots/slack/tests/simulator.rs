@@ -36,7 +36,7 @@ fn account() -> AccountName {
 
 fn channel(base: &str, token: &str) -> Slack {
     let mut config = Config::new(token.into(), "secret".into());
-    config.api_base = base.to_owned();
+    base.clone_into(&mut config.api_base);
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     Slack::new(account(), &config, http)
 }

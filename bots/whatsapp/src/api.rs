@@ -1,0 +1,188 @@
+//! Calls of Graph, and what a failed one means.
+
+use std::time::Duration;
+
+use reqwest::{Client, RequestBuilder, Response, StatusCode, header::USER_AGENT};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use url::Url;
+use zaki_channel::{ChannelError, Retry};
+use zaki_envelope::ChannelKind;
+
+use crate::Config;
+
+/// Longest wait for an answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Before a call that never reached Graph is made again.
+const RECONNECT_MS: u64 = 1_000;
+/// Meta's media servers turn callers without a name away.
+const AGENT: &str = "zaki";
+
+/// One number's access to Graph.
+#[derive(Clone)]
+pub(crate) struct Api {
+    http: Client,
+    root: String,
+    phone_number_id: String,
+    token: SecretString,
+}
+
+impl Api {
+    pub(crate) fn new(config: &Config, http: Client) -> Self {
+        let base = config.api_base.trim_end_matches('/');
+        Self {
+            http,
+            root: format!("{base}/{}", config.api_version),
+            phone_number_id: config.phone_number_id.clone(),
+            token: config.token.clone(),
+        }
+    }
+
+    /// Posts to `/{phone_number_id}/messages`.
+    pub(crate) async fn messages(&self, body: &Value) -> Result<Value, ChannelError> {
+        let url = format!("{}/{}/messages", self.root, self.phone_number_id);
+        let request = self.http.post(url).json(body);
+        let response = self.call("messages", request).await?;
+        let answer = response.bytes().await;
+        let answer = answer.map_err(|cause| lost("messages", cause))?;
+        serde_json::from_slice(&answer)
+            .map_err(|_| error("messages", Retry::Unknown, "the answer is not JSON"))
+    }
+
+    /// The present URL of a medium, good for five minutes.
+    pub(crate) async fn media_url(&self, id: &str) -> Result<Url, ChannelError> {
+        let response = self
+            .call("media", self.http.get(format!("{}/{id}", self.root)))
+            .await?;
+        let answer = response.bytes().await;
+        let answer = answer.map_err(|cause| lost("media", cause))?;
+        let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+        let url = answer
+            .get("url")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let url = Url::parse(url).ok().filter(|url| self.is_trusted(url));
+        url.ok_or_else(|| error("media", Retry::Never, "no URL of Meta's"))
+    }
+
+    /// Opens a medium.
+    pub(crate) async fn download(&self, url: Url) -> Result<Response, ChannelError> {
+        self.call("download", self.http.get(url)).await
+    }
+
+    /// Whether a URL leads to Meta, or to the configured server: no other is shown the token.
+    fn is_trusted(&self, url: &Url) -> bool {
+        let same = |root: Url| root.origin() == url.origin();
+        let host = url.host_str().unwrap_or_default();
+        let metas = ["fbsbx.com", "facebook.com", "fbcdn.net", "whatsapp.net"];
+        let is_metas = metas.iter().any(|meta| {
+            let sub = host.strip_suffix(meta);
+            sub.is_some_and(|sub| sub.is_empty() || sub.ends_with('.'))
+        });
+        (url.scheme() == "https" && is_metas) || Url::parse(&self.root).is_ok_and(same)
+    }
+
+    async fn call(&self, what: &str, request: RequestBuilder) -> Result<Response, ChannelError> {
+        let request = request
+            .bearer_auth(self.token.expose_secret())
+            .header(USER_AGENT, AGENT)
+            .timeout(TIMEOUT);
+        let response = request.send().await.map_err(|cause| lost(what, cause))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        // Meta says to go by the code; without one, the status is all there is.
+        let answer = response.bytes().await.unwrap_or_default();
+        let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+        let code = answer.pointer("/error/code").and_then(Value::as_i64);
+        let why = match code {
+            Some(code) => format!("error {code}, status {}", status.as_u16()),
+            None => format!("status {}", status.as_u16()),
+        };
+        Err(error(what, refusal(code, status), &why))
+    }
+}
+
+/// A call without an answer: harmless where no connection came about, else of unknown effect.
+fn lost(what: &str, cause: reqwest::Error) -> ChannelError {
+    let retry = if cause.is_builder() {
+        Retry::Never
+    } else if cause.is_connect() {
+        Retry::AfterMs(RECONNECT_MS)
+    } else {
+        Retry::Unknown
+    };
+    error(what, retry, "no answer").caused_by(cause.without_url())
+}
+
+/// What a refusal means
+/// (<https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes>).
+fn refusal(code: Option<i64>, status: StatusCode) -> Retry {
+    match code {
+        // Throughput: 80 messages a second.
+        Some(130_429) => Retry::AfterMs(2_000),
+        // One person: one message in 6 s.
+        Some(131_056) => Retry::AfterMs(6_000),
+        // The app's, the account's, the number's limit.
+        Some(4 | 80_007 | 131_048) => Retry::AfterMs(60_000),
+        // The number is being moved or registered.
+        Some(133_004) => Retry::AfterMs(30_000),
+        _ if status == StatusCode::TOO_MANY_REQUESTS => Retry::AfterMs(60_000),
+        _ if status == StatusCode::REQUEST_TIMEOUT => Retry::Unknown,
+        // API unknown, API service, something went wrong, service unavailable.
+        Some(1 | 2 | 131_000 | 131_016) => Retry::Unknown,
+        _ if status.is_server_error() => Retry::Unknown,
+        // Among them 131047 (24 h have passed), 190 (the token), 100 (a parameter).
+        _ => Retry::Never,
+    }
+}
+
+pub(crate) fn error(what: &str, retry: Retry, why: &str) -> ChannelError {
+    ChannelError::new(ChannelKind::WhatsApp, retry, format!("{what}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_decides_and_not_the_status() {
+        let bad = StatusCode::BAD_REQUEST;
+        for (code, status, retry) in [
+            (Some(130_429), bad, Retry::AfterMs(2_000)),
+            (Some(131_056), bad, Retry::AfterMs(6_000)),
+            (Some(80_007), bad, Retry::AfterMs(60_000)),
+            (Some(131_047), bad, Retry::Never),
+            (Some(190), StatusCode::UNAUTHORIZED, Retry::Never),
+            (Some(2), StatusCode::SERVICE_UNAVAILABLE, Retry::Unknown),
+            (Some(131_000), bad, Retry::Unknown),
+            (None, StatusCode::BAD_GATEWAY, Retry::Unknown),
+            (None, StatusCode::TOO_MANY_REQUESTS, Retry::AfterMs(60_000)),
+            (None, StatusCode::NOT_FOUND, Retry::Never),
+        ] {
+            assert_eq!(refusal(code, status), retry, "{code:?} {status}");
+        }
+    }
+
+    #[test]
+    fn the_token_is_shown_to_meta_and_the_configured_server_alone() {
+        let mut config = Config::new("t".into(), "1", "s".into(), "v".into());
+        config.api_base = "http://127.0.0.1:4000/".to_owned();
+        let api = Api::new(&config, Client::new());
+        let trusted = |url: &str| api.is_trusted(&Url::parse(url).unwrap());
+        assert!(trusted(
+            "https://lookaside.fbsbx.com/whatsapp_business/attachments/?mid=1"
+        ));
+        assert!(trusted("http://127.0.0.1:4000/lookaside/1"));
+        for url in [
+            "http://lookaside.fbsbx.com/x",
+            "https://evilfbsbx.com/x",
+            "https://fbsbx.com.evil.org/x",
+            "https://fbsbx.com@evil.org/x",
+            "http://127.0.0.1:4001/x",
+        ] {
+            assert!(!trusted(url), "{url}");
+        }
+    }
+}

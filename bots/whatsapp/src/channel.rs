@@ -1,0 +1,165 @@
+//! The sending half: every [`Outbound`] as one call of Graph.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt};
+use reqwest::Client;
+use serde_json::{Value, json};
+use zaki_channel::{
+    Capabilities, Channel, ChannelError, Dialect, MediaBody, Receipt, Retry, Support, TextLimit,
+    Unit,
+};
+use zaki_envelope::{
+    AccountName, Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
+    plain_text,
+};
+
+use crate::Config;
+use crate::api::{Api, error};
+use crate::ids::is_business_scoped;
+
+/// One business number on WhatsApp. Text is taken as [`Dialect::WhatsApp`], as `fit` renders it.
+///
+/// Graph has no idempotency key. The delivery's id travels as `biz_opaque_callback_data` and comes
+/// back in every status of the message, which tells whether a lost answer was a success.
+#[derive(Clone)]
+pub struct WhatsApp {
+    account: AccountName,
+    api: Api,
+}
+
+impl WhatsApp {
+    /// The number configured as `account`, calling through `http`.
+    pub fn new(account: AccountName, config: &Config, http: Client) -> Self {
+        Self {
+            account,
+            api: Api::new(config, http),
+        }
+    }
+
+    async fn post(&self, to: &Address, content: Value) -> Result<Receipt, ChannelError> {
+        let mut body = content;
+        address(to, &mut body);
+        let answer = self.api.messages(&body).await?;
+        let id = answer.pointer("/messages/0/id").and_then(Value::as_str);
+        Ok(Receipt {
+            message: id.map(MessageId::new),
+        })
+    }
+}
+
+/// Writes whom a message is for. A business-scoped id goes into `recipient`: in `to` it would be
+/// taken for a phone number, accepted and never delivered
+/// (<https://developers.facebook.com/documentation/business-messaging/whatsapp/business-scoped-user-ids>).
+fn address(to: &Address, body: &mut Value) {
+    let id = to.conversation.id.as_str();
+    let (kind, field) = match to.conversation.kind {
+        ConversationKind::Direct if is_business_scoped(id) => ("individual", "recipient"),
+        ConversationKind::Direct => ("individual", "to"),
+        ConversationKind::Group | ConversationKind::Channel => ("group", "to"),
+    };
+    body["messaging_product"] = json!("whatsapp");
+    body["recipient_type"] = json!(kind);
+    body[field] = json!(id);
+}
+
+#[async_trait]
+impl Channel for WhatsApp {
+    fn kind(&self) -> ChannelKind {
+        ChannelKind::WhatsApp
+    }
+
+    fn capabilities(&self, conversation: ConversationKind) -> Capabilities {
+        let direct = conversation == ConversationKind::Direct;
+        Capabilities {
+            text: TextLimit {
+                max: 4_096,
+                unit: Unit::Utf16,
+            },
+            dialect: Dialect::WhatsApp,
+            edit: Support::Fallback,
+            retract: Support::Dropped,
+            react: Support::Full,
+            reply: Support::Full,
+            typing: if direct {
+                Support::Full
+            } else {
+                Support::Dropped
+            },
+            media: Support::Fallback,
+        }
+    }
+
+    async fn send(
+        &self,
+        to: &Address,
+        outbound: &Outbound,
+        key: DeliveryId,
+    ) -> Result<Receipt, ChannelError> {
+        match outbound {
+            Outbound::Post { parts, reply_to } => {
+                let mut body = json!({
+                    "type": "text",
+                    "text": {"body": plain_text(parts), "preview_url": false},
+                    "biz_opaque_callback_data": key,
+                });
+                if let Some(message) = reply_to {
+                    body["context"] = json!({"message_id": message});
+                }
+                self.post(to, body).await
+            }
+            Outbound::React { target, emoji } => {
+                let emoji = emoji.as_deref().unwrap_or_default();
+                let reaction = json!({"message_id": target, "emoji": emoji});
+                let body = json!({
+                    "type": "reaction",
+                    "reaction": reaction,
+                    "biz_opaque_callback_data": key,
+                });
+                self.post(to, body).await.map(|_| Receipt::default())
+            }
+            Outbound::Presence {
+                about: Some(message),
+                ..
+            } => {
+                let body = json!({
+                    "messaging_product": "whatsapp",
+                    "status": "read",
+                    "message_id": message,
+                    "typing_indicator": {"type": "text"},
+                });
+                self.api.messages(&body).await.map(|_| Receipt::default())
+            }
+            // Nothing to show it by; and a press needs no answer here.
+            Outbound::Presence { about: None, .. } | Outbound::Answer { .. } => {
+                Ok(Receipt::default())
+            }
+            Outbound::Edit { .. } | Outbound::Retract { .. } => {
+                let why = "WhatsApp changes no message once it is sent";
+                Err(error("messages", Retry::Never, why))
+            }
+        }
+    }
+
+    async fn fetch(&self, media: &MediaRef) -> Result<MediaBody, ChannelError> {
+        let id = media.as_str();
+        if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return Err(error("media", Retry::Never, "not an id of a medium"));
+        }
+        let url = self.api.media_url(id).await?;
+        let response = self.api.download(url).await?;
+        let lost = |cause: reqwest::Error| {
+            error("download", Retry::AfterMs(1_000), "cut short").caused_by(cause.without_url())
+        };
+        Ok(response.bytes_stream().map_err(lost).boxed())
+    }
+}
+
+impl fmt::Debug for WhatsApp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WhatsApp")
+            .field("account", &self.account)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,210 @@
+//! The sending half against a simulated Graph, and what comes back of it.
+
+#![allow(clippy::unwrap_used, reason = "an assertion may end a test")]
+
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use zaki_channel::{Channel, ChannelError, Receipt, Retry, fit};
+use zaki_envelope::{
+    AccountName, Address, ChannelKind, Conversation, ConversationId, ConversationKind, DeliveryId,
+    MediaRef, MessageId, Outbound, Part, Presence, Timestamp,
+};
+use zaki_simulators::graph::{Config as World, Contact, Graph};
+use zaki_simulators::{Act, Fault, Simulator as _};
+use zaki_whatsapp::{Config, WhatsApp};
+
+const KEY: DeliveryId = DeliveryId::from_parts(Timestamp::from_secs(1_795_000_000), 7);
+
+async fn start() -> (Graph, WhatsApp) {
+    let graph = Graph::start(World::default()).await.unwrap();
+    let whatsapp = channel(graph.url(), graph.token());
+    (graph, whatsapp)
+}
+
+fn channel(base: &str, token: &str) -> WhatsApp {
+    let number = World::default().phone_number_id;
+    let mut config = Config::new(token.into(), number, "s".into(), "v".into());
+    base.clone_into(&mut config.api_base);
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    WhatsApp::new(account(), &config, http)
+}
+
+fn account() -> AccountName {
+    "main".parse().unwrap()
+}
+
+fn ann() -> Contact {
+    Contact::new("4915100000001", "DE.1349", "Ann")
+}
+
+fn address(id: &str) -> Address {
+    Address {
+        channel: ChannelKind::WhatsApp,
+        account: account(),
+        conversation: Conversation {
+            id: ConversationId::new(id),
+            kind: ConversationKind::Direct,
+            thread: None,
+        },
+        handle: None,
+    }
+}
+
+async fn say(whatsapp: &WhatsApp, to: &str, text: &str) -> Result<Receipt, ChannelError> {
+    whatsapp
+        .send(&address(to), &Outbound::post(text), KEY)
+        .await
+}
+
+fn retry<T>(result: Result<T, ChannelError>) -> Retry {
+    result.map(|_| ()).unwrap_err().retry
+}
+
+#[tokio::test]
+async fn numbers_and_business_scoped_ids_go_into_fields_of_their_own() {
+    let (graph, whatsapp) = start().await;
+    let receipt = say(&whatsapp, "DE.1349", "*hi*").await.unwrap();
+    let sent = graph.sent().last().unwrap();
+    assert_eq!(receipt.message.unwrap().as_str(), sent.message);
+    assert_eq!(sent.raw["recipient"], "DE.1349");
+    assert!(sent.raw["to"].is_null());
+    assert_eq!(sent.raw["biz_opaque_callback_data"], KEY.to_string());
+    assert_eq!(sent.raw["text"]["preview_url"], false);
+    say(&whatsapp, "4915100000001", "hi").await.unwrap();
+    let sent = graph.sent().last().unwrap();
+    assert_eq!(sent.raw["to"], "4915100000001");
+    assert!(sent.raw["recipient"].is_null());
+}
+
+#[tokio::test]
+async fn a_message_is_answered_reacted_to_and_shown_as_being_worked_on() {
+    let (graph, whatsapp) = start().await;
+    let wamid = MessageId::new(graph.say(&ann(), "hello"));
+    let to = address("DE.1349");
+    let typing = Outbound::Presence {
+        presence: Presence::Typing,
+        about: Some(wamid.clone()),
+    };
+    whatsapp.send(&to, &typing, KEY).await.unwrap();
+    let acts: Vec<Act> = graph.sent().all().iter().map(|sent| sent.act).collect();
+    assert_eq!(acts, [Act::Read, Act::Typing]);
+    let reply = Outbound::Post {
+        parts: vec![Part::text("hi")],
+        reply_to: Some(wamid.clone()),
+    };
+    whatsapp.send(&to, &reply, KEY).await.unwrap();
+    assert_eq!(
+        graph.sent().last().unwrap().reply_to.as_deref(),
+        Some(wamid.as_str())
+    );
+    for emoji in [Some("👍".to_owned()), None] {
+        let react = Outbound::React {
+            target: wamid.clone(),
+            emoji: emoji.clone(),
+        };
+        whatsapp.send(&to, &react, KEY).await.unwrap();
+        let sent = graph.sent().last().unwrap();
+        assert_eq!(
+            (sent.act, sent.text),
+            (Act::React, emoji.unwrap_or_default())
+        );
+    }
+    let calls = graph.calls().len();
+    let nothing = Outbound::Presence {
+        presence: Presence::Typing,
+        about: None,
+    };
+    whatsapp.send(&to, &nothing, KEY).await.unwrap();
+    assert_eq!(graph.calls().len(), calls);
+}
+
+#[tokio::test]
+async fn long_replies_arrive_whole() {
+    let (graph, whatsapp) = start().await;
+    let capabilities = whatsapp.capabilities(ConversationKind::Direct);
+    let pieces = fit(Outbound::post("😀😀 ".repeat(4000)), &capabilities);
+    for piece in &pieces {
+        whatsapp
+            .send(&address("DE.1349"), piece, KEY)
+            .await
+            .unwrap();
+    }
+    let words: usize = graph
+        .sent()
+        .all()
+        .iter()
+        .map(|s| s.text.split(' ').count())
+        .sum();
+    assert_eq!(words, 4000);
+}
+
+#[tokio::test]
+async fn failures_say_whether_the_call_may_be_repeated() {
+    let (graph, whatsapp) = start().await;
+    graph.fail(None, 1, Fault::rate_limited(Duration::from_secs(1)));
+    assert_eq!(
+        retry(say(&whatsapp, "DE.1", "x").await),
+        Retry::AfterMs(2_000)
+    );
+    for fault in [Fault::Status { code: 503 }, Fault::Drop, Fault::LoseAnswer] {
+        graph.fail(Some("messages"), 1, fault.clone());
+        let lost = say(&whatsapp, "DE.1", "x").await;
+        assert_eq!(retry(lost), Retry::Unknown, "{fault:?}");
+    }
+    assert_eq!(retry(say(&whatsapp, "12", "x").await), Retry::Never);
+    let stranger = channel(graph.url(), "wrong");
+    assert_eq!(retry(say(&stranger, "DE.1", "x").await), Retry::Never);
+    // A port that was just free: nothing listens there.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let nowhere = channel(&format!("http://{closed}"), "t");
+    assert_eq!(
+        retry(say(&nowhere, "DE.1", "x").await),
+        Retry::AfterMs(1_000)
+    );
+}
+
+#[tokio::test]
+async fn errors_hold_neither_text_nor_token() {
+    let (graph, whatsapp) = start().await;
+    for fault in [Fault::Drop, Fault::Status { code: 400 }] {
+        graph.fail(None, 1, fault);
+        let error = say(&whatsapp, "DE.1", "hush").await.unwrap_err();
+        let printed = format!("{error:?} {error}");
+        assert!(
+            !printed.contains("hush") && !printed.contains(graph.token()),
+            "{printed}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn media_are_fetched_by_their_id() {
+    let (graph, whatsapp) = start().await;
+    let id = graph.put_media("image/png", b"pixels".to_vec());
+    let body = whatsapp.fetch(&MediaRef::new(id)).await.unwrap();
+    let chunks: Vec<_> = body.try_collect().await.unwrap();
+    assert_eq!(chunks.concat(), b"pixels");
+    for media in ["", "../106/messages", "1?x=2", "404"] {
+        let fetched = whatsapp.fetch(&MediaRef::new(media)).await;
+        assert_eq!(retry(fetched), Retry::Never, "{media:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_sent_cannot_be_changed() {
+    let (graph, whatsapp) = start().await;
+    let target = MessageId::new("wamid.1");
+    let edit = Outbound::Edit {
+        target,
+        parts: vec![Part::text("new")],
+    };
+    let capabilities = whatsapp.capabilities(ConversationKind::Direct);
+    assert_eq!(fit(edit.clone(), &capabilities), [Outbound::post("new")]);
+    let refused = whatsapp.send(&address("DE.1"), &edit, KEY).await;
+    assert_eq!(retry(refused), Retry::Never);
+    assert!(graph.calls().is_empty());
+}
