@@ -131,10 +131,11 @@ impl Progress {
     fn take_agent(&mut self, agent: &AgentEvent) -> Option<TurnEventKind> {
         let data = &agent.data;
         match agent.stream.as_str() {
-            // One usage event per call of the model.
+            // Each one counts from the start of the run.
             "usage" => {
-                self.usage.input_tokens += data.input_tokens.unwrap_or_default();
-                self.usage.output_tokens += data.output_tokens.unwrap_or_default();
+                let usage = &mut self.usage;
+                usage.input_tokens = data.input_tokens.unwrap_or(usage.input_tokens);
+                usage.output_tokens = data.output_tokens.unwrap_or(usage.output_tokens);
                 None
             }
             "tool" => Some(TurnEventKind::Tool {

@@ -65,11 +65,9 @@ fn a_streamed_turn_with_a_tool_ends_with_the_whole_text_and_its_usage() {
             phase: "start".into()
         })
     );
-    for _ in 0..2 {
-        assert_eq!(
-            progress.take(&agent("usage", json!({"outputTokens": 12}))),
-            None
-        );
+    for so_far in [12, 24] {
+        let usage = agent("usage", json!({"outputTokens": so_far}));
+        assert_eq!(progress.take(&usage), None);
     }
     assert_eq!(
         progress.take(&delta_event(&own, "rd", "word")),

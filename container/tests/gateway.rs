@@ -14,7 +14,7 @@ mod sandbox;
 use std::path::PathBuf;
 
 use model::Model;
-use sandbox::{Sandbox, answer, has_tool, kinds, turn_id};
+use sandbox::{Sandbox, answer, has_tool, kinds, output_tokens, turn_id};
 use zaki_envelope::wire::TurnEventKind;
 
 const PRIVATE: &str = "agent:main:hub:dm:1";
@@ -49,6 +49,7 @@ async fn it_answers_with_its_version_and_remembers(sandbox: &Sandbox, model: &Mo
         ("openclaw", "2026.9.6")
     );
     assert_eq!(answer(&events), ("the first answer", false));
+    assert_eq!(output_tokens(&events), 3);
     assert!(
         events
             .iter()
@@ -97,6 +98,7 @@ async fn host_tools_are_refused(sandbox: &Sandbox) {
             kinds(&events)
         );
         assert_eq!(answer(&events).0, "tool said: Tool exec not found");
+        assert_eq!(output_tokens(&events), 6, "two calls of the model");
         assert!(!proof.exists());
     }
     let secret = sandbox.state().join("openclaw/openclaw.json");
@@ -132,7 +134,7 @@ async fn an_abort_keeps_the_partial_text(sandbox: &Sandbox) {
     let mut stream = sandbox.post(40, PRIVATE, "SLOW:100x100").await;
     stream.until_delta().await;
     assert_eq!(sandbox.abort(40).await, 202);
-    let events = stream.to_end().await;
+    let events = stream.finish().await;
     let (text, aborted) = answer(&events);
     assert!(aborted && text.starts_with("word0"), "{text}");
     assert!(!text.contains("word99"));
@@ -146,7 +148,7 @@ async fn a_turn_survives_the_death_of_its_gateway(sandbox: &Sandbox, model: &Mod
     stream.until_delta().await;
     let asked = model.asked();
     sandbox.kill_gateway();
-    let events = stream.to_end().await;
+    let events = stream.finish().await;
     let (text, aborted) = answer(&events);
     assert!(!aborted && text.ends_with("word29"), "{text}");
     assert_eq!(
@@ -184,7 +186,7 @@ async fn a_stop_ends_turns_and_leaves_no_process(mut sandbox: Sandbox) {
     let mut stream = sandbox.post(70, PRIVATE, "SLOW:100x100").await;
     stream.until_delta().await;
     sandbox.terminate();
-    let events = stream.to_end().await;
+    let events = stream.finish().await;
     assert!(answer(&events).1, "aborted, with what there was");
     assert!(sandbox.wait().await.success());
     assert_eq!(sandbox.processes(), Vec::<String>::new());

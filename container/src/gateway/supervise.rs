@@ -114,8 +114,12 @@ async fn run_once(
 ) -> Result<(), Down> {
     end_previous(&layout.pid_file()).await;
     let (port, token) = (free_port()?, random_token());
-    write_config(settings, layout, &token)?;
-    let mut process = Process::start(command(settings, layout, port), &layout.output())?;
+    write_config(settings, layout)?;
+    let mut command = command(settings, layout, port);
+    command
+        .env("OPENCLAW_GATEWAY_TOKEN", &token)
+        .env("ZAKI_MODEL_TOKEN", settings.token.expose_secret());
+    let mut process = Process::start(command, &layout.output())?;
     remember(&layout.pid_file(), &process)?;
     tracing::info!(port, "the gateway starts");
 
@@ -204,23 +208,26 @@ fn command(settings: &Settings, layout: &Layout, port: u16) -> Command {
     command
 }
 
-fn write_config(settings: &Settings, layout: &Layout, gateway_token: &str) -> Result<(), Down> {
+/// Written only when it changes: the file's time stays too.
+fn write_config(settings: &Settings, layout: &Layout) -> Result<(), Down> {
     let config = render(&Values {
         state: layout.root(),
-        gateway_token,
         model_url: &settings.model_url,
-        model_token: settings.token.expose_secret(),
         model: &settings.model,
         allow_exec: settings.allow_exec,
     })?;
-    // Removed first: the mode counts only for a new file.
-    let _ = fs::remove_file(layout.config());
+    if fs::read(layout.config()).is_ok_and(|old| old == config.as_bytes()) {
+        return Ok(());
+    }
+    let part = layout.config().with_extension("part");
+    let _ = fs::remove_file(&part);
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(layout.config())?;
-    Ok(file.write_all(config.as_bytes())?)
+        .open(&part)?;
+    file.write_all(config.as_bytes())?;
+    Ok(fs::rename(part, layout.config())?)
 }
 
 /// A port that is free now, and with it the one OpenClaw takes for browser control (+2). Should

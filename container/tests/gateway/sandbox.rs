@@ -78,12 +78,12 @@ impl Sandbox {
     }
 
     pub(crate) async fn run(&self, n: u128, session: &str, text: &str) -> Vec<TurnEvent> {
-        self.post(n, session, text).await.to_end().await
+        self.post(n, session, text).await.finish().await
     }
 
     pub(crate) async fn resume(&self, n: u128, after: u64) -> Vec<TurnEvent> {
         let url = format!("{}/turns/{}?after={after}", self.base, turn_id(n));
-        Stream::new(send(self.client.get(url)).await).to_end().await
+        Stream::new(send(self.client.get(url)).await).finish().await
     }
 
     pub(crate) async fn unknown(&self, turn: TurnId) -> u16 {
@@ -184,7 +184,7 @@ impl Stream {
         self.events.last().map_or(0, |event| event.seq)
     }
 
-    pub(crate) async fn to_end(mut self) -> Vec<TurnEvent> {
+    pub(crate) async fn finish(mut self) -> Vec<TurnEvent> {
         while self.more().await {}
         self.events
     }
@@ -195,6 +195,13 @@ pub(crate) fn answer(events: &[TurnEvent]) -> (&str, bool) {
     match events.last().map(|event| &event.kind) {
         Some(TurnEventKind::Final { text, aborted, .. }) => (text, *aborted),
         other => panic!("no answer but {other:?} after {:?}", kinds(events)),
+    }
+}
+
+pub(crate) fn output_tokens(events: &[TurnEvent]) -> u64 {
+    match events.last().map(|event| &event.kind) {
+        Some(TurnEventKind::Final { usage, .. }) => usage.output_tokens,
+        other => panic!("no final but {other:?}"),
     }
 }
 
