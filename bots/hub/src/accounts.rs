@@ -81,19 +81,13 @@ impl Accounts {
 /// One bot. Fails, with what to do, when a secret is missing: a channel never starts half secured.
 pub(crate) fn build(config: &Config, channel: ChannelKind, name: &AccountName) -> Result<Account> {
     let public = config.hub.public_url.as_ref();
-    let webhook_url = public.map(|base| {
-        format!(
-            "{}/webhooks/{channel}/{name}",
-            base.as_str().trim_end_matches('/')
-        )
-    });
+    let webhook_url = public
+        .map(|base| format!("{}/webhooks/{channel}/{name}", base.as_str().trim_end_matches('/')));
     let missing = "is no longer configured";
     match channel {
-        ChannelKind::Telegram => telegram(
-            name,
-            config.telegram.get(name).context(missing)?,
-            webhook_url,
-        ),
+        ChannelKind::Telegram => {
+            telegram(name, config.telegram.get(name).context(missing)?, webhook_url)
+        }
         ChannelKind::Discord => discord(name, config.discord.get(name).context(missing)?),
         ChannelKind::WhatsApp => {
             whatsapp(name, config.whatsapp.get(name).context(missing)?, http_client()?)
@@ -112,17 +106,13 @@ fn telegram(
     let mut account = Account::new(ChannelKind::Telegram, name, bot.clone());
     match config.receive {
         zaki_telegram::Receive::Polling => {
-            account.source = Some(Arc::new(zaki_telegram::Poll::new(
-                name.clone(),
-                config.clone(),
-            )?));
+            account.source =
+                Some(Arc::new(zaki_telegram::Poll::new(name.clone(), config.clone())?));
         }
         zaki_telegram::Receive::Webhook => {
             let url = webhook_url.context("receive = \"webhook\" needs hub.public_url")?;
-            account.webhook = Some(Box::new(zaki_telegram::Hook::new(
-                name.clone(),
-                config.clone(),
-            )));
+            account.webhook =
+                Some(Box::new(zaki_telegram::Hook::new(name.clone(), config.clone())));
             account.errands.push(Arc::new(move || {
                 let (bot, url) = (bot.clone(), url.clone());
                 Box::pin(async move { bot.set_webhook(&url).await })

@@ -105,17 +105,12 @@ impl Cli {
             Command::Doctor(doctor) => block_on(doctor.run()),
             Command::Runtime(runtime) => block_on(runtime.run()),
             Command::Container(settings) => block_on(async {
-                Ok(zaki_container::run(settings)
-                    .await
-                    .map(|()| ExitCode::SUCCESS)?)
+                Ok(zaki_container::run(settings).await.map(|()| ExitCode::SUCCESS)?)
             }),
         }
     }
 }
 
 fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(future)
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
 }

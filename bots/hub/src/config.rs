@@ -168,10 +168,7 @@ impl Config {
 
     /// Where Node and OpenClaw are.
     pub(crate) fn runtime_dir(&self) -> PathBuf {
-        self.sandbox
-            .runtime_dir
-            .clone()
-            .unwrap_or_else(|| self.data_dir().join("runtime"))
+        self.sandbox.runtime_dir.clone().unwrap_or_else(|| self.data_dir().join("runtime"))
     }
 }
 

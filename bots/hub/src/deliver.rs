@@ -28,12 +28,7 @@ impl Reply {
     ) -> Option<Self> {
         let to = deliveries.first()?.address.clone();
         let parts = deliveries.iter().map(|delivery| delivery.id).collect();
-        Some(Self {
-            inbounds,
-            to,
-            parts,
-            first,
-        })
+        Some(Self { inbounds, to, parts, first })
     }
 
     /// What an earlier process left, reply by reply.
@@ -46,12 +41,7 @@ impl Reply {
             .filter_map(|reply| {
                 let to = reply.first()?.address.clone();
                 let parts = reply.iter().map(|delivery| delivery.id).collect();
-                Some(Self {
-                    inbounds: Vec::new(),
-                    to,
-                    parts,
-                    first: None,
-                })
+                Some(Self { inbounds: Vec::new(), to, parts, first: None })
             })
             .collect()
     }
@@ -60,8 +50,7 @@ impl Reply {
     pub(crate) fn enqueue(self, hub: &Arc<Hub>) {
         let key = order_key(&self.to);
         let shared = Arc::clone(hub);
-        hub.outbox
-            .push(key, self, move |reply| reply.send(Arc::clone(&shared)));
+        hub.outbox.push(key, self, move |reply| reply.send(Arc::clone(&shared)));
     }
 
     async fn send(mut self, hub: Arc<Hub>) {
@@ -73,8 +62,7 @@ impl Reply {
             }
         }
         for inbound in self.inbounds {
-            hub.stages
-                .tell(inbound, if sent { Step::Delivered } else { Step::Failed });
+            hub.stages.tell(inbound, if sent { Step::Delivered } else { Step::Failed });
         }
     }
 }
@@ -100,10 +88,7 @@ async fn send_part(hub: &Hub, id: DeliveryId, mut claimed: Option<Claimed>) -> b
         };
         let (end, pause) = attempt(hub, claim).await;
         let sent = matches!(end, DeliveryEnd::Sent { .. });
-        let settle = || {
-            hub.ledger
-                .settle_delivery(Hub::FENCE, id, end.clone(), clock::now())
-        };
+        let settle = || hub.ledger.settle_delivery(Hub::FENCE, id, end.clone(), clock::now());
         let settled = hub.persist("settle a delivery", settle).await;
         let (Some(_), Some(pause)) = (settled, pause) else {
             return sent;
@@ -122,31 +107,15 @@ async fn claim(hub: &Hub, id: DeliveryId) -> Option<Claimed> {
 
 /// One attempt: how it ended and, when it is to be made again, after what pause.
 async fn attempt(hub: &Hub, claim: Claimed) -> (DeliveryEnd, Option<Duration>) {
-    let Delivery {
-        id,
-        address,
-        outbound,
-        attempts,
-        ..
-    } = claim.delivery;
-    let to = Address {
-        handle: claim.handle,
-        ..address
-    };
+    let Delivery { id, address, outbound, attempts, .. } = claim.delivery;
+    let to = Address { handle: claim.handle, ..address };
     let Some(account) = hub.accounts.get(to.channel, &to.account) else {
-        let reason = format!(
-            "no account `{}` of {} is configured any more",
-            to.account, to.channel
-        );
+        let reason =
+            format!("no account `{}` of {} is configured any more", to.account, to.channel);
         return (DeliveryEnd::Dead { reason }, None);
     };
     match account.channel.send(&to, &outbound, id).await {
-        Ok(receipt) => (
-            DeliveryEnd::Sent {
-                receipt: receipt.message.into_iter().collect(),
-            },
-            None,
-        ),
+        Ok(receipt) => (DeliveryEnd::Sent { receipt: receipt.message.into_iter().collect() }, None),
         Err(error) => {
             tracing::warn!(delivery = %id, attempts, error = %chain(&error), "a send failed");
             judge(hub, &error, attempts)
@@ -161,9 +130,7 @@ fn judge(hub: &Hub, error: &ChannelError, attempts: u32) -> (DeliveryEnd, Option
         Retry::Never => (DeliveryEnd::Dead { reason }, None),
         Retry::Unknown => (DeliveryEnd::Unknown { reason }, None),
         Retry::AfterMs(_) if attempts >= hub.settings.attempts => (
-            DeliveryEnd::Dead {
-                reason: format!("{reason}; given up after {attempts} attempts"),
-            },
+            DeliveryEnd::Dead { reason: format!("{reason}; given up after {attempts} attempts") },
             None,
         ),
         Retry::AfterMs(ms) => {
@@ -184,10 +151,7 @@ fn pause(asked_ms: u64, attempts: u32) -> Duration {
 /// An error with its causes, in one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]

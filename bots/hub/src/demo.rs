@@ -54,13 +54,8 @@ impl Demo {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         up::log_to_stderr(config::LogFormat::Text, &self.log)?;
         let scratch = tempfile::Builder::new().prefix("zaki-demo-").tempdir()?;
-        let data = self
-            .data
-            .clone()
-            .unwrap_or_else(|| scratch.path().to_owned());
-        let world = World::start()
-            .await
-            .context("the simulated platforms do not start")?;
+        let data = self.data.clone().unwrap_or_else(|| scratch.path().to_owned());
+        let world = World::start().await.context("the simulated platforms do not start")?;
         let config = self.config(&world, &std::path::absolute(data)?)?;
         say(&format!("data directory   {}", config.data_dir().display()));
         if !self.echo {
@@ -96,15 +91,9 @@ impl Demo {
         hub.insert("data_dir".into(), text(data.to_owned()));
         let mut sandbox = Table::new();
         sandbox.insert("runtime_dir".into(), text(shared_runtime_dir()));
-        sandbox.insert(
-            "runtime".into(),
-            Value::from(if self.echo { "echo" } else { "process" }),
-        );
+        sandbox.insert("runtime".into(), Value::from(if self.echo { "echo" } else { "process" }));
         table.insert("hub".into(), Value::Table(hub));
-        table.insert(
-            "edge".into(),
-            Value::Table(toml! { listen = "127.0.0.1:0" }),
-        );
+        table.insert("edge".into(), Value::Table(toml! { listen = "127.0.0.1:0" }));
         table.insert("sandbox".into(), Value::Table(sandbox));
         Ok(config::load_table(table)?)
     }
@@ -120,19 +109,12 @@ impl Demo {
                         user = found.await?.user();
                     }
                     Some(user) => {
-                        server
-                            .hub
-                            .directory
-                            .link(user, channel, &sender, clock::now())
-                            .await?;
+                        server.hub.directory.link(user, channel, &sender, clock::now()).await?;
                     }
                 }
             }
             if let Some(user) = user {
-                say(&format!(
-                    "person {}         {user}: one person on four channels",
-                    person + 1
-                ));
+                say(&format!("person {}         {user}: one person on four channels", person + 1));
             }
         }
         Ok(())
@@ -151,11 +133,8 @@ fn shared_runtime_dir() -> PathBuf {
 }
 
 fn cache_dir() -> PathBuf {
-    let from = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let from =
+        |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(dir) = from("ZAKI_CACHE") {
         return dir;
     }

@@ -22,10 +22,7 @@ pub(crate) enum Reach {
     /// The native edge in this process.
     InProcess(Router),
     /// An edge that runs elsewhere.
-    Remote {
-        http: reqwest::Client,
-        base: url::Url,
-    },
+    Remote { http: reqwest::Client, base: url::Url },
 }
 
 /// Why the edge did not serve a call.
@@ -82,8 +79,7 @@ impl EdgeClient {
         turn: &TurnRequest,
     ) -> Result<Events, EdgeError> {
         let body = to_vec(turn).map_err(EdgeError::lost)?;
-        self.call("POST", &format!("/v1/users/{user}/turns"), body)
-            .await
+        self.call("POST", &format!("/v1/users/{user}/turns"), body).await
     }
 
     /// Goes on reading a turn after event `after`.
@@ -93,20 +89,11 @@ impl EdgeClient {
         turn: TurnId,
         after: u64,
     ) -> Result<Events, EdgeError> {
-        self.call(
-            "GET",
-            &format!("/v1/users/{user}/turns/{turn}?after={after}"),
-            Vec::new(),
-        )
-        .await
+        self.call("GET", &format!("/v1/users/{user}/turns/{turn}?after={after}"), Vec::new()).await
     }
 
     async fn call(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Events, EdgeError> {
-        let message = signature::Message {
-            method,
-            path_and_query: path,
-            body: &body,
-        };
+        let message = signature::Message { method, path_and_query: path, body: &body };
         let signed = self.key.sign(clock::now(), message);
         let headers = [
             (signature::KEY_HEADER, signed.key),
@@ -120,16 +107,9 @@ impl EdgeClient {
                     request = request.header(name, value);
                 }
                 let request = request.body(Body::from(body)).map_err(EdgeError::lost)?;
-                let answer = router
-                    .clone()
-                    .oneshot(request)
-                    .await
-                    .map_err(EdgeError::lost)?;
+                let answer = router.clone().oneshot(request).await.map_err(EdgeError::lost)?;
                 let status = answer.status().as_u16();
-                let bytes = answer
-                    .into_body()
-                    .into_data_stream()
-                    .map_err(EdgeError::lost);
+                let bytes = answer.into_body().into_data_stream().map_err(EdgeError::lost);
                 Events::open(status, bytes.boxed())
             }
             Reach::Remote { http, base } => {
@@ -141,10 +121,7 @@ impl EdgeClient {
                 }
                 let answer = request.send().await.map_err(EdgeError::lost)?;
                 let status = answer.status().as_u16();
-                Events::open(
-                    status,
-                    answer.bytes_stream().map_err(EdgeError::lost).boxed(),
-                )
+                Events::open(status, answer.bytes_stream().map_err(EdgeError::lost).boxed())
             }
         }
     }
@@ -165,11 +142,7 @@ impl Events {
         if status != 200 {
             return Err(EdgeError::of_status(status));
         }
-        Ok(Self {
-            bytes,
-            decoder: SseDecoder::default(),
-            ready: VecDeque::new(),
-        })
+        Ok(Self { bytes, decoder: SseDecoder::default(), ready: VecDeque::new() })
     }
 
     /// The next event; `None` when the stream has ended.

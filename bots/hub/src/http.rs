@@ -25,10 +25,7 @@ pub(crate) fn router(hub: Arc<Hub>) -> Router {
         .route("/webhooks/{channel}/{account}/{*route}", any(webhook))
         .route("/health", get(async || "ok"))
         .route("/ready", get(ready))
-        .route(
-            "/metrics",
-            get(async |State(hub): State<Arc<Hub>>| hub.counters.render()),
-        )
+        .route("/metrics", get(async |State(hub): State<Arc<Hub>>| hub.counters.render()))
         .with_state(hub)
 }
 
@@ -46,21 +43,12 @@ async fn webhook(
     Path(path): Segments,
     request: HttpRequest,
 ) -> Response {
-    let segment = |name| {
-        path.iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
-    };
+    let segment = |name| path.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let (Some(channel), Some(name)) = (segment("channel"), segment("account")) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let route = segment("route")
-        .map(|rest| format!("/{rest}"))
-        .unwrap_or_default();
-    let found = channel
-        .parse::<ChannelKind>()
-        .ok()
-        .and_then(|kind| hub.accounts.find(kind, name));
+    let route = segment("route").map(|rest| format!("/{rest}")).unwrap_or_default();
+    let found = channel.parse::<ChannelKind>().ok().and_then(|kind| hub.accounts.find(kind, name));
     let Some((account, hook)) =
         found.and_then(|account| Some((account, account.webhook.as_deref()?)))
     else {
@@ -105,20 +93,12 @@ async fn receive(
     let parsed = hook.parse(verified, received_at).unwrap_or_else(|error| {
         tracing::warn!(account = account.label(), %error, "kept as a dead letter");
         Parsed {
-            dead: vec![Dead {
-                reason: error.to_string(),
-                raw: body.to_vec(),
-            }],
+            dead: vec![Dead { reason: error.to_string(), raw: body.to_vec() }],
             ..Parsed::default()
         }
     });
     let answer = parsed.answer.clone();
-    let batch = Batch {
-        raw: body.to_vec(),
-        received_at,
-        parsed,
-        cursor: None,
-    };
+    let batch = Batch { raw: body.to_vec(), received_at, parsed, cursor: None };
     match hub.accept(account, batch).await {
         Ok(()) => ("accepted", respond(&answer)),
         Err(error) => {
@@ -135,9 +115,7 @@ fn refuse(account: &Account, refusal: Refusal) -> Response {
 
 fn unavailable() -> Response {
     let mut response = StatusCode::SERVICE_UNAVAILABLE.into_response();
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     response
 }
 

@@ -95,13 +95,7 @@ impl Hub {
         let store = async move {
             for inbound in hub.ledger.accept(Self::FENCE, batch).await?.fresh {
                 let (channel, conversation) = (inbound.channel, inbound.conversation.id.clone());
-                hub.stages.tell(
-                    inbound.id,
-                    Step::Accepted {
-                        channel,
-                        conversation,
-                    },
-                );
+                hub.stages.tell(inbound.id, Step::Accepted { channel, conversation });
                 hub.admit(inbound);
             }
             Ok(())
@@ -111,15 +105,9 @@ impl Hub {
 
     /// Sends an accepted message on its way, after the earlier ones of its sender.
     pub(crate) fn admit(self: &Arc<Self>, inbound: Inbound) {
-        let key = (
-            inbound.channel,
-            inbound.sender.scope.clone(),
-            inbound.sender.id.clone(),
-        );
+        let key = (inbound.channel, inbound.sender.scope.clone(), inbound.sender.id.clone());
         let hub = Arc::clone(self);
-        self.intake.push(key, inbound, move |inbound| {
-            Arc::clone(&hub).resolve(inbound)
-        });
+        self.intake.push(key, inbound, move |inbound| Arc::clone(&hub).resolve(inbound));
     }
 
     /// Finds out whose message it is and puts it on that person's lane.
@@ -129,8 +117,7 @@ impl Hub {
         }
         let who = self
             .persist("resolve a sender", || {
-                self.directory
-                    .resolve(inbound.channel, &inbound.sender, clock::now())
+                self.directory.resolve(inbound.channel, &inbound.sender, clock::now())
             })
             .await;
         match who {
@@ -145,10 +132,7 @@ impl Hub {
 
     async fn settle(&self, inbound: &Inbound, reason: SettleReason) {
         let ids = [inbound.id];
-        self.persist("settle a message", || {
-            self.ledger.settle(Self::FENCE, &ids, reason)
-        })
-        .await;
+        self.persist("settle a message", || self.ledger.settle(Self::FENCE, &ids, reason)).await;
     }
 
     /// Repeats a write until the store takes it. `None`: the hub stops, or the write can never
@@ -186,13 +170,7 @@ impl Hub {
         let (accepted, turns) = (found.accepted.len(), found.turns.len());
         let (pending, unknown) = (found.deliveries.len(), found.unknown.len());
         if accepted + turns + pending + unknown > 0 {
-            tracing::info!(
-                accepted,
-                turns,
-                pending,
-                unknown,
-                "taking up unfinished work"
-            );
+            tracing::info!(accepted, turns, pending, unknown, "taking up unfinished work");
         }
         for reply in Reply::group(&found.deliveries) {
             reply.enqueue(self);
@@ -211,11 +189,7 @@ impl Hub {
         if self.closing.is_cancelled() {
             return Err("stopping".to_owned());
         }
-        self.ledger
-            .counts()
-            .await
-            .map(drop)
-            .map_err(|error| error.to_string())
+        self.ledger.counts().await.map(drop).map_err(|error| error.to_string())
     }
 }
 
@@ -261,12 +235,7 @@ impl Transient for zaki_identity::DirectoryError {
 }
 
 fn to_ledger(account: &Account, batch: Batch) -> zaki_ledger::Batch {
-    let Batch {
-        raw,
-        received_at,
-        parsed,
-        cursor,
-    } = batch;
+    let Batch { raw, received_at, parsed, cursor } = batch;
     let items = parsed.arrivals.into_iter();
     let dead = parsed.dead.into_iter();
     zaki_ledger::Batch {
@@ -281,15 +250,10 @@ fn to_ledger(account: &Account, batch: Batch) -> zaki_ledger::Batch {
             })
             .collect(),
         dead: dead
-            .map(|dead| zaki_ledger::DeadLetter {
-                reason: dead.reason,
-                raw: dead.raw,
-            })
+            .map(|dead| zaki_ledger::DeadLetter { reason: dead.reason, raw: dead.raw })
             .collect(),
-        cursor: cursor.map(|value| zaki_ledger::CursorUpdate {
-            name: account.label().to_owned(),
-            value,
-        }),
+        cursor: cursor
+            .map(|value| zaki_ledger::CursorUpdate { name: account.label().to_owned(), value }),
     }
 }
 
@@ -304,19 +268,12 @@ pub(crate) struct AccountInbox {
 impl Inbox for AccountInbox {
     async fn accept(&self, batch: Batch) -> Result<(), InboxError> {
         let account = self.account()?;
-        self.hub
-            .accept(account, batch)
-            .await
-            .map_err(|error| InboxError(error.into()))
+        self.hub.accept(account, batch).await.map_err(|error| InboxError(error.into()))
     }
 
     async fn cursor(&self) -> Result<Option<String>, InboxError> {
         let name = self.account()?.label();
-        self.hub
-            .ledger
-            .cursor(name)
-            .await
-            .map_err(|error| InboxError(error.into()))
+        self.hub.ledger.cursor(name).await.map_err(|error| InboxError(error.into()))
     }
 }
 

@@ -24,10 +24,7 @@ where
     J: Send + 'static,
 {
     pub(crate) fn new(tasks: TaskTracker) -> Self {
-        Self {
-            waiting: Arc::default(),
-            tasks,
-        }
+        Self { waiting: Arc::default(), tasks }
     }
 
     /// Whether a job of `key` would run at once.

@@ -26,35 +26,21 @@ impl Drop for Typing {
 /// Begins to show that the reply to `open` is being written, where the channel can.
 pub(crate) fn show(hub: &Arc<Hub>, open: &OpenTurn) -> Typing {
     let address = open.turn.reply.address.clone();
-    let about = open
-        .inbounds
-        .last()
-        .and_then(|inbound| inbound.message.clone());
+    let about = open.inbounds.last().and_then(|inbound| inbound.message.clone());
     let hub = Arc::clone(hub);
     let Some(account) = hub.accounts.get(address.channel, &address.account) else {
         return Typing(None);
     };
-    if account
-        .channel
-        .capabilities(address.conversation.kind)
-        .typing
-        < Support::Fallback
-    {
+    if account.channel.capabilities(address.conversation.kind).typing < Support::Fallback {
         return Typing(None);
     }
     let channel = Arc::clone(&account.channel);
     let deadline = hub.settings.turn_timeout;
-    let outbound = Outbound::Presence {
-        presence: Presence::Typing,
-        about,
-    };
+    let outbound = Outbound::Presence { presence: Presence::Typing, about };
     let show = async move {
         tokio::time::sleep(PATIENCE).await;
         loop {
-            if let Err(error) = channel
-                .send(&address, &outbound, clock::delivery_id())
-                .await
-            {
+            if let Err(error) = channel.send(&address, &outbound, clock::delivery_id()).await {
                 tracing::debug!(%error, "the typing sign did not show");
             }
             tokio::time::sleep(refresh(address.channel)).await;

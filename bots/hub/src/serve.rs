@@ -37,6 +37,8 @@ pub(crate) struct Server {
     pub hub: Arc<Hub>,
     /// Where webhooks come in.
     pub address: SocketAddr,
+    ledger: Arc<SqliteLedger>,
+    directory: Arc<SqliteDirectory>,
     edge: Option<Edge>,
     listener: JoinHandle<std::io::Result<()>>,
     _lock: File,
@@ -50,24 +52,17 @@ pub(crate) async fn start(config: &Config) -> Result<Server> {
     let ledger = Arc::new(open_ledger(config).await?);
     let directory = Arc::new(open_directory(config).await?);
     let accounts = Accounts::build(config)?;
-    let listener = TcpListener::bind(config.hub.listen)
-        .await
-        .with_context(|| {
-            format!(
-                "cannot listen on {}; free it or set another hub.listen",
-                config.hub.listen
-            )
-        })?;
+    let listener = TcpListener::bind(config.hub.listen).await.with_context(|| {
+        format!("cannot listen on {}; free it or set another hub.listen", config.hub.listen)
+    })?;
     let (edge, client) = reach_edge(config).await?;
     let settings = Settings {
         turn_timeout: config.turn.timeout,
         attempts: config.deliver.attempts,
         max_wait: config.deliver.max_wait,
     };
-    let hub = Hub::new(accounts, ledger, directory, client, settings);
-    hub.recover()
-        .await
-        .context("cannot read what an earlier run left")?;
+    let hub = Hub::new(accounts, ledger.clone(), directory.clone(), client, settings);
+    hub.recover().await.context("cannot read what an earlier run left")?;
     let address = listener.local_addr()?;
     let closing = hub.closing.clone();
     let serve = axum::serve(listener, http::router(Arc::clone(&hub)));
@@ -77,13 +72,7 @@ pub(crate) async fn start(config: &Config) -> Result<Server> {
         connect(&hub, account);
     }
     tokio::spawn(prune(Arc::clone(&hub), retention(config)));
-    Ok(Server {
-        hub,
-        address,
-        edge,
-        listener,
-        _lock: lock,
-    })
+    Ok(Server { hub, address, ledger, directory, edge, listener, _lock: lock })
 }
 
 impl Server {
@@ -92,10 +81,7 @@ impl Server {
     pub(crate) async fn stop(self) -> Result<()> {
         self.hub.closing.cancel();
         self.hub.tasks.close();
-        if tokio::time::timeout(GRACE, self.hub.tasks.wait())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(GRACE, self.hub.tasks.wait()).await.is_err() {
             tracing::warn!("stopping with unfinished work; the next start takes it up");
         }
         self.hub.stop.cancel();
@@ -103,6 +89,8 @@ impl Server {
             edge.shutdown().await;
         }
         let _ = tokio::time::timeout(Duration::from_secs(2), self.listener).await;
+        self.ledger.close().await;
+        self.directory.close().await;
         Ok(())
     }
 }
@@ -120,10 +108,7 @@ fn lock(dir: &Path) -> Result<File> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            bail!(
-                "another zaki uses {}; stop it or set another hub.data_dir",
-                dir.display()
-            )
+            bail!("another zaki uses {}; stop it or set another hub.data_dir", dir.display())
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(unusable),
     }
@@ -161,13 +146,8 @@ async fn reach_edge(config: &Config) -> Result<(Option<Edge>, EdgeClient)> {
     let key = edge_key(config)?;
     let signing = || SigningKey::new("hub", key.expose_secret().as_bytes());
     if let Some(base) = &config.edge.url {
-        let http = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(10))
-            .build()?;
-        let reach = Reach::Remote {
-            http,
-            base: base.clone(),
-        };
+        let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).build()?;
+        let reach = Reach::Remote { http, base: base.clone() };
         return Ok((None, EdgeClient::new(reach, signing())));
     }
     let mut edge = EdgeConfig::new(
@@ -239,11 +219,8 @@ pub(crate) fn model(config: &Config) -> Result<ModelConfig> {
 fn connect(hub: &Arc<Hub>, account: &Account) {
     let (label, stop) = (account.label().to_owned(), hub.closing.clone());
     if let Some(source) = &account.source {
-        let inbox = AccountInbox {
-            hub: Arc::clone(hub),
-            kind: account.kind,
-            name: account.name.clone(),
-        };
+        let inbox =
+            AccountInbox { hub: Arc::clone(hub), kind: account.kind, name: account.name.clone() };
         let source: Arc<dyn Source> = Arc::clone(source);
         let (label, stop) = (label.clone(), stop.clone());
         tokio::spawn(async move {
@@ -253,11 +230,7 @@ fn connect(hub: &Arc<Hub>, account: &Account) {
         });
     }
     for errand in &account.errands {
-        tokio::spawn(accounts::run_errand(
-            label.clone(),
-            Arc::clone(errand),
-            stop.clone(),
-        ));
+        tokio::spawn(accounts::run_errand(label.clone(), Arc::clone(errand), stop.clone()));
     }
 }
 

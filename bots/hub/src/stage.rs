@@ -14,10 +14,7 @@ pub(crate) struct Stage {
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     /// It is stored; the platform may be told.
-    Accepted {
-        channel: ChannelKind,
-        conversation: ConversationId,
-    },
+    Accepted { channel: ChannelKind, conversation: ConversationId },
     /// Its sandbox is being woken.
     Waking,
     /// The agent has it.

@@ -8,7 +8,7 @@ use zaki_envelope::{
     ZakiUserId,
     wire::{Budget, ErrorCode, Origin, TurnEvent, TurnEventKind, TurnRequest},
 };
-use zaki_ledger::{Finish, NewDelivery, NewTurn, OpenTurn, ReplyPlan, SettleReason, TurnEnd};
+use zaki_ledger::{Finish, NewDelivery, NewTurn, OpenTurn, ReplyPlan, TurnEnd};
 
 use crate::{
     clock,
@@ -40,9 +40,7 @@ impl Job {
 /// Puts a job on its person's lane.
 pub(crate) fn enqueue(hub: &Arc<Hub>, user: ZakiUserId, job: Job) {
     let shared = Arc::clone(hub);
-    hub.turns.push((user, job.session()), job, move |job| {
-        run(Arc::clone(&shared), user, job)
-    });
+    hub.turns.push((user, job.session()), job, move |job| run(Arc::clone(&shared), user, job));
 }
 
 async fn run(hub: Arc<Hub>, user: ZakiUserId, job: Job) {
@@ -67,9 +65,8 @@ async fn run(hub: Arc<Hub>, user: ZakiUserId, job: Job) {
 async fn begin(hub: &Arc<Hub>, user: ZakiUserId, inbound: Inbound) -> Option<OpenTurn> {
     let check = || hub.directory.verify(user, inbound.channel, &inbound.sender);
     if !hub.persist("check a binding", check).await? {
-        let ids = [inbound.id];
-        let settle = || hub.ledger.settle(Hub::FENCE, &ids, SettleReason::Refused);
-        hub.persist("settle a message", settle).await;
+        // Another process has moved the binding; by now the directory has forgotten the old one.
+        hub.admit(inbound);
         return None;
     }
     let direct = inbound.conversation.kind == ConversationKind::Direct;
@@ -81,22 +78,12 @@ async fn begin(hub: &Arc<Hub>, user: ZakiUserId, inbound: Inbound) -> Option<Ope
         inbounds: vec![inbound.id],
         reply: ReplyPlan {
             address: Address::of(&inbound),
-            reply_to: if direct {
-                None
-            } else {
-                inbound.message.clone()
-            },
+            reply_to: if direct { None } else { inbound.message.clone() },
         },
         at: clock::now(),
     };
-    hub.persist("begin a turn", || {
-        hub.ledger.begin_turn(Hub::FENCE, turn.clone())
-    })
-    .await?;
-    Some(OpenTurn {
-        turn,
-        inbounds: vec![inbound],
-    })
+    hub.persist("begin a turn", || hub.ledger.begin_turn(Hub::FENCE, turn.clone())).await?;
+    Some(OpenTurn { turn, inbounds: vec![inbound] })
 }
 
 /// How a turn ended, in the person's terms.
@@ -110,13 +97,7 @@ enum End {
 /// the next start takes the same turn up again.
 async fn relay(hub: &Hub, open: &OpenTurn) -> Option<End> {
     let request = request(hub, open);
-    let mut progress = Progress {
-        hub,
-        open,
-        last: 0,
-        begun: false,
-        first: true,
-    };
+    let mut progress = Progress { hub, open, last: 0, begun: false, first: true };
     let patience = hub.settings.turn_timeout + Duration::from_secs(60);
     let deadline = tokio::time::Instant::now() + patience;
     let mut pause = Duration::from_millis(100);
@@ -161,20 +142,10 @@ fn request(hub: &Hub, open: &OpenTurn) -> TurnRequest {
         turn: open.turn.id,
         sandbox: open.turn.sandbox.clone(),
         session: open.turn.session.clone(),
-        parts: open
-            .inbounds
-            .iter()
-            .flat_map(|inbound| inbound.parts.clone())
-            .collect(),
-        origin: Origin {
-            channel: address.channel,
-            conversation: address.conversation.kind,
-        },
+        parts: open.inbounds.iter().flat_map(|inbound| inbound.parts.clone()).collect(),
+        origin: Origin { channel: address.channel, conversation: address.conversation.kind },
         budget: Budget { timeout_ms },
-        trace: open
-            .inbounds
-            .first()
-            .and_then(|inbound| inbound.trace.clone()),
+        trace: open.inbounds.first().and_then(|inbound| inbound.trace.clone()),
     }
 }
 
@@ -221,11 +192,7 @@ impl Progress<'_> {
             TurnEventKind::Delta { .. } if std::mem::take(&mut self.first) => {
                 tell(self.hub, self.open, &Step::FirstDelta);
             }
-            TurnEventKind::Final {
-                text,
-                aborted: false,
-                ..
-            } => return Some(End::Answered(text)),
+            TurnEventKind::Final { text, aborted: false, .. } => return Some(End::Answered(text)),
             TurnEventKind::Final { text, .. } => return Some(End::Aborted(text)),
             TurnEventKind::Error { code, message } => {
                 tracing::warn!(turn = %self.open.turn.id, ?code, message, "the turn failed");
@@ -262,14 +229,7 @@ async fn finish(hub: &Arc<Hub>, open: OpenTurn, end: End) {
     let claim = hub.outbox.is_idle(&order_key(&open.turn.reply.address));
     let finish = || {
         let ledger = &hub.ledger;
-        ledger.finish_turn(
-            Hub::FENCE,
-            open.turn.id,
-            ended,
-            deliveries.clone(),
-            clock::now(),
-            claim,
-        )
+        ledger.finish_turn(Hub::FENCE, open.turn.id, ended, deliveries.clone(), clock::now(), claim)
     };
     let Some(finished) = hub.persist("finish a turn", finish).await else {
         return;
@@ -288,14 +248,8 @@ fn compose(hub: &Hub, open: &OpenTurn, text: String) -> Vec<NewDelivery> {
         tracing::error!(channel = %address.channel, account = %address.account, "no such account any more");
         return Vec::new();
     };
-    let post = Outbound::Post {
-        parts: vec![Part::text(text)],
-        reply_to: reply_to.clone(),
-    };
-    let pieces = fit(
-        post,
-        &account.channel.capabilities(address.conversation.kind),
-    );
+    let post = Outbound::Post { parts: vec![Part::text(text)], reply_to: reply_to.clone() };
+    let pieces = fit(post, &account.channel.capabilities(address.conversation.kind));
     let part = |(n, outbound)| NewDelivery {
         id: clock::delivery_id(),
         turn: Some(open.turn.id),

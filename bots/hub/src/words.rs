@@ -23,9 +23,5 @@ pub(crate) fn failed(code: ErrorCode) -> &'static str {
 /// When a turn was stopped, with what there was of the answer.
 pub(crate) fn interrupted(partial: &str) -> String {
     const SAID: &str = "(Your assistant was stopped before it had finished. Please ask again.)";
-    if partial.is_empty() {
-        SAID.to_owned()
-    } else {
-        format!("{partial}\n\n{SAID}")
-    }
+    if partial.is_empty() { SAID.to_owned() } else { format!("{partial}\n\n{SAID}") }
 }

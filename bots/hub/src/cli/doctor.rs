@@ -47,17 +47,11 @@ impl Doctor {
         findings.push(model(&config));
         findings.push(reachable(&config));
         findings.extend(accounts(&config));
-        let missing = findings
-            .iter()
-            .any(|finding| finding.verdict == Verdict::Missing);
+        let missing = findings.iter().any(|finding| finding.verdict == Verdict::Missing);
         for finding in &findings {
             self.print(finding)?;
         }
-        Ok(if missing {
-            ExitCode::FAILURE
-        } else {
-            ExitCode::SUCCESS
-        })
+        Ok(if missing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
     fn print(&self, finding: &Finding) -> Result<()> {
@@ -76,11 +70,7 @@ impl Doctor {
 }
 
 fn finding(verdict: Verdict, what: impl Into<String>, says: impl Into<String>) -> Finding {
-    Finding {
-        verdict,
-        what: what.into(),
-        says: says.into(),
-    }
+    Finding { verdict, what: what.into(), says: says.into() }
 }
 
 fn data_dir(config: &Config) -> Finding {
@@ -91,10 +81,7 @@ fn data_dir(config: &Config) -> Finding {
         Err(error) => finding(
             Verdict::Missing,
             "data",
-            format!(
-                "{} cannot be written ({error}): set hub.data_dir",
-                dir.display()
-            ),
+            format!("{} cannot be written ({error}): set hub.data_dir", dir.display()),
         ),
     }
 }
@@ -140,20 +127,13 @@ fn runtime(config: &Config) -> Finding {
     let dir = config.runtime_dir();
     let paths = zaki_edge_native::RuntimePaths::in_dir(&dir);
     if paths.node.is_file() && paths.openclaw.join("openclaw.mjs").is_file() {
-        return finding(
-            Verdict::Ok,
-            "openclaw",
-            format!("installed in {}", dir.display()),
-        );
+        return finding(Verdict::Ok, "openclaw", format!("installed in {}", dir.display()));
     }
     match std::process::Command::new("npm").arg("--version").output() {
         Ok(out) if out.status.success() => finding(
             Verdict::Note,
             "openclaw",
-            format!(
-                "will be installed into {} at the first start (about 1 GB)",
-                dir.display()
-            ),
+            format!("will be installed into {} at the first start (about 1 GB)", dir.display()),
         ),
         _ => finding(
             Verdict::Missing,
@@ -165,11 +145,9 @@ fn runtime(config: &Config) -> Finding {
 
 fn isolation(config: &Config) -> Finding {
     match (config.sandbox.isolation, config::is_root()) {
-        (Isolation::Auto, true) => finding(
-            Verdict::Ok,
-            "isolation",
-            "every sandbox runs under a user id of its own",
-        ),
+        (Isolation::Auto, true) => {
+            finding(Verdict::Ok, "isolation", "every sandbox runs under a user id of its own")
+        }
         (Isolation::None, _) => finding(
             Verdict::Note,
             "isolation",

@@ -39,7 +39,7 @@ impl Inspect {
         let reader: Box<dyn Parse> = match self.channel {
             ChannelKind::Telegram => Box::new(zaki_telegram::Reader::inspect()),
             ChannelKind::Discord => Box::new(zaki_discord::Reader::inspect()),
-            ChannelKind::WhatsApp => Box::new(zaki_whatsapp::Reader::inspect()),
+            ChannelKind::WhatsApp => Box::new(zaki_whatsapp::Reader::inspect()?),
             ChannelKind::Slack => Box::new(zaki_slack::Reader::inspect()?),
         };
         let parsed = reader.parse(Verified::trusted("", &bytes), clock::now())?;
@@ -62,9 +62,7 @@ impl Inspect {
                     .with_context(|| format!("cannot read {}", path.display()))?;
             }
             None => {
-                std::io::stdin()
-                    .read_to_end(&mut bytes)
-                    .context("cannot read standard input")?;
+                std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
             }
         }
         Ok(match serde_json::from_slice::<Recorded>(&bytes) {

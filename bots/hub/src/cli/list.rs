@@ -64,10 +64,7 @@ impl Inbox {
             }
             return Ok(ExitCode::SUCCESS);
         }
-        let filter = InboundFilter {
-            limit: page.limit,
-            ..InboundFilter::default()
-        };
+        let filter = InboundFilter { limit: page.limit, ..InboundFilter::default() };
         for record in ledger.list_inbounds(filter).await? {
             let mut line = serde_json::to_value(&record.inbound)?;
             line["state"] = serde_json::to_value(record.state)?;
@@ -75,17 +72,10 @@ impl Inbox {
             line["reason"] = serde_json::to_value(&record.reason)?;
             page.print(&line, || {
                 let inbound = &record.inbound;
-                let who = inbound
-                    .sender
-                    .display_name
-                    .as_deref()
-                    .unwrap_or(inbound.sender.id.as_str());
+                let who =
+                    inbound.sender.display_name.as_deref().unwrap_or(inbound.sender.id.as_str());
                 let state = line["state"].as_str().unwrap_or_default().to_owned();
-                format!(
-                    "{:9} {state:9} {who}: {}",
-                    inbound.channel,
-                    plain_text(&inbound.parts)
-                )
+                format!("{:9} {state:9} {who}: {}", inbound.channel, plain_text(&inbound.parts))
             });
         }
         Ok(ExitCode::SUCCESS)
@@ -96,10 +86,7 @@ impl Deliveries {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let Self::List { page } = self;
         let ledger = serve::open_ledger(&page.source.load()?).await?;
-        let filter = DeliveryFilter {
-            limit: page.limit,
-            ..DeliveryFilter::default()
-        };
+        let filter = DeliveryFilter { limit: page.limit, ..DeliveryFilter::default() };
         for delivery in ledger.list_deliveries(filter).await? {
             let line = serde_json::to_value(&delivery)?;
             page.print(&line, || {
@@ -117,10 +104,6 @@ impl Deliveries {
 
 impl Page {
     fn print(&self, json: &Value, text: impl FnOnce() -> String) {
-        if self.json {
-            println!("{json}")
-        } else {
-            println!("{}", text())
-        }
+        if self.json { println!("{json}") } else { println!("{}", text()) }
     }
 }

@@ -34,10 +34,7 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode> {
 
 /// Waits for SIGINT or SIGTERM.
 pub(crate) async fn interrupted() -> Result<()> {
-    let (mut int, mut term) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
+    let (mut int, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::select! {
         _ = int.recv() => {}
         _ = term.recv() => {}
@@ -50,9 +47,7 @@ pub(crate) fn log_to_stderr(format: LogFormat, level: &str) -> Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(level)
         .with_context(|| format!("log.level `{level}` is not a level or list of directives"))?;
     let colours = std::io::stderr().is_terminal();
-    let layer = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let layer = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => layer.with_ansi(colours).init(),
         LogFormat::Json => layer.json().init(),

@@ -57,10 +57,7 @@ async fn list(source: &Source, json: bool) -> Result<()> {
         }
         println!("{}", person.user);
         for binding in &person.bindings {
-            println!(
-                "  {:9} {} {}",
-                binding.channel, binding.scope, binding.sender
-            );
+            println!("  {:9} {} {}", binding.channel, binding.scope, binding.sender);
         }
     }
     Ok(())
@@ -70,10 +67,7 @@ impl Link {
     async fn run(&self) -> Result<()> {
         let directory = serve::open_directory(&self.source.load()?).await?;
         let sender = Sender::new(SenderScope::new(&self.scope), SenderId::new(&self.sender));
-        let said = match directory
-            .link(self.user, self.channel, &sender, clock::now())
-            .await?
-        {
+        let said = match directory.link(self.user, self.channel, &sender, clock::now()).await? {
             Linked::Already => "was theirs already".to_owned(),
             Linked::Bound => "is theirs now".to_owned(),
             Linked::Moved { from, left: 0 } => {

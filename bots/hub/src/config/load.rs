@@ -21,18 +21,11 @@ pub(crate) enum ConfigError {
     #[error("cannot read the configuration {path}: {source}", path = path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("{origin} is not TOML: {source}")]
-    Syntax {
-        origin: String,
-        source: Box<toml::de::Error>,
-    },
+    Syntax { origin: String, source: Box<toml::de::Error> },
     #[error("in the configuration {0}")]
     Key(String),
     #[error("cannot read {path}, which {key} names: {source}", path = path.display())]
-    SecretFile {
-        key: String,
-        path: PathBuf,
-        source: io::Error,
-    },
+    SecretFile { key: String, path: PathBuf, source: io::Error },
 }
 
 /// Defaults, under `file`, under the environment `env`, under what the command line says.
@@ -43,25 +36,14 @@ pub(crate) fn load(
 ) -> Result<Config, ConfigError> {
     let mut table = Table::new();
     if let Some(path) = file {
-        let read = |source| ConfigError::Read {
-            path: path.to_owned(),
-            source,
-        };
-        table = parse(
-            &path.display().to_string(),
-            &fs::read_to_string(path).map_err(read)?,
-        )?;
+        let read = |source| ConfigError::Read { path: path.to_owned(), source };
+        table = parse(&path.display().to_string(), &fs::read_to_string(path).map_err(read)?)?;
     }
     let defaults = parse("config/default.toml", DEFAULTS)?;
     for (name, value) in env {
         if let Some(key) = name.strip_prefix(ENV_PREFIX) {
             let key = key.to_lowercase();
-            set(
-                &mut table,
-                Some(&defaults),
-                &key.split("__").collect::<Vec<_>>(),
-                &value,
-            );
+            set(&mut table, Some(&defaults), &key.split("__").collect::<Vec<_>>(), &value);
         }
     }
     merge(&mut table, over);
@@ -81,11 +63,10 @@ pub(crate) fn load_table(table: Table) -> Result<Config, ConfigError> {
 }
 
 fn parse(origin: &str, text: &str) -> Result<Table, ConfigError> {
-    text.parse()
-        .map_err(|source: toml::de::Error| ConfigError::Syntax {
-            origin: origin.to_owned(),
-            source: Box::new(source),
-        })
+    text.parse().map_err(|source: toml::de::Error| ConfigError::Syntax {
+        origin: origin.to_owned(),
+        source: Box::new(source),
+    })
 }
 
 fn merge(base: &mut Table, over: Table) {
@@ -111,15 +92,10 @@ fn set(table: &mut Table, defaults: Option<&Table>, path: &[&str], text: &str) {
             Some(_) => Value::from_str(text).ok(),
             None => text.parse().ok().map(Value::Boolean),
         };
-        table.insert(
-            (*key).to_owned(),
-            typed.unwrap_or_else(|| Value::String(text.to_owned())),
-        );
+        table.insert((*key).to_owned(), typed.unwrap_or_else(|| Value::String(text.to_owned())));
         return;
     }
-    let entry = table
-        .entry((*key).to_owned())
-        .or_insert_with(|| Value::Table(Table::new()));
+    let entry = table.entry((*key).to_owned()).or_insert_with(|| Value::Table(Table::new()));
     if let Value::Table(inner) = entry {
         set(inner, default.and_then(Value::as_table), rest, text);
     }
@@ -127,11 +103,7 @@ fn set(table: &mut Table, defaults: Option<&Table>, path: &[&str], text: &str) {
 
 /// `token_file = "/path"` becomes `token = "<its first line>"`, in every table.
 fn read_secret_files(table: &mut Table, at: &str) -> Result<(), ConfigError> {
-    let files: Vec<String> = table
-        .keys()
-        .filter(|key| key.ends_with("_file"))
-        .cloned()
-        .collect();
+    let files: Vec<String> = table.keys().filter(|key| key.ends_with("_file")).cloned().collect();
     for key in files {
         let Some(Value::String(path)) = table.remove(&key) else {
             continue;
@@ -188,15 +160,8 @@ mod tests {
     fn the_environment_lies_over_the_file_and_the_file_over_the_defaults() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("zaki.toml");
-        fs::write(
-            &file,
-            "[hub]\nlisten = \"127.0.0.1:1\"\n[turn]\ntimeout_s = 5\n",
-        )
-        .unwrap();
-        let env = [
-            ("ZAKI__HUB__LISTEN", "127.0.0.1:2"),
-            ("ZAKI__TURN__TIMEOUT_S", "7"),
-        ];
+        fs::write(&file, "[hub]\nlisten = \"127.0.0.1:1\"\n[turn]\ntimeout_s = 5\n").unwrap();
+        let env = [("ZAKI__HUB__LISTEN", "127.0.0.1:2"), ("ZAKI__TURN__TIMEOUT_S", "7")];
         let env = env.map(|(key, value)| (key.to_owned(), value.to_owned()));
         let config = load(Some(&file), env.into_iter(), Table::new()).unwrap();
         assert_eq!(config.hub.listen.port(), 2);
@@ -216,14 +181,9 @@ mod tests {
         let file = dir.path().join("key");
         fs::write(&file, "sk-tell-nobody\n").unwrap();
         let config = with(&format!("[model]\napi_key_file = {file:?}")).unwrap();
-        assert_eq!(
-            secrecy::ExposeSecret::expose_secret(&config.model.api_key),
-            "sk-tell-nobody"
-        );
+        assert_eq!(secrecy::ExposeSecret::expose_secret(&config.model.api_key), "sk-tell-nobody");
         assert!(!format!("{config:?}").contains("tell-nobody"));
-        let missing = with("[model]\napi_key_file = \"/nonexistent\"")
-            .unwrap_err()
-            .to_string();
+        let missing = with("[model]\napi_key_file = \"/nonexistent\"").unwrap_err().to_string();
         assert!(missing.contains("model.api_key_file"), "{missing}");
     }
 }

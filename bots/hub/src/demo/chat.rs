@@ -27,21 +27,15 @@ pub(super) async fn run(world: &World, server: &Server) -> Result<ExitCode> {
         let (stages, seen) = (server.hub.stages.watch(), world.sent(channel).len());
         world.say(channel, 0, text);
         watch::follow(stages, channel, &conversation, Instant::now()).await;
-        println!(
-            "{channel}> {}",
-            world
-                .reply(channel, &conversation, seen)
-                .unwrap_or_default()
-        );
+        println!("{channel}> {}", world.reply(channel, &conversation, seen).unwrap_or_default());
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// `slack: hello` is for Slack, `hello` for Telegram.
 fn address(line: &str) -> (ChannelKind, &str) {
-    let named = line
-        .split_once(':')
-        .and_then(|(name, text)| Some((name.trim().parse().ok()?, text)));
+    let named =
+        line.split_once(':').and_then(|(name, text)| Some((name.trim().parse().ok()?, text)));
     let (channel, text) = named.unwrap_or((ChannelKind::Telegram, line));
     (channel, text.trim())
 }
@@ -53,9 +47,6 @@ mod tests {
     #[test]
     fn a_line_names_its_channel_or_means_telegram() {
         assert_eq!(address("slack: hi"), (ChannelKind::Slack, "hi"));
-        assert_eq!(
-            address("remember: milk"),
-            (ChannelKind::Telegram, "remember: milk")
-        );
+        assert_eq!(address("remember: milk"), (ChannelKind::Telegram, "remember: milk"));
     }
 }

@@ -37,18 +37,10 @@ pub(super) async fn run(world: &World, server: &Server, demo: &Demo) -> Result<E
         println!();
         println!(
             "{}",
-            if answered {
-                "All channels were answered."
-            } else {
-                "Not all were answered."
-            }
+            if answered { "All channels were answered." } else { "Not all were answered." }
         );
     }
-    Ok(if answered {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if answered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// One person writes on each channel in turn; whether all were answered.
@@ -78,24 +70,13 @@ async fn ask(
     question: String,
 ) -> Exchange {
     let conversation = world.conversation(channel, person);
-    let (stages, seen, sent) = (
-        server.hub.stages.watch(),
-        world.sent(channel).len(),
-        Instant::now(),
-    );
+    let (stages, seen, sent) =
+        (server.hub.stages.watch(), world.sent(channel).len(), Instant::now());
     world.say(channel, person, &question);
     let follow = watch::follow(stages, channel, &conversation, sent);
-    let journey = tokio::time::timeout(PATIENCE, follow)
-        .await
-        .unwrap_or_default();
+    let journey = tokio::time::timeout(PATIENCE, follow).await.unwrap_or_default();
     let reply = world.reply(channel, &conversation, seen);
-    Exchange {
-        channel,
-        person,
-        question,
-        reply,
-        journey,
-    }
+    Exchange { channel, person, question, reply, journey }
 }
 
 impl Exchange {
@@ -124,29 +105,15 @@ impl Exchange {
     }
 
     fn print(&self, several: bool) {
-        let who = if several {
-            format!(" (person {})", self.person + 1)
-        } else {
-            String::new()
-        };
+        let who = if several { format!(" (person {})", self.person + 1) } else { String::new() };
         println!();
         println!("{}{who}", self.channel);
         println!("  asked     {}", self.question);
         println!("  answered  {}", self.reply.as_deref().unwrap_or("nothing"));
         let at = |at: Option<Duration>| {
-            at.map_or_else(
-                || "-".to_owned(),
-                |at| format!("{:.1} ms", at.as_secs_f64() * 1000.0),
-            )
+            at.map_or_else(|| "-".to_owned(), |at| format!("{:.1} ms", at.as_secs_f64() * 1000.0))
         };
-        let Journey {
-            accepted,
-            started,
-            first_delta,
-            delivered,
-            agent,
-            ..
-        } = &self.journey;
+        let Journey { accepted, started, first_delta, delivered, agent, .. } = &self.journey;
         let agent = agent.as_ref().map_or_else(
             || "nobody".to_owned(),
             |agent| format!("{} {}", agent.name, agent.version),

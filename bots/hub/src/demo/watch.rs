@@ -35,10 +35,9 @@ pub(super) async fn follow(
         let is_mine =
             |place: &str, kind| mine.is_none() && place == conversation && kind == channel;
         match stage.step {
-            Step::Accepted {
-                channel: kind,
-                conversation: place,
-            } if is_mine(place.as_str(), kind) => {
+            Step::Accepted { channel: kind, conversation: place }
+                if is_mine(place.as_str(), kind) =>
+            {
                 mine = Some(stage.inbound);
                 journey.accepted = Some(sent.elapsed());
             }

@@ -19,6 +19,9 @@ const TELEGRAM_SECRET: &str = "demo-secret";
 /// The account name on every channel.
 const ACCOUNT: &str = "demo";
 
+/// How long the hub may take to connect.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Four platforms on loopback.
 pub(super) struct World {
     telegram: Telegram,
@@ -73,22 +76,14 @@ impl World {
     /// no console; the hub registers there by itself.
     pub(super) async fn attach(&self, hub: &str) -> Result<()> {
         let url = |channel: ChannelKind| format!("{hub}/webhooks/{channel}/{ACCOUNT}");
-        self.telegram
-            .set_webhook(&url(ChannelKind::Telegram), TELEGRAM_SECRET);
         self.graph.set_webhook(&url(ChannelKind::WhatsApp)).await?;
-        self.slack
-            .set_events_url(&format!("{}/events", url(ChannelKind::Slack)))
-            .await?;
-        self.discord
-            .set_interactions_endpoint(&url(ChannelKind::Discord))
-            .await?;
-        let connected = self
-            .discord
-            .connections()
-            .wait_for(|_| true, Duration::from_secs(15));
-        connected
-            .await
-            .context("the hub does not connect to the simulated Discord gateway")?;
+        self.slack.set_events_url(&format!("{}/events", url(ChannelKind::Slack))).await?;
+        self.discord.set_interactions_endpoint(&url(ChannelKind::Discord)).await?;
+        let registered = |call: &Call| call.method == "setWebhook" && call.status == 200;
+        let registered = self.telegram.calls().wait_for(registered, PATIENCE);
+        registered.await.context("the hub does not register with the simulated Telegram")?;
+        let connected = self.discord.connections().wait_for(|_| true, PATIENCE);
+        connected.await.context("the hub does not connect to the simulated Discord gateway")?;
         Ok(())
     }
 
@@ -98,25 +93,13 @@ impl World {
             |scope: &str, id: String| Sender::new(SenderScope::new(scope), SenderId::new(id));
         let whatsapp = whatsapp(person);
         [
-            (
-                ChannelKind::Telegram,
-                sender("", telegram(person).id.to_string()),
-            ),
-            (
-                ChannelKind::Discord,
-                sender("", discord(person).id.to_string()),
-            ),
+            (ChannelKind::Telegram, sender("", telegram(person).id.to_string())),
+            (ChannelKind::Discord, sender("", discord(person).id.to_string())),
             (
                 ChannelKind::WhatsApp,
-                sender(
-                    &self.graph.config().waba_id,
-                    whatsapp.user_id.unwrap_or_default(),
-                ),
+                sender(&self.graph.config().waba_id, whatsapp.user_id.unwrap_or_default()),
             ),
-            (
-                ChannelKind::Slack,
-                sender(&self.slack.config().team_id, slack_user(person)),
-            ),
+            (ChannelKind::Slack, sender(&self.slack.config().team_id, slack_user(person))),
         ]
     }
 
@@ -181,10 +164,7 @@ fn telegram(person: u8) -> telegram::User {
 }
 
 fn discord(person: u8) -> discord::User {
-    discord::User::new(
-        80_000_000_000_000_001 + u64::from(person),
-        &name(person).to_lowercase(),
-    )
+    discord::User::new(80_000_000_000_000_001 + u64::from(person), &name(person).to_lowercase())
 }
 
 fn whatsapp(person: u8) -> graph::Contact {
@@ -198,9 +178,7 @@ fn slack_user(person: u8) -> String {
 
 fn name(person: u8) -> String {
     const NAMES: [&str; 4] = ["Ada", "Grace", "Edsger", "Barbara"];
-    let name = NAMES
-        .get(usize::from(person) % NAMES.len())
-        .unwrap_or(&"Ada");
+    let name = NAMES.get(usize::from(person) % NAMES.len()).unwrap_or(&"Ada");
     match person / 4 {
         0 => (*name).to_owned(),
         n => format!("{name} {}", n + 1),
