@@ -51,16 +51,11 @@ impl Api {
 
     /// The present URL of a medium, good for five minutes.
     pub(crate) async fn media_url(&self, id: &str) -> Result<Url, ChannelError> {
-        let response = self
-            .call("media", self.http.get(format!("{}/{id}", self.root)))
-            .await?;
+        let response = self.call("media", self.http.get(format!("{}/{id}", self.root))).await?;
         let answer = response.bytes().await;
         let answer = answer.map_err(|cause| lost("media", cause))?;
         let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
-        let url = answer
-            .get("url")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let url = answer.get("url").and_then(Value::as_str).unwrap_or_default();
         let url = Url::parse(url).ok().filter(|url| self.is_trusted(url));
         url.ok_or_else(|| error("media", Retry::Never, "no URL of Meta's"))
     }
@@ -171,9 +166,7 @@ mod tests {
         config.api_base = "http://127.0.0.1:4000/".to_owned();
         let api = Api::new(&config, Client::new());
         let trusted = |url: &str| api.is_trusted(&Url::parse(url).unwrap());
-        assert!(trusted(
-            "https://lookaside.fbsbx.com/whatsapp_business/attachments/?mid=1"
-        ));
+        assert!(trusted("https://lookaside.fbsbx.com/whatsapp_business/attachments/?mid=1"));
         assert!(trusted("http://127.0.0.1:4000/lookaside/1"));
         for url in [
             "http://lookaside.fbsbx.com/x",

@@ -32,10 +32,7 @@ pub struct WhatsApp {
 impl WhatsApp {
     /// The number configured as `account`, calling through `http`.
     pub fn new(account: AccountName, config: &Config, http: Client) -> Self {
-        Self {
-            account,
-            api: Api::new(config, http),
-        }
+        Self { account, api: Api::new(config, http) }
     }
 
     async fn post(&self, to: &Address, content: Value) -> Result<Receipt, ChannelError> {
@@ -43,9 +40,7 @@ impl WhatsApp {
         address(to, &mut body);
         let answer = self.api.messages(&body).await?;
         let id = answer.pointer("/messages/0/id").and_then(Value::as_str);
-        Ok(Receipt {
-            message: id.map(MessageId::new),
-        })
+        Ok(Receipt { message: id.map(MessageId::new) })
     }
 }
 
@@ -73,20 +68,13 @@ impl Channel for WhatsApp {
     fn capabilities(&self, conversation: ConversationKind) -> Capabilities {
         let direct = conversation == ConversationKind::Direct;
         Capabilities {
-            text: TextLimit {
-                max: 4_096,
-                unit: Unit::Utf16,
-            },
+            text: TextLimit { max: 4_096, unit: Unit::Utf16 },
             dialect: Dialect::WhatsApp,
             edit: Support::Fallback,
             retract: Support::Dropped,
             react: Support::Full,
             reply: Support::Full,
-            typing: if direct {
-                Support::Full
-            } else {
-                Support::Dropped
-            },
+            typing: if direct { Support::Full } else { Support::Dropped },
             media: Support::Fallback,
         }
     }
@@ -119,10 +107,7 @@ impl Channel for WhatsApp {
                 });
                 self.post(to, body).await.map(|_| Receipt::default())
             }
-            Outbound::Presence {
-                about: Some(message),
-                ..
-            } => {
+            Outbound::Presence { about: Some(message), .. } => {
                 let body = json!({
                     "messaging_product": "whatsapp",
                     "status": "read",
@@ -158,8 +143,6 @@ impl Channel for WhatsApp {
 
 impl fmt::Debug for WhatsApp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WhatsApp")
-            .field("account", &self.account)
-            .finish_non_exhaustive()
+        f.debug_struct("WhatsApp").field("account", &self.account).finish_non_exhaustive()
     }
 }

@@ -96,17 +96,11 @@ impl Config {
         let base = Url::parse(&self.api_base).ok();
         let base = base.filter(|base| matches!(base.scheme(), "http" | "https"));
         let rules = [
-            (
-                !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()),
-                ConfigError::Token,
-            ),
+            (!token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()), ConfigError::Token),
             (is_number(&self.phone_number_id), ConfigError::PhoneNumberId),
             (is_set(&self.app_secret), ConfigError::AppSecret),
             (is_set(&self.verify_token), ConfigError::VerifyToken),
-            (
-                base.is_some_and(|base| base.query().is_none()),
-                ConfigError::ApiBase,
-            ),
+            (base.is_some_and(|base| base.query().is_none()), ConfigError::ApiBase),
             (is_version(&self.api_version), ConfigError::ApiVersion),
         ];
         let broken = rules.into_iter().find(|(holds, _)| !holds);

@@ -11,7 +11,7 @@ use zaki_envelope::{AccountName, InboundKind, Timestamp};
 
 use crate::Config;
 use payload::{Change, Entry, Items, Root, Value, items};
-use seed::Seed;
+use seed::{Seed, key_of_bytes};
 
 /// Reads what Meta sends for one business number.
 #[derive(Clone, Debug)]
@@ -33,33 +33,21 @@ impl Reader {
 
     /// For `zaki inspect`: no account, no configuration, any number.
     pub fn inspect() -> Result<Self, zaki_envelope::IdError> {
-        Ok(Self {
-            account: "inspect".parse()?,
-            phone_number_id: String::new(),
-            portfolio: None,
-        })
+        Ok(Self { account: "inspect".parse()?, phone_number_id: String::new(), portfolio: None })
     }
 }
 
 impl Parse for Reader {
     fn parse(&self, bytes: Verified<'_>, received_at: Timestamp) -> Result<Parsed, ParseError> {
         let root: Root<'_> = serde_json::from_slice(bytes.body()).map_err(|error| {
-            refused(format!(
-                "JSON broken at line {}, column {}",
-                error.line(),
-                error.column()
-            ))
+            refused(format!("JSON broken at line {}, column {}", error.line(), error.column()))
         })?;
         let entries = root.entry.and_then(items);
         let entries = entries.ok_or_else(|| refused("no list of entries"))?;
         if !matches!(root.object.as_str(), "" | "whatsapp_business_account") {
             return Err(refused("about another product"));
         }
-        let mut reading = Reading {
-            reader: self,
-            received_at,
-            parsed: Parsed::default(),
-        };
+        let mut reading = Reading { reader: self, received_at, parsed: Parsed::default() };
         for entry in entries {
             reading.entry(entry);
         }
@@ -68,10 +56,7 @@ impl Parse for Reader {
 }
 
 fn refused(reason: impl Into<String>) -> ParseError {
-    ParseError {
-        what: "WhatsApp webhook",
-        reason: reason.into(),
-    }
+    ParseError { what: "WhatsApp webhook", reason: reason.into() }
 }
 
 struct Reading<'r> {
@@ -120,10 +105,8 @@ impl Reading<'_> {
     }
 
     fn messages(&mut self, seed: &Seed<'_>, value: &Value<'_>, raw: &RawValue) {
-        let lists: [(Option<&RawValue>, Reads); 2] = [
-            (value.messages, message::message),
-            (value.statuses, message::status),
-        ];
+        let lists: [(Option<&RawValue>, Reads); 2] =
+            [(value.messages, message::message), (value.statuses, message::status)];
         let mut is_empty = true;
         for (list, read) in lists {
             let Some(list) = list else { continue };
@@ -155,18 +138,15 @@ impl Reading<'_> {
     /// A change that is about no message, kept by the name of its field.
     fn other(&mut self, seed: &Seed<'_>, field: &str, raw: &RawValue) {
         let name = if field.is_empty() { "unknown" } else { field };
-        let kind = InboundKind::Other {
-            name: name.to_owned(),
-        };
-        let inbound = seed.inbound(seed.key_of_bytes(raw), seed.people().nobody(), kind);
+        let kind = InboundKind::Other { name: name.to_owned() };
+        let inbound = seed.inbound(&key_of_bytes(raw), seed.people().nobody(), kind);
         self.parsed.arrivals.push(inbound.into());
     }
 
     fn dead(&mut self, reason: &str, raw: &RawValue) {
-        self.parsed.dead.push(Dead {
-            reason: reason.to_owned(),
-            raw: raw.get().as_bytes().to_vec(),
-        });
+        self.parsed
+            .dead
+            .push(Dead { reason: reason.to_owned(), raw: raw.get().as_bytes().to_vec() });
     }
 }
 

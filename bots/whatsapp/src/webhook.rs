@@ -21,10 +21,7 @@ pub struct Hook {
 impl Hook {
     /// The webhook of the number configured as `account`. Without a secret it refuses everything.
     pub fn new(account: AccountName, config: Config) -> Self {
-        Self {
-            reader: Reader::new(account, &config),
-            config,
-        }
+        Self { reader: Reader::new(account, &config), config }
     }
 
     /// Whether the request knows the verify token.
@@ -84,23 +81,14 @@ mod tests {
 
     fn greet(verify_token: &str, method: &Method, query: &str) -> Option<Answer> {
         let config = Config::new("t".into(), "1", "s".into(), verify_token.into());
-        let request = Request {
-            method,
-            route: "",
-            query,
-            headers: &HeaderMap::new(),
-            body: b"",
-        };
+        let request = Request { method, route: "", query, headers: &HeaderMap::new(), body: b"" };
         Hook::new("main".parse().unwrap(), config).greet(&request)
     }
 
     #[test]
     fn the_challenge_is_answered_to_whoever_knows_the_token() {
         let query = "hub.mode=subscribe&hub.challenge=115&hub.verify_token=a%20b";
-        assert_eq!(
-            greet("a b", &Method::GET, query),
-            Some(Answer::text(200, "115"))
-        );
+        assert_eq!(greet("a b", &Method::GET, query), Some(Answer::text(200, "115")));
         assert_eq!(greet("a b", &Method::POST, query), None);
     }
 

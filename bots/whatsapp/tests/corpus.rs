@@ -1,11 +1,7 @@
 //! Payloads nobody here wrote, and known-answer signatures. From `ZAKI_CORPUS`, or beside the
 //! repository; without it there is nothing to check, and the test says so.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "an assertion may end a test"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "an assertion may end a test")]
 
 use std::{env, fs, path::PathBuf};
 
@@ -39,10 +35,7 @@ fn files() -> Vec<(String, Value)> {
         .map(|entry| {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            (
-                name,
-                serde_json::from_slice(&fs::read(&path).unwrap()).unwrap(),
-            )
+            (name, serde_json::from_slice(&fs::read(&path).unwrap()).unwrap())
         })
         .collect();
     files.sort_by(|one, other| one.0.cmp(&other.0));
@@ -56,11 +49,7 @@ fn parse(name: &str, json: &Value) -> Parsed {
     let parsed = parsed.unwrap_or_else(|error| panic!("{name}: {error}"));
     for arrival in &parsed.arrivals {
         let json = serde_json::to_string(&arrival.inbound).unwrap();
-        assert_eq!(
-            Inbound::from_json(&json).unwrap(),
-            arrival.inbound,
-            "{name}"
-        );
+        assert_eq!(Inbound::from_json(&json).unwrap(), arrival.inbound, "{name}");
     }
     parsed
 }
@@ -107,11 +96,7 @@ fn people_keep_their_ids_and_messages_their_content() {
         if name != "deleted_message.revoke.json" {
             assert_eq!(inbound.sender.id.as_str(), id, "{name}");
         }
-        assert_eq!(
-            inbound.message.as_ref().unwrap().as_str(),
-            message["id"],
-            "{name}"
-        );
+        assert_eq!(inbound.message.as_ref().unwrap().as_str(), message["id"], "{name}");
         let is_content = !matches!(message["type"].as_str(), Some("reaction" | "revoke"));
         assert_eq!(!inbound.parts.is_empty(), is_content, "{name}");
     }
@@ -137,12 +122,7 @@ fn every_signature_vector_comes_out_right() {
             body: &body.unwrap(),
         };
         let passes = request.verify(&hook.proof(), NOW).is_ok();
-        assert_eq!(
-            passes,
-            case["accept"].as_bool().unwrap(),
-            "{}",
-            case["name"]
-        );
+        assert_eq!(passes, case["accept"].as_bool().unwrap(), "{}", case["name"]);
     }
 }
 
@@ -151,10 +131,7 @@ fn headers(given: &Value) -> HeaderMap {
     given
         .map(|(name, value)| {
             let name: HeaderName = name.parse().unwrap();
-            (
-                name,
-                HeaderValue::from_str(value.as_str().unwrap()).unwrap(),
-            )
+            (name, HeaderValue::from_str(value.as_str().unwrap()).unwrap())
         })
         .collect()
 }

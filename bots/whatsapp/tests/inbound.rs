@@ -1,6 +1,10 @@
 //! What WhatsApp's payloads become, rule by rule.
 
-#![allow(clippy::unwrap_used, reason = "an assertion may end a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "an assertion may end a test, and json!() reads best as a value"
+)]
 
 use serde_json::{Value, json};
 use zaki_channel::{Parse, Parsed, Verified};
@@ -39,11 +43,7 @@ fn ann() -> Value {
 
 fn one(contacts: Value, message: Value) -> Inbound {
     let mut message = message;
-    for (name, default) in [
-        ("id", "wamid.1"),
-        ("timestamp", "1795000000"),
-        ("type", "text"),
-    ] {
+    for (name, default) in [("id", "wamid.1"), ("timestamp", "1795000000"), ("type", "text")] {
         if message.get(name).is_none() {
             message[name] = json!(default);
         }
@@ -82,10 +82,7 @@ fn every_way_to_name_a_person_is_read() {
     };
     let expected = |id: &str, aliases: usize| (id.to_owned(), aliases);
     // Number alone, as before 2026.
-    assert_eq!(
-        id(json!([]), json!({"from": "49151"})),
-        expected("49151", 0)
-    );
+    assert_eq!(id(json!([]), json!({"from": "49151"})), expected("49151", 0));
     // Both in the message.
     let both = json!({"from": "49151", "from_user_id": "DE.1"});
     assert_eq!(id(json!([]), both), expected("DE.1", 1));
@@ -94,10 +91,7 @@ fn every_way_to_name_a_person_is_read() {
     let scoped = json!({"from_user_id": "DE.1"});
     assert_eq!(id(hidden.clone(), scoped), expected("DE.1", 0));
     // `from` holds the business-scoped id: it is no phone number.
-    assert_eq!(
-        id(hidden.clone(), json!({"from": "DE.1"})),
-        expected("DE.1", 0)
-    );
+    assert_eq!(id(hidden.clone(), json!({"from": "DE.1"})), expected("DE.1", 0));
     // No id in the message, one contact.
     assert_eq!(id(hidden, json!({})), expected("DE.1", 0));
 }
@@ -118,17 +112,9 @@ fn nobody_is_taken_for_somebody_else() {
         {"id": "wamid.3", "type": "text", "text": {"body": "whose?"}},
     ]);
     let parsed = parse_with(&config(), &change(&value(json!([ann(), bo]), messages)));
-    let ids: Vec<&str> = parsed
-        .arrivals
-        .iter()
-        .map(|a| a.inbound.sender.id.as_str())
-        .collect();
+    let ids: Vec<&str> = parsed.arrivals.iter().map(|a| a.inbound.sender.id.as_str()).collect();
     assert_eq!(ids, ["DE.1", "GB.2"]);
-    assert_eq!(
-        parsed.dead.len(),
-        1,
-        "a message from nobody is kept, not guessed at"
-    );
+    assert_eq!(parsed.dead.len(), 1, "a message from nobody is kept, not guessed at");
 }
 
 #[test]
@@ -171,66 +157,34 @@ fn every_kind_of_content_is_kept() {
         parts(json!({"type": "document", "document": {"id": "7", "filename": "a.pdf"}})),
         [media(MediaKind::Document, Some("a.pdf"))]
     );
+    assert_eq!(parts(json!({"type": "video", "video": "odd"})), [Part::unsupported("video")]);
     assert_eq!(
-        parts(json!({"type": "video", "video": "odd"})),
-        [Part::unsupported("video")]
+        parts(json!({"type": "location", "location": {"latitude": 1.5, "longitude": -2.0,
+            "name": "Home", "address": "1 Road"}})),
+        [Part::Location { latitude: 1.5, longitude: -2.0, name: Some("Home, 1 Road".to_owned()) }]
     );
     assert_eq!(
-        parts(
-            json!({"type": "location", "location": {"latitude": 1.5, "longitude": -2.0,
-            "name": "Home", "address": "1 Road"}})
-        ),
-        [Part::Location {
-            latitude: 1.5,
-            longitude: -2.0,
-            name: Some("Home, 1 Road".to_owned())
-        }]
-    );
-    assert_eq!(
-        parts(
-            json!({"type": "contacts", "contacts": [{"name": {"formatted_name": "Bo"},
-            "phones": [{"phone": "+1 5"}, {"wa_id": "15"}]}]})
-        ),
-        [Part::Contact {
-            name: "Bo".to_owned(),
-            phones: vec!["+1 5".to_owned(), "15".to_owned()]
-        }]
+        parts(json!({"type": "contacts", "contacts": [{"name": {"formatted_name": "Bo"},
+            "phones": [{"phone": "+1 5"}, {"wa_id": "15"}]}]})),
+        [Part::Contact { name: "Bo".to_owned(), phones: vec!["+1 5".to_owned(), "15".to_owned()] }]
     );
     assert_eq!(
         parts(json!({"type": "unsupported", "unsupported": {"type": "poll"}})),
         [Part::unsupported("poll")]
     );
-    assert_eq!(
-        parts(json!({"type": "hologram"})),
-        [Part::unsupported("hologram")]
-    );
-    assert_eq!(
-        parts(json!({"type": "interactive"})),
-        [Part::unsupported("interactive")]
-    );
+    assert_eq!(parts(json!({"type": "hologram"})), [Part::unsupported("hologram")]);
+    assert_eq!(parts(json!({"type": "interactive"})), [Part::unsupported("interactive")]);
 }
 
 #[test]
 fn presses_reactions_edits_and_revocations_are_what_they_are() {
-    let press = from_ann(
-        json!({"type": "interactive", "interactive": {"type": "list_reply",
-        "list_reply": {"id": "a", "title": "Apple"}}, "context": {"id": "wamid.0"}}),
-    );
-    assert_eq!(
-        press.kind,
-        InboundKind::Button {
-            data: "a".to_owned()
-        }
-    );
+    let press = from_ann(json!({"type": "interactive", "interactive": {"type": "list_reply",
+        "list_reply": {"id": "a", "title": "Apple"}}, "context": {"id": "wamid.0"}}));
+    assert_eq!(press.kind, InboundKind::Button { data: "a".to_owned() });
     assert_eq!(plain_text(&press.parts), "Apple");
     assert_eq!(press.reply_to, Some(MessageId::new("wamid.0")));
     let quick = from_ann(json!({"type": "button", "button": {"payload": "p", "text": "Go"}}));
-    assert_eq!(
-        quick.kind,
-        InboundKind::Button {
-            data: "p".to_owned()
-        }
-    );
+    assert_eq!(quick.kind, InboundKind::Button { data: "p".to_owned() });
 
     let target = MessageId::new("wamid.0");
     for (reaction, emoji) in [
@@ -247,16 +201,9 @@ fn presses_reactions_edits_and_revocations_are_what_they_are() {
         assert_eq!(inbound.kind, expected);
     }
 
-    let edit = from_ann(
-        json!({"type": "edit", "edit": {"original_message_id": "wamid.0",
-        "message": {"type": "text", "text": {"body": "new"}}}}),
-    );
-    assert_eq!(
-        edit.kind,
-        InboundKind::Edit {
-            target: target.clone()
-        }
-    );
+    let edit = from_ann(json!({"type": "edit", "edit": {"original_message_id": "wamid.0",
+        "message": {"type": "text", "text": {"body": "new"}}}}));
+    assert_eq!(edit.kind, InboundKind::Edit { target: target.clone() });
     assert_eq!(plain_text(&edit.parts), "new");
     assert_eq!(edit.dedupe.as_str(), "whatsapp:wamid.1:edit:1795000000");
     let revoked = json!({"type": "revoke", "revoke": {"original_message_id": "wamid.0"}});
@@ -270,17 +217,9 @@ fn a_changed_number_joins_old_and_new() {
         json!({"from": "49151", "type": "system", "system": {"type": "user_changed_number",
             "wa_id": "49152", "user_id": "DE.2", "body": "Ann changed"}}),
     );
-    assert_eq!(
-        inbound.kind,
-        InboundKind::Membership {
-            change: "user_changed_number".to_owned()
-        }
-    );
+    assert_eq!(inbound.kind, InboundKind::Membership { change: "user_changed_number".to_owned() });
     assert_eq!(inbound.sender.id.as_str(), "49151");
-    assert_eq!(
-        inbound.sender.aliases,
-        [SenderId::new("DE.2"), SenderId::new("49152")]
-    );
+    assert_eq!(inbound.sender.aliases, [SenderId::new("DE.2"), SenderId::new("49152")]);
 }
 
 #[test]
@@ -305,15 +244,9 @@ fn statuses_carry_the_delivery_they_are_about() {
     ]});
     let parsed = parse_with(&config(), &change(&statuses));
     let inbounds: Vec<Inbound> = parsed.arrivals.into_iter().map(|a| a.inbound).collect();
-    let status = |status| InboundKind::Status {
-        target: MessageId::new("wamid.9"),
-        status,
-    };
+    let status = |status| InboundKind::Status { target: MessageId::new("wamid.9"), status };
     assert_eq!(inbounds[0].kind, status(StatusKind::Delivered));
-    assert_eq!(
-        inbounds[0].dedupe.as_str(),
-        "whatsapp:status:wamid.9:delivered"
-    );
+    assert_eq!(inbounds[0].dedupe.as_str(), "whatsapp:status:wamid.9:delivered");
     assert_eq!(plain_text(&inbounds[0].parts), "01k");
     assert_eq!(inbounds[0].sender.id.as_str(), "DE.1");
     assert_eq!(inbounds[1].kind, status(StatusKind::Read));
@@ -327,9 +260,7 @@ fn dead_items_keep_the_bytes_they_came_in() {
     let body = r#"{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[
         {"field":"messages","value":{"messages":[ {"text" : {"body":"\u00e4 \/"}} ]}}]}]}"#;
     let reader = Reader::inspect().unwrap();
-    let parsed = reader
-        .parse(Verified::trusted("", body.as_bytes()), NOW)
-        .unwrap();
+    let parsed = reader.parse(Verified::trusted("", body.as_bytes()), NOW).unwrap();
     assert_eq!(parsed.dead.len(), 1);
     assert_eq!(parsed.dead[0].raw, br#"{"text" : {"body":"\u00e4 \/"}}"#);
     assert!(!parsed.dead[0].reason.contains('ä'));
@@ -343,9 +274,7 @@ fn other_fields_are_kept_by_name() {
     ]}]});
     let parsed = parse_with(&config(), &body);
     let names: Vec<&InboundKind> = parsed.arrivals.iter().map(|a| &a.inbound.kind).collect();
-    let other = |name: &str| InboundKind::Other {
-        name: name.to_owned(),
-    };
+    let other = |name: &str| InboundKind::Other { name: name.to_owned() };
     assert_eq!(names, [&other("account_update"), &other("messages")]);
     assert!(parsed.arrivals.iter().all(|a| a.inbound.sender.is_bot));
 }
@@ -353,15 +282,9 @@ fn other_fields_are_kept_by_name() {
 #[test]
 fn what_is_not_whatsapp_is_refused() {
     let reader = Reader::inspect().unwrap();
-    for body in [
-        "",
-        "x",
-        "[]",
-        "{}",
-        r#"{"entry":{}}"#,
-        r#"{"object":"page","entry":[]}"#,
-        "{\"entry\":",
-    ] {
+    for body in
+        ["", "x", "[]", "{}", r#"{"entry":{}}"#, r#"{"object":"page","entry":[]}"#, "{\"entry\":"]
+    {
         let parsed = reader.parse(Verified::trusted("", body.as_bytes()), NOW);
         assert!(parsed.is_err(), "{body:?}");
     }

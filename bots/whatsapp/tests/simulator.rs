@@ -52,9 +52,7 @@ fn address(id: &str) -> Address {
 }
 
 async fn say(whatsapp: &WhatsApp, to: &str, text: &str) -> Result<Receipt, ChannelError> {
-    whatsapp
-        .send(&address(to), &Outbound::post(text), KEY)
-        .await
+    whatsapp.send(&address(to), &Outbound::post(text), KEY).await
 }
 
 fn retry<T>(result: Result<T, ChannelError>) -> Retry {
@@ -82,39 +80,21 @@ async fn a_message_is_answered_reacted_to_and_shown_as_being_worked_on() {
     let (graph, whatsapp) = start().await;
     let wamid = MessageId::new(graph.say(&ann(), "hello"));
     let to = address("DE.1349");
-    let typing = Outbound::Presence {
-        presence: Presence::Typing,
-        about: Some(wamid.clone()),
-    };
+    let typing = Outbound::Presence { presence: Presence::Typing, about: Some(wamid.clone()) };
     whatsapp.send(&to, &typing, KEY).await.unwrap();
     let acts: Vec<Act> = graph.sent().all().iter().map(|sent| sent.act).collect();
     assert_eq!(acts, [Act::Read, Act::Typing]);
-    let reply = Outbound::Post {
-        parts: vec![Part::text("hi")],
-        reply_to: Some(wamid.clone()),
-    };
+    let reply = Outbound::Post { parts: vec![Part::text("hi")], reply_to: Some(wamid.clone()) };
     whatsapp.send(&to, &reply, KEY).await.unwrap();
-    assert_eq!(
-        graph.sent().last().unwrap().reply_to.as_deref(),
-        Some(wamid.as_str())
-    );
+    assert_eq!(graph.sent().last().unwrap().reply_to.as_deref(), Some(wamid.as_str()));
     for emoji in [Some("👍".to_owned()), None] {
-        let react = Outbound::React {
-            target: wamid.clone(),
-            emoji: emoji.clone(),
-        };
+        let react = Outbound::React { target: wamid.clone(), emoji: emoji.clone() };
         whatsapp.send(&to, &react, KEY).await.unwrap();
         let sent = graph.sent().last().unwrap();
-        assert_eq!(
-            (sent.act, sent.text),
-            (Act::React, emoji.unwrap_or_default())
-        );
+        assert_eq!((sent.act, sent.text), (Act::React, emoji.unwrap_or_default()));
     }
     let calls = graph.calls().len();
-    let nothing = Outbound::Presence {
-        presence: Presence::Typing,
-        about: None,
-    };
+    let nothing = Outbound::Presence { presence: Presence::Typing, about: None };
     whatsapp.send(&to, &nothing, KEY).await.unwrap();
     assert_eq!(graph.calls().len(), calls);
 }
@@ -125,17 +105,9 @@ async fn long_replies_arrive_whole() {
     let capabilities = whatsapp.capabilities(ConversationKind::Direct);
     let pieces = fit(Outbound::post("😀😀 ".repeat(4000)), &capabilities);
     for piece in &pieces {
-        whatsapp
-            .send(&address("DE.1349"), piece, KEY)
-            .await
-            .unwrap();
+        whatsapp.send(&address("DE.1349"), piece, KEY).await.unwrap();
     }
-    let words: usize = graph
-        .sent()
-        .all()
-        .iter()
-        .map(|s| s.text.split(' ').count())
-        .sum();
+    let words: usize = graph.sent().all().iter().map(|s| s.text.split(' ').count()).sum();
     assert_eq!(words, 4000);
 }
 
@@ -143,10 +115,7 @@ async fn long_replies_arrive_whole() {
 async fn failures_say_whether_the_call_may_be_repeated() {
     let (graph, whatsapp) = start().await;
     graph.fail(None, 1, Fault::rate_limited(Duration::from_secs(1)));
-    assert_eq!(
-        retry(say(&whatsapp, "DE.1", "x").await),
-        Retry::AfterMs(2_000)
-    );
+    assert_eq!(retry(say(&whatsapp, "DE.1", "x").await), Retry::AfterMs(2_000));
     for fault in [Fault::Status { code: 503 }, Fault::Drop, Fault::LoseAnswer] {
         graph.fail(Some("messages"), 1, fault.clone());
         let lost = say(&whatsapp, "DE.1", "x").await;
@@ -156,15 +125,9 @@ async fn failures_say_whether_the_call_may_be_repeated() {
     let stranger = channel(graph.url(), "wrong");
     assert_eq!(retry(say(&stranger, "DE.1", "x").await), Retry::Never);
     // A port that was just free: nothing listens there.
-    let closed = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nowhere = channel(&format!("http://{closed}"), "t");
-    assert_eq!(
-        retry(say(&nowhere, "DE.1", "x").await),
-        Retry::AfterMs(1_000)
-    );
+    assert_eq!(retry(say(&nowhere, "DE.1", "x").await), Retry::AfterMs(1_000));
 }
 
 #[tokio::test]
@@ -174,10 +137,7 @@ async fn errors_hold_neither_text_nor_token() {
         graph.fail(None, 1, fault);
         let error = say(&whatsapp, "DE.1", "hush").await.unwrap_err();
         let printed = format!("{error:?} {error}");
-        assert!(
-            !printed.contains("hush") && !printed.contains(graph.token()),
-            "{printed}"
-        );
+        assert!(!printed.contains("hush") && !printed.contains(graph.token()), "{printed}");
     }
 }
 
@@ -198,10 +158,7 @@ async fn media_are_fetched_by_their_id() {
 async fn what_is_sent_cannot_be_changed() {
     let (graph, whatsapp) = start().await;
     let target = MessageId::new("wamid.1");
-    let edit = Outbound::Edit {
-        target,
-        parts: vec![Part::text("new")],
-    };
+    let edit = Outbound::Edit { target, parts: vec![Part::text("new")] };
     let capabilities = whatsapp.capabilities(ConversationKind::Direct);
     assert_eq!(fit(edit.clone(), &capabilities), [Outbound::post("new")]);
     let refused = whatsapp.send(&address("DE.1"), &edit, KEY).await;

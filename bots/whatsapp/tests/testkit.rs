@@ -103,10 +103,7 @@ impl Sample for Sent {
                 &json!({"statuses": [{"id": "wamid.9", "status": "sent",
                     "timestamp": "1795000000", "recipient_id": "4915100000001"}]}),
             )]),
-            body(&[change(
-                "account_update",
-                &json!({"event": "DISABLED_UPDATE"}),
-            )]),
+            body(&[change("account_update", &json!({"event": "DISABLED_UPDATE"}))]),
         ]
     }
 
@@ -114,10 +111,7 @@ impl Sample for Sent {
         let mut echo = text("wamid.8");
         echo["from"] = json!("15550783881");
         vec![
-            body(&[change(
-                "smb_message_echoes",
-                &json!({"message_echoes": [echo]}),
-            )]),
+            body(&[change("smb_message_echoes", &json!({"message_echoes": [echo]}))]),
             messages(&json!([echo])),
         ]
     }
@@ -131,12 +125,7 @@ impl Sample for Sent {
         let third = json!({"messages": "none", "statuses": [{"id": "wamid.9", "status": "read",
             "recipient_id": "4915100000001"}, {}]});
         Some(Mixed {
-            body: body(&[
-                change("messages", &first),
-                second,
-                broken,
-                change("messages", &third),
-            ]),
+            body: body(&[change("messages", &first), second, broken, change("messages", &third)]),
             live: 4,
             dead: 6,
         })

@@ -31,7 +31,7 @@ pub(super) fn message(seed: &Seed<'_>, raw: &RawValue) -> Result<Option<Arrival>
         }
     }
     let kind = kind(&message)?;
-    let mut inbound = seed.inbound(key(&message, &kind), sender, kind);
+    let mut inbound = seed.inbound(&key(&message, &kind), sender, kind);
     inbound.sent_at = time(&message.timestamp);
     inbound.message = Some(MessageId::new(&message.id));
     inbound.reply_to = id(&message.context.id);
@@ -80,17 +80,15 @@ fn kind(message: &Message) -> Result<InboundKind, &'static str> {
         ("interactive", "button_reply") => button(&interactive.button_reply.id),
         ("interactive", "list_reply") => button(&interactive.list_reply.id),
         ("interactive", "nfm_reply") => button(&interactive.nfm_reply.response_json),
-        ("interactive", other) if !other.is_empty() => InboundKind::Other {
-            name: format!("interactive.{other}"),
-        },
+        ("interactive", other) if !other.is_empty() => {
+            InboundKind::Other { name: format!("interactive.{other}") }
+        }
         _ => InboundKind::Message,
     })
 }
 
 fn button(data: &str) -> InboundKind {
-    InboundKind::Button {
-        data: data.to_owned(),
-    }
+    InboundKind::Button { data: data.to_owned() }
 }
 
 fn id(text: &str) -> Option<MessageId> {
@@ -108,11 +106,7 @@ fn parts(message: &Message) -> Vec<Part> {
         "sticker" => media(message.sticker.as_ref(), MediaKind::Sticker, "sticker"),
         "audio" => {
             let voice = message.audio.as_ref().is_some_and(|audio| audio.voice);
-            let kind = if voice {
-                MediaKind::Voice
-            } else {
-                MediaKind::Audio
-            };
+            let kind = if voice { MediaKind::Voice } else { MediaKind::Audio };
             media(message.audio.as_ref(), kind, "audio")
         }
         "location" => vec![location(message.location.as_ref())],
@@ -142,11 +136,7 @@ fn parts(message: &Message) -> Vec<Part> {
 }
 
 fn words(text: &str) -> Vec<Part> {
-    if text.is_empty() {
-        Vec::new()
-    } else {
-        vec![Part::text(text)]
-    }
+    if text.is_empty() { Vec::new() } else { vec![Part::text(text)] }
 }
 
 /// A file and its caption.
@@ -173,11 +163,7 @@ fn location(location: Option<&Location>) -> Part {
     };
     let names = [location.name.as_str(), location.address.as_str()];
     let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
-    Part::Location {
-        latitude,
-        longitude,
-        name: (!names.is_empty()).then(|| names.join(", ")),
-    }
+    Part::Location { latitude, longitude, name: (!names.is_empty()).then(|| names.join(", ")) }
 }
 
 fn contact(card: &Card) -> Part {
@@ -185,10 +171,7 @@ fn contact(card: &Card) -> Part {
     let name = names.into_iter().find(|name| !name.is_empty());
     let number = |phone: &super::payload::Phone| {
         let numbers = [&phone.phone, &phone.wa_id];
-        numbers
-            .into_iter()
-            .find(|number| !number.is_empty())
-            .cloned()
+        numbers.into_iter().find(|number| !number.is_empty()).cloned()
     };
     Part::Contact {
         name: name.cloned().unwrap_or_default(),
@@ -209,27 +192,19 @@ pub(super) fn status(seed: &Seed<'_>, raw: &RawValue) -> Result<Option<Arrival>,
         _ => None,
     };
     let kind = match kind {
-        Some(kind) => InboundKind::Status {
-            target: target.clone(),
-            status: kind,
-        },
-        None => InboundKind::Other {
-            name: format!("status.{}", status.status),
-        },
+        Some(kind) => InboundKind::Status { target: target.clone(), status: kind },
+        None => InboundKind::Other { name: format!("status.{}", status.status) },
     };
     let is_group = status.recipient_type == "group";
     let people = seed.people();
     let recipient = if is_group {
-        people.person(
-            &status.recipient_participant_user_id,
-            &status.recipient_participant_id,
-        )
+        people.person(&status.recipient_participant_user_id, &status.recipient_participant_id)
     } else {
         people.person(&status.recipient_user_id, &status.recipient_id)
     };
     let recipient = recipient.unwrap_or_else(|| people.nobody());
     let key = format!("status:{}:{}", status.id, status.status);
-    let mut inbound = seed.inbound(key, recipient, kind);
+    let mut inbound = seed.inbound(&key, recipient, kind);
     if is_group {
         inbound.conversation = group(&status.recipient_id);
     }

@@ -1,6 +1,8 @@
 //! The fields we read, by Meta's names. Everything may be missing or of another type
 //! (<https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/payload-examples>).
 
+#![allow(clippy::struct_field_names, reason = "the names are Meta's")]
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use zaki_channel::lenient;
@@ -127,7 +129,6 @@ payload! {
         filename: String,
         mime_type: String,
         voice: bool,
-        animated: bool,
     }
 
     struct Location {

@@ -24,9 +24,7 @@ impl People<'_> {
         let scoped = [user_id, number, in_contact(|c| &c.user_id)];
         let numbers = [number, in_contact(|c| &c.wa_id)];
         let user_id = scoped.into_iter().find(|id| is_business_scoped(id));
-        let number = numbers
-            .into_iter()
-            .find(|id| !id.is_empty() && !is_business_scoped(id));
+        let number = numbers.into_iter().find(|id| !id.is_empty() && !is_business_scoped(id));
         let mut sender = self.sender(user_id.or(number).or(non_empty(scoped[0]))?);
         if let (Some(_), Some(number)) = (user_id, number) {
             sender.aliases.push(SenderId::new(number));

@@ -26,10 +26,7 @@ pub(super) struct Seed<'a> {
 
 impl<'a> Seed<'a> {
     pub(super) fn people(&self) -> People<'a> {
-        People {
-            scope: self.scope,
-            contacts: self.contacts,
-        }
+        People { scope: self.scope, contacts: self.contacts }
     }
 
     /// Whether the change is about our number. One app hears of all numbers of its business.
@@ -39,13 +36,9 @@ impl<'a> Seed<'a> {
     }
 
     /// An envelope without content, in the private conversation with `sender`.
-    pub(super) fn inbound(&self, key: String, sender: Sender, kind: InboundKind) -> Inbound {
+    pub(super) fn inbound(&self, key: &str, sender: Sender, kind: InboundKind) -> Inbound {
         let dedupe = DedupeKey::new(format!("whatsapp:{key}"));
-        let id = if sender.is_bot {
-            self.place
-        } else {
-            sender.id.as_str()
-        };
+        let id = if sender.is_bot { self.place } else { sender.id.as_str() };
         Inbound {
             v: Version,
             id: InboundId::derive(self.received_at, &dedupe),
@@ -68,13 +61,12 @@ impl<'a> Seed<'a> {
             trace: None,
         }
     }
+}
 
-    /// A key for what has no id of its own.
-    #[allow(clippy::unused_self, reason = "keys are made here and nowhere else")]
-    pub(super) fn key_of_bytes(&self, raw: &RawValue) -> String {
-        let digest = Sha256::digest(raw.get().as_bytes());
-        format!("bytes:{}", hex::encode(digest))
-    }
+/// A key for what has no id of its own.
+pub(super) fn key_of_bytes(raw: &RawValue) -> String {
+    let digest = Sha256::digest(raw.get().as_bytes());
+    format!("bytes:{}", hex::encode(digest))
 }
 
 /// Unix seconds, written as text or as a number.
@@ -86,9 +78,5 @@ pub(super) fn time(value: &serde_json::Value) -> Option<Timestamp> {
 
 /// A group conversation.
 pub(super) fn group(id: &str) -> Conversation {
-    Conversation {
-        id: ConversationId::new(id),
-        kind: ConversationKind::Group,
-        thread: None,
-    }
+    Conversation { id: ConversationId::new(id), kind: ConversationKind::Group, thread: None }
 }
