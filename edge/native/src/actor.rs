@@ -261,12 +261,8 @@ impl Actor {
             return Ok(());
         }
         let saved =
-            self.shared
-                .state
-                .save_sandbox(self.name.clone(), generation, self.place.clone());
-        saved
-            .await
-            .map_err(|error| RuntimeError::new(error.to_string()))
+            self.shared.state.save_sandbox(self.name.clone(), generation, self.place.clone());
+        saved.await.map_err(|error| RuntimeError::new(error.to_string()))
     }
 
     fn admit(&self, generation: Generation, mailbox: &Mailbox) -> Option<Event> {

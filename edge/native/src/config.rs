@@ -68,8 +68,9 @@ pub struct ProcessConfig {
     pub isolation: Isolation,
     /// Let the private agents run commands. Has no effect unless isolation is active.
     pub allow_exec: bool,
-    /// The first user id given to a sandbox; the next 100,000 should be nobody's.
-    pub first_uid: u32,
+    /// The first user id given to a sandbox; the 65,535 after it must be nobody's, nor another
+    /// edge's. `None`: a block of such ids is drawn once and remembered in the data directory.
+    pub first_uid: Option<u32>,
 }
 
 impl ProcessConfig {
@@ -80,7 +81,7 @@ impl ProcessConfig {
             runtime,
             isolation: Isolation::Auto,
             allow_exec: false,
-            first_uid: 200_000,
+            first_uid: None,
         }
     }
 }

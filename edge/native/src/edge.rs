@@ -18,10 +18,10 @@ use crate::{
     actor::Message,
     clock, http,
     model::Model,
-    runtime::{Echo, Process, Runtime, Surroundings},
+    runtime::{self, Echo, Process, Runtime, Surroundings},
     sandboxes::Sandboxes,
     shared::{Parts, Shared},
-    state::State,
+    state::{Setting, State},
     turns::{Opened, Turn},
 };
 
@@ -55,6 +55,7 @@ impl Edge {
                     data_dir: &config.data_dir,
                     model_url: model_url(address),
                     model: config.model.name().to_owned(),
+                    first_uid: first_uid(process.first_uid, &state).await?,
                 };
                 Arc::new(Process::new(process, around)?)
             }
@@ -75,11 +76,7 @@ impl Edge {
             tokio::spawn(forget(state)),
         ];
         tracing::info!(%address, "edge.listening");
-        Ok(Self {
-            running,
-            address,
-            tasks,
-        })
+        Ok(Self { running, address, tasks })
     }
 
     /// The routes, to be called in the same process; the same as on the socket.
@@ -115,10 +112,7 @@ impl Running {
     ) -> Result<Opened, Refusal> {
         let shared = &self.shared;
         let begin = |turn: &Arc<Turn>| self.begin(turn);
-        shared
-            .turns
-            .open(&shared.state, user, turn, asked, begin)
-            .await
+        shared.turns.open(&shared.state, user, turn, asked, begin).await
     }
 
     /// No commit stands before the run: until the start is recorded the hub, who asks with the
@@ -134,24 +128,21 @@ impl Running {
                 }
             });
         }
-        self.sandboxes
-            .tell(&turn.sandbox.clone(), Message::Accept(turn.clone()));
+        self.sandboxes.tell(&turn.sandbox.clone(), Message::Accept(turn.clone()));
     }
 }
 
 pub(crate) fn make_dir(path: &Path, mode: u32) -> Result<(), EdgeError> {
     let mut maker = DirBuilder::new();
     let made = maker.recursive(true).mode(mode).create(path);
-    made.map_err(|source| EdgeError::Data {
-        path: path.to_owned(),
-        source,
-    })
+    made.map_err(|source| EdgeError::Data { path: path.to_owned(), source })
 }
 
 /// Binds the address; with port 0 the port of the last time first.
 async fn listen(address: SocketAddr, state: &State) -> Result<TcpListener, EdgeError> {
     if address.port() == 0
-        && let Some(port) = state.port().await?
+        && let Some(port) = state.setting(Setting::Port).await?
+        && let Ok(port) = u16::try_from(port)
         && let Ok(listener) = TcpListener::bind(SocketAddr::new(address.ip(), port)).await
     {
         return Ok(listener);
@@ -159,11 +150,23 @@ async fn listen(address: SocketAddr, state: &State) -> Result<TcpListener, EdgeE
     let listener = TcpListener::bind(address).await;
     let listener = listener.map_err(|source| EdgeError::Listen { address, source })?;
     if address.port() == 0 {
-        state
-            .save_port(local_addr(&listener, address)?.port())
-            .await?;
+        let port = local_addr(&listener, address)?.port();
+        state.save_setting(Setting::Port, port.into()).await?;
     }
     Ok(listener)
+}
+
+/// The first of the sandboxes' user ids: configured, remembered, or drawn now.
+async fn first_uid(configured: Option<u32>, state: &State) -> Result<u32, EdgeError> {
+    if let Some(uid) = configured {
+        return Ok(uid);
+    }
+    if let Some(uid) = state.setting(Setting::FirstUid).await? {
+        return Ok(uid);
+    }
+    let uid = runtime::draw_uids();
+    state.save_setting(Setting::FirstUid, uid).await?;
+    Ok(uid)
 }
 
 /// The model proxy, as a process on this machine reaches it.
@@ -180,9 +183,7 @@ fn model_url(address: SocketAddr) -> String {
 
 fn local_addr(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, EdgeError> {
     let address = asked;
-    listener
-        .local_addr()
-        .map_err(|source| EdgeError::Listen { address, source })
+    listener.local_addr().map_err(|source| EdgeError::Listen { address, source })
 }
 
 async fn serve(listener: TcpListener, router: Router) {

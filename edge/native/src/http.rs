@@ -125,10 +125,8 @@ fn refuse(refusal: Refusal) -> Response {
 
 /// Events as a response that stays open until the turn's end.
 fn sse(events: impl Stream<Item = Arc<TurnEvent>> + Send + 'static) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, "text/event-stream"),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
+    let headers =
+        [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     (headers, Body::from_stream(lines(events))).into_response()
 }
 

@@ -35,11 +35,7 @@ pub async fn ensure_runtime(
     dir: &Path,
     progress: &dyn Progress,
 ) -> Result<RuntimePaths, InstallError> {
-    let install = Install {
-        dir: dir.to_owned(),
-        npm: "npm".into(),
-        needed: NEEDED_SPACE,
-    };
+    let install = Install { dir: dir.to_owned(), npm: "npm".into(), needed: NEEDED_SPACE };
     install.ensure(progress).await
 }
 
@@ -106,9 +102,7 @@ impl Install {
             Err(TryLockError::Error(error)) => return Err(self.fail(error)),
         }
         let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file));
-        let locked = locked
-            .await
-            .map_err(|error| self.fail(io::Error::other(error)))?;
+        let locked = locked.await.map_err(|error| self.fail(io::Error::other(error)))?;
         locked.map_err(|error| self.fail(error))
     }
 

@@ -37,11 +37,9 @@ impl Model {
             name: config.name().to_owned(),
             source: match config {
                 ModelConfig::Offline => Source::Offline,
-                ModelConfig::Forward {
-                    base_url,
-                    api_key,
-                    model,
-                } => Source::Provider(Provider::new(&base_url, api_key, model)?),
+                ModelConfig::Forward { base_url, api_key, model } => {
+                    Source::Provider(Provider::new(&base_url, api_key, model)?)
+                }
             },
         })
     }
@@ -59,10 +57,7 @@ impl Shared {
         let Ok(request) = serde_json::from_slice::<Value>(&body) else {
             return failure(StatusCode::BAD_REQUEST, "the body is not JSON");
         };
-        let meter = Meter {
-            shared: self.clone(),
-            sandbox,
-        };
+        let meter = Meter { shared: self.clone(), sandbox };
         match &self.model.source {
             Source::Offline => offline(&request, body.len(), &meter),
             Source::Provider(provider) => provider.forward(request, meter).await,

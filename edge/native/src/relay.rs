@@ -26,10 +26,7 @@ const STORE_PAUSE: Duration = Duration::from_secs(5);
 pub(crate) async fn relay(turn: &Turn, link: &dyn Link) {
     let limit = Duration::from_millis(turn.request.budget.timeout_ms).saturating_add(GRACE);
     if timeout(limit, follow(turn, link)).await.is_err() {
-        turn.fail(
-            ErrorCode::Timeout,
-            "the sandbox did not end the turn in time",
-        );
+        turn.fail(ErrorCode::Timeout, "the sandbox did not end the turn in time");
         let _ = link.abort(turn.id()).await;
     }
 }
@@ -68,9 +65,7 @@ pub(crate) async fn settle(shared: &Shared, turn: &Turn, link: Option<Arc<dyn Li
     let seq = log.last_seq();
     loop {
         let (sandbox, log) = (turn.sandbox.clone(), log.clone());
-        let kept = shared
-            .state
-            .turn_ended(turn.user, turn.id(), sandbox, log, clock::now());
+        let kept = shared.state.turn_ended(turn.user, turn.id(), sandbox, log, clock::now());
         match kept.await {
             Ok(()) => break,
             Err(zaki_store::Error::Closed { .. }) => return,

@@ -16,7 +16,7 @@ use zaki_envelope::{
 };
 
 pub(crate) use echo::Echo;
-pub(crate) use process::{Process, Surroundings};
+pub(crate) use process::{Process, Surroundings, draw_uids};
 
 /// Where one start of a sandbox is. Durable before anything is put there, so that whatever a crash
 /// leaves behind can be found and is never taken for something else.

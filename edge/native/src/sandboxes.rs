@@ -44,11 +44,7 @@ impl Sandboxes {
         let rows = self.shared.state.sandboxes().await?;
         let left = rows.into_iter().filter(|row| row.place.is_some());
         let adopt = |row| Actor::adopt(self.shared.clone(), row);
-        for actor in futures::future::join_all(left.map(adopt))
-            .await
-            .into_iter()
-            .flatten()
-        {
+        for actor in futures::future::join_all(left.map(adopt)).await.into_iter().flatten() {
             let (mailbox, inbox) = mailbox();
             self.mailboxes.insert(actor.name().clone(), mailbox.clone());
             self.actors.spawn(actor.run(mailbox, inbox));
@@ -75,8 +71,7 @@ impl Sandboxes {
             let (mailbox, inbox) = mailbox();
             if !self.closing.load(Ordering::SeqCst) {
                 let (shared, name) = (self.shared.clone(), name.clone());
-                self.actors
-                    .spawn(begin(shared, name, mailbox.clone(), inbox));
+                self.actors.spawn(begin(shared, name, mailbox.clone(), inbox));
             }
             mailbox
         });
@@ -118,10 +113,7 @@ async fn begin(
         }
         match first {
             Message::Accept(turn) => {
-                turn.fail(
-                    ErrorCode::Internal,
-                    "the state of the sandbox cannot be read",
-                );
+                turn.fail(ErrorCode::Internal, "the state of the sandbox cannot be read");
                 shared.settle(turn, None);
             }
             Message::Event(Event::Close) => return,

@@ -66,10 +66,7 @@ impl Shared {
         message: Message<'_>,
     ) -> Result<Caller, Refusal> {
         let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
-        let front = Front {
-            keys: &self.keys,
-            tokens: &tokens,
-        };
+        let front = Front { keys: &self.keys, tokens: &tokens };
         front.admit(call, header, message, clock::now())
     }
 
@@ -88,8 +85,7 @@ impl Shared {
     /// Keeps the end of `turn` and lets its sandbox forget it, beside whatever comes next.
     pub(crate) fn settle(self: &Arc<Self>, turn: Arc<Turn>, link: Option<Arc<dyn Link>>) {
         let shared = self.clone();
-        self.tasks
-            .spawn(async move { relay::settle(&shared, &turn, link).await });
+        self.tasks.spawn(async move { relay::settle(&shared, &turn, link).await });
     }
 
     /// From now on `token` proves `name`.

@@ -67,12 +67,7 @@ pub(crate) struct SandboxRow {
 impl SandboxRow {
     /// A sandbox of which nothing is known.
     pub(crate) const fn new(name: SandboxName) -> Self {
-        Self {
-            number: 0,
-            name,
-            generation: Generation(0),
-            place: None,
-        }
+        Self { number: 0, name, generation: Generation(0), place: None }
     }
 }
 
@@ -115,13 +110,10 @@ impl State {
             ON CONFLICT (name) DO UPDATE SET name = name
             RETURNING number, name, generation, place";
         let row = move |tx: &zaki_store::Tx<'_>| {
-            tx.all(sql, params![Text(&name)], sandbox_row)
-                .map(|mut rows| rows.pop())
+            tx.all(sql, params![Text(&name)], sandbox_row).map(|mut rows| rows.pop())
         };
         let row: Option<SandboxRow> = self.db.write(row).await?;
-        row.ok_or_else(|| Error::Busy {
-            path: self.db.path().to_owned(),
-        })
+        row.ok_or_else(|| Error::Busy { path: self.db.path().to_owned() })
     }
 
     /// Where `name` is in its life.
@@ -135,8 +127,7 @@ impl State {
         let generation = number(generation.0);
         self.db
             .write(move |tx| {
-                tx.execute(sql, params![generation, place.map(Json), Text(name)])
-                    .map(drop)
+                tx.execute(sql, params![generation, place.map(Json), Text(name)]).map(drop)
             })
             .await
     }
@@ -148,9 +139,7 @@ impl State {
         turn: TurnId,
     ) -> Result<Option<TurnRow>, Error> {
         let sql = "SELECT sandbox, request, log, ended_at FROM turns WHERE user = ? AND turn = ?";
-        self.db
-            .read(move |tx| tx.one(sql, params![Text(user), Text(turn)], turn_row))
-            .await
+        self.db.read(move |tx| tx.one(sql, params![Text(user), Text(turn)], turn_row)).await
     }
 
     /// Remembers a turn that is to run, so that it can be taken up after a crash.
@@ -218,27 +207,40 @@ impl State {
         let day = now.as_secs().div_euclid(86_400);
         let (input, output) = (number(usage.input_tokens), number(usage.output_tokens));
         self.db
-            .write(move |tx| {
-                tx.execute(sql, params![Text(sandbox), day, input, output])
-                    .map(drop)
-            })
+            .write(move |tx| tx.execute(sql, params![Text(sandbox), day, input, output]).map(drop))
             .await
     }
 
-    /// The port the edge listened on the last time.
-    pub(crate) async fn port(&self) -> Result<Option<u16>, Error> {
-        let sql = "SELECT value FROM settings WHERE name = 'port'";
+    /// A number the edge settled on once.
+    pub(crate) async fn setting(&self, name: Setting) -> Result<Option<u32>, Error> {
+        let sql = "SELECT value FROM settings WHERE name = ?";
         self.db
-            .read(move |tx| tx.one(sql, [], |row| row.get(0).map(|Text(port)| port)))
+            .read(move |tx| tx.one(sql, [name.key()], |row| row.get(0).map(|Text(value)| value)))
             .await
     }
 
-    /// Remembers the port.
-    pub(crate) async fn save_port(&self, port: u16) -> Result<(), Error> {
-        let sql = "INSERT OR REPLACE INTO settings (name, value) VALUES ('port', ?)";
-        self.db
-            .write(move |tx| tx.execute(sql, [Text(port)]).map(drop))
-            .await
+    /// Remembers such a number.
+    pub(crate) async fn save_setting(&self, name: Setting, value: u32) -> Result<(), Error> {
+        let sql = "INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)";
+        self.db.write(move |tx| tx.execute(sql, params![name.key(), Text(value)]).map(drop)).await
+    }
+}
+
+/// What an edge settles on once.
+#[derive(Clone, Copy)]
+pub(crate) enum Setting {
+    /// The port it listens on.
+    Port,
+    /// The first of its sandboxes' user ids.
+    FirstUid,
+}
+
+impl Setting {
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Port => "port",
+            Self::FirstUid => "first_uid",
+        }
     }
 }
 
@@ -260,9 +262,7 @@ fn sandbox_row(row: &Row<'_>) -> rusqlite::Result<SandboxRow> {
 fn turn_row(row: &Row<'_>) -> rusqlite::Result<TurnRow> {
     Ok(TurnRow {
         sandbox: row.get::<_, Text<SandboxName>>(0)?.0,
-        request: row
-            .get::<_, Option<Json<TurnRequest>>>(1)?
-            .map(|json| json.0),
+        request: row.get::<_, Option<Json<TurnRequest>>>(1)?.map(|json| json.0),
         log: row.get::<_, Option<Json<TurnLog>>>(2)?.map(|json| json.0),
         ended: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_ms),
     })

@@ -150,13 +150,7 @@ impl Reader {
         // Nothing will follow the end, and a reader who has it already needs nothing.
         let ended = progress.log.end().is_some() && backlog.is_empty();
         drop(progress);
-        Self {
-            turn,
-            backlog,
-            feed,
-            seq: after,
-            ended,
-        }
+        Self { turn, backlog, feed, seq: after, ended }
     }
 
     async fn next(&mut self) -> Option<Arc<TurnEvent>> {
@@ -166,8 +160,7 @@ impl Reader {
                 None => match self.feed.recv().await {
                     Ok(Feed::Event(event)) => event,
                     Err(broadcast::error::RecvError::Lagged(_)) => {
-                        self.backlog
-                            .extend(self.turn.progress().log.after(self.seq));
+                        self.backlog.extend(self.turn.progress().log.after(self.seq));
                         continue;
                     }
                     Ok(Feed::Released) | Err(broadcast::error::RecvError::Closed) => return None,
@@ -221,8 +214,7 @@ impl Turns {
         };
         let opened = slot.get_or_init(load).await.clone();
         if !matches!(opened, Ok(Opened::Live(_))) {
-            self.slots
-                .remove_if(&(user, id), |_, found| Arc::ptr_eq(found, &slot));
+            self.slots.remove_if(&(user, id), |_, found| Arc::ptr_eq(found, &slot));
         }
         opened
     }

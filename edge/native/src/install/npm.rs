@@ -69,24 +69,13 @@ pub(crate) async fn install(
         let words = String::from_utf8_lossy(&words);
         return Err(refused(&words, &status.to_string(), dir, log));
     }
-    DirBuilder::new()
-        .mode(0o755)
-        .create(dir.join("bin"))
-        .map_err(fail)?;
-    symlink(
-        format!("../node_modules/{node}/bin/node"),
-        dir.join("bin/node"),
-    )
-    .map_err(fail)
+    DirBuilder::new().mode(0o755).create(dir.join("bin")).map_err(fail)?;
+    symlink(format!("../node_modules/{node}/bin/node"), dir.join("bin/node")).map_err(fail)
 }
 
 async fn require(npm: &Path) -> Result<(), InstallError> {
     let mut command = Command::new(npm);
-    command
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let found = command.status().await.is_ok_and(|status| status.success());
     found.then_some(()).ok_or(InstallError::NoNpm)
 }
@@ -125,16 +114,12 @@ fn refused(words: &str, status: &str, dir: &Path, log: &Path) -> InstallError {
     ];
     const MISSING: [&str; 2] = ["E404", "ETARGET"];
     let errors = words.lines().filter_map(|line| {
-        line.strip_prefix("npm error ")
-            .or_else(|| line.strip_prefix("npm ERR! "))
+        line.strip_prefix("npm error ").or_else(|| line.strip_prefix("npm ERR! "))
     });
     let errors: Vec<&str> = errors.collect();
     let code = errors.iter().find_map(|line| line.strip_prefix("code "));
     let says = |codes: &[&'static str]| {
-        codes
-            .iter()
-            .find(|known| code == Some(**known))
-            .map(|known| (*known).to_owned())
+        codes.iter().find(|known| code == Some(**known)).map(|known| (*known).to_owned())
     };
     if says(&["ENOSPC"]).is_some() {
         return InstallError::of(dir, io::ErrorKind::StorageFull.into());

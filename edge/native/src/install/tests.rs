@@ -60,18 +60,11 @@ fn failing_npm(dir: &Path, words: &str) -> PathBuf {
 }
 
 fn install(dir: &Path, npm: PathBuf) -> Install {
-    Install {
-        dir: dir.join("runtime"),
-        npm,
-        needed: 0,
-    }
+    Install { dir: dir.join("runtime"), npm, needed: 0 }
 }
 
 fn calls(dir: &Path) -> usize {
-    fs::read_to_string(dir.join("calls"))
-        .unwrap_or_default()
-        .lines()
-        .count()
+    fs::read_to_string(dir.join("calls")).unwrap_or_default().lines().count()
 }
 
 #[tokio::test]
@@ -82,12 +75,7 @@ async fn it_installs_once_and_then_only_looks() {
     let paths = install.ensure(&told).await.unwrap();
     assert_eq!(paths, RuntimePaths::in_dir(&install.dir));
     assert!(paths.node.exists() && !install.dir.join(".home").exists());
-    let expected = [
-        Stage::Looking,
-        Stage::Installing,
-        Stage::Verifying,
-        Stage::Present,
-    ];
+    let expected = [Stage::Looking, Stage::Installing, Stage::Verifying, Stage::Present];
     assert_eq!(*told.0.lock().unwrap(), expected);
     install.ensure(&Told::default()).await.unwrap();
     assert_eq!(calls(dir.path()), 1);
@@ -111,11 +99,7 @@ async fn a_damaged_or_older_installation_is_replaced() {
     let manifest = install.dir.join("node_modules/openclaw/package.json");
     fs::write(&manifest, r#"{"version":"2026.1.1"}"#).unwrap();
     install.ensure(&Told::default()).await.unwrap();
-    assert!(
-        fs::read_to_string(manifest)
-            .unwrap()
-            .contains(OPENCLAW_VERSION)
-    );
+    assert!(fs::read_to_string(manifest).unwrap().contains(OPENCLAW_VERSION));
     assert_eq!(calls(dir.path()), 2);
     assert!(!install.beside("old").exists() && !install.beside("new").exists());
 }
@@ -144,11 +128,7 @@ async fn what_does_not_work_is_not_left_there() {
         ),
     ] {
         let install = install(dir.path(), npm(dir.path(), node));
-        let error = install
-            .ensure(&Told::default())
-            .await
-            .unwrap_err()
-            .to_string();
+        let error = install.ensure(&Told::default()).await.unwrap_err().to_string();
         assert!(error.contains(what), "{error}");
         assert!(!install.dir.exists() && !install.beside("new").exists());
     }
@@ -158,35 +138,22 @@ async fn what_does_not_work_is_not_left_there() {
 async fn failures_are_one_sentence_with_the_mend() {
     let dir = tempfile::tempdir().unwrap();
     for (words, mend) in [
-        (
-            "npm error code ENOTFOUND\nnpm error network",
-            "check the network",
-        ),
+        ("npm error code ENOTFOUND\nnpm error network", "check the network"),
         ("npm error code ENOSPC", "free"),
         ("npm error code EACCES", "make it writable"),
         ("npm error code E404", "mirrors the public registry"),
-        (
-            "npm error code EWHATEVER\nnpm error it broke",
-            "(it broke); see ",
-        ),
+        ("npm error code EWHATEVER\nnpm error it broke", "(it broke); see "),
         ("no words of npm", "exit status: 1"),
     ] {
         let install = install(dir.path(), failing_npm(dir.path(), words));
-        let error = install
-            .ensure(&Told::default())
-            .await
-            .unwrap_err()
-            .to_string();
+        let error = install.ensure(&Told::default()).await.unwrap_err().to_string();
         assert!(error.contains(mend) && !error.contains('\n'), "{error}");
         assert!(!install.dir.exists());
     }
     let absent = install(dir.path(), dir.path().join("no-npm"));
     let error = absent.ensure(&Told::default()).await.unwrap_err();
     assert!(matches!(error, InstallError::NoNpm));
-    let full = Install {
-        needed: u64::MAX,
-        ..install(dir.path(), npm(dir.path(), GOOD_NODE))
-    };
+    let full = Install { needed: u64::MAX, ..install(dir.path(), npm(dir.path(), GOOD_NODE)) };
     let error = full.ensure(&Told::default()).await.unwrap_err();
     assert!(matches!(error, InstallError::NoSpace { .. }));
     assert_eq!(calls(dir.path()), 0);

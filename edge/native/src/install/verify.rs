@@ -64,11 +64,7 @@ async fn attempt(dir: &Path) -> Result<(), InstallError> {
     if !version.is_some_and(|words| words.contains(OPENCLAW_VERSION)) {
         return Err(broken(dir, "OpenClaw does not run"));
     }
-    let probe = [
-        "--input-type=module".as_ref(),
-        "-e".as_ref(),
-        NATIVE_PROBE.as_ref(),
-    ];
+    let probe = ["--input-type=module".as_ref(), "-e".as_ref(), NATIVE_PROBE.as_ref()];
     let probed = run(dir, &[&probe[..], &[paths.openclaw.as_os_str()]].concat()).await;
     if !probed.is_some_and(|words| words.contains("native ok")) {
         return Err(broken(dir, "native package of OpenClaw does not load"));
@@ -86,20 +82,13 @@ fn seal() -> String {
 /// The packages are there in the pinned versions.
 fn versions(dir: &Path) -> Result<(), InstallError> {
     let (node, native) = npm::platform()?;
-    let pinned = [
-        (node, NODE_VERSION),
-        ("openclaw", OPENCLAW_VERSION),
-        (native, NATIVE_VERSION),
-    ];
+    let pinned = [(node, NODE_VERSION), ("openclaw", OPENCLAW_VERSION), (native, NATIVE_VERSION)];
     for (package, version) in pinned {
         let manifest = dir.join("node_modules").join(package).join("package.json");
         let manifest = fs::read(manifest).unwrap_or_default();
         let manifest: Value = serde_json::from_slice(&manifest).unwrap_or_default();
         if manifest.get("version").and_then(Value::as_str) != Some(version) {
-            return Err(broken(
-                dir,
-                &format!("package {package} is not version {version}"),
-            ));
+            return Err(broken(dir, &format!("package {package} is not version {version}")));
         }
     }
     Ok(())
@@ -110,10 +99,7 @@ async fn node_runs(dir: &Path) -> Result<(), InstallError> {
     if version.is_some_and(|words| words.trim() == format!("v{NODE_VERSION}")) {
         return Ok(());
     }
-    Err(broken(
-        dir,
-        &format!("Node is not version {NODE_VERSION} or does not run here"),
-    ))
+    Err(broken(dir, &format!("Node is not version {NODE_VERSION} or does not run here")))
 }
 
 /// What Node prints, when it ends well. It gets a home of its own to write to.
@@ -138,8 +124,5 @@ fn home(dir: &Path) -> std::path::PathBuf {
 }
 
 fn broken(dir: &Path, what: &str) -> InstallError {
-    InstallError::Broken {
-        what: what.to_owned(),
-        dir: dir.to_owned(),
-    }
+    InstallError::Broken { what: what.to_owned(), dir: dir.to_owned() }
 }

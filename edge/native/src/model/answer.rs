@@ -19,10 +19,7 @@ use super::{ask::Ask, failure, plan::Plan};
 pub(crate) fn answer(ask: &Ask, plan: Plan) -> Response {
     let usage = plan.usage(ask);
     let id = format!("{:016x}", rand::rng().random::<u64>());
-    let head = Head {
-        id,
-        model: ask.model.clone(),
-    };
+    let head = Head { id, model: ask.model.clone() };
     match plan {
         Plan::Fail { status } => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -76,15 +73,11 @@ fn whole(head: &Head, plan: Plan, usage: Usage) -> Response {
     let (message, finish) = match plan {
         Plan::Call { name, arguments } => {
             let calls = [head.call(&name, &arguments)];
-            (
-                json!({"role": "assistant", "content": null, "tool_calls": calls}),
-                "tool_calls",
-            )
+            (json!({"role": "assistant", "content": null, "tool_calls": calls}), "tool_calls")
         }
-        Plan::Say { pieces, .. } => (
-            json!({"role": "assistant", "content": pieces.concat()}),
-            "stop",
-        ),
+        Plan::Say { pieces, .. } => {
+            (json!({"role": "assistant", "content": pieces.concat()}), "stop")
+        }
         Plan::Fail { .. } => (Value::Null, "stop"),
     };
     let choice = json!({"index": 0, "message": message, "finish_reason": finish});
@@ -107,10 +100,7 @@ fn stream_of(head: &Head, plan: Plan, usage: Usage) -> Response {
     let first = head.chunk(&json!({"role": "assistant", "content": ""}), None);
     let tail = [
         head.chunk(&json!({}), Some(finish)),
-        head.object(
-            "chat.completion.chunk",
-            &json!({"choices": [], "usage": counted(usage)}),
-        ),
+        head.object("chat.completion.chunk", &json!({"choices": [], "usage": counted(usage)})),
     ];
     let deltas: Vec<Value> = deltas.iter().map(|delta| head.chunk(delta, None)).collect();
     let events = stream::iter([first])
@@ -119,10 +109,8 @@ fn stream_of(head: &Head, plan: Plan, usage: Usage) -> Response {
         .map(|chunk| format!("data: {chunk}\n\n"))
         .chain(stream::iter(["data: [DONE]\n\n".to_owned()]));
     let bytes = events.map(|event| Ok::<_, Infallible>(Bytes::from(event)));
-    let headers = [
-        (header::CONTENT_TYPE, "text/event-stream"),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
+    let headers =
+        [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     (headers, Body::from_stream(bytes)).into_response()
 }
 
@@ -142,13 +130,7 @@ mod tests {
     use super::*;
 
     fn ask(stream: bool) -> Ask {
-        Ask {
-            model: "offline".into(),
-            stream,
-            said: vec![],
-            tool_result: None,
-            size: 40,
-        }
+        Ask { model: "offline".into(), stream, said: vec![], tool_result: None, size: 40 }
     }
 
     async fn body(response: Response) -> String {
@@ -162,10 +144,7 @@ mod tests {
     }
 
     fn call() -> Plan {
-        Plan::Call {
-            name: "read".into(),
-            arguments: "{}".into(),
-        }
+        Plan::Call { name: "read".into(), arguments: "{}".into() }
     }
 
     #[tokio::test]
@@ -176,10 +155,7 @@ mod tests {
         assert_eq!(response["choices"][0]["finish_reason"], "stop");
         assert_eq!(response["usage"]["total_tokens"], 12);
         let called: Value = serde_json::from_str(&body(answer(&ask(false), call())).await).unwrap();
-        assert_eq!(
-            called["choices"][0]["message"]["tool_calls"][0]["function"]["name"],
-            "read"
-        );
+        assert_eq!(called["choices"][0]["message"]["tool_calls"][0]["function"]["name"], "read");
     }
 
     #[tokio::test]

@@ -28,10 +28,7 @@ impl Ask {
     pub(crate) fn read(request: &Value, size: usize) -> Self {
         let mut ask = Self {
             model: text_at(request, "model").unwrap_or("offline").to_owned(),
-            stream: request
-                .get("stream")
-                .and_then(Value::as_bool)
-                .unwrap_or(false),
+            stream: request.get("stream").and_then(Value::as_bool).unwrap_or(false),
             said: Vec::new(),
             tool_result: None,
             size,
@@ -67,10 +64,7 @@ fn content(message: &Value) -> String {
     match message.get("content") {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(parts)) => {
-            let texts: Vec<_> = parts
-                .iter()
-                .filter_map(|part| text_at(part, "text"))
-                .collect();
+            let texts: Vec<_> = parts.iter().filter_map(|part| text_at(part, "text")).collect();
             texts.join(" ")
         }
         _ => String::new(),
@@ -91,9 +85,7 @@ fn spoken(content: &str) -> Option<&str> {
 /// Drops the time OpenClaw writes before a text, `[Sat 2026-11-21 08:01 UTC] `, and nothing else
 /// that stands in brackets.
 fn without_time(text: &str) -> &str {
-    let stamped = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once("] "));
+    let stamped = text.strip_prefix('[').and_then(|rest| rest.split_once("] "));
     match stamped {
         Some((stamp, rest)) if is_time(stamp) => rest,
         _ => text,
@@ -103,14 +95,11 @@ fn without_time(text: &str) -> &str {
 fn is_time(stamp: &str) -> bool {
     let shape = |word: &str, shape: &str| {
         word.len() == shape.len()
-            && word
-                .bytes()
-                .zip(shape.bytes())
-                .all(|(byte, kind)| match kind {
-                    b'0' => byte.is_ascii_digit(),
-                    b'a' => byte.is_ascii_alphabetic(),
-                    mark => byte == mark,
-                })
+            && word.bytes().zip(shape.bytes()).all(|(byte, kind)| match kind {
+                b'0' => byte.is_ascii_digit(),
+                b'a' => byte.is_ascii_alphabetic(),
+                mark => byte == mark,
+            })
     };
     let mut words = stamp.split(' ');
     words.next().is_some_and(|day| shape(day, "aaa"))
@@ -144,13 +133,7 @@ mod tests {
 
     #[test]
     fn brackets_of_the_person_stay() {
-        for text in [
-            "[image: x.png] look",
-            "[Sat] x",
-            "[Sat 2026-11-21] x",
-            "[",
-            "[] x",
-        ] {
+        for text in ["[image: x.png] look", "[Sat] x", "[Sat 2026-11-21] x", "[", "[] x"] {
             assert_eq!(said(&json!([{"role": "user", "content": text}])), [text]);
         }
         let own = "a\n\nRuntime: agent= is what I saw\nyesterday";

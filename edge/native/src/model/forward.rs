@@ -32,9 +32,7 @@ pub(crate) struct Provider {
 
 impl Provider {
     pub(crate) fn new(base: &str, key: SecretString, model: String) -> Result<Self, EdgeError> {
-        let client = Client::builder()
-            .connect_timeout(CONNECT)
-            .read_timeout(SILENCE);
+        let client = Client::builder().connect_timeout(CONNECT).read_timeout(SILENCE);
         Ok(Self {
             client: client.redirect(reqwest::redirect::Policy::none()).build()?,
             url: format!("{}/chat/completions", base.trim_end_matches('/')),
@@ -47,19 +45,13 @@ impl Provider {
     /// request than its body reaches the provider.
     pub(crate) async fn forward(&self, mut request: Value, meter: Meter) -> Response {
         self.settle_model(&mut request);
-        let call = self
-            .client
-            .post(&self.url)
-            .bearer_auth(self.key.expose_secret());
+        let call = self.client.post(&self.url).bearer_auth(self.key.expose_secret());
         match call.json(&request).send().await {
             Ok(answer) => pass(answer, meter),
             Err(error) => {
                 // The address may hold what is nobody's business; the key is in a header.
                 tracing::warn!(error = %error.without_url(), "model.unreachable");
-                failure(
-                    StatusCode::BAD_GATEWAY,
-                    "the model provider cannot be reached",
-                )
+                failure(StatusCode::BAD_GATEWAY, "the model provider cannot be reached")
             }
         }
     }
@@ -96,10 +88,7 @@ fn metered<E: Send + 'static>(
     stream: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
     meter: Meter,
 ) -> impl Stream<Item = Result<Bytes, E>> + Send {
-    let mut tail = Tail {
-        bytes: BytesMut::new(),
-        meter,
-    };
+    let mut tail = Tail { bytes: BytesMut::new(), meter };
     stream.inspect(move |piece| {
         if let Ok(bytes) = piece {
             tail.push(bytes);
@@ -134,10 +123,7 @@ fn usage(bytes: &[u8]) -> Option<Usage> {
     let places = text.rmatch_indices("\"usage\":");
     let mut found = places.filter_map(|(at, key)| {
         let value = text.get(at + key.len()..)?;
-        let value = Deserializer::from_str(value)
-            .into_iter::<Value>()
-            .next()?
-            .ok()?;
+        let value = Deserializer::from_str(value).into_iter::<Value>().next()?.ok()?;
         let count = |name| value.get(name).and_then(Value::as_u64);
         Some(Usage {
             input_tokens: count("prompt_tokens")?,
@@ -153,10 +139,7 @@ mod tests {
 
     #[test]
     fn usage_is_found_in_json_and_in_streams() {
-        let told = Some(Usage {
-            input_tokens: 5,
-            output_tokens: 7,
-        });
+        let told = Some(Usage { input_tokens: 5, output_tokens: 7 });
         let json = br#"{"choices":[],"usage": {"prompt_tokens":5,"completion_tokens":7,"total_tokens":12}}"#;
         assert_eq!(usage(json), told);
         let sse = b"data: {\"usage\":null}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":7}}\n\ndata: [DONE]\n\n";

@@ -15,10 +15,7 @@ pub(crate) fn reply(said: &[String]) -> String {
     let answer = recall(&plain(last), earlier);
     answer.unwrap_or_else(|| {
         let quoted = clip(last);
-        format!(
-            "{MARK} You said: \"{quoted}\" (message {} of this session)",
-            said.len()
-        )
+        format!("{MARK} You said: \"{quoted}\" (message {} of this session)", said.len())
     })
 }
 
@@ -35,21 +32,13 @@ fn recall(question: &str, earlier: &[String]) -> Option<String> {
         });
     }
     if question.starts_with("what did i ask you to remember") {
-        let asked = earlier
-            .iter()
-            .rfind(|text| plain(text).starts_with("remember"));
+        let asked = earlier.iter().rfind(|text| plain(text).starts_with("remember"));
         return Some(match asked {
             Some(text) => format!("{MARK} You asked: \"{}\"", clip(text)),
             None => format!("{MARK} You asked me to remember nothing in this session."),
         });
     }
-    let openings = [
-        "what is my",
-        "what's my",
-        "whats my",
-        "do you know my",
-        "do you remember my",
-    ];
+    let openings = ["what is my", "what's my", "whats my", "do you know my", "do you remember my"];
     let thing = after(question, &openings).filter(|thing| !thing.is_empty())?;
     let told = earlier.iter().enumerate().rev();
     let mut told = told.filter_map(|(n, text)| Some((n, value_of(thing, text)?)));
@@ -66,10 +55,7 @@ fn recall(question: &str, earlier: &[String]) -> Option<String> {
 
 /// What follows the first of `openings` that `text` starts with.
 fn after<'t>(text: &'t str, openings: &[&str]) -> Option<&'t str> {
-    openings
-        .iter()
-        .find_map(|opening| text.strip_prefix(opening))
-        .map(str::trim)
+    openings.iter().find_map(|opening| text.strip_prefix(opening)).map(str::trim)
 }
 
 /// `V` of `my <thing> is V`, as it was written, up to the end of the clause.
@@ -78,21 +64,14 @@ fn value_of<'t>(thing: &str, text: &'t str) -> Option<&'t str> {
     // Only ASCII changes here, so that a place found is a place in `text` too.
     let at = text.to_ascii_lowercase().find(&clause)?;
     let rest = text.get(at + clause.len()..)?;
-    let end = rest
-        .find(['.', ',', ';', '!', '?', '\n'])
-        .unwrap_or(rest.len());
-    rest.get(..end)
-        .map(str::trim)
-        .filter(|value| !value.is_empty())
+    let end = rest.find(['.', ',', ';', '!', '?', '\n']).unwrap_or(rest.len());
+    rest.get(..end).map(str::trim).filter(|value| !value.is_empty())
 }
 
 /// Lower case, no punctuation around, one space between words.
 fn plain(text: &str) -> String {
     let text = text.trim_matches(|c: char| c.is_ascii_punctuation() || c.is_whitespace());
-    let words: Vec<_> = text
-        .split_whitespace()
-        .map(str::to_ascii_lowercase)
-        .collect();
+    let words: Vec<_> = text.split_whitespace().map(str::to_ascii_lowercase).collect();
     words.join(" ")
 }
 
@@ -130,16 +109,10 @@ mod tests {
 
     #[test]
     fn it_recalls_what_it_was_told_in_this_conversation() {
-        let told = [
-            "My name is Layla. Nice",
-            "my favourite number is 47, really",
-            "My Name is Noor",
-        ];
+        let told =
+            ["My name is Layla. Nice", "my favourite number is 47, really", "My Name is Noor"];
         let ask = |question| answer(&[told[0], told[1], told[2], question]);
-        assert!(
-            ask("What is my name?").contains("is Noor:"),
-            "the latest counts"
-        );
+        assert!(ask("What is my name?").contains("is Noor:"), "the latest counts");
         assert!(ask("what's my favourite number??").contains("is 47:"));
         assert!(ask("Do you remember my  NAME").contains("Noor"));
         assert!(ask("what is my age").contains("not told me your age"));
@@ -153,25 +126,15 @@ mod tests {
         assert!(ask("what did I say before?").contains("\"two\""));
         assert!(answer(&["what did I say first"]).contains("first message of this session"));
         assert!(
-            answer(&[
-                "Remember: the code is 7",
-                "ok",
-                "What did I ask you to remember?"
-            ])
-            .contains("the code is 7")
+            answer(&["Remember: the code is 7", "ok", "What did I ask you to remember?"])
+                .contains("the code is 7")
         );
         assert!(answer(&["x", "what did i ask you to remember"]).contains("nothing"));
     }
 
     #[test]
     fn odd_texts_are_quoted() {
-        for text in [
-            "",
-            "?",
-            "what is my",
-            "İ my name is ",
-            "what is my name is my name is",
-        ] {
+        for text in ["", "?", "what is my", "İ my name is ", "what is my name is my name is"] {
             assert!(answer(&["İİ my x is é", text]).starts_with(MARK), "{text}");
         }
         assert!(answer(&["İİ my x is é", "what is my x"]).contains("is é:"));

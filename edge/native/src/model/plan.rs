@@ -25,10 +25,7 @@ const PIECE: usize = 24;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Plan {
     /// Answer in these pieces, this long apart.
-    Say {
-        pieces: Vec<String>,
-        pause: Duration,
-    },
+    Say { pieces: Vec<String>, pause: Duration },
     /// Ask for a tool.
     Call { name: String, arguments: String },
     /// Fail with this status.
@@ -44,10 +41,7 @@ impl Plan {
             Self::Fail { .. } => return Usage::default(),
         };
         let tokens = |bytes: usize| bytes.div_ceil(4) as u64;
-        Usage {
-            input_tokens: tokens(ask.size),
-            output_tokens: tokens(written),
-        }
+        Usage { input_tokens: tokens(ask.size), output_tokens: tokens(written) }
     }
 }
 
@@ -82,9 +76,7 @@ fn say(text: &str) -> Plan {
 fn failure(text: &str) -> Option<Plan> {
     let (_, rest) = text.split_once("FAIL:")?;
     let status = rest.get(..3)?.parse().ok()?;
-    (400..600)
-        .contains(&status)
-        .then_some(Plan::Fail { status })
+    (400..600).contains(&status).then_some(Plan::Fail { status })
 }
 
 fn call(text: &str) -> Option<Plan> {
@@ -93,10 +85,7 @@ fn call(text: &str) -> Option<Plan> {
     let fits = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     let mut values = Deserializer::from_str(rest).into_iter::<Value>();
     let arguments = values.next()?.ok().filter(Value::is_object)?;
-    fits.then(|| Plan::Call {
-        name: name.to_owned(),
-        arguments: arguments.to_string(),
-    })
+    fits.then(|| Plan::Call { name: name.to_owned(), arguments: arguments.to_string() })
 }
 
 fn slow(text: &str) -> Option<Plan> {
@@ -111,9 +100,7 @@ fn slow(text: &str) -> Option<Plan> {
 }
 
 fn number(text: &str) -> Option<(u64, &str)> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at_checked(end)?;
     Some((digits.parse().ok()?, rest))
 }
@@ -145,10 +132,7 @@ mod tests {
         assert_eq!(text(&plan("x SAY: exactly\nthis ")), " exactly\nthis ");
         assert_eq!(plan("FAIL:500"), Plan::Fail { status: 500 });
         assert_eq!(plan("now FAIL:429 please"), Plan::Fail { status: 429 });
-        let call = Plan::Call {
-            name: "read".into(),
-            arguments: r#"{"path":"a} b"}"#.into(),
-        };
+        let call = Plan::Call { name: "read".into(), arguments: r#"{"path":"a} b"}"#.into() };
         assert_eq!(plan(r#"TOOL:read:{"path": "a} b"} ENDTOOL rest"#), call);
         let slow = Plan::Say {
             pieces: vec!["word0 ".into(), "word1 ".into()],
@@ -187,10 +171,7 @@ mod tests {
     #[test]
     fn a_tool_is_called_once() {
         let answer = plan(&asked("TOOL:read:{}", Some(&"é".repeat(400))));
-        assert_eq!(
-            text(&answer),
-            format!("{MARK} The tool said: {}", "é".repeat(300))
-        );
+        assert_eq!(text(&answer), format!("{MARK} The tool said: {}", "é".repeat(300)));
     }
 
     #[test]

@@ -23,10 +23,7 @@ impl Runtime for Echo {
     }
 
     async fn place(&self, _number: u32, generation: Generation) -> Result<Place, RuntimeError> {
-        Ok(Place {
-            generation,
-            ..Place::default()
-        })
+        Ok(Place { generation, ..Place::default() })
     }
 
     async fn start(
@@ -55,10 +52,8 @@ impl Link for Echo {
     }
 
     async fn open(&self, request: &TurnRequest, after: u64) -> Result<Events, LinkError> {
-        let agent = AgentInfo {
-            name: "echo".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        };
+        let agent =
+            AgentInfo { name: "echo".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
         let answer = TurnEventKind::Final {
             text: format!("echo: {}", plain_text(&request.parts)),
             usage: Usage::default(),

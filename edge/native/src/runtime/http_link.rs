@@ -45,24 +45,15 @@ impl HttpLink {
     /// a minute of silence is a lost connection.
     pub(crate) fn client() -> Result<Client, reqwest::Error> {
         let client = Client::builder().no_proxy();
-        client
-            .connect_timeout(Duration::from_secs(5))
-            .read_timeout(Duration::from_secs(60))
-            .build()
+        client.connect_timeout(Duration::from_secs(5)).read_timeout(Duration::from_secs(60)).build()
     }
 
     pub(crate) fn new(client: Client, port: u16, token: &str) -> Self {
-        Self {
-            client,
-            base: format!("http://127.0.0.1:{port}/v1"),
-            token: token.into(),
-        }
+        Self { client, base: format!("http://127.0.0.1:{port}/v1"), token: token.into() }
     }
 
     pub(crate) async fn health(&self) -> Result<Health, LinkError> {
-        let answer = self
-            .send(self.client.get(self.url("health")).timeout(CALL))
-            .await?;
+        let answer = self.send(self.client.get(self.url("health")).timeout(CALL)).await?;
         answer.json().await.map_err(lost)
     }
 

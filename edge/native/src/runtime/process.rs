@@ -7,6 +7,7 @@
 mod identity;
 mod launch;
 mod reach;
+mod users;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use super::{Events, Link, LinkError, Place, Runtime, RuntimeError, http_link::Ht
 use crate::{EdgeError, config::ProcessConfig};
 use identity::{Handle, Identity};
 use launch::{Launch, TOKEN_VARIABLE};
+pub(crate) use users::draw_uids;
 
 /// The container aborts its turns (5 s) and stops its gateway (seldom over 3 s) when asked to.
 const GRACE: Duration = Duration::from_secs(20);
@@ -52,6 +54,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) model_url: String,
     /// The model to ask for.
     pub(crate) model: String,
+    /// The first of its sandboxes' user ids.
+    pub(crate) first_uid: u32,
 }
 
 /// The process runtime.
@@ -63,17 +67,11 @@ pub(crate) struct Process {
 impl Process {
     /// Makes the directories, and the program reachable for the sandboxes' users.
     pub(crate) fn new(config: ProcessConfig, around: Surroundings<'_>) -> Result<Self, EdgeError> {
-        Ok(Self {
-            launch: Launch::new(config, around)?,
-            client: HttpLink::client()?,
-        })
+        Ok(Self { launch: Launch::new(config, around)?, client: HttpLink::client()? })
     }
 
     fn link(&self, place: &Place, spot: &Spot, handle: Handle) -> ProcessLink {
-        ProcessLink {
-            http: HttpLink::new(self.client.clone(), spot.port, &place.token),
-            handle,
-        }
+        ProcessLink { http: HttpLink::new(self.client.clone(), spot.port, &place.token), handle }
     }
 }
 
@@ -223,6 +221,7 @@ mod tests {
             data_dir: dir,
             model_url: "http://127.0.0.1:1/model/v1".into(),
             model: "offline".into(),
+            first_uid: draw_uids(),
         };
         let mut config = ProcessConfig::new(["/bin/false".to_owned()], RuntimePaths::in_dir(dir));
         config.isolation = crate::Isolation::None;
@@ -242,12 +241,7 @@ mod tests {
 
     fn sleeper(token: &str) -> Child {
         let mut command = Command::new("sleep");
-        command
-            .arg("1000")
-            .env(TOKEN_VARIABLE, token)
-            .process_group(0)
-            .spawn()
-            .unwrap()
+        command.arg("1000").env(TOKEN_VARIABLE, token).process_group(0).spawn().unwrap()
     }
 
     fn identity(child: &Child) -> Identity {
@@ -261,10 +255,7 @@ mod tests {
         let mut innocent = sleeper("innocent");
         let noted = json!({"pid": innocent.id(), "started": 1});
         runtime.stop(&name(), &place("innocent", noted)).await;
-        assert!(
-            innocent.try_wait().unwrap().is_none(),
-            "another process was ended"
-        );
+        assert!(innocent.try_wait().unwrap().is_none(), "another process was ended");
         let noted = serde_json::to_value(identity(&innocent)).unwrap();
         runtime.stop(&name(), &place("x", noted)).await;
         assert!(!innocent.wait().unwrap().success());
@@ -278,9 +269,7 @@ mod tests {
         while identity::with_variable(TOKEN_VARIABLE, "lost-token").is_empty() {
             tokio::task::yield_now().await;
         }
-        runtime
-            .stop(&name(), &place("lost-token", json!(null)))
-            .await;
+        runtime.stop(&name(), &place("lost-token", json!(null))).await;
         assert!(!lost.wait().unwrap().success());
         assert!(other.try_wait().unwrap().is_none());
         other.kill().unwrap();

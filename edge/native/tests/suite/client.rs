@@ -45,10 +45,7 @@ pub(crate) fn request(turn: TurnId, text: &str) -> TurnRequest {
         sandbox: SandboxKind::Personal,
         session: SessionKey::direct(1),
         parts: vec![Part::text(text)],
-        origin: Origin {
-            channel: ChannelKind::Telegram,
-            conversation: ConversationKind::Direct,
-        },
+        origin: Origin { channel: ChannelKind::Telegram, conversation: ConversationKind::Direct },
         budget: Budget::default(),
         trace: None,
     }
@@ -56,11 +53,7 @@ pub(crate) fn request(turn: TurnId, text: &str) -> TurnRequest {
 
 /// A request as the hub signs it.
 pub(crate) fn signed(method: &str, path: &str, body: Vec<u8>) -> Request<Body> {
-    let message = Message {
-        method,
-        path_and_query: path,
-        body: &body,
-    };
+    let message = Message { method, path_and_query: path, body: &body };
     let signed = key().sign(now(), message);
     Request::builder()
         .method(method)
@@ -101,9 +94,7 @@ pub(crate) async fn events_until(
             }
         }
     };
-    tokio::time::timeout(PATIENCE, read)
-        .await
-        .expect("the stream goes on and on");
+    tokio::time::timeout(PATIENCE, read).await.expect("the stream goes on and on");
     events
 }
 

@@ -8,12 +8,7 @@ use zaki_envelope::wire::{TurnEventKind, WakeAnswer};
 use crate::client::*;
 
 async fn edge(dir: &tempfile::TempDir) -> Edge {
-    let config = EdgeConfig::new(
-        dir.path(),
-        keys(),
-        RuntimeChoice::Echo,
-        ModelConfig::Offline,
-    );
+    let config = EdgeConfig::new(dir.path(), keys(), RuntimeChoice::Echo, ModelConfig::Offline);
     Edge::start(config).await.unwrap()
 }
 
@@ -46,11 +41,7 @@ async fn the_same_turn_never_runs_twice_even_after_a_restart() {
     let second = edge(&dir).await;
     assert_eq!(second.local_addr().port(), port, "the port is tried again");
     let again = run(&second.router(), user(1), &request(turn(1), "another text")).await;
-    assert_eq!(
-        answer(&again),
-        answer(&events),
-        "the turn that ran is the one that answers"
-    );
+    assert_eq!(answer(&again), answer(&events), "the turn that ran is the one that answers");
     second.shutdown().await;
 }
 
@@ -61,10 +52,7 @@ async fn nobody_reaches_another_persons_turn() {
     let router = edge.router();
     run(&router, user(1), &request(turn(1), "mine")).await;
     let path = format!("/v1/users/{}/turns/{}", user(2), turn(1));
-    assert_eq!(
-        call(&router, signed("GET", &path, vec![])).await.0,
-        StatusCode::NOT_FOUND
-    );
+    assert_eq!(call(&router, signed("GET", &path, vec![])).await.0, StatusCode::NOT_FOUND);
     let abort = signed("POST", &format!("{path}/abort"), vec![]);
     assert_eq!(call(&router, abort).await.0, StatusCode::NOT_FOUND);
     // The same id of another person is another turn.
@@ -87,28 +75,13 @@ async fn what_is_not_signed_or_not_right_is_refused() {
     let cases = [
         (unsigned(&path), StatusCode::UNAUTHORIZED),
         (tampered, StatusCode::UNAUTHORIZED),
-        (
-            unsigned("/model/v1/chat/completions"),
-            StatusCode::UNAUTHORIZED,
-        ),
-        (
-            signed("POST", "/model/v1/chat/completions", vec![]),
-            StatusCode::UNAUTHORIZED,
-        ),
-        (
-            signed("POST", &path, b"{".to_vec()),
-            StatusCode::BAD_REQUEST,
-        ),
+        (unsigned("/model/v1/chat/completions"), StatusCode::UNAUTHORIZED),
+        (signed("POST", "/model/v1/chat/completions", vec![]), StatusCode::UNAUTHORIZED),
+        (signed("POST", &path, b"{".to_vec()), StatusCode::BAD_REQUEST),
         (signed("POST", &path, large), StatusCode::PAYLOAD_TOO_LARGE),
         (signed("GET", &path, vec![]), StatusCode::METHOD_NOT_ALLOWED),
-        (
-            signed("POST", "/v1/users/../turns", vec![]),
-            StatusCode::NOT_FOUND,
-        ),
-        (
-            signed("POST", "/v1/users/x/turns", body.clone()),
-            StatusCode::NOT_FOUND,
-        ),
+        (signed("POST", "/v1/users/../turns", vec![]), StatusCode::NOT_FOUND),
+        (signed("POST", "/v1/users/x/turns", body.clone()), StatusCode::NOT_FOUND),
     ];
     for (request, status) in cases {
         let what = format!("{} {}", request.method(), request.uri());
@@ -116,11 +89,7 @@ async fn what_is_not_signed_or_not_right_is_refused() {
     }
     let unknown = format!("/v1/users/{}/turns/{}", user(1), turn(1));
     let unknown = signed("GET", &unknown, vec![]);
-    assert_eq!(
-        call(&router, unknown).await.0,
-        StatusCode::NOT_FOUND,
-        "nothing ran"
-    );
+    assert_eq!(call(&router, unknown).await.0, StatusCode::NOT_FOUND, "nothing ran");
     edge.shutdown().await;
 }
 
@@ -150,10 +119,7 @@ async fn the_socket_serves_the_same_routes() {
     let body = serde_json::to_vec(&request(turn(1), "over a socket")).unwrap();
     let (head, _) = signed("POST", &path, body.clone()).into_parts();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let post = client
-        .post(format!("{url}{path}"))
-        .headers(head.headers)
-        .body(body);
+    let post = client.post(format!("{url}{path}")).headers(head.headers).body(body);
     let text = post.send().await.unwrap().text().await.unwrap();
     assert!(text.contains("echo: over a socket"), "{text}");
     edge.shutdown().await;
@@ -163,18 +129,10 @@ async fn the_socket_serves_the_same_routes() {
 async fn a_port_in_use_is_one_clear_sentence() {
     let dir = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut config = EdgeConfig::new(
-        dir.path(),
-        keys(),
-        RuntimeChoice::Echo,
-        ModelConfig::Offline,
-    );
+    let mut config = EdgeConfig::new(dir.path(), keys(), RuntimeChoice::Echo, ModelConfig::Offline);
     config.listen = taken.local_addr().unwrap();
     let error = Edge::start(config).await.err().unwrap().to_string();
-    assert!(
-        error.contains(&config_address(&taken)) && error.contains("edge.listen"),
-        "{error}"
-    );
+    assert!(error.contains(&config_address(&taken)) && error.contains("edge.listen"), "{error}");
 }
 
 fn config_address(listener: &std::net::TcpListener) -> String {

@@ -2,5 +2,6 @@
 
 mod client;
 mod echo;
+mod openclaw;
 mod process;
 mod sandboxes;

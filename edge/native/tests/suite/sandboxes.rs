@@ -12,23 +12,23 @@ use zaki_edge_native::{EdgeConfig, ModelConfig, ProcessConfig, RuntimeChoice, Ru
 
 use crate::client::keys;
 
+/// Names the container program, so that nobody builds it again.
+const PROGRAM: &str = "ZAKI_CONTAINER";
+
 /// The container program, built when it is missing or old.
 pub(crate) fn program() -> String {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    let built = PROGRAM.get_or_init(|| {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    let built = FOUND.get_or_init(|| {
+        if let Some(given) = std::env::var_os(PROGRAM) {
+            return given.into();
+        }
         let build = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "-p", "zaki-container"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status();
-        assert!(
-            build.unwrap().success(),
-            "the container program does not build"
-        );
+        assert!(build.unwrap().success(), "the container program does not build");
         let here = std::env::current_exe().unwrap();
-        here.ancestors()
-            .nth(3)
-            .unwrap()
-            .join("debug/zaki-container")
+        here.ancestors().nth(3).unwrap().join("debug/zaki-container")
     });
     built.to_str().unwrap().to_owned()
 }
@@ -61,6 +61,11 @@ pub(crate) fn directory() -> TempDir {
 }
 
 pub(crate) fn config(dir: &Path, runtime: RuntimePaths) -> EdgeConfig {
+    // ZAKI_LOG=info tells what the edge does; the second test in a process finds it set.
+    if let Ok(filter) = std::env::var("ZAKI_LOG") {
+        let log = tracing_subscriber::fmt().with_env_filter(filter);
+        let _ = log.with_writer(std::io::stderr).try_init();
+    }
     let process = ProcessConfig::new([program()], runtime);
     let choice = RuntimeChoice::Process(process);
     EdgeConfig::new(dir.join("data"), keys(), choice, ModelConfig::Offline)
@@ -78,9 +83,7 @@ impl Found {
         let environment = fs::read(format!("/proc/{}/environ", self.pid)).unwrap_or_default();
         let environment = String::from_utf8_lossy(&environment).into_owned();
         let prefix = format!("{name}=");
-        let found = environment
-            .split('\0')
-            .find_map(|entry| entry.strip_prefix(&prefix));
+        let found = environment.split('\0').find_map(|entry| entry.strip_prefix(&prefix));
         found.map(str::to_owned)
     }
 
@@ -122,19 +125,14 @@ pub(crate) fn containers(dir: &Path) -> Vec<Found> {
 /// Every process that mentions `dir`, gateways and guards included.
 pub(crate) fn mentions(dir: &Path) -> Vec<String> {
     let dir = dir.to_str().unwrap();
-    let lines = fs::read_dir("/proc")
-        .unwrap()
-        .flatten()
-        .filter_map(|entry| {
-            let _: u32 = entry.file_name().to_str()?.parse().ok()?;
-            let line = fs::read(entry.path().join("cmdline")).ok()?;
-            let line = String::from_utf8_lossy(&line).replace('\0', " ");
-            let folder = fs::read_link(entry.path().join("cwd")).unwrap_or_default();
-            (line.contains(dir) || folder.starts_with(dir)).then_some(line)
-        });
-    lines
-        .filter(|line| !line.contains("an_edge_to_be_killed"))
-        .collect()
+    let lines = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
+        let _: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let line = fs::read(entry.path().join("cmdline")).ok()?;
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        let folder = fs::read_link(entry.path().join("cwd")).unwrap_or_default();
+        (line.contains(dir) || folder.starts_with(dir)).then_some(line)
+    });
+    lines.filter(|line| !line.contains("an_edge_to_be_killed")).collect()
 }
 
 /// Looks until `ready` gives something; the bound is reached only by a defect.
@@ -165,18 +163,11 @@ impl Victim {
     /// as turn 1 (see `an_edge_to_be_killed`).
     pub(crate) fn start(dir: &Path, text: &str, gateway: Gateway) -> Self {
         let child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "process::an_edge_to_be_killed",
-                "--ignored",
-                "--nocapture",
-            ])
+            .args(["--exact", "process::an_edge_to_be_killed", "--ignored", "--nocapture"])
             .env("ZAKI_TEST_DIR", dir)
             .env("ZAKI_TEST_TEXT", text)
-            .env(
-                "ZAKI_TEST_REAL",
-                if gateway == Gateway::Real { "1" } else { "" },
-            )
+            .env(PROGRAM, program())
+            .env("ZAKI_TEST_REAL", if gateway == Gateway::Real { "1" } else { "" })
             .stdout(Stdio::null())
             .spawn()
             .unwrap();

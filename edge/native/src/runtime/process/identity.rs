@@ -31,9 +31,7 @@ impl Identity {
     pub(crate) fn open(self) -> Option<Handle> {
         let fd = pidfd_open(Pid::from_raw(self.pid)?, PidfdFlags::NONBLOCK).ok()?;
         // The number may have been given away before the descriptor held it, not after.
-        (Self::of(self.pid) == Some(self))
-            .then(|| Handle::new(fd))?
-            .ok()
+        (Self::of(self.pid) == Some(self)).then(|| Handle::new(fd))?.ok()
     }
 }
 
@@ -95,9 +93,7 @@ pub(crate) fn with_variable(name: &str, value: &str) -> Vec<Identity> {
     let wanted = format!("{name}={value}");
     let has = |pid: &i32| {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment
-            .split(|byte| *byte == 0)
-            .any(|entry| entry == wanted.as_bytes())
+        environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
     };
     let found = numbers().into_iter().filter(has);
     found.filter_map(Identity::of).collect()
@@ -137,12 +133,7 @@ mod tests {
 
     fn sleeper() -> Child {
         let mut command = Command::new("sleep");
-        command
-            .arg("1000")
-            .env("ZAKI_TEST_MARK", "here-1")
-            .process_group(0)
-            .spawn()
-            .unwrap()
+        command.arg("1000").env("ZAKI_TEST_MARK", "here-1").process_group(0).spawn().unwrap()
     }
 
     fn pid(child: &Child) -> i32 {
@@ -153,14 +144,8 @@ mod tests {
     async fn a_signal_reaches_exactly_the_process_meant() {
         let mut child = sleeper();
         let identity = Identity::of(pid(&child)).unwrap();
-        let other = Identity {
-            started: identity.started + 1,
-            ..identity
-        };
-        assert!(
-            other.open().is_none(),
-            "another process with the same number"
-        );
+        let other = Identity { started: identity.started + 1, ..identity };
+        assert!(other.open().is_none(), "another process with the same number");
         let handle = identity.open().unwrap();
         handle.signal(Signal::KILL);
         handle.exited().await;
@@ -180,10 +165,7 @@ mod tests {
         assert_eq!(with_variable("ZAKI_TEST_MARK", "here-1"), [identity]);
         assert_eq!(with_variable("ZAKI_TEST_MARK", "here"), []);
         assert_eq!(of_group(identity), [identity]);
-        let other = Identity {
-            started: identity.started + 1,
-            ..identity
-        };
+        let other = Identity { started: identity.started + 1, ..identity };
         assert_eq!(of_group(other), []);
         child.kill().unwrap();
         child.wait().unwrap();

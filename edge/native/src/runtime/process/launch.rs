@@ -6,12 +6,12 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use rustix::process::{Pid, Resource, Rlimit, geteuid, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use sha2::{Digest, Sha256};
 use tokio::process::{Child, Command};
 use zaki_envelope::SandboxName;
 
-use super::{Surroundings, reach};
+use super::{Surroundings, reach, users};
 use crate::{
     EdgeError,
     config::{Isolation, ProcessConfig},
@@ -41,7 +41,7 @@ pub(crate) struct Launch {
 
 impl Launch {
     pub(crate) fn new(config: ProcessConfig, around: Surroundings<'_>) -> Result<Self, EdgeError> {
-        let isolated = config.isolation == Isolation::Auto && geteuid().is_root();
+        let isolated = config.isolation == Isolation::Auto && users::can_be_given(around.first_uid);
         let data = around.data_dir;
         let dirs = [("bin", 0o755), ("sandboxes", 0o711), ("logs", 0o700)];
         for (name, mode) in dirs {
@@ -77,7 +77,7 @@ impl Launch {
             program,
             leading: leading.to_vec(),
             common,
-            uids: isolated.then_some(config.first_uid),
+            uids: isolated.then_some(around.first_uid),
             sandboxes: PathBuf::from(absolute(&data.join("sandboxes"))?),
             logs: data.join("logs"),
         })
@@ -149,33 +149,21 @@ impl Launch {
         if fs::metadata(&path).is_ok_and(|found| found.len() > LOG_LIMIT) {
             fs::rename(&path, path.with_extension("log.1"))?;
         }
-        OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(path)
+        OpenOptions::new().create(true).append(true).mode(0o600).open(path)
     }
 }
 
 /// Others may pass through the data directory to what is theirs, and list nothing.
 fn open_to_others(data: &Path) -> Result<(), EdgeError> {
-    let fail = |source| EdgeError::Data {
-        path: data.to_owned(),
-        source,
-    };
+    let fail = |source| EdgeError::Data { path: data.to_owned(), source };
     let mode = fs::metadata(data).map_err(fail)?.permissions().mode();
     fs::set_permissions(data, Permissions::from_mode(mode | 0o011)).map_err(fail)
 }
 
 fn absolute(path: &Path) -> Result<String, EdgeError> {
-    let fail = |source| EdgeError::Data {
-        path: path.to_owned(),
-        source,
-    };
+    let fail = |source| EdgeError::Data { path: path.to_owned(), source };
     let path = std::path::absolute(path).map_err(fail)?;
-    let text = path
-        .to_str()
-        .ok_or_else(|| io::ErrorKind::InvalidFilename.into());
+    let text = path.to_str().ok_or_else(|| io::ErrorKind::InvalidFilename.into());
     text.map(str::to_owned).map_err(fail)
 }
 
@@ -192,10 +180,7 @@ fn make_private(state: &Path, uid: Option<u32>) -> io::Result<()> {
 /// Bounds what a sandbox can do to the machine: no core files, a bounded number of processes, and
 /// when memory ends it goes before the hub does. A limit that cannot be set is no reason to fail.
 pub(crate) fn limit(pid: i32, own_user: bool) {
-    let at_most = |n| Rlimit {
-        current: Some(n),
-        maximum: Some(n),
-    };
+    let at_most = |n| Rlimit { current: Some(n), maximum: Some(n) };
     let process = Pid::from_raw(pid);
     let _ = prlimit(process, Resource::Core, at_most(0));
     if own_user {

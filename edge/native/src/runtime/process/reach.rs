@@ -21,25 +21,16 @@ pub(crate) fn closed_above(path: &Path) -> io::Result<Option<PathBuf>> {
 
 /// Fails with the mend when others cannot pass on the way to `path`.
 pub(crate) fn require(path: &Path) -> Result<(), EdgeError> {
-    let data = |source| EdgeError::Data {
-        path: path.to_owned(),
-        source,
-    };
+    let data = |source| EdgeError::Data { path: path.to_owned(), source };
     match closed_above(path).map_err(data)? {
         None => Ok(()),
-        Some(closed) => Err(EdgeError::Unreachable {
-            path: path.to_owned(),
-            closed,
-        }),
+        Some(closed) => Err(EdgeError::Unreachable { path: path.to_owned(), closed }),
     }
 }
 
 /// The program as others can run it: where it is, or a copy in `bin`.
 pub(crate) fn program(path: &Path, bin: &Path) -> Result<PathBuf, EdgeError> {
-    let fail = |source| EdgeError::Data {
-        path: path.to_owned(),
-        source,
-    };
+    let fail = |source| EdgeError::Data { path: path.to_owned(), source };
     let open = fs::metadata(path).map_err(fail)?.permissions().mode() & 0o005 == 0o005;
     if open && closed_above(path).map_err(fail)?.is_none() {
         return fs::canonicalize(path).map_err(fail);
@@ -50,10 +41,7 @@ pub(crate) fn program(path: &Path, bin: &Path) -> Result<PathBuf, EdgeError> {
 /// Copies beside and renames: a program that runs from the old copy keeps it.
 fn copy(path: &Path, bin: &Path) -> io::Result<PathBuf> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let (target, beside) = (
-        bin.join(name),
-        bin.join(format!(".new-{}", std::process::id())),
-    );
+    let (target, beside) = (bin.join(name), bin.join(format!(".new-{}", std::process::id())));
     fs::copy(path, &beside)?;
     fs::set_permissions(&beside, Permissions::from_mode(0o755))?;
     fs::rename(&beside, &target)?;
@@ -79,10 +67,7 @@ mod tests {
         require(&deep).unwrap();
         fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
         let error = require(&deep).unwrap_err().to_string();
-        assert!(
-            error.contains(&format!("chmod o+x {}", closed.display())),
-            "{error}"
-        );
+        assert!(error.contains(&format!("chmod o+x {}", closed.display())), "{error}");
     }
 
     #[test]
@@ -97,10 +82,7 @@ mod tests {
         fs::set_permissions(&program_path, Permissions::from_mode(0o700)).unwrap();
         let copied = program(&program_path, data.path()).unwrap();
         assert_eq!(copied, fs::canonicalize(data.path().join("prog")).unwrap());
-        assert_eq!(
-            fs::metadata(&copied).unwrap().permissions().mode() & 0o777,
-            0o755
-        );
+        assert_eq!(fs::metadata(&copied).unwrap().permissions().mode() & 0o777, 0o755);
         fs::write(&program_path, "two").unwrap();
         program(&program_path, data.path()).unwrap();
         assert_eq!(fs::read_to_string(copied).unwrap(), "two");

@@ -1,0 +1,128 @@
+//! Turns through a real OpenClaw with the offline model, where one is installed.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use axum::http::StatusCode;
+use zaki_edge_native::Edge;
+use zaki_envelope::wire::{TurnEvent, TurnEventKind};
+
+use crate::client::*;
+use crate::sandboxes::*;
+
+async fn edge(dir: &Path) -> Option<Edge> {
+    let runtime = runtime()?;
+    Some(Edge::start(config(dir, runtime)).await.unwrap())
+}
+
+async fn say(edge: &Edge, n: u128, text: &str) -> Vec<TurnEvent> {
+    run(&edge.router(), user(1), &request(turn(n), text)).await
+}
+
+fn words(count: usize) -> String {
+    (0..count).map(|n| format!("word{n} ")).collect::<String>().trim().to_owned()
+}
+
+#[tokio::test]
+async fn openclaw_answers_remembers_and_streams() {
+    let dir = directory();
+    let Some(edge) = edge(dir.path()).await else {
+        return;
+    };
+    let first = say(&edge, 1, "my name is Layla").await;
+    assert!(matches!(first[0].kind, TurnEventKind::Waking { .. }), "{first:?}");
+    assert_eq!(first[0].seq, 0);
+    let told: Vec<&TurnEvent> = first.iter().filter(|event| event.seq > 0).collect();
+    assert_eq!(told[0].seq, 1, "the sandbox counts from 1 and nobody renumbers");
+    let TurnEventKind::Started { agent } = &told[0].kind else { panic!("{first:?}") };
+    assert_eq!((agent.name.as_str(), agent.version.as_str()), ("openclaw", "2026.9.6"));
+    let quoted = r#"[offline model] You said: "my name is Layla" (message 1 of this session)"#;
+    assert_eq!(answer(&first), quoted);
+
+    let second = say(&edge, 2, "What is my name?").await;
+    assert!(answer(&second).contains("is Layla"), "{}", answer(&second));
+    assert!(second.iter().all(|event| event.seq > 0), "no waking when it is awake");
+
+    let slow = say(&edge, 3, "SLOW:6x50").await;
+    let deltas = slow.iter().filter(|event| matches!(event.kind, TurnEventKind::Delta { .. }));
+    assert!(deltas.count() >= 2, "{slow:?}");
+    assert_eq!(answer(&slow), words(6));
+
+    // A tool the agent does not have is refused by OpenClaw, and the model is told so.
+    let tool = say(&edge, 4, r#"TOOL:exec:{"command":"id"} ENDTOOL"#).await;
+    let said = answer(&tool);
+    assert!(said.contains("The tool said") && !said.contains("uid="), "{said}");
+    edge.shutdown().await;
+    assert_eq!(mentions(dir.path()), Vec::<String>::new(), "nothing is left");
+}
+
+#[tokio::test]
+async fn a_turn_goes_on_after_its_edge_was_killed_and_runs_once() {
+    let dir = directory();
+    let Some(runtime) = runtime() else { return };
+    let victim = Victim::start(dir.path(), "SLOW:40x100", Gateway::Real);
+    let seen = dir.path().join("seen");
+    let seq = |text: String| text.parse::<u64>().ok().filter(|seq| *seq >= 4);
+    let last = until("some words", || fs::read_to_string(&seen).ok().and_then(seq)).await;
+    victim.kill();
+
+    let edge = Edge::start(config(dir.path(), runtime)).await.unwrap();
+    let rest = resume(&edge.router(), user(1), turn(1), last).await;
+    assert_eq!(answer(&rest), words(40));
+    assert!(rest.iter().all(|event| event.seq == 0 || event.seq > last));
+    // The whole request once more, as a hub does that is not sure: the same end, no second run.
+    let again = say(&edge, 1, "SLOW:40x100").await;
+    assert_eq!(again.last(), rest.last());
+    let next = say(&edge, 2, "hello").await;
+    assert!(answer(&next).contains("message 2 of this session"), "{}", answer(&next));
+    edge.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_turn_goes_on_after_its_sandbox_was_killed() {
+    let dir = directory();
+    let Some(edge) = edge(dir.path()).await else {
+        return;
+    };
+    answer(&say(&edge, 1, "hello").await);
+    let router = edge.router();
+    let asked = request(turn(2), "SLOW:40x100");
+    let running = run(&router, user(1), &asked);
+    let killing = async {
+        let deltas = |event: &TurnEvent| event.seq >= 4;
+        let path = format!("/v1/users/{}/turns/{}", user(1), turn(2));
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        events_until(&router, signed("GET", &path, vec![]), deltas).await;
+        let found = containers(dir.path()).pop().unwrap();
+        let killed = Command::new("kill").args(["-KILL", &found.pid.to_string()]).status();
+        assert!(killed.unwrap().success());
+    };
+    let (events, ()) = tokio::join!(running, killing);
+    assert!(answer(&events).contains("word39"), "{:?}", events.last());
+    assert!(events.iter().any(|event| event.seq == 0), "it woke again");
+    edge.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_turn_can_be_stopped() {
+    let dir = directory();
+    let Some(edge) = edge(dir.path()).await else {
+        return;
+    };
+    let router = edge.router();
+    let asked = request(turn(1), "SLOW:1000x100");
+    let running = run(&router, user(1), &asked);
+    let stopping = async {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        let path = format!("/v1/users/{}/turns/{}", user(1), turn(1));
+        let some = |event: &TurnEvent| event.seq >= 3;
+        events_until(&router, signed("GET", &path, vec![]), some).await;
+        let abort = signed("POST", &format!("{path}/abort"), vec![]);
+        assert_eq!(call(&router, abort).await.0, StatusCode::ACCEPTED);
+    };
+    let (events, ()) = tokio::join!(running, stopping);
+    let end = &events.last().unwrap().kind;
+    assert!(matches!(end, TurnEventKind::Final { aborted: true, .. }), "{end:?}");
+    edge.shutdown().await;
+}
