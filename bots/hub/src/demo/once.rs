@@ -48,8 +48,8 @@ async fn walk(world: &World, server: &Server, person: u8, demo: &Demo) -> bool {
     let mut answered = true;
     for (n, channel) in ChannelKind::ALL.into_iter().enumerate() {
         let question = match n {
-            0 => "Hello! Please remember the word saffron.".to_owned(),
-            _ => format!("Hello from {channel}. What did I say first?"),
+            0 => format!("My favourite spice is {}.", spice(person)),
+            _ => "What is my favourite spice?".to_owned(),
         };
         let exchange = ask(world, server, channel, person, question).await;
         answered &= exchange.is_answered(demo.echo);
@@ -60,6 +60,12 @@ async fn walk(world: &World, server: &Server, person: u8, demo: &Demo) -> bool {
         }
     }
     answered
+}
+
+/// Something to remember, another for each person: nobody may be told somebody else's.
+fn spice(person: u8) -> &'static str {
+    const SPICES: [&str; 5] = ["saffron", "cardamom", "sumac", "nigella", "turmeric"];
+    SPICES.get(usize::from(person) % SPICES.len()).unwrap_or(&"salt")
 }
 
 async fn ask(
