@@ -61,10 +61,7 @@ pub(crate) enum Failure {
     /// No connection was made; nothing was done.
     NotSent(reqwest::Error),
     /// The answer was lost, or the server failed while at it.
-    Unknown {
-        status: u16,
-        cause: Option<reqwest::Error>,
-    },
+    Unknown { status: u16, cause: Option<reqwest::Error> },
 }
 
 #[derive(Default, Deserialize)]
@@ -89,11 +86,7 @@ impl Api {
             .map_err(|e| error("no HTTP client", Retry::Never).caused_by(e.without_url()))?;
         let base = Url::parse(&config.api_base)
             .map_err(|_| error("api_base is not a URL", Retry::Never))?;
-        Ok(Self {
-            http,
-            base,
-            token: config.token.clone(),
-        })
+        Ok(Self { http, base, token: config.token.clone() })
     }
 
     /// Makes one attempt at a call of the bot's.
@@ -158,12 +151,7 @@ impl Api {
     /// Opens a file on Discord's content network; its URL carries a signature of its own.
     pub(crate) async fn download(&self, url: &str) -> Result<MediaBody, ChannelError> {
         let failed = |failure: Failure| failure.into_error("downloading a file");
-        let response = self
-            .http
-            .get(url)
-            .send()
-            .await
-            .map_err(|e| failed(Failure::of(e)))?;
+        let response = self.http.get(url).send().await.map_err(|e| failed(Failure::of(e)))?;
         let status = response.status();
         if !status.is_success() {
             return Err(failed(refusal(status, None, Complaint::default())));
@@ -174,12 +162,7 @@ impl Api {
 }
 
 fn retry_after(headers: &reqwest::header::HeaderMap) -> Option<f64> {
-    headers
-        .get(reqwest::header::RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
+    headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?.parse().ok()
 }
 
 /// What an answer means. Pure: the table of the reference, row by row.
@@ -188,36 +171,20 @@ fn judge(status: StatusCode, wait: Option<f64>, bytes: &[u8]) -> Result<Value, F
         // The call has succeeded, whatever its result looks like.
         return Ok(serde_json::from_slice(bytes).unwrap_or_default());
     }
-    Err(refusal(
-        status,
-        wait,
-        serde_json::from_slice(bytes).unwrap_or_default(),
-    ))
+    Err(refusal(status, wait, serde_json::from_slice(bytes).unwrap_or_default()))
 }
 
 fn refusal(status: StatusCode, wait: Option<f64>, complaint: Complaint) -> Failure {
-    let Complaint {
-        message,
-        code,
-        retry_after,
-    } = complaint;
+    let Complaint { message, code, retry_after } = complaint;
     match status.as_u16() {
-        429 => Failure::Limited {
-            after_ms: millis(retry_after.or(wait)),
-        },
-        408 => Failure::Unknown {
-            status: 408,
-            cause: None,
-        },
+        429 => Failure::Limited { after_ms: millis(retry_after.or(wait)) },
+        408 => Failure::Unknown { status: 408, cause: None },
         status @ 300..=499 => {
             // Discord's words alone: `errors` beside them may quote the message.
             let why = message.chars().take(100).collect();
             Failure::Refused { status, code, why }
         }
-        status => Failure::Unknown {
-            status,
-            cause: None,
-        },
+        status => Failure::Unknown { status, cause: None },
     }
 }
 
@@ -229,9 +196,7 @@ fn refusal(status: StatusCode, wait: Option<f64>, complaint: Complaint) -> Failu
 )]
 fn millis(secs: Option<f64>) -> u64 {
     secs.filter(|secs| secs.is_finite())
-        .map_or(PAUSE_MS, |secs| {
-            (secs.clamp(0.0, 86_400.0) * 1000.0).ceil() as u64
-        })
+        .map_or(PAUSE_MS, |secs| (secs.clamp(0.0, 86_400.0) * 1000.0).ceil() as u64)
 }
 
 impl Failure {
@@ -240,10 +205,7 @@ impl Failure {
         if cause.is_connect() || cause.is_builder() {
             Self::NotSent(cause)
         } else {
-            Self::Unknown {
-                status: 0,
-                cause: Some(cause),
-            }
+            Self::Unknown { status: 0, cause: Some(cause) }
         }
     }
 
@@ -267,20 +229,18 @@ impl Failure {
             Self::Refused { status, code, why } => {
                 error(&format!("{doing}: {status} {why} ({code})"), Retry::Never)
             }
-            Self::Limited { after_ms } => error(
-                &format!("{doing}: too many requests"),
-                Retry::AfterMs(after_ms),
-            ),
+            Self::Limited { after_ms } => {
+                error(&format!("{doing}: too many requests"), Retry::AfterMs(after_ms))
+            }
             Self::NotSent(cause) => {
                 error(&format!("{doing}: no connection"), Retry::AfterMs(PAUSE_MS)).caused_by(cause)
             }
-            Self::Unknown {
-                status,
-                cause: None,
-            } => error(&format!("{doing}: answered {status}"), Retry::Unknown),
-            Self::Unknown {
-                cause: Some(cause), ..
-            } => error(&format!("{doing}: no answer"), Retry::Unknown).caused_by(cause),
+            Self::Unknown { status, cause: None } => {
+                error(&format!("{doing}: answered {status}"), Retry::Unknown)
+            }
+            Self::Unknown { cause: Some(cause), .. } => {
+                error(&format!("{doing}: no answer"), Retry::Unknown).caused_by(cause)
+            }
         }
     }
 }
@@ -295,10 +255,7 @@ mod tests {
 
     fn retry(status: u16, body: &str) -> Retry {
         let status = StatusCode::from_u16(status).unwrap();
-        judge(status, None, body.as_bytes())
-            .unwrap_err()
-            .into_error("posting")
-            .retry
+        judge(status, None, body.as_bytes()).unwrap_err().into_error("posting").retry
     }
 
     #[test]
@@ -309,11 +266,7 @@ mod tests {
         assert_eq!(retry(429, "<html>"), Retry::AfterMs(PAUSE_MS));
         assert_eq!(retry(429, r#"{"retry_after":-3}"#), Retry::AfterMs(0));
         for status in [302, 400, 401, 403, 404] {
-            assert_eq!(
-                retry(status, r#"{"message":"x","code":1}"#),
-                Retry::Never,
-                "{status}"
-            );
+            assert_eq!(retry(status, r#"{"message":"x","code":1}"#), Retry::Never, "{status}");
         }
         for status in [408, 500, 502, 504] {
             assert_eq!(retry(status, "<html>"), Retry::Unknown, "{status}");
@@ -330,29 +283,16 @@ mod tests {
     #[test]
     fn an_expired_interaction_is_no_bad_token() {
         let bad = br#"{"message":"401: Unauthorized","code":0}"#;
-        assert!(
-            judge(StatusCode::UNAUTHORIZED, None, bad)
-                .unwrap_err()
-                .is_bad_token()
-        );
+        assert!(judge(StatusCode::UNAUTHORIZED, None, bad).unwrap_err().is_bad_token());
         let expired = br#"{"message":"Invalid Webhook Token","code":50027}"#;
-        assert!(
-            !judge(StatusCode::UNAUTHORIZED, None, expired)
-                .unwrap_err()
-                .is_bad_token()
-        );
+        assert!(!judge(StatusCode::UNAUTHORIZED, None, expired).unwrap_err().is_bad_token());
     }
 
     #[test]
     fn ids_cannot_lead_elsewhere() {
         let mut config = Config::new("t".into());
         config.api_base = "http://127.0.0.1:9/api/v10/".to_owned();
-        let url = Api::new(&config)
-            .unwrap()
-            .url(&["channels", "../../x?y", "messages"]);
-        assert_eq!(
-            url.as_str(),
-            "http://127.0.0.1:9/api/v10/channels/..%2F..%2Fx%3Fy/messages"
-        );
+        let url = Api::new(&config).unwrap().url(&["channels", "../../x?y", "messages"]);
+        assert_eq!(url.as_str(), "http://127.0.0.1:9/api/v10/channels/..%2F..%2Fx%3Fy/messages");
     }
 }

@@ -28,6 +28,10 @@ use crate::inbound::{ATTACHMENT, COMMAND};
 
 /// How soon an interaction whose acknowledgement is still on its way may be answered.
 const SETTLE_MS: u64 = 250;
+/// Discord does not know the interaction (any more, or yet).
+const UNKNOWN: [u64; 2] = [code::UNKNOWN_WEBHOOK, code::UNKNOWN_INTERACTION];
+/// It does, but there is nothing left to be answered.
+const OVER: [u64; 2] = [code::UNKNOWN_MESSAGE, code::INVALID_WEBHOOK_TOKEN];
 
 /// One bot on Discord. Nothing it says can ping anybody, and links are not unfolded.
 ///
@@ -45,11 +49,7 @@ impl Discord {
     /// The bot configured as `account`. No call is made.
     pub fn new(account: AccountName, config: Config) -> Result<Self, ChannelError> {
         let api = Api::new(&config)?;
-        Ok(Self {
-            account,
-            config,
-            api,
-        })
+        Ok(Self { account, config, api })
     }
 
     /// Makes `/zaki` known to Discord, everywhere the application is installed. Safe to repeat;
@@ -67,11 +67,7 @@ impl Discord {
             .contexts(vec![InteractionContext::Guild, InteractionContext::BotDm])
             .add_option(words);
         let path = ["applications", &application, "commands"];
-        self.api
-            .send(Method::PUT, &path, &[command])
-            .await
-            .map(drop)
-            .map_err(failed)
+        self.api.send(Method::PUT, &path, &[command]).await.map(drop).map_err(failed)
     }
 
     async fn application(&self) -> Result<String, Failure> {
@@ -90,12 +86,7 @@ impl Discord {
         if let Some(live) = live(to.handle.as_ref()) {
             match self.answer_with(&live, &text).await {
                 Ok(message) => return Ok(receipt(&message)),
-                Err(failure) if is_unknown(&failure) && live.is_settling => {
-                    let what = "the interaction is not acknowledged yet";
-                    return Err(error(what, Retry::AfterMs(SETTLE_MS)));
-                }
-                Err(failure) if is_gone(&failure) => {}
-                Err(failure) => return Err(failure.into_error("answering an interaction")),
+                Err(failure) => over(&live, failure)?,
             }
         }
         let channel = to.conversation.id.as_str();
@@ -110,19 +101,12 @@ impl Discord {
         }
         let path = ["channels", channel, "messages"];
         let sent = self.api.send(Method::POST, &path, &message).await;
-        Ok(receipt(
-            &sent.map_err(|failure| failure.into_error("posting"))?,
-        ))
+        Ok(receipt(&sent.map_err(|failure| failure.into_error("posting"))?))
     }
 
     /// By the interaction's token: in place of "thinking…", or as one more message.
     async fn answer_with(&self, live: &Live<'_>, text: &str) -> Result<Value, Failure> {
-        let Live {
-            application,
-            token,
-            first,
-            ..
-        } = *live;
+        let Live { application, token, first, .. } = *live;
         let flags = MessageFlags::SUPPRESS_EMBEDS;
         match first {
             First::FillsIn => {
@@ -131,9 +115,7 @@ impl Discord {
                     .allowed_mentions(nobody())
                     .flags(flags);
                 let path = ["webhooks", application, token, "messages", "@original"];
-                self.api
-                    .send_by_token(Method::PATCH, &path, Some(&body))
-                    .await
+                self.api.send_by_token(Method::PATCH, &path, Some(&body)).await
             }
             First::Follows => {
                 let body = CreateInteractionResponseFollowup::new()
@@ -141,9 +123,7 @@ impl Discord {
                     .allowed_mentions(nobody())
                     .flags(flags);
                 let path = ["webhooks", application, token];
-                self.api
-                    .send_by_token(Method::POST, &path, Some(&body))
-                    .await
+                self.api.send_by_token(Method::POST, &path, Some(&body)).await
             }
         }
     }
@@ -159,41 +139,23 @@ impl Discord {
             .content(text(parts)?)
             .allowed_mentions(nobody())
             .flags(MessageFlags::SUPPRESS_EMBEDS);
-        let receipt = Receipt {
-            message: Some(target.clone()),
-        };
-        if let Some(Live {
-            application, token, ..
-        }) = live(to.handle.as_ref())
-        {
-            let path = ["webhooks", application, token, "messages", target.as_str()];
-            match self
-                .api
-                .send_by_token(Method::PATCH, &path, Some(&body))
-                .await
-            {
+        let receipt = Receipt { message: Some(target.clone()) };
+        if let Some(live) = live(to.handle.as_ref()) {
+            let path = ["webhooks", live.application, live.token, "messages", target.as_str()];
+            match self.api.send_by_token(Method::PATCH, &path, Some(&body)).await {
                 Ok(_) => return Ok(receipt),
-                Err(failure) if is_gone(&failure) => {}
-                Err(failure) => return Err(failure.into_error("editing an answer")),
+                Err(failure) => over(&live, failure)?,
             }
         }
         let path = message_path(to, target);
         let answer = self.api.send(Method::PATCH, &path, &body).await;
-        answer
-            .map(|_| receipt)
-            .map_err(|failure| failure.into_error("editing"))
+        answer.map(|_| receipt).map_err(|failure| failure.into_error("editing"))
     }
 
     async fn retract(&self, to: &Address, target: &MessageId) -> Result<(), ChannelError> {
-        match self
-            .api
-            .call(Method::DELETE, &message_path(to, target))
-            .await
-        {
+        match self.api.call(Method::DELETE, &message_path(to, target)).await {
             Err(failure) if failure.is(&[code::UNKNOWN_MESSAGE]) => Ok(()),
-            answer => answer
-                .map(drop)
-                .map_err(|failure| failure.into_error("deleting")),
+            answer => answer.map(drop).map_err(|failure| failure.into_error("deleting")),
         }
     }
 
@@ -225,19 +187,14 @@ impl Discord {
         let message = self.api.call(Method::GET, &message_path(to, target)).await;
         let message = message.map_err(|failure| failure.into_error("reading a message"))?;
         let reactions = message.get("reactions").and_then(Value::as_array);
-        let own = reactions
-            .into_iter()
-            .flatten()
-            .filter(|it| it.get("me") == Some(&true.into()));
+        let own = reactions.into_iter().flatten().filter(|it| it.get("me") == Some(&true.into()));
         Ok(own.filter_map(|it| emoji_name(it.get("emoji")?)).collect())
     }
 
     async fn typing(&self, to: &Address) -> Result<(), ChannelError> {
         let path = ["channels", to.conversation.id.as_str(), "typing"];
         let answer = self.api.call(Method::POST, &path).await;
-        answer
-            .map(drop)
-            .map_err(|failure| failure.into_error("typing"))
+        answer.map(drop).map_err(|failure| failure.into_error("typing"))
     }
 
     /// Ends "thinking…": with a note, or without a trace. A button needs no more than it got.
@@ -249,24 +206,11 @@ impl Discord {
             (Some(text), _) => self.answer_with(&live, text).await,
             (None, First::Follows) => return Ok(()),
             (None, First::FillsIn) => {
-                let path = [
-                    "webhooks",
-                    live.application,
-                    live.token,
-                    "messages",
-                    "@original",
-                ];
-                self.api
-                    .send_by_token(Method::DELETE, &path, None::<&()>)
-                    .await
+                let path = ["webhooks", live.application, live.token, "messages", "@original"];
+                self.api.send_by_token(Method::DELETE, &path, None::<&()>).await
             }
         };
-        match answer {
-            Err(failure) if is_gone(&failure) && !live.is_settling => Ok(()),
-            answer => answer
-                .map(drop)
-                .map_err(|failure| failure.into_error("answering")),
-        }
+        answer.map(drop).or_else(|failure| over(&live, failure))
     }
 }
 
@@ -278,10 +222,7 @@ impl Channel for Discord {
 
     fn capabilities(&self, _conversation: ConversationKind) -> Capabilities {
         Capabilities {
-            text: TextLimit {
-                max: 2000,
-                unit: Unit::CodePoints,
-            },
+            text: TextLimit { max: 2000, unit: Unit::CodePoints },
             dialect: Dialect::Discord,
             edit: Support::Full,
             retract: Support::Full,
@@ -321,29 +262,26 @@ impl Channel for Discord {
         else {
             return Err(gone());
         };
-        let message = self
-            .api
-            .call(Method::GET, &["channels", channel, "messages", message])
-            .await;
+        let message = self.api.call(Method::GET, &["channels", channel, "messages", message]).await;
         let message = message.map_err(|failure| failure.into_error("reading a message"))?;
         let files = message.get("attachments").and_then(Value::as_array);
-        let file = files
-            .into_iter()
-            .flatten()
-            .find(|file| id_of(file) == Some(id));
+        let file = files.into_iter().flatten().find(|file| id_of(file) == Some(id));
         let url = file.and_then(|file| file.get("url")?.as_str());
         self.api.download(url.ok_or_else(gone)?).await
     }
 }
 
-/// The token is expired, void, or what it pointed at is deleted: nothing was done with it.
-fn is_gone(failure: &Failure) -> bool {
-    is_unknown(failure) || failure.is(&[code::UNKNOWN_MESSAGE, code::INVALID_WEBHOOK_TOKEN])
-}
-
-/// Discord does not know the interaction (any more, or yet).
-fn is_unknown(failure: &Failure) -> bool {
-    failure.is(&[code::UNKNOWN_WEBHOOK, code::UNKNOWN_INTERACTION])
+/// Whether an interaction that refuses an answer is over, so that an ordinary way is to be gone:
+/// its token is expired or void, or what it pointed at is deleted. Nothing was done with it.
+fn over(live: &Live<'_>, failure: Failure) -> Result<(), ChannelError> {
+    if live.is_settling && failure.is(&UNKNOWN) {
+        let what = "the interaction is not acknowledged yet";
+        Err(error(what, Retry::AfterMs(SETTLE_MS)))
+    } else if failure.is(&UNKNOWN) || failure.is(&OVER) {
+        Ok(())
+    } else {
+        Err(failure.into_error("answering an interaction"))
+    }
 }
 
 fn live(handle: Option<&ReplyHandle>) -> Option<Live<'_>> {
@@ -351,9 +289,7 @@ fn live(handle: Option<&ReplyHandle>) -> Option<Live<'_>> {
 }
 
 pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
@@ -372,20 +308,13 @@ fn reference(channel: &str, message: &MessageId) -> Result<MessageReference, Cha
     // serenity panics over an id that is 0.
     let number = |id: &str| id.parse().ok().filter(|id| *id != 0).ok_or_else(none);
     let (channel, message) = (number(channel)?, number(message.as_str())?);
-    Ok(
-        MessageReference::new(MessageReferenceKind::Default, ChannelId::new(channel))
-            .message_id(SerenityMessageId::new(message))
-            .fail_if_not_exists(false),
-    )
+    Ok(MessageReference::new(MessageReferenceKind::Default, ChannelId::new(channel))
+        .message_id(SerenityMessageId::new(message))
+        .fail_if_not_exists(false))
 }
 
 fn message_path<'a>(to: &'a Address, target: &'a MessageId) -> [&'a str; 4] {
-    [
-        "channels",
-        to.conversation.id.as_str(),
-        "messages",
-        target.as_str(),
-    ]
+    ["channels", to.conversation.id.as_str(), "messages", target.as_str()]
 }
 
 /// All the words; `fit` has put everything else into words.
@@ -401,9 +330,7 @@ fn text(parts: &[Part]) -> Result<String, ChannelError> {
 }
 
 fn receipt(message: &Value) -> Receipt {
-    Receipt {
-        message: id_of(message).map(MessageId::new),
-    }
+    Receipt { message: id_of(message).map(MessageId::new) }
 }
 
 fn id_of(object: &Value) -> Option<&str> {

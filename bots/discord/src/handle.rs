@@ -47,11 +47,7 @@ pub(crate) struct Live<'a> {
 pub(crate) fn live(handle: &ReplyHandle, now: Timestamp) -> Option<Live<'_>> {
     let (application, token) = handle.secret.split_once('/')?;
     let age = LIFETIME_MS - handle.expires_at.since(now);
-    let first = if handle.uses_left > FOLLOW_UPS {
-        First::FillsIn
-    } else {
-        First::Follows
-    };
+    let first = if handle.uses_left > FOLLOW_UPS { First::FillsIn } else { First::Follows };
     handle.is_live(now).then_some(Live {
         application,
         token,

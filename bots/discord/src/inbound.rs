@@ -72,9 +72,7 @@ impl Reader {
 
     /// A reader that needs no application, for `zaki inspect`.
     pub fn inspect() -> Self {
-        let account = "inspect"
-            .parse()
-            .unwrap_or_else(|_| unreachable!("a sound name"));
+        let account = "inspect".parse().unwrap_or_else(|_| unreachable!("a sound name"));
         Self::new(account, Config::new("inspect".into()))
     }
 }
@@ -82,21 +80,14 @@ impl Reader {
 impl Parse for Reader {
     /// Takes both: the body of an interaction, and a payload of the gateway.
     fn parse(&self, bytes: Verified<'_>, received_at: Timestamp) -> Result<Parsed, ParseError> {
-        let moment = Moment {
-            account: &self.account,
-            bot: self.config.bot_id(),
-            received_at,
-        };
+        let moment = Moment { account: &self.account, bot: self.config.bot_id(), received_at };
         let raw = bytes.body();
         let read = match serde_json::from_slice::<Payload<'_>>(raw) {
             Ok(payload) => event(&payload, &moment)?,
             Err(_) => interaction(raw, &moment)?,
         };
         Ok(read.unwrap_or_else(|Lost(reason)| Parsed {
-            dead: vec![Dead {
-                reason: reason.to_owned(),
-                raw: raw.to_vec(),
-            }],
+            dead: vec![Dead { reason: reason.to_owned(), raw: raw.to_vec() }],
             ..Parsed::default()
         }))
     }
@@ -124,10 +115,7 @@ fn interaction(raw: &[u8], moment: &Moment<'_>) -> Result<Result<Parsed, Lost>, 
         serde_json::from_slice(raw).map_err(|e| unread("Discord interaction", &e))?;
     if body.get::<u64>("type").is_none() {
         let reason = "no type".to_owned();
-        return Err(ParseError {
-            what: "Discord interaction",
-            reason,
-        });
+        return Err(ParseError { what: "Discord interaction", reason });
     }
     Ok(interaction::read(&body, moment))
 }

@@ -27,9 +27,7 @@ impl Cursor {
 
     /// Reads a stored one; what cannot be read or used is as good as none.
     pub(crate) fn read(stored: &str) -> Option<Self> {
-        serde_json::from_str::<Self>(stored)
-            .ok()
-            .filter(|cursor| is_gateway(&cursor.resume_url))
+        serde_json::from_str::<Self>(stored).ok().filter(|cursor| is_gateway(&cursor.resume_url))
     }
 
     pub(crate) fn write(&self) -> String {
@@ -86,12 +84,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_resumed_is_none() {
-        for stored in [
-            "",
-            "7",
-            "{}",
-            r#"{"session_id":"a","seq":1,"resume_url":"","bot_id":"1"}"#,
-        ] {
+        for stored in ["", "7", "{}", r#"{"session_id":"a","seq":1,"resume_url":"","bot_id":"1"}"#]
+        {
             assert_eq!(Cursor::read(stored), None, "{stored:?}");
         }
         for url in ["", "wss://", "https://x", "no url", "wss:/"] {

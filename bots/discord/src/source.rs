@@ -109,10 +109,7 @@ impl Gateway {
         queue: mpsc::Sender<Item>,
     ) -> Result<(), ChannelError> {
         let starts = InMemoryQueue::default();
-        let mut progress = Progress {
-            cursor,
-            ..Progress::default()
-        };
+        let mut progress = Progress { cursor, ..Progress::default() };
         if let Some(cursor) = &progress.cursor {
             self.config.learn(cursor.bot_id.clone());
         }
@@ -169,11 +166,7 @@ impl Gateway {
             | Intents::GUILD_MESSAGE_REACTIONS
             | Intents::DIRECT_MESSAGES
             | Intents::DIRECT_MESSAGE_REACTIONS;
-        if self.config.message_content {
-            intents | Intents::MESSAGE_CONTENT
-        } else {
-            intents
-        }
+        if self.config.message_content { intents | Intents::MESSAGE_CONTENT } else { intents }
     }
 
     /// Follows one shard, which reconnects and resumes by itself, until it cannot connect.
@@ -205,10 +198,7 @@ impl Gateway {
         }
         let code = closed.unwrap_or_default();
         let what = fatal(code).unwrap_or("Discord has ended the connection for good");
-        Err(error(
-            &format!("gateway: {what} (code {code})"),
-            Retry::Never,
-        ))
+        Err(error(&format!("gateway: {what} (code {code})"), Retry::Never))
     }
 
     /// What a payload brings to store, if anything.
@@ -218,9 +208,8 @@ impl Gateway {
         progress: &mut Progress,
         raw: &str,
     ) -> Option<Item> {
-        let payload: Payload<'_> = serde_json::from_str(raw)
-            .ok()
-            .filter(|it: &Payload<'_>| it.op == 0)?;
+        let payload: Payload<'_> =
+            serde_json::from_str(raw).ok().filter(|it: &Payload<'_>| it.op == 0)?;
         let name = payload.t.as_deref().unwrap_or_default();
         if let Some(bot) = (name == "READY").then(|| bot_of(payload.d)).flatten() {
             self.config.learn(bot);
@@ -228,19 +217,12 @@ impl Gateway {
         progress.failures = 0;
         progress.follow(shard, self.config.bot_id());
         let received_at = now();
-        let parsed = self
-            .reader
-            .parse(Verified::trusted("", raw.as_bytes()), received_at);
+        let parsed = self.reader.parse(Verified::trusted("", raw.as_bytes()), received_at);
         let parsed = parsed.unwrap_or_else(|e| Parsed {
-            dead: vec![Dead {
-                reason: e.to_string(),
-                raw: raw.as_bytes().to_vec(),
-            }],
+            dead: vec![Dead { reason: e.to_string(), raw: raw.as_bytes().to_vec() }],
             ..Parsed::default()
         });
-        let ack = (name == "INTERACTION_CREATE")
-            .then(|| ack(payload.d, &parsed))
-            .flatten();
+        let ack = (name == "INTERACTION_CREATE").then(|| ack(payload.d, &parsed)).flatten();
         let is_idle = parsed.arrivals.is_empty() && parsed.dead.is_empty();
         let is_mark = matches!(name, "READY" | "RESUMED") || progress.idle >= IDLE_EVENTS;
         if is_idle && ack.is_none() && !is_mark {
@@ -249,11 +231,7 @@ impl Gateway {
         }
         progress.idle = 0;
         let batch = Batch {
-            raw: if is_idle {
-                Vec::new()
-            } else {
-                raw.as_bytes().to_vec()
-            },
+            raw: if is_idle { Vec::new() } else { raw.as_bytes().to_vec() },
             received_at,
             parsed,
             cursor: progress.cursor.as_ref().map(Cursor::write),
@@ -298,9 +276,7 @@ impl Gateway {
 impl Source for Gateway {
     async fn run(&self, inbox: &dyn Inbox, stop: CancellationToken) -> Result<(), ChannelError> {
         // Without a close frame the session stays resumable; what was not yet stored is replayed.
-        stop.run_until_cancelled(self.receive(inbox))
-            .await
-            .unwrap_or(Ok(()))
+        stop.run_until_cancelled(self.receive(inbox)).await.unwrap_or(Ok(()))
     }
 }
 
@@ -348,24 +324,15 @@ fn ack(d: Option<&RawValue>, parsed: &Parsed) -> Option<Ack> {
     }
     let asked: Asked = serde_json::from_str(d?.get()).ok()?;
     let answer = parsed.answer.clone();
-    Some(Ack {
-        id: asked.id,
-        token: asked.token,
-        answer,
-    })
+    Some(Ack { id: asked.id, token: asked.token, answer })
 }
 
 fn gate_of(answer: Value) -> Option<Gate> {
-    serde_json::from_value(answer)
-        .ok()
-        .filter(|gate: &Gate| is_gateway(&gate.url))
+    serde_json::from_value(answer).ok().filter(|gate: &Gate| is_gateway(&gate.url))
 }
 
 fn is_unreached(e: &twilight_gateway::error::ReceiveMessageError) -> bool {
-    matches!(
-        e.kind(),
-        twilight_gateway::error::ReceiveMessageErrorType::Reconnect
-    )
+    matches!(e.kind(), twilight_gateway::error::ReceiveMessageErrorType::Reconnect)
 }
 
 /// Where the last run left off.

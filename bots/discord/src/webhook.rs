@@ -26,10 +26,7 @@ impl Hook {
     /// refuses everything.
     pub fn new(account: AccountName, config: Config) -> Self {
         Self {
-            window: Window {
-                header: TIME_HEADER,
-                secs: config.signature_window_secs,
-            },
+            window: Window { header: TIME_HEADER, secs: config.signature_window_secs },
             check: Box::new(check(config.verifier())),
             reader: Reader::new(account, config),
         }
@@ -53,18 +50,12 @@ impl Parse for Hook {
 
 impl Webhook for Hook {
     fn proof(&self) -> Proof<'_> {
-        Proof::Signature {
-            header: SIGNATURE_HEADER,
-            time: self.window,
-            check: &*self.check,
-        }
+        Proof::Signature { header: SIGNATURE_HEADER, time: self.window, check: &*self.check }
     }
 }
 
 impl fmt::Debug for Hook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hook")
-            .field("reader", &self.reader)
-            .finish_non_exhaustive()
+        f.debug_struct("Hook").field("reader", &self.reader).finish_non_exhaustive()
     }
 }

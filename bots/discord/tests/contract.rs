@@ -58,14 +58,9 @@ impl Sample for Application {
 
     fn sign(&self, which: Key, body: &[u8], at: Timestamp) -> HeaderMap {
         let time = at.as_secs().to_string();
-        let signature = key(which)
-            .sign(&[time.as_bytes(), body].concat())
-            .to_bytes();
+        let signature = key(which).sign(&[time.as_bytes(), body].concat()).to_bytes();
         let mut headers = HeaderMap::new();
-        headers.insert(
-            "x-signature-ed25519",
-            hex::encode(signature).parse().unwrap(),
-        );
+        headers.insert("x-signature-ed25519", hex::encode(signature).parse().unwrap());
         headers.insert("x-signature-timestamp", time.parse().unwrap());
         headers
     }
@@ -89,19 +84,13 @@ impl Sample for Application {
             event("MESSAGE_DELETE_BULK", json!({"ids": ["5", "6"], "channel_id": "6", "guild_id": "3"})),
             event("MESSAGE_REACTION_ADD", json!({"user_id": "7", "message_id": "5", "channel_id": "6", "emoji": {"id": null, "name": "👍"}})),
         ]);
-        bodies
-            .into_iter()
-            .map(|body| Body::new(body.to_string()))
-            .collect()
+        bodies.into_iter().map(|body| Body::new(body.to_string())).collect()
     }
 
     fn own(&self) -> Vec<Body> {
         let us = json!({"id": BOT, "username": "zaki", "bot": true});
         let bodies = [
-            event(
-                "MESSAGE_CREATE",
-                written(json!({"author": us, "content": "hi"})),
-            ),
+            event("MESSAGE_CREATE", written(json!({"author": us, "content": "hi"}))),
             event(
                 "MESSAGE_UPDATE",
                 written(
@@ -113,10 +102,7 @@ impl Sample for Application {
                 json!({"user_id": BOT, "message_id": "5", "channel_id": "6", "emoji": {"name": "👍"}}),
             ),
         ];
-        bodies
-            .into_iter()
-            .map(|body| Body::new(body.to_string()))
-            .collect()
+        bodies.into_iter().map(|body| Body::new(body.to_string())).collect()
     }
 }
 
@@ -130,10 +116,7 @@ fn asked(kind: u8, data: Value) -> Value {
 
 fn command(words: &str) -> Value {
     let options = json!([{"type": 3, "name": "message", "value": words}]);
-    asked(
-        2,
-        json!({"id": "1", "name": "zaki", "type": 1, "options": options}),
-    )
+    asked(2, json!({"id": "1", "name": "zaki", "type": 1, "options": options}))
 }
 
 fn press() -> Value {
@@ -160,18 +143,13 @@ fn written(more: Value) -> Value {
         "attachments": [], "embeds": [], "edited_timestamp": null,
         "author": {"id": "7", "username": "ada", "global_name": "Ada"},
     });
-    message
-        .as_object_mut()
-        .unwrap()
-        .extend(more.as_object().unwrap().clone());
+    message.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     message
 }
 
 fn parse(raw: &Value) -> Parsed {
     let reader = Reader::new(account(), config(""));
-    reader
-        .parse(Verified::trusted("", raw.to_string().as_bytes()), NOW)
-        .unwrap()
+    reader.parse(Verified::trusted("", raw.to_string().as_bytes()), NOW).unwrap()
 }
 
 fn only(raw: &Value) -> Inbound {
@@ -206,31 +184,14 @@ fn known_answers_of_the_signature() {
         let mut headers = HeaderMap::new();
         for (name, value) in case["headers"].as_object().unwrap() {
             let name: HeaderName = name.parse().unwrap();
-            headers.append(
-                name,
-                HeaderValue::from_str(value.as_str().unwrap()).unwrap(),
-            );
+            headers.append(name, HeaderValue::from_str(value.as_str().unwrap()).unwrap());
         }
-        let body = BASE64_STANDARD
-            .decode(case["body_base64"].as_str().unwrap())
-            .unwrap();
-        let request = Request {
-            method: &Method::POST,
-            route: "",
-            query: "",
-            headers: &headers,
-            body: &body,
-        };
+        let body = BASE64_STANDARD.decode(case["body_base64"].as_str().unwrap()).unwrap();
+        let request =
+            Request { method: &Method::POST, route: "", query: "", headers: &headers, body: &body };
         let hook = Hook::new(account(), config(case["public_key"].as_str().unwrap()));
-        let passed = request
-            .verify(&hook.proof(), Timestamp::from_secs(1_700_000_000))
-            .is_ok();
-        assert_eq!(
-            passed,
-            case["accept"].as_bool().unwrap(),
-            "{}",
-            case["name"]
-        );
+        let passed = request.verify(&hook.proof(), Timestamp::from_secs(1_700_000_000)).is_ok();
+        assert_eq!(passed, case["accept"].as_bool().unwrap(), "{}", case["name"]);
     }
 }
 
@@ -244,9 +205,7 @@ fn one_signature_has_one_spelling() {
             let at = NOW.plus_ms(n * 1000);
             let headers = Application.sign(Key::Ours, &body.bytes, at);
             let signature = headers["x-signature-ed25519"].to_str().unwrap().to_owned();
-            let pair = (0..128)
-                .step_by(2)
-                .find(|at| signature[*at..].starts_with('0'))?;
+            let pair = (0..128).step_by(2).find(|at| signature[*at..].starts_with('0'))?;
             let mut odd = signature;
             odd.replace_range(pair..=pair, "+");
             let mut headers = headers;
@@ -271,12 +230,7 @@ fn a_command_says_its_words_and_may_be_answered() {
     assert_eq!(parsed.answer.content_type, "application/json");
     let arrival = &parsed.arrivals[0];
     let inbound = &arrival.inbound;
-    assert_eq!(
-        inbound.kind,
-        InboundKind::Command {
-            name: "zaki".into()
-        }
-    );
+    assert_eq!(inbound.kind, InboundKind::Command { name: "zaki".into() });
     assert_eq!(plain_text(&inbound.parts), "hello there");
     assert_eq!(inbound.dedupe.as_str(), "discord:1311111111111111111");
     assert_eq!(inbound.sender.id.as_str(), "7");
@@ -286,10 +240,7 @@ fn a_command_says_its_words_and_may_be_answered() {
     assert!(handle.is_live(NOW.plus_ms(14 * 60_000)));
     assert!(!handle.is_live(NOW.plus_ms(15 * 60_000)));
     let stored = serde_json::to_string(inbound).unwrap();
-    assert!(
-        !stored.contains("a.b-c_d"),
-        "the token is in the handle alone"
-    );
+    assert!(!stored.contains("a.b-c_d"), "the token is in the handle alone");
 }
 
 #[test]
@@ -298,10 +249,7 @@ fn what_discord_is_told_at_once() {
     assert_eq!(parse(&press()).answer.body, r#"{"type":6}"#);
     assert_eq!(parse(&modal()).answer.body, r#"{"type":5}"#);
     let autocomplete = parse(&asked(4, json!({"name": "zaki"})));
-    assert_eq!(
-        autocomplete.answer.body,
-        r#"{"data":{"choices":[]},"type":8}"#
-    );
+    assert_eq!(autocomplete.answer.body, r#"{"data":{"choices":[]},"type":8}"#);
     assert_eq!(autocomplete.arrivals, []);
     let empty = parse(&asked(2, json!({"name": "zaki"})));
     assert!(empty.answer.body.contains(r#""flags":64"#) && empty.arrivals.is_empty());
@@ -323,10 +271,7 @@ fn only_what_is_meant_for_the_bot_is_addressed() {
     assert_eq!(direct.conversation.kind, ConversationKind::Direct);
     let guild = |more: Value| {
         let mut message = written(json!({"guild_id": "3", "content": "hi"}));
-        message
-            .as_object_mut()
-            .unwrap()
-            .extend(more.as_object().unwrap().clone());
+        message.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         only(&event("MESSAGE_CREATE", message))
     };
     assert!(!guild(json!({})).addressed);
@@ -355,10 +300,7 @@ fn other_programs_are_marked() {
 #[test]
 fn an_edit_has_a_key_of_its_own_and_an_unfolded_link_is_none() {
     let edit = |at: Value| {
-        event(
-            "MESSAGE_UPDATE",
-            written(json!({"content": "b", "edited_timestamp": at})),
-        )
+        event("MESSAGE_UPDATE", written(json!({"content": "b", "edited_timestamp": at})))
     };
     let first = only(&edit(json!("2026-11-21T08:00:00+00:00")));
     let second = only(&edit(json!("2026-11-21T08:00:01+00:00")));
@@ -375,21 +317,13 @@ fn what_discord_hides_is_ignored_and_what_others_do_too() {
         assert_eq!(parse(&event(name, json!([1, 2]))), Parsed::default());
     }
     let joined = only(&event("MESSAGE_CREATE", written(json!({"type": 7}))));
-    assert_eq!(
-        joined.kind,
-        InboundKind::Other {
-            name: "message_type_7".into()
-        }
-    );
+    assert_eq!(joined.kind, InboundKind::Other { name: "message_type_7".into() });
     assert_eq!(joined.parts, [Part::unsupported("message_type_7")]);
 }
 
 #[test]
 fn an_odd_item_is_kept_as_dead() {
-    let parsed = parse(&event(
-        "MESSAGE_CREATE",
-        json!({"id": "5", "content": "who wrote this?"}),
-    ));
+    let parsed = parse(&event("MESSAGE_CREATE", json!({"id": "5", "content": "who wrote this?"})));
     assert_eq!((parsed.arrivals.len(), parsed.dead.len()), (0, 1));
     assert!(!parsed.dead[0].reason.contains("who wrote"));
     let garbage = Reader::inspect().parse(Verified::trusted("", b"{\"a\":1}"), NOW);

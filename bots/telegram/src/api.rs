@@ -43,10 +43,7 @@ pub(crate) enum Failure {
     /// No connection was made; nothing was done.
     NotSent(reqwest::Error),
     /// The answer was lost, or the server failed while at it.
-    Unknown {
-        status: u16,
-        cause: Option<reqwest::Error>,
-    },
+    Unknown { status: u16, cause: Option<reqwest::Error> },
 }
 
 /// Every answer: <https://core.telegram.org/bots/api#making-requests>.
@@ -130,18 +127,9 @@ impl Api {
 
     /// Opens a file named by `getFile`. Its URL holds the token, so it stays in here.
     pub(crate) async fn download(&self, path: &str) -> Result<MediaBody, ChannelError> {
-        let url = format!(
-            "{}/file/bot{}/{path}",
-            self.base,
-            self.token.expose_secret()
-        );
+        let url = format!("{}/file/bot{}/{path}", self.base, self.token.expose_secret());
         let failed = |failure: Failure| failure.into_error("downloading a file");
-        let response = self
-            .http
-            .get(url)
-            .send()
-            .await
-            .map_err(|e| failed(Failure::of(e)))?;
+        let response = self.http.get(url).send().await.map_err(|e| failed(Failure::of(e)))?;
         let status = response.status();
         if !status.is_success() {
             return Err(failed(refusal(status.as_u16(), None)));
@@ -154,25 +142,16 @@ impl Api {
 /// What an answer means. Pure: the table of the reference, row by row.
 fn judge(status: StatusCode, bytes: &[u8]) -> Result<Box<RawValue>, Failure> {
     match serde_json::from_slice::<Reply<'_>>(bytes) {
-        Ok(Reply {
-            ok: true, result, ..
-        }) => Ok(result.map(ToOwned::to_owned).unwrap_or_default()),
+        Ok(Reply { ok: true, result, .. }) => Ok(result.map(ToOwned::to_owned).unwrap_or_default()),
         Ok(reply) => {
             let status = reply.error_code.unwrap_or(status.as_u16());
             Err(match reply.parameters {
-                Parameters {
-                    retry_after: Some(secs),
-                    ..
-                } => Failure::Limited {
-                    after_ms: secs.saturating_mul(1000),
-                },
-                Parameters {
-                    migrate_to_chat_id: Some(id),
-                    ..
-                } => Failure::Refused {
-                    status,
-                    why: format!("the group has moved to chat {id}"),
-                },
+                Parameters { retry_after: Some(secs), .. } => {
+                    Failure::Limited { after_ms: secs.saturating_mul(1000) }
+                }
+                Parameters { migrate_to_chat_id: Some(id), .. } => {
+                    Failure::Refused { status, why: format!("the group has moved to chat {id}") }
+                }
                 Parameters { .. } => refusal(status, reply.description.as_deref()),
             })
         }
@@ -184,29 +163,16 @@ fn judge(status: StatusCode, bytes: &[u8]) -> Result<Box<RawValue>, Failure> {
 fn refusal(status: u16, why: Option<&str>) -> Failure {
     match status {
         429 => Failure::Limited { after_ms: PAUSE_MS },
-        408 => Failure::Unknown {
-            status,
-            cause: None,
-        },
-        300..=499 => Failure::Refused {
-            status,
-            why: why.map(shown).unwrap_or_default(),
-        },
+        408 => Failure::Unknown { status, cause: None },
+        300..=499 => Failure::Refused { status, why: why.map(shown).unwrap_or_default() },
         // A 2xx whose body is none of ours included.
-        _ => Failure::Unknown {
-            status,
-            cause: None,
-        },
+        _ => Failure::Unknown { status, cause: None },
     }
 }
 
 /// `Bad Request: can't parse entities: …`: what follows may quote the message.
 fn shown(description: &str) -> String {
-    description
-        .splitn(3, ':')
-        .take(2)
-        .collect::<Vec<_>>()
-        .join(":")
+    description.splitn(3, ':').take(2).collect::<Vec<_>>().join(":")
 }
 
 impl Failure {
@@ -215,10 +181,7 @@ impl Failure {
         if cause.is_connect() || cause.is_builder() {
             Self::NotSent(cause)
         } else {
-            Self::Unknown {
-                status: 0,
-                cause: Some(cause),
-            }
+            Self::Unknown { status: 0, cause: Some(cause) }
         }
     }
 
@@ -247,20 +210,18 @@ impl Failure {
             Self::Refused { status, why } => {
                 error(&format!("{doing}: {status} {why}"), Retry::Never)
             }
-            Self::Limited { after_ms } => error(
-                &format!("{doing}: too many requests"),
-                Retry::AfterMs(after_ms),
-            ),
+            Self::Limited { after_ms } => {
+                error(&format!("{doing}: too many requests"), Retry::AfterMs(after_ms))
+            }
             Self::NotSent(cause) => {
                 error(&format!("{doing}: no connection"), Retry::AfterMs(PAUSE_MS)).caused_by(cause)
             }
-            Self::Unknown {
-                status,
-                cause: None,
-            } => error(&format!("{doing}: answered {status}"), Retry::Unknown),
-            Self::Unknown {
-                cause: Some(cause), ..
-            } => error(&format!("{doing}: no answer"), Retry::Unknown).caused_by(cause),
+            Self::Unknown { status, cause: None } => {
+                error(&format!("{doing}: answered {status}"), Retry::Unknown)
+            }
+            Self::Unknown { cause: Some(cause), .. } => {
+                error(&format!("{doing}: no answer"), Retry::Unknown).caused_by(cause)
+            }
         }
     }
 }
@@ -275,10 +236,7 @@ mod tests {
 
     fn retry(status: u16, body: &str) -> Retry {
         let status = StatusCode::from_u16(status).unwrap();
-        judge(status, body.as_bytes())
-            .unwrap_err()
-            .into_error("sendMessage")
-            .retry
+        judge(status, body.as_bytes()).unwrap_err().into_error("sendMessage").retry
     }
 
     #[test]
@@ -313,12 +271,7 @@ mod tests {
         let body = r#"{"ok":false,"error_code":400,"description":"Bad Request: can't parse entities: Unsupported start tag \"secret\" at byte offset 3"}"#;
         let failure = judge(StatusCode::BAD_REQUEST, body.as_bytes()).unwrap_err();
         assert!(failure.says("can't parse entities"));
-        assert!(
-            !failure
-                .into_error("sendMessage")
-                .to_string()
-                .contains("secret")
-        );
+        assert!(!failure.into_error("sendMessage").to_string().contains("secret"));
     }
 
     #[test]

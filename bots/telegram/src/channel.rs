@@ -68,11 +68,7 @@ impl Telegram {
     /// The bot configured as `account`. No call is made.
     pub fn new(account: AccountName, config: Config) -> Result<Self, ChannelError> {
         let api = Api::new(&config)?;
-        Ok(Self {
-            account,
-            config,
-            api,
-        })
+        Ok(Self { account, config, api })
     }
 
     /// Asks Telegram for the bot's @name, by which groups call it, unless it is known already.
@@ -132,9 +128,7 @@ impl Telegram {
             Err(failure) => return Err(failure.into_error("editMessageText")),
             Ok(_) => {}
         }
-        Ok(Receipt {
-            message: Some(target.clone()),
-        })
+        Ok(Receipt { message: Some(target.clone()) })
     }
 
     async fn retract(&self, to: &Address, target: &MessageId) -> Result<(), ChannelError> {
@@ -152,9 +146,7 @@ impl Telegram {
         emoji: Option<&String>,
     ) -> Result<(), ChannelError> {
         let mut call = SetMessageReaction::new(chat(to)?, message_id(target)?);
-        let reactions = emoji.map(|emoji| ReactionType::Emoji {
-            emoji: emoji.clone(),
-        });
+        let reactions = emoji.map(|emoji| ReactionType::Emoji { emoji: emoji.clone() });
         call.reaction = Some(reactions.into_iter().collect());
         self.done("setMessageReaction", self.api.perform(&call).await)
     }
@@ -178,9 +170,7 @@ impl Telegram {
 
     #[expect(clippy::unused_self, reason = "reads as a step of the call")]
     fn done(&self, method: &str, answer: Result<Value, Failure>) -> Result<(), ChannelError> {
-        answer
-            .map(drop)
-            .map_err(|failure| failure.into_error(method))
+        answer.map(drop).map_err(|failure| failure.into_error(method))
     }
 }
 
@@ -193,21 +183,14 @@ impl Channel for Telegram {
     fn capabilities(&self, conversation: ConversationKind) -> Capabilities {
         let shared = conversation == ConversationKind::Channel;
         Capabilities {
-            text: TextLimit {
-                max: 4096,
-                unit: Unit::Utf16,
-            },
+            text: TextLimit { max: 4096, unit: Unit::Utf16 },
             dialect: Dialect::TelegramHtml,
             edit: Support::Full,
             retract: Support::Full,
             react: Support::Full,
             reply: Support::Full,
             // Nobody sees a channel being written to.
-            typing: if shared {
-                Support::Dropped
-            } else {
-                Support::Full
-            },
+            typing: if shared { Support::Dropped } else { Support::Full },
             media: Support::Fallback,
         }
     }
@@ -233,10 +216,7 @@ impl Channel for Telegram {
     }
 
     async fn fetch(&self, media: &MediaRef) -> Result<MediaBody, ChannelError> {
-        let file = self
-            .api
-            .call("getFile", &json!({"file_id": media.as_str()}))
-            .await;
+        let file = self.api.call("getFile", &json!({"file_id": media.as_str()})).await;
         let file = file.map_err(|failure| failure.into_error("getFile"))?;
         let path = file.get("file_path").and_then(Value::as_str);
         let path = path.ok_or_else(|| error("getFile: the file cannot be had", Retry::Never))?;
@@ -257,28 +237,17 @@ pub(crate) async fn learn(api: &Api, config: &Config) -> Result<(), ChannelError
 }
 
 pub(crate) async fn delete_webhook(api: &Api) -> Result<(), ChannelError> {
-    let answer = api
-        .call("deleteWebhook", &json!({"drop_pending_updates": false}))
-        .await;
-    answer
-        .map(drop)
-        .map_err(|failure| failure.into_error("deleteWebhook"))
+    let answer = api.call("deleteWebhook", &json!({"drop_pending_updates": false})).await;
+    answer.map(drop).map_err(|failure| failure.into_error("deleteWebhook"))
 }
 
 fn chat(to: &Address) -> Result<Recipient, ChannelError> {
-    let id = to
-        .conversation
-        .id
-        .as_str()
-        .parse()
-        .map_err(|_| no("chat"))?;
+    let id = to.conversation.id.as_str().parse().map_err(|_| no("chat"))?;
     Ok(Recipient::Id(ChatId(id)))
 }
 
 fn message_id(id: &MessageId) -> Result<TeloxideMessageId, ChannelError> {
-    Ok(TeloxideMessageId(
-        id.as_str().parse().map_err(|_| no("message"))?,
-    ))
+    Ok(TeloxideMessageId(id.as_str().parse().map_err(|_| no("message"))?))
 }
 
 fn thread(to: &Address) -> Result<Option<ThreadId>, ChannelError> {
@@ -288,10 +257,7 @@ fn thread(to: &Address) -> Result<Option<ThreadId>, ChannelError> {
 }
 
 fn no(what: &str) -> ChannelError {
-    error(
-        &format!("an address that is no {what} of Telegram's"),
-        Retry::Never,
-    )
+    error(&format!("an address that is no {what} of Telegram's"), Retry::Never)
 }
 
 /// All the words; `fit` has put everything else into words.
@@ -308,9 +274,7 @@ fn text(parts: &[Part]) -> Result<String, ChannelError> {
 
 fn receipt(sent: &Value) -> Receipt {
     let id = sent.get("message_id").and_then(Value::as_i64);
-    Receipt {
-        message: id.map(|id| MessageId::new(id.to_string())),
-    }
+    Receipt { message: id.map(|id| MessageId::new(id.to_string())) }
 }
 
 fn no_preview() -> LinkPreviewOptions {

@@ -108,10 +108,7 @@ impl Config {
 
     /// The bot's name without `@`, once it is known.
     pub(crate) fn username(&self) -> Option<&str> {
-        let given = self
-            .username
-            .as_deref()
-            .map(|name| name.trim_start_matches('@'));
+        let given = self.username.as_deref().map(|name| name.trim_start_matches('@'));
         given.or_else(|| self.learned.get().map(String::as_str))
     }
 
@@ -150,10 +147,7 @@ mod tests {
     fn secrets_never_print() {
         let config = config(json!({"token": "12:S3cr-t_A", "webhook_secret": "hush"}));
         let printed = format!("{config:?}");
-        assert!(
-            !printed.contains("S3cr") && !printed.contains("hush"),
-            "{printed}"
-        );
+        assert!(!printed.contains("S3cr") && !printed.contains("hush"), "{printed}");
         assert_eq!(config.bot_id(), 12);
     }
 
@@ -162,11 +156,7 @@ mod tests {
         let check = |json| config(json).validate();
         assert_eq!(check(json!({"token": "12:abc"})), Ok(()));
         for token in ["", "12", "12:", "x:abc", "12:a/b", "12:a b"] {
-            assert_eq!(
-                check(json!({"token": token})),
-                Err(ConfigError::Token),
-                "{token:?}"
-            );
+            assert_eq!(check(json!({"token": token})), Err(ConfigError::Token), "{token:?}");
         }
         for secret in [json!(null), json!(""), json!("a b"), json!("a".repeat(257))] {
             let json = json!({"token": "12:abc", "receive": "webhook", "webhook_secret": secret});

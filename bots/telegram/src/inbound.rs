@@ -37,8 +37,7 @@ pub(crate) struct Bot<'a> {
 
 impl Bot<'_> {
     fn is_called(&self, name: &str) -> bool {
-        self.username
-            .is_some_and(|username| username.eq_ignore_ascii_case(name))
+        self.username.is_some_and(|username| username.eq_ignore_ascii_case(name))
     }
 }
 
@@ -58,9 +57,7 @@ impl Reader {
 
     /// A reader that needs no bot, for `zaki inspect`.
     pub fn inspect() -> Self {
-        let account = "inspect"
-            .parse()
-            .unwrap_or_else(|_| unreachable!("a sound name"));
+        let account = "inspect".parse().unwrap_or_else(|_| unreachable!("a sound name"));
         Self::new(account, Config::new("0:inspect".into()))
     }
 }
@@ -72,10 +69,7 @@ impl Parse for Reader {
             reader: self,
             id,
             received_at,
-            bot: Bot {
-                id: self.config.bot_id(),
-                username: self.config.username(),
-            },
+            bot: Bot { id: self.config.bot_id(), username: self.config.username() },
         };
         fields.0.remove("update_id");
         let mut parsed = Parsed::default();
@@ -94,21 +88,11 @@ impl Parse for Reader {
 }
 
 fn update(body: &[u8]) -> Result<(i64, Object), ParseError> {
-    let error = |reason: String| ParseError {
-        what: "Telegram update",
-        reason,
-    };
+    let error = |reason: String| ParseError { what: "Telegram update", reason };
     // serde's own words may quote the bytes: line and column are all we say.
-    let fields: Object = serde_json::from_slice(body).map_err(|e| {
-        error(format!(
-            "no JSON object, line {} column {}",
-            e.line(),
-            e.column()
-        ))
-    })?;
-    let id = fields
-        .get("update_id")
-        .ok_or_else(|| error("no update_id".to_owned()))?;
+    let fields: Object = serde_json::from_slice(body)
+        .map_err(|e| error(format!("no JSON object, line {} column {}", e.line(), e.column())))?;
+    let id = fields.get("update_id").ok_or_else(|| error("no update_id".to_owned()))?;
     Ok((id, fields))
 }
 
@@ -206,38 +190,25 @@ impl Update<'_> {
         let (Some(target), Some(chat)) = (target, fields.get::<Chat>("chat")) else {
             return vec![self.other("message_reaction", fields).into()];
         };
-        let added = new
-            .iter()
-            .filter(|it| !old.contains(it))
-            .map(|it| (it, false));
-        let taken = old
-            .iter()
-            .filter(|it| !new.contains(it))
-            .map(|it| (it, true));
+        let added = new.iter().filter(|it| !old.contains(it)).map(|it| (it, false));
+        let taken = old.iter().filter(|it| !new.contains(it)).map(|it| (it, true));
         let changes: Vec<_> = added.chain(taken).collect();
         if changes.is_empty() {
             return vec![self.other("message_reaction", fields).into()];
         }
-        let changes = changes
-            .into_iter()
-            .enumerate()
-            .map(|(at, (reaction, removed))| {
-                let which = if at == 0 {
-                    String::new()
-                } else {
-                    format!(":{at}")
-                };
-                let inbound = Inbound {
-                    sent_at: time(fields, "date"),
-                    kind: InboundKind::Reaction {
-                        target: target.clone(),
-                        emoji: reaction.clone().name(),
-                        removed,
-                    },
-                    ..self.envelope(chat.conversation(None), somebody(fields, &chat), &which)
-                };
-                inbound.into()
-            });
+        let changes = changes.into_iter().enumerate().map(|(at, (reaction, removed))| {
+            let which = if at == 0 { String::new() } else { format!(":{at}") };
+            let inbound = Inbound {
+                sent_at: time(fields, "date"),
+                kind: InboundKind::Reaction {
+                    target: target.clone(),
+                    emoji: reaction.clone().name(),
+                    removed,
+                },
+                ..self.envelope(chat.conversation(None), somebody(fields, &chat), &which)
+            };
+            inbound.into()
+        });
         changes.collect()
     }
 
@@ -259,14 +230,8 @@ impl Update<'_> {
         let ids = ids.iter().filter_map(Value::as_i64);
         let arrivals = ids.map(|id| {
             let inbound = Inbound {
-                kind: InboundKind::Delete {
-                    target: message_id(id),
-                },
-                ..self.envelope(
-                    chat.conversation(None),
-                    nameless(chat.id),
-                    &format!(":{id}"),
-                )
+                kind: InboundKind::Delete { target: message_id(id) },
+                ..self.envelope(chat.conversation(None), nameless(chat.id), &format!(":{id}"))
             };
             inbound.into()
         });
@@ -276,9 +241,7 @@ impl Update<'_> {
     /// A kind of no use yet, or not known yet, by its name. What it holds of a message is kept.
     fn other(&self, name: &str, fields: &Object) -> Inbound {
         let chat: Option<Chat> = fields.get("chat");
-        let author = ["from", "user"]
-            .iter()
-            .find_map(|name| fields.get::<User>(name));
+        let author = ["from", "user"].iter().find_map(|name| fields.get::<User>(name));
         let conversation = match (&chat, &author) {
             (Some(chat), _) => chat.conversation(thread(fields)),
             (None, author) => private(author.as_ref().map_or(0, |user| user.id)),
@@ -289,15 +252,9 @@ impl Update<'_> {
         let is_message = message.is_some() && chat.is_some() && fields.has("date");
         Inbound {
             sent_at: time(fields, "date"),
-            parts: if is_message {
-                content::read(fields, &self.bot).parts
-            } else {
-                Vec::new()
-            },
+            parts: if is_message { content::read(fields, &self.bot).parts } else { Vec::new() },
             message,
-            kind: InboundKind::Other {
-                name: name.to_owned(),
-            },
+            kind: InboundKind::Other { name: name.to_owned() },
             ..self.envelope(conversation, sender, "")
         }
     }
@@ -327,17 +284,11 @@ impl Update<'_> {
 
 fn kind_of(name: &str, fields: &Object, message: &MessageId) -> InboundKind {
     if name.starts_with("edited_") {
-        InboundKind::Edit {
-            target: message.clone(),
-        }
+        InboundKind::Edit { target: message.clone() }
     } else if let Some(change) = content::membership(fields) {
-        InboundKind::Membership {
-            change: change.to_owned(),
-        }
+        InboundKind::Membership { change: change.to_owned() }
     } else if let Some(event) = content::service(fields) {
-        InboundKind::Other {
-            name: event.to_owned(),
-        }
+        InboundKind::Other { name: event.to_owned() }
     } else {
         InboundKind::Message
     }
@@ -362,10 +313,7 @@ fn answered(fields: &Object) -> Option<Answered> {
         return None;
     }
     let id = to.get("message_id").map(message_id)?;
-    Some(Answered {
-        id,
-        by: to.get("from").map(|user: User| user.id),
-    })
+    Some(Answered { id, by: to.get("from").map(|user: User| user.id) })
 }
 
 /// `message_thread_id` also counts the replies in an ordinary group; only topics are threads.

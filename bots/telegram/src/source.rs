@@ -71,10 +71,8 @@ impl Poll {
             "allowed_updates": ALLOWED_UPDATES,
         });
         let result = self.api.raw("getUpdates", &body, HOLD + SLACK).await?;
-        serde_json::from_str(result.get()).map_err(|_| Failure::Unknown {
-            status: 200,
-            cause: None,
-        })
+        serde_json::from_str(result.get())
+            .map_err(|_| Failure::Unknown { status: 200, cause: None })
     }
 
     async fn receive(&self, inbox: &dyn Inbox) -> Result<(), ChannelError> {
@@ -144,9 +142,7 @@ impl Poll {
 impl Source for Poll {
     async fn run(&self, inbox: &dyn Inbox, stop: CancellationToken) -> Result<(), ChannelError> {
         // What was not yet stored is offered again by Telegram, so stopping anywhere loses nothing.
-        stop.run_until_cancelled(self.receive(inbox))
-            .await
-            .unwrap_or(Ok(()))
+        stop.run_until_cancelled(self.receive(inbox)).await.unwrap_or(Ok(()))
     }
 }
 
@@ -164,14 +160,8 @@ async fn start(inbox: &dyn Inbox) -> i64 {
 
 /// An update that is none is kept as dead: it must not block those behind it.
 fn unread(error: &ParseError, raw: &[u8]) -> Parsed {
-    let dead = Dead {
-        reason: error.to_string(),
-        raw: raw.to_vec(),
-    };
-    Parsed {
-        dead: vec![dead],
-        ..Parsed::default()
-    }
+    let dead = Dead { reason: error.to_string(), raw: raw.to_vec() };
+    Parsed { dead: vec![dead], ..Parsed::default() }
 }
 
 fn update_id(update: &RawValue) -> Option<i64> {
@@ -184,9 +174,7 @@ fn update_id(update: &RawValue) -> Option<i64> {
 }
 
 fn now() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 

@@ -19,10 +19,7 @@ pub struct Hook {
 impl Hook {
     /// The webhook of the bot configured as `account`. Without a secret it refuses everything.
     pub fn new(account: AccountName, config: Config) -> Self {
-        Self {
-            reader: Reader::new(account, config.clone()),
-            config,
-        }
+        Self { reader: Reader::new(account, config.clone()), config }
     }
 }
 
@@ -34,9 +31,6 @@ impl Parse for Hook {
 
 impl Webhook for Hook {
     fn proof(&self) -> Proof<'_> {
-        Proof::Secret {
-            header: SECRET_HEADER,
-            secret: self.config.secret(),
-        }
+        Proof::Secret { header: SECRET_HEADER, secret: self.config.secret() }
     }
 }

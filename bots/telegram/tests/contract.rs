@@ -83,10 +83,7 @@ impl Sample for Bot {
             let mut message = json!({
                 "message_id": 5, "date": 1_795_000_000, "from": ada, "chat": chat,
             });
-            message
-                .as_object_mut()
-                .unwrap()
-                .extend(more.as_object().unwrap().clone());
+            message.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             message
         };
         vec![
@@ -131,14 +128,8 @@ impl Sample for Bot {
                     "new_chat_member": {"status": "kicked", "user": {"id": 4_200_000_001_i64}},
                 }),
             ),
-            Self::update(
-                "deleted_business_messages",
-                json!({"chat": chat, "message_ids": [1, 2]}),
-            ),
-            Self::update(
-                "hologram_message",
-                message(json!({"hologram": {"depth": 3}})),
-            ),
+            Self::update("deleted_business_messages", json!({"chat": chat, "message_ids": [1, 2]})),
+            Self::update("hologram_message", message(json!({"hologram": {"depth": 3}}))),
         ]
     }
 
@@ -199,35 +190,20 @@ fn known_answers_of_the_secret_header() {
         let mut headers = HeaderMap::new();
         for (name, value) in case["headers"].as_object().unwrap() {
             let name: HeaderName = name.parse().unwrap();
-            headers.append(
-                name,
-                HeaderValue::from_str(value.as_str().unwrap()).unwrap(),
-            );
+            headers.append(name, HeaderValue::from_str(value.as_str().unwrap()).unwrap());
         }
         let body = case["body_base64"].as_str().unwrap_or_default();
         let body = BASE64_STANDARD.decode(body).unwrap();
-        let request = Request {
-            method: &Method::POST,
-            route: "",
-            query: "",
-            headers: &headers,
-            body: &body,
-        };
+        let request =
+            Request { method: &Method::POST, route: "", query: "", headers: &headers, body: &body };
         let hook = Hook::new(account(), config(case["secret"].as_str().unwrap()));
         let passed = request.verify(&hook.proof(), NOW).is_ok();
-        assert_eq!(
-            passed,
-            case["accept"].as_bool().unwrap(),
-            "{}",
-            case["name"]
-        );
+        assert_eq!(passed, case["accept"].as_bool().unwrap(), "{}", case["name"]);
     }
 }
 
 fn read(raw: &[u8]) -> Parsed {
-    Reader::inspect()
-        .parse(Verified::trusted("", raw), NOW)
-        .unwrap()
+    Reader::inspect().parse(Verified::trusted("", raw), NOW).unwrap()
 }
 
 #[test]
@@ -258,13 +234,8 @@ fn no_message_of_the_corpus_is_lost() {
             );
             let chat = content["chat"]["id"].as_i64().unwrap().to_string();
             assert_eq!(inbound.conversation.id.as_str(), chat, "{name}");
-            let from = content["from"]["id"]
-                .as_i64()
-                .filter(|_| content["sender_chat"].is_null());
-            assert!(
-                from.is_none_or(|id| inbound.sender.id.as_str() == id.to_string()),
-                "{name}"
-            );
+            let from = content["from"]["id"].as_i64().filter(|_| content["sender_chat"].is_null());
+            assert!(from.is_none_or(|id| inbound.sender.id.as_str() == id.to_string()), "{name}");
         }
         seen += 1;
     }

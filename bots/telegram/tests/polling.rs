@@ -1,9 +1,5 @@
 //! Long polling against the simulated Bot API, end to end.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "short to write, safe to fail"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "short to write, safe to fail")]
 
 mod inbox;
 
@@ -42,17 +38,12 @@ impl Polling {
     async fn end(self) -> Result<(), ChannelError> {
         self.stop.cancel();
         // Less than the 30 s for which Telegram holds an empty answer back.
-        tokio::time::timeout(SOON / 3, self.task)
-            .await
-            .expect("it stops")
-            .unwrap()
+        tokio::time::timeout(SOON / 3, self.task).await.expect("it stops").unwrap()
     }
 }
 
 async fn server() -> telegram::Telegram {
-    telegram::Telegram::start(telegram::Config::default())
-        .await
-        .unwrap()
+    telegram::Telegram::start(telegram::Config::default()).await.unwrap()
 }
 
 fn config(server: &telegram::Telegram) -> Config {
@@ -62,10 +53,7 @@ fn config(server: &telegram::Telegram) -> Config {
 }
 
 fn texts(messages: &[zaki_envelope::Inbound]) -> Vec<String> {
-    messages
-        .iter()
-        .map(|inbound| plain_text(&inbound.parts))
-        .collect()
+    messages.iter().map(|inbound| plain_text(&inbound.parts)).collect()
 }
 
 #[tokio::test]
@@ -97,24 +85,12 @@ async fn a_webhook_left_behind_is_removed_and_the_name_is_learned() {
     let inbox = Arc::new(Memory::new());
     let polling = Polling::of(config(&server), &inbox);
     let group = Chat::group(-1007, "T");
-    server
-        .calls()
-        .wait_for(|call| call.method == "deleteWebhook", SOON)
-        .await
-        .unwrap();
-    server.say_in(
-        &group,
-        &User::new(7, "Ada"),
-        "@zaki_sim_bot hello",
-        json!({}),
-    );
+    server.calls().wait_for(|call| call.method == "deleteWebhook", SOON).await.unwrap();
+    server.say_in(&group, &User::new(7, "Ada"), "@zaki_sim_bot hello", json!({}));
     server.say_in(&group, &User::new(7, "Ada"), "just talking", json!({}));
     let messages = inbox.messages(2).await;
     assert_eq!(texts(&messages), ["hello", "just talking"]);
-    assert_eq!(
-        [messages[0].addressed, messages[1].addressed],
-        [true, false]
-    );
+    assert_eq!([messages[0].addressed, messages[1].addressed], [true, false]);
     polling.end().await.unwrap();
 }
 
@@ -136,26 +112,14 @@ async fn a_refusing_store_gets_the_same_update_again_in_order() {
 async fn what_cannot_be_read_is_kept_as_dead_and_blocks_nobody() {
     let server = server().await;
     let inbox = Arc::new(Memory::new());
-    server.push(
-        "message",
-        &json!({"message_id": "not a number", "text": "poison"}),
-    );
+    server.push("message", &json!({"message_id": "not a number", "text": "poison"}));
     server.push("hologram", &json!({"depth": 3}));
     server.say(&User::new(7, "Ada"), "after it");
     let polling = Polling::of(config(&server), &inbox);
     let messages = inbox.messages(2).await;
-    assert_eq!(
-        messages[0].kind,
-        InboundKind::Other {
-            name: "hologram".into()
-        }
-    );
+    assert_eq!(messages[0].kind, InboundKind::Other { name: "hologram".into() });
     assert_eq!(plain_text(&messages[1].parts), "after it");
-    let dead: Vec<_> = inbox
-        .batches()
-        .into_iter()
-        .flat_map(|batch| batch.parsed.dead)
-        .collect();
+    let dead: Vec<_> = inbox.batches().into_iter().flat_map(|batch| batch.parsed.dead).collect();
     assert_eq!(dead.len(), 1);
     assert!(String::from_utf8_lossy(&dead[0].raw).contains("poison"));
     assert!(!dead[0].reason.contains("poison"));
@@ -181,11 +145,7 @@ async fn two_pollers_are_told_apart_from_a_broken_line() {
     let inbox = Arc::new(Memory::new());
     let first = Polling::of(config(&server), &inbox);
     let second = Polling::of(config(&server), &inbox);
-    let conflict = server
-        .calls()
-        .wait_for(|call| call.status == 409, SOON)
-        .await
-        .unwrap();
+    let conflict = server.calls().wait_for(|call| call.status == 409, SOON).await.unwrap();
     assert_eq!(conflict.method, "getUpdates");
     first.end().await.unwrap();
     server.say(&User::new(7, "Ada"), "hello");
@@ -199,27 +159,16 @@ async fn a_wrong_token_ends_it_with_the_mend() {
     let mut config = config(&server);
     config.token = "4200000001:wrong".into();
     let polling = Polling::of(config, &Arc::new(Memory::new()));
-    let error = tokio::time::timeout(SOON, polling.task)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap_err();
+    let error = tokio::time::timeout(SOON, polling.task).await.unwrap().unwrap().unwrap_err();
     assert_eq!(error.retry, Retry::Never);
     let said = format!("{error} {error:?}");
-    assert!(
-        said.contains("@BotFather") && !said.contains("wrong"),
-        "{said}"
-    );
+    assert!(said.contains("@BotFather") && !said.contains("wrong"), "{said}");
 }
 
 #[tokio::test]
 async fn stopping_does_not_wait_for_the_poll() {
     let server = server().await;
     let polling = Polling::of(config(&server), &Arc::new(Memory::new()));
-    server
-        .calls()
-        .wait_for(|call| call.method == "deleteWebhook", SOON)
-        .await
-        .unwrap();
+    server.calls().wait_for(|call| call.method == "deleteWebhook", SOON).await.unwrap();
     polling.end().await.unwrap();
 }

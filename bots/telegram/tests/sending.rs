@@ -28,9 +28,7 @@ const ADA: i64 = 7;
 
 impl Bench {
     async fn new() -> Self {
-        let server = telegram::Telegram::start(telegram::Config::default())
-            .await
-            .unwrap();
+        let server = telegram::Telegram::start(telegram::Config::default()).await.unwrap();
         let mut config = Config::new(server.token().into());
         config.api_base = server.url().to_owned();
         config.webhook_secret = Some("s3cret".into());
@@ -41,13 +39,7 @@ impl Bench {
     }
 
     async fn send(&self, outbound: Outbound) -> Result<Receipt, ChannelError> {
-        self.bot
-            .send(
-                &self.to,
-                &outbound,
-                DeliveryId::from_parts(Timestamp::from_ms(1), 1),
-            )
-            .await
+        self.bot.send(&self.to, &outbound, DeliveryId::from_parts(Timestamp::from_ms(1), 1)).await
     }
 
     async fn retry(&self, outbound: Outbound) -> Retry {
@@ -72,9 +64,7 @@ fn address(chat: i64, thread: Option<i64>) -> Address {
 async fn a_reply_in_a_topic_with_formatting() {
     let mut bench = Bench::new().await;
     let forum = Chat::forum(-1007, "T");
-    let update = bench
-        .server
-        .say_in(&forum, &User::new(ADA, "Ada"), "hi", json!({}));
+    let update = bench.server.say_in(&forum, &User::new(ADA, "Ada"), "hi", json!({}));
     let asked = bench.server.message_id(update).unwrap();
     bench.to = address(-1007, Some(3));
     let mut pieces = fit(
@@ -87,10 +77,7 @@ async fn a_reply_in_a_topic_with_formatting() {
     let receipt = bench.send(pieces.remove(0)).await.unwrap();
     let sent = bench.server.sent().last().unwrap();
     assert_eq!(sent.text, "bold & <b>");
-    assert_eq!(
-        (sent.thread.as_deref(), sent.reply_to),
-        (Some("3"), Some(asked.to_string()))
-    );
+    assert_eq!((sent.thread.as_deref(), sent.reply_to), (Some("3"), Some(asked.to_string())));
     assert_eq!(receipt.message.unwrap().as_str(), sent.message);
     assert_eq!(sent.raw["link_preview_options"]["is_disabled"], true);
     assert_eq!(bench.server.calls().last().unwrap().method, "sendMessage");
@@ -101,33 +88,20 @@ async fn a_reply_to_a_message_that_is_gone_is_sent_all_the_same() {
     let bench = Bench::new().await;
     let parts = vec![zaki_envelope::Part::text("hi")];
     let reply_to = Some(MessageId::new("999"));
-    bench
-        .send(Outbound::Post { parts, reply_to })
-        .await
-        .unwrap();
+    bench.send(Outbound::Post { parts, reply_to }).await.unwrap();
 }
 
 #[tokio::test]
 async fn edits_reactions_typing_and_deletion() {
     let bench = Bench::new().await;
-    let target = bench
-        .send(Outbound::post("one"))
-        .await
-        .unwrap()
-        .message
-        .unwrap();
+    let target = bench.send(Outbound::post("one")).await.unwrap().message.unwrap();
     let id: i64 = target.as_str().parse().unwrap();
-    let edit = Outbound::Edit {
-        target: target.clone(),
-        parts: vec![zaki_envelope::Part::text("two")],
-    };
+    let edit =
+        Outbound::Edit { target: target.clone(), parts: vec![zaki_envelope::Part::text("two")] };
     bench.send(edit.clone()).await.unwrap();
     assert_eq!(bench.server.text_of(ADA, id).unwrap(), "two");
     // The same again is "not modified", which is as it should be.
-    assert_eq!(
-        bench.send(edit).await.unwrap().message,
-        Some(target.clone())
-    );
+    assert_eq!(bench.send(edit).await.unwrap().message, Some(target.clone()));
     let react = |emoji: Option<&str>| Outbound::React {
         target: target.clone(),
         emoji: emoji.map(str::to_owned),
@@ -136,20 +110,12 @@ async fn edits_reactions_typing_and_deletion() {
     assert_eq!(bench.server.sent().last().unwrap().text, "👍");
     bench.send(react(None)).await.unwrap();
     assert_eq!(bench.server.sent().last().unwrap().text, "");
-    let typing = Outbound::Presence {
-        presence: Presence::Typing,
-        about: None,
-    };
+    let typing = Outbound::Presence { presence: Presence::Typing, about: None };
     bench.send(typing).await.unwrap();
     assert_eq!(bench.server.sent().last().unwrap().act, Act::Typing);
     for _ in 0..2 {
         // A deletion repeated is a deletion done.
-        bench
-            .send(Outbound::Retract {
-                target: target.clone(),
-            })
-            .await
-            .unwrap();
+        bench.send(Outbound::Retract { target: target.clone() }).await.unwrap();
     }
     assert_eq!(bench.server.text_of(ADA, id), None);
 }
@@ -158,36 +124,16 @@ async fn edits_reactions_typing_and_deletion() {
 async fn a_press_is_answered_by_its_handle() {
     let mut bench = Bench::new().await;
     let ada = User::new(ADA, "Ada");
-    let message = bench
-        .send(Outbound::post("sure?"))
-        .await
-        .unwrap()
-        .message
-        .unwrap();
+    let message = bench.send(Outbound::post("sure?")).await.unwrap().message.unwrap();
     let id = message.as_str().parse().unwrap();
     bench.server.press(&Chat::private(&ada), &ada, id, "yes");
-    let answer = Outbound::Answer {
-        text: Some("done".into()),
-    };
+    let answer = Outbound::Answer { text: Some("done".into()) };
     bench.send(answer.clone()).await.unwrap();
-    assert!(
-        bench
-            .server
-            .sent()
-            .matching(|sent| sent.act == Act::Answer)
-            .is_empty()
-    );
+    assert!(bench.server.sent().matching(|sent| sent.act == Act::Answer).is_empty());
     let updates: serde_json::Value = bench.server.get_updates().await;
-    let secret = updates["result"][0]["callback_query"]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let secret = updates["result"][0]["callback_query"]["id"].as_str().unwrap().to_owned();
     let expires_at = Timestamp::from_ms(i64::MAX);
-    bench.to.handle = Some(ReplyHandle {
-        secret,
-        expires_at,
-        uses_left: 1,
-    });
+    bench.to.handle = Some(ReplyHandle { secret, expires_at, uses_left: 1 });
     bench.send(answer.clone()).await.unwrap();
     assert_eq!(bench.server.sent().last().unwrap().text, "done");
     assert_eq!(bench.retry(answer).await, Retry::Never);
@@ -212,10 +158,7 @@ async fn limits_are_telegrams_own() {
     let limit = bench.bot.capabilities(ConversationKind::Direct).text;
     let longest = "😀".repeat(limit.max / 2);
     bench.send(Outbound::post(longest.clone())).await.unwrap();
-    assert_eq!(
-        bench.retry(Outbound::post(longest + "!")).await,
-        Retry::Never
-    );
+    assert_eq!(bench.retry(Outbound::post(longest + "!")).await, Retry::Never);
     let much = fit(
         Outbound::post("word ".repeat(5000)),
         &bench.bot.capabilities(ConversationKind::Direct),
@@ -224,19 +167,14 @@ async fn limits_are_telegrams_own() {
     for piece in much {
         bench.send(piece).await.unwrap();
     }
-    assert_eq!(
-        bench.bot.capabilities(ConversationKind::Channel).typing,
-        Support::Dropped
-    );
+    assert_eq!(bench.bot.capabilities(ConversationKind::Channel).typing, Support::Dropped);
 }
 
 #[tokio::test]
 async fn failures_say_what_may_be_repeated() {
     let bench = Bench::new().await;
     let hi = || Outbound::post("hi");
-    bench
-        .server
-        .fail(None, 1, Fault::rate_limited(Duration::from_secs(7)));
+    bench.server.fail(None, 1, Fault::rate_limited(Duration::from_secs(7)));
     assert_eq!(bench.retry(hi()).await, Retry::AfterMs(7000));
     for fault in [Fault::Status { code: 502 }, Fault::Drop, Fault::LoseAnswer] {
         bench.server.fail(None, 1, fault.clone());
@@ -248,10 +186,7 @@ async fn failures_say_what_may_be_repeated() {
     assert_eq!(blocked.retry, Retry::Never);
     assert!(blocked.to_string().contains("403"), "{blocked}");
     bench.server.stop();
-    assert!(matches!(
-        bench.retry(hi()).await,
-        Retry::AfterMs(_) | Retry::Unknown
-    ));
+    assert!(matches!(bench.retry(hi()).await, Retry::AfterMs(_) | Retry::Unknown));
 }
 
 #[tokio::test]
@@ -260,16 +195,10 @@ async fn nothing_listening_means_nothing_sent_and_no_token_in_the_error() {
     config.api_base = "http://127.0.0.1:1".into();
     let bot = Telegram::new("main".parse().unwrap(), config).unwrap();
     let key = DeliveryId::from_parts(Timestamp::from_ms(1), 1);
-    let error = bot
-        .send(&address(ADA, None), &Outbound::post("hi"), key)
-        .await
-        .unwrap_err();
+    let error = bot.send(&address(ADA, None), &Outbound::post("hi"), key).await.unwrap_err();
     assert!(matches!(error.retry, Retry::AfterMs(_)));
     let said = format!("{error} {error:?}");
-    assert!(
-        !said.contains("S3cret") && !said.contains("127.0.0.1:1/"),
-        "{said}"
-    );
+    assert!(!said.contains("S3cret") && !said.contains("127.0.0.1:1/"), "{said}");
 }
 
 #[tokio::test]
@@ -284,9 +213,7 @@ async fn an_address_of_somebody_else_is_refused() {
 #[tokio::test]
 async fn a_file_is_fetched_by_its_id() {
     let bench = Bench::new().await;
-    bench
-        .server
-        .put_file("f1", "photos/a.jpg", vec![7; 100_000]);
+    bench.server.put_file("f1", "photos/a.jpg", vec![7; 100_000]);
     let body = bench.bot.fetch(&MediaRef::new("f1")).await.unwrap();
     let chunks: Vec<_> = body.try_collect().await.unwrap();
     assert_eq!(chunks.concat(), vec![7; 100_000]);
@@ -296,16 +223,8 @@ async fn a_file_is_fetched_by_its_id() {
 #[tokio::test]
 async fn the_webhook_is_set_with_its_secret_and_all_kinds() {
     let bench = Bench::new().await;
-    bench
-        .bot
-        .set_webhook("https://zaki.example/webhooks/telegram/main")
-        .await
-        .unwrap();
-    let call = bench
-        .server
-        .calls()
-        .matching(|call| call.method == "setWebhook")
-        .remove(0);
+    bench.bot.set_webhook("https://zaki.example/webhooks/telegram/main").await.unwrap();
+    let call = bench.server.calls().matching(|call| call.method == "setWebhook").remove(0);
     assert_eq!(call.body["secret_token"], "s3cret");
     let kinds = call.body["allowed_updates"].as_array().unwrap();
     assert!(kinds.contains(&json!("message_reaction")) && kinds.contains(&json!("chat_member")));

@@ -34,14 +34,9 @@ pub(super) fn read(message: &Object, bot: Option<&str>) -> Content {
     let mentions = message.list("mentions");
     let text = message.text("content").unwrap_or_default();
     let said = strip(&text, bot);
-    let listed = mentions
-        .iter()
-        .any(|user| bot.is_some() && user.id("id").as_deref() == bot);
+    let listed = mentions.iter().any(|user| bot.is_some() && user.id("id").as_deref() == bot);
     if !said.trim().is_empty() {
-        parts.push(Part::Text {
-            mentions: named(said, &mentions),
-            text: said.to_owned(),
-        });
+        parts.push(Part::Text { mentions: named(said, &mentions), text: said.to_owned() });
     }
     parts.extend(forwarded(message));
     // Embeds and the like repeat a link of the text; alone, they are the message.
@@ -56,19 +51,14 @@ pub(super) fn read(message: &Object, bot: Option<&str>) -> Content {
         // The bot's name and nothing else is still a call.
         parts.push(Part::text(text.clone()));
     }
-    Content {
-        parts,
-        calls_bot: listed || said.len() < text.len(),
-    }
+    Content { parts, calls_bot: listed || said.len() < text.len() }
 }
 
 /// `<@id>` and `<@!id>` at the start are only there to call the bot.
 fn strip<'t>(text: &'t str, bot: Option<&str>) -> &'t str {
     let Some(bot) = bot else { return text };
     let rest = text.trim_start();
-    let rest = rest
-        .strip_prefix("<@")
-        .map(|rest| rest.strip_prefix('!').unwrap_or(rest));
+    let rest = rest.strip_prefix("<@").map(|rest| rest.strip_prefix('!').unwrap_or(rest));
     let rest = rest.and_then(|rest| rest.strip_prefix(bot)?.strip_prefix('>'));
     rest.map_or(text, |rest| rest.trim_start_matches([',', ':', ' ', '\n']))
 }
@@ -80,13 +70,8 @@ fn named(text: &str, users: &[Object]) -> Vec<Mention> {
         spellings.into_iter().find(|mention| text.contains(mention))
     };
     let ids = users.iter().filter_map(|user| user.id("id"));
-    ids.filter_map(|id| {
-        Some(Mention {
-            text: written(&id)?,
-            sender: Some(SenderId::new(id)),
-        })
-    })
-    .collect()
+    ids.filter_map(|id| Some(Mention { text: written(&id)?, sender: Some(SenderId::new(id)) }))
+        .collect()
 }
 
 fn files(message: &Object) -> Vec<Part> {
@@ -94,9 +79,7 @@ fn files(message: &Object) -> Vec<Part> {
     let spoken = message.get("flags").unwrap_or(0_u64) & IS_VOICE_MESSAGE != 0;
     let place = [channel, id].map(Option::unwrap_or_default).join("/");
     let attachments = message.list("attachments").into_iter();
-    attachments
-        .map(|file| attachment(&file, &place, spoken))
-        .collect()
+    attachments.map(|file| attachment(&file, &place, spoken)).collect()
 }
 
 /// By its ids and not its URL, which holds a signature and goes stale.
@@ -154,24 +137,15 @@ mod tests {
     fn a_leading_mention_calls_the_bot_and_goes() {
         for text in ["<@42> hi", "<@!42>, hi", "  <@42>\nhi"] {
             let content = content(json!({"content": text, "mentions": [{"id": "42"}]}));
-            assert_eq!(
-                (plain_text(&content.parts).as_str(), content.calls_bot),
-                ("hi", true)
-            );
+            assert_eq!((plain_text(&content.parts).as_str(), content.calls_bot), ("hi", true));
         }
         let inside = content(json!({"content": "hi <@42>", "mentions": [{"id": "42"}]}));
         assert_eq!(plain_text(&inside.parts), "hi <@42>");
         assert!(inside.calls_bot);
         let other = content(json!({"content": "<@420> hi", "mentions": [{"id": "420"}]}));
         assert!(!other.calls_bot);
-        let mention = Mention {
-            text: "<@420>".into(),
-            sender: Some(SenderId::new("420")),
-        };
-        let text = Part::Text {
-            text: "<@420> hi".into(),
-            mentions: vec![mention],
-        };
+        let mention = Mention { text: "<@420>".into(), sender: Some(SenderId::new("420")) };
+        let text = Part::Text { text: "<@420> hi".into(), mentions: vec![mention] };
         assert_eq!(other.parts, [text]);
     }
 
@@ -181,9 +155,9 @@ mod tests {
             let parts = content(message).parts.into_iter();
             parts
                 .map(|part| match part {
-                    Part::Media {
-                        kind, reference, ..
-                    } => format!("{kind:?} {}", reference.as_str()),
+                    Part::Media { kind, reference, .. } => {
+                        format!("{kind:?} {}", reference.as_str())
+                    }
                     Part::Text { text, .. } => text,
                     Part::Unsupported { kind } => format!("? {kind}"),
                     other => format!("{other:?}"),

@@ -46,9 +46,7 @@ fn created(d: &Object, moment: &Moment<'_>) -> Result<Option<Inbound>, Lost> {
     let kind = match d.get("type").unwrap_or(0_u64) {
         kind if WRITTEN.contains(&kind) => InboundKind::Message,
         // Somebody joined, pinned, boosted…: told by Discord, written by nobody.
-        kind => InboundKind::Other {
-            name: format!("message_type_{kind}"),
-        },
+        kind => InboundKind::Other { name: format!("message_type_{kind}") },
     };
     Ok(Some(Inbound { kind, ..message }))
 }
@@ -60,14 +58,8 @@ fn edited(d: &Object, moment: &Moment<'_>) -> Result<Option<Inbound>, Lost> {
         return Ok(None);
     };
     let message = message(&id, d, moment, &format!("{id}:{at}"))?;
-    let kind = InboundKind::Edit {
-        target: MessageId::new(id),
-    };
-    Ok(message.map(|message| Inbound {
-        kind,
-        sent_at: None,
-        ..message
-    }))
+    let kind = InboundKind::Edit { target: MessageId::new(id) };
+    Ok(message.map(|message| Inbound { kind, sent_at: None, ..message }))
 }
 
 /// What both have in common. `None` for the bot's own and for what Discord shows nothing of.
@@ -83,9 +75,7 @@ fn message(id: &str, d: &Object, moment: &Moment<'_>, key: &str) -> Result<Optio
     let conversation = conversation(d)?;
     let content = content::read(d, moment.bot);
     let reply = reply(d);
-    let to_bot = reply
-        .as_ref()
-        .is_some_and(|reply| moment.is_bot(&reply.author));
+    let to_bot = reply.as_ref().is_some_and(|reply| moment.is_bot(&reply.author));
     let direct = conversation.kind == ConversationKind::Direct;
     let addressed = direct || content.calls_bot || to_bot;
     if content.parts.is_empty() && !addressed {
@@ -94,11 +84,7 @@ fn message(id: &str, d: &Object, moment: &Moment<'_>, key: &str) -> Result<Optio
     Ok(Some(Inbound {
         sent_at: made_at(id),
         message: Some(MessageId::new(id)),
-        parts: if content.parts.is_empty() {
-            vec![nothing(d)]
-        } else {
-            content.parts
-        },
+        parts: if content.parts.is_empty() { vec![nothing(d)] } else { content.parts },
         reply_to: reply.map(|reply| MessageId::new(reply.id)),
         addressed,
         ..moment.envelope(key, conversation, sender)
@@ -123,18 +109,13 @@ fn reply(d: &Object) -> Option<Reply> {
     }
     let original: Option<Object> = d.get("referenced_message");
     let author = original.and_then(|original| original.get::<Object>("author")?.id("id"));
-    Some(Reply {
-        id: reference.id("message_id")?,
-        author: author.unwrap_or_default(),
-    })
+    Some(Reply { id: reference.id("message_id")?, author: author.unwrap_or_default() })
 }
 
 /// Discord does not say who deleted it.
 fn deleted(id: &str, d: &Object, moment: &Moment<'_>) -> Result<Inbound, Lost> {
     Ok(Inbound {
-        kind: InboundKind::Delete {
-            target: MessageId::new(id),
-        },
+        kind: InboundKind::Delete { target: MessageId::new(id) },
         ..moment.envelope(&format!("{id}:delete"), conversation(d)?, nameless("0"))
     })
 }
@@ -154,28 +135,16 @@ fn reaction(
         return Ok(None);
     }
     let emoji: Object = d.get("emoji").unwrap_or_default();
-    let emoji = emoji
-        .text("name")
-        .or_else(|| emoji.id("id"))
-        .unwrap_or_default();
+    let emoji = emoji.text("name").or_else(|| emoji.id("id")).unwrap_or_default();
     let member: Option<Object> = d.get("member");
-    let known = member
-        .as_ref()
-        .and_then(|member| member.get::<Object>("user"));
+    let known = member.as_ref().and_then(|member| member.get::<Object>("user"));
     let sender: Option<Sender> = known.and_then(|user| user.sender(member.as_ref()));
     let sender = sender.filter(|sender| sender.id.as_str() == user);
     let sign = if removed { '-' } else { '+' };
     let key = format!("{target}:{user}:{sign}{emoji}:{seq}");
     let sender = sender.unwrap_or_else(|| nameless(user));
-    let kind = InboundKind::Reaction {
-        target: MessageId::new(target),
-        emoji,
-        removed,
-    };
-    Ok(Some(Inbound {
-        kind,
-        ..moment.envelope(&key, conversation(d)?, sender)
-    }))
+    let kind = InboundKind::Reaction { target: MessageId::new(target), emoji, removed };
+    Ok(Some(Inbound { kind, ..moment.envelope(&key, conversation(d)?, sender) }))
 }
 
 /// Threads are channels of their own. Bots are in no private groups, so without a server it is
@@ -186,9 +155,5 @@ fn conversation(d: &Object) -> Result<Conversation, Lost> {
         Some(_) => ConversationKind::Group,
         None => ConversationKind::Direct,
     };
-    Ok(Conversation {
-        id: ConversationId::new(id),
-        kind,
-        thread: None,
-    })
+    Ok(Conversation { id: ConversationId::new(id), kind, thread: None })
 }

@@ -48,11 +48,7 @@ pub(super) fn read(body: &Object, moment: &Moment<'_>) -> Result<Parsed, Lost> {
             if name == COMMAND && words.is_empty() {
                 return Ok(note("Write what you want to say behind `/zaki`."));
             }
-            let words = if words.is_empty() {
-                Vec::new()
-            } else {
-                vec![words.join(" ")]
-            };
+            let words = if words.is_empty() { Vec::new() } else { vec![words.join(" ")] };
             deferred(
                 arrival(InboundKind::Command { name }, words, First::FillsIn)?,
                 DEFERRED_MESSAGE,
@@ -61,31 +57,19 @@ pub(super) fn read(body: &Object, moment: &Moment<'_>) -> Result<Parsed, Lost> {
         MESSAGE_COMPONENT => {
             let id = data.text("custom_id").unwrap_or_default();
             let chosen: Vec<String> = data.get("values").unwrap_or_default();
-            let words = if chosen.is_empty() {
-                id.clone()
-            } else {
-                chosen.join(", ")
-            };
+            let words = if chosen.is_empty() { id.clone() } else { chosen.join(", ") };
             let kind = InboundKind::Button { data: id };
             deferred(arrival(kind, vec![words], First::Follows)?, DEFERRED_UPDATE)
         }
         MODAL_SUBMIT => {
             let id = data.text("custom_id").unwrap_or_default();
             let kind = InboundKind::Button { data: id };
-            deferred(
-                arrival(kind, fields(&data), First::FillsIn)?,
-                DEFERRED_MESSAGE,
-            )
+            deferred(arrival(kind, fields(&data), First::FillsIn)?, DEFERRED_MESSAGE)
         }
         new => {
-            let kind = InboundKind::Other {
-                name: format!("interaction_{new}"),
-            };
+            let kind = InboundKind::Other { name: format!("interaction_{new}") };
             let arrival = arrival(kind, Vec::new(), First::Follows)?;
-            Parsed {
-                arrivals: vec![arrival],
-                ..note("This is not supported yet.")
-            }
+            Parsed { arrivals: vec![arrival], ..note("This is not supported yet.") }
         }
     })
 }
@@ -95,17 +79,11 @@ fn answered(kind: u64, data: Option<Value>) -> Parsed {
     if let Some(data) = data {
         answer["data"] = data;
     }
-    Parsed {
-        answer: Answer::json(&answer),
-        ..Parsed::default()
-    }
+    Parsed { answer: Answer::json(&answer), ..Parsed::default() }
 }
 
 fn deferred(arrival: Arrival, kind: u64) -> Parsed {
-    Parsed {
-        arrivals: vec![arrival],
-        ..answered(kind, None)
-    }
+    Parsed { arrivals: vec![arrival], ..answered(kind, None) }
 }
 
 fn note(text: &str) -> Parsed {
@@ -130,9 +108,7 @@ fn arrival(
         sent_at: made_at(&id),
         kind,
         parts,
-        reply_to: under
-            .and_then(|message| message.id("id"))
-            .map(MessageId::new),
+        reply_to: under.and_then(|message| message.id("id")).map(MessageId::new),
         addressed: true,
         ..moment.envelope(&id, conversation(body)?, sender)
     };
@@ -152,11 +128,7 @@ fn conversation(body: &Object) -> Result<Conversation, Lost> {
         _ => ConversationKind::Group,
     };
     let id = id.ok_or(Lost("an interaction without channel"))?;
-    Ok(Conversation {
-        id: ConversationId::new(id),
-        kind,
-        thread: None,
-    })
+    Ok(Conversation { id: ConversationId::new(id), kind, thread: None })
 }
 
 /// What was typed into a command's options, those of subcommands included.

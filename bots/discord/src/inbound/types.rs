@@ -23,9 +23,7 @@ impl Object {
     /// The objects in a list; what else is in it is left out.
     pub(super) fn list(&self, name: &str) -> Vec<Object> {
         let items: Vec<Value> = self.get(name).unwrap_or_default();
-        let objects = items
-            .into_iter()
-            .filter_map(|item| serde_json::from_value(item).ok());
+        let objects = items.into_iter().filter_map(|item| serde_json::from_value(item).ok());
         objects.collect()
     }
 
@@ -79,10 +77,7 @@ mod tests {
     #[test]
     fn an_id_tells_its_time() {
         // The documentation's example: 175928847299117063 is of 2016-04-30 11:18:25.796 UTC.
-        assert_eq!(
-            made_at("175928847299117063"),
-            Some(Timestamp::from_ms(1_462_015_105_796))
-        );
+        assert_eq!(made_at("175928847299117063"), Some(Timestamp::from_ms(1_462_015_105_796)));
         assert_eq!(made_at("abc"), None);
     }
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 use zaki_channel::{Batch, Inbox, InboxError};
-use zaki_envelope::Inbound;
+use zaki_envelope::{Inbound, ReplyHandle};
 
 /// What was accepted, and how often more is to be refused.
 pub(crate) struct Memory {
     batches: watch::Sender<Vec<Batch>>,
     cursor: Mutex<Option<String>>,
-    refusals: Mutex<u32>,
+    refusals: watch::Sender<(u32, u32)>,
 }
 
 impl Memory {
@@ -20,12 +20,29 @@ impl Memory {
         Self {
             batches: watch::Sender::new(Vec::new()),
             cursor: Mutex::default(),
-            refusals: Mutex::default(),
+            refusals: watch::Sender::new((0, 0)),
         }
     }
 
     pub(crate) fn refuse(&self, times: u32) {
-        *self.refusals.lock().unwrap() = times;
+        self.refusals.send_replace((times, 0));
+    }
+
+    /// Until something was refused since [`Memory::refuse`].
+    pub(crate) async fn until_refused(&self) {
+        let mut refusals = self.refusals.subscribe();
+        let refused = refusals.wait_for(|(_, done)| *done > 0);
+        tokio::time::timeout(Duration::from_secs(30), refused).await.expect("in time").unwrap();
+    }
+
+    pub(crate) fn set_cursor(&self, cursor: &str) {
+        *self.cursor.lock().unwrap() = Some(cursor.to_owned());
+    }
+
+    pub(crate) fn handles(&self) -> Vec<ReplyHandle> {
+        let batches = self.batches();
+        let arrivals = batches.into_iter().flat_map(|batch| batch.parsed.arrivals);
+        arrivals.filter_map(|arrival| arrival.handle).collect()
     }
 
     pub(crate) fn stored_cursor(&self) -> Option<String> {
@@ -59,12 +76,14 @@ impl Memory {
 #[async_trait]
 impl Inbox for Memory {
     async fn accept(&self, batch: Batch) -> Result<(), InboxError> {
-        {
-            let mut refusals = self.refusals.lock().unwrap();
-            if *refusals > 0 {
-                *refusals -= 1;
-                return Err(InboxError("no space left".into()));
-            }
+        let refused = self.refusals.send_if_modified(|(left, done)| {
+            let refuse = *left > 0;
+            *left = left.saturating_sub(1);
+            *done += u32::from(refuse);
+            refuse
+        });
+        if refused {
+            return Err(InboxError("no space left".into()));
         }
         if let Some(cursor) = &batch.cursor {
             *self.cursor.lock().unwrap() = Some(cursor.clone());

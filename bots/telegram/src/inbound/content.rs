@@ -148,10 +148,7 @@ pub(super) fn read(message: &Object, bot: &Bot<'_>) -> Content {
     if !message.has("text") {
         parts.extend(unknown(message, parts.is_empty()));
     }
-    parts.extend(said.map(|said| Part::Text {
-        text: said.text,
-        mentions: said.mentions,
-    }));
+    parts.extend(said.map(|said| Part::Text { text: said.text, mentions: said.mentions }));
     if parts.is_empty() {
         parts.push(Part::unsupported("message"));
     }
@@ -169,17 +166,12 @@ pub(super) fn membership(message: &Object) -> Option<&'static str> {
 }
 
 fn words(message: &Object, bot: &Bot<'_>) -> Option<Said> {
-    let (text, entities) = if message.has("text") {
-        ("text", "entities")
-    } else {
-        ("caption", "caption_entities")
-    };
+    let (text, entities) =
+        if message.has("text") { ("text", "entities") } else { ("caption", "caption_entities") };
     let text: String = message.get(text).filter(|text: &String| !text.is_empty())?;
     // One by one, so that an odd entity takes no other with it.
     let entities: Vec<Value> = message.get(entities).unwrap_or_default();
-    let entities = entities
-        .into_iter()
-        .filter_map(|entity| serde_json::from_value(entity).ok());
+    let entities = entities.into_iter().filter_map(|entity| serde_json::from_value(entity).ok());
     let entities: Vec<Entity> = entities.collect();
     Some(text::read(&text, &entities, bot))
 }
@@ -189,24 +181,17 @@ fn media(message: &Object) -> Vec<Part> {
     let mut parts: Vec<Part> = photo(sizes).into_iter().collect();
     // An animation repeats itself as a document, for old clients.
     let repeated = |name| name == "document" && message.has("animation");
-    parts.extend(
-        MEDIA
-            .iter()
-            .filter(|(name, _)| !repeated(*name))
-            .filter_map(|(name, kind)| {
-                let file: File = message.get(name)?;
-                Some(part(file, *kind))
-            }),
-    );
+    parts.extend(MEDIA.iter().filter(|(name, _)| !repeated(*name)).filter_map(|(name, kind)| {
+        let file: File = message.get(name)?;
+        Some(part(file, *kind))
+    }));
     parts.extend(paid(message));
     parts
 }
 
 /// The largest of a photo's sizes.
 fn photo(sizes: Vec<Value>) -> Option<Part> {
-    let files = sizes
-        .into_iter()
-        .filter_map(|size| serde_json::from_value::<File>(size).ok());
+    let files = sizes.into_iter().filter_map(|size| serde_json::from_value::<File>(size).ok());
     let largest = files.max_by_key(File::area)?;
     Some(part(largest, MediaKind::Image))
 }
@@ -214,9 +199,7 @@ fn photo(sizes: Vec<Value>) -> Option<Part> {
 /// Media behind a paywall come as a list; those not paid for have no file.
 fn paid(message: &Object) -> Vec<Part> {
     let paid: Option<Object> = message.get("paid_media");
-    let items: Vec<Object> = paid
-        .and_then(|paid| paid.get("paid_media"))
-        .unwrap_or_default();
+    let items: Vec<Object> = paid.and_then(|paid| paid.get("paid_media")).unwrap_or_default();
     items.iter().flat_map(media).collect()
 }
 
@@ -239,20 +222,14 @@ struct Point {
 /// A venue repeats its place as a location.
 fn place(message: &Object) -> Option<Part> {
     let venue: Option<Object> = message.get("venue");
-    let inner = venue
-        .as_ref()
-        .and_then(|venue| venue.get::<Point>("location"));
+    let inner = venue.as_ref().and_then(|venue| venue.get::<Point>("location"));
     let point = inner.or_else(|| message.get("location"))?;
     let name = venue.map(|venue| {
         let lines = ["title", "address"].map(|name| venue.get::<String>(name));
         let lines: Vec<String> = lines.into_iter().flatten().collect();
         lines.join(", ")
     });
-    Some(Part::Location {
-        latitude: point.latitude,
-        longitude: point.longitude,
-        name,
-    })
+    Some(Part::Location { latitude: point.latitude, longitude: point.longitude, name })
 }
 
 fn contact(message: &Object) -> Option<Part> {
@@ -260,10 +237,7 @@ fn contact(message: &Object) -> Option<Part> {
     let words = ["first_name", "last_name"].map(|name| contact.get::<String>(name));
     let words: Vec<String> = words.into_iter().flatten().collect();
     let phones: Option<String> = contact.get("phone_number");
-    Some(Part::Contact {
-        name: words.join(" "),
-        phones: phones.into_iter().collect(),
-    })
+    Some(Part::Contact { name: words.join(" "), phones: phones.into_iter().collect() })
 }
 
 /// Everything the tables above do not know, by name. Beside known content only objects and lists

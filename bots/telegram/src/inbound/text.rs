@@ -59,11 +59,7 @@ impl Said {
         let user = entity.user.as_ref().map(|user| user.id);
         let is_bot = user == Some(bot.id) || bot.is_called(words.trim_start_matches('@'));
         self.calls_bot |= is_bot;
-        if is_bot
-            && text
-                .get(..range.start)
-                .is_some_and(|before| before.trim().is_empty())
-        {
+        if is_bot && text.get(..range.start).is_some_and(|before| before.trim().is_empty()) {
             let rest = text.get(range.end..).unwrap_or_default();
             let rest = rest.trim_start_matches([',', ':', ' ', '\n']);
             changes.push((0..text.len() - rest.len(), String::new()));
@@ -146,10 +142,7 @@ mod tests {
 
     use super::*;
 
-    const BOT: Bot<'static> = Bot {
-        id: 42,
-        username: Some("Zaki_bot"),
-    };
+    const BOT: Bot<'static> = Bot { id: 42, username: Some("Zaki_bot") };
 
     fn said(text: &str, entities: Value) -> Said {
         let entities: Vec<Entity> = serde_json::from_value(entities).unwrap();
@@ -167,13 +160,7 @@ mod tests {
         );
         assert_eq!(said.text, "what does @ann say?");
         assert!(said.calls_bot);
-        assert_eq!(
-            said.mentions,
-            [Mention {
-                text: "@ann".into(),
-                sender: None
-            }]
-        );
+        assert_eq!(said.mentions, [Mention { text: "@ann".into(), sender: None }]);
     }
 
     #[test]
@@ -184,10 +171,7 @@ mod tests {
         );
         assert_eq!(said.text, "😀😀 Zaki, hi");
         assert!(said.calls_bot);
-        let mention = Mention {
-            text: "Zaki".into(),
-            sender: Some(SenderId::new("42")),
-        };
+        let mention = Mention { text: "Zaki".into(), sender: Some(SenderId::new("42")) };
         assert_eq!(said.mentions, [mention]);
     }
 
@@ -199,10 +183,7 @@ mod tests {
         let open = said("/ask why", entity(4));
         assert_eq!((open.text.as_str(), open.calls_bot), ("/ask why", true));
         let theirs = said("/ask@other why", entity(10));
-        assert_eq!(
-            (theirs.text.as_str(), theirs.calls_bot),
-            ("/ask@other why", false)
-        );
+        assert_eq!((theirs.text.as_str(), theirs.calls_bot), ("/ask@other why", false));
     }
 
     #[test]
@@ -218,20 +199,14 @@ mod tests {
     fn entities_outside_the_text_or_across_a_character_are_ignored() {
         for (offset, length) in [(0, 99), (99, 1), (1, 1), (0, usize::MAX)] {
             let entity = json!([{"type": "mention", "offset": offset, "length": length}]);
-            let expected = Said {
-                text: "😀 @zaki_bot".into(),
-                ..Said::default()
-            };
+            let expected = Said { text: "😀 @zaki_bot".into(), ..Said::default() };
             assert_eq!(said("😀 @zaki_bot", entity), expected);
         }
     }
 
     #[test]
     fn a_mention_alone_is_still_a_text() {
-        let said = said(
-            "@zaki_bot",
-            json!([{"type": "mention", "offset": 0, "length": 9}]),
-        );
+        let said = said("@zaki_bot", json!([{"type": "mention", "offset": 0, "length": 9}]));
         assert_eq!((said.text.as_str(), said.calls_bot), ("@zaki_bot", true));
     }
 }

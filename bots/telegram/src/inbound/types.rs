@@ -65,11 +65,8 @@ pub(super) fn nameless(id: i64) -> Sender {
 }
 
 fn full_name(first: Option<String>, last: Option<String>) -> Option<String> {
-    let words: Vec<String> = [first, last]
-        .into_iter()
-        .flatten()
-        .filter(|word| !word.is_empty())
-        .collect();
+    let words: Vec<String> =
+        [first, last].into_iter().flatten().filter(|word| !word.is_empty()).collect();
     (!words.is_empty()).then(|| words.join(" "))
 }
 
@@ -107,11 +104,7 @@ impl Chat {
 impl From<Chat> for Sender {
     /// A chat in whose name somebody wrote: a channel, or a group for its anonymous admins.
     fn from(chat: Chat) -> Self {
-        Self {
-            display_name: chat.title,
-            handle: chat.username,
-            ..nameless(chat.id)
-        }
+        Self { display_name: chat.title, handle: chat.username, ..nameless(chat.id) }
     }
 }
 
