@@ -43,10 +43,7 @@ impl Simulators {
 
     /// URLs, tokens and secrets of all, by name.
     pub fn credentials(&self) -> Value {
-        let named = self
-            .each()
-            .into_iter()
-            .map(|s| (s.name().to_owned(), s.credentials()));
+        let named = self.each().into_iter().map(|s| (s.name().to_owned(), s.credentials()));
         Value::Object(named.collect::<Map<_, _>>())
     }
 }

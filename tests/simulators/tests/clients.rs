@@ -28,13 +28,8 @@ impl Program {
             .spawn()
             .unwrap();
         let mut where_they_are = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut where_they_are)
-            .unwrap();
-        Self {
-            child,
-            where_they_are,
-        }
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut where_they_are).unwrap();
+        Self { child, where_they_are }
     }
 }
 
@@ -74,11 +69,7 @@ fn judge(script: &str, at_least: usize) {
         std::env::var_os("ZAKI_NODE").map_or_else(|| "node".into(), PathBuf::from)
     };
     let mut child = Command::new(&interpreter)
-        .arg(
-            Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("clients")
-                .join(script),
-        )
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(script))
         .env("SIMULATORS", program.where_they_are.trim())
         .env("ZAKI_CLIENTS", &clients)
         .env("PYTHONDONTWRITEBYTECODE", "1")

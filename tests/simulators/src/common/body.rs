@@ -12,10 +12,7 @@ use serde_json::{Map, Value};
 /// or broken JSON, gives the query alone. Form values are strings; a file is `{"bytes": length}`.
 pub(crate) async fn as_params(query: Option<&str>, headers: &HeaderMap, body: Bytes) -> Value {
     let mut params = form(query.unwrap_or_default().as_bytes());
-    let kind = headers
-        .get(CONTENT_TYPE)
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or_default();
+    let kind = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if kind.starts_with("multipart/form-data") {
         params.extend(multipart(kind, body).await);
     } else if kind.starts_with("application/x-www-form-urlencoded") {
@@ -37,9 +34,7 @@ fn form(text: &[u8]) -> Map<String, Value> {
 
 async fn multipart(kind: &str, body: Bytes) -> Map<String, Value> {
     let mut fields = Map::new();
-    let request = Request::builder()
-        .header(CONTENT_TYPE, kind)
-        .body(axum::body::Body::from(body));
+    let request = Request::builder().header(CONTENT_TYPE, kind).body(axum::body::Body::from(body));
     let Ok(request) = request else { return fields };
     let Ok(mut parts) = Multipart::from_request(request, &()).await else {
         return fields;
@@ -86,10 +81,7 @@ mod tests {
     #[test]
     fn meta_escapes_as_in_the_known_answer() {
         let written = escape_for_meta(&json!({"text": {"body": "äöå / 😀"}}));
-        assert_eq!(
-            written,
-            r#"{"text":{"body":"\u00e4\u00f6\u00e5 \/ \ud83d\ude00"}}"#
-        );
+        assert_eq!(written, r#"{"text":{"body":"\u00e4\u00f6\u00e5 \/ \ud83d\ude00"}}"#);
     }
 
     async fn parsed(kind: &str, body: &str) -> Value {

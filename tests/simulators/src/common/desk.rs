@@ -110,12 +110,7 @@ pub struct Desk {
 impl Desk {
     pub(crate) fn new(url: String, records: Records, stop: CancellationToken) -> Self {
         let guard = Arc::new(stop.clone().drop_guard());
-        Self {
-            url,
-            records,
-            stop,
-            _stops_on_drop: guard,
-        }
+        Self { url, records, stop, _stops_on_drop: guard }
     }
 }
 

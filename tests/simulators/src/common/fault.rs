@@ -36,9 +36,7 @@ pub enum Fault {
 impl Fault {
     /// A rate limit to be waited out for `after`.
     pub fn rate_limited(after: Duration) -> Self {
-        Self::RateLimited {
-            after_ms: u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
-        }
+        Self::RateLimited { after_ms: u64::try_from(after.as_millis()).unwrap_or(u64::MAX) }
     }
 }
 
@@ -71,11 +69,7 @@ impl Faults {
 
     fn add(&self, method: Option<String>, left: u32, fault: Fault) {
         if left > 0 {
-            lock(&self.0).push_back(Rule {
-                fault,
-                method,
-                left,
-            });
+            lock(&self.0).push_back(Rule { fault, method, left });
         }
     }
 
@@ -83,9 +77,7 @@ impl Faults {
     pub(crate) fn take(&self, method: &str) -> Option<Fault> {
         let mut rules = lock(&self.0);
         let fits = |rule: &Rule| {
-            rule.method
-                .as_ref()
-                .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+            rule.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
         };
         let at = rules.iter().position(fits)?;
         let rule = rules.get_mut(at)?;

@@ -39,32 +39,20 @@ impl<T> Kept<T> {
     /// The entries from number `from` on, and the number after the last.
     fn since(&self, from: usize) -> (impl Iterator<Item = &T>, usize) {
         let skipped = from.saturating_sub(self.first);
-        (
-            self.entries.iter().skip(skipped),
-            self.first + self.entries.len(),
-        )
+        (self.entries.iter().skip(skipped), self.first + self.entries.len())
     }
 }
 
 impl<T> Clone for Log<T> {
     fn clone(&self) -> Self {
-        Self {
-            kept: Arc::clone(&self.kept),
-            pushed: Arc::clone(&self.pushed),
-        }
+        Self { kept: Arc::clone(&self.kept), pushed: Arc::clone(&self.pushed) }
     }
 }
 
 impl<T> Default for Log<T> {
     fn default() -> Self {
-        let kept = Kept {
-            entries: VecDeque::new(),
-            first: 0,
-        };
-        Self {
-            kept: Arc::new(Mutex::new(kept)),
-            pushed: Arc::new(watch::Sender::new(())),
-        }
+        let kept = Kept { entries: VecDeque::new(), first: 0 };
+        Self { kept: Arc::new(Mutex::new(kept)), pushed: Arc::new(watch::Sender::new(())) }
     }
 }
 
@@ -102,12 +90,7 @@ impl<T: Clone> Log<T> {
 
     /// The entries that `wanted` accepts, oldest first.
     pub fn matching(&self, wanted: impl Fn(&T) -> bool) -> Vec<T> {
-        lock(&self.kept)
-            .entries
-            .iter()
-            .filter(|e| wanted(e))
-            .cloned()
-            .collect()
+        lock(&self.kept).entries.iter().filter(|e| wanted(e)).cloned().collect()
     }
 
     /// Forget everything kept.
@@ -124,10 +107,7 @@ impl<T: Clone> Log<T> {
         within: Duration,
     ) -> Result<T, NotSeen> {
         let mut found = self.wait_for_count(1, wanted, within).await?;
-        found.pop().ok_or(NotSeen {
-            waited: within,
-            seen: 0,
-        })
+        found.pop().ok_or(NotSeen { waited: within, seen: 0 })
     }
 
     /// The first `count` entries, past or to come, that `wanted` accepts.
@@ -158,10 +138,7 @@ impl<T: Clone> Log<T> {
         };
         match tokio::time::timeout(within, search).await {
             Ok(()) => Ok(found),
-            Err(_) => Err(NotSeen {
-                waited: within,
-                seen: lock(&self.kept).entries.len(),
-            }),
+            Err(_) => Err(NotSeen { waited: within, seen: lock(&self.kept).entries.len() }),
         }
     }
 }

@@ -10,10 +10,7 @@ pub(crate) struct Made<T> {
 
 impl<T> Default for Made<T> {
     fn default() -> Self {
-        Self {
-            by_key: HashMap::new(),
-            order: VecDeque::new(),
-        }
+        Self { by_key: HashMap::new(), order: VecDeque::new() }
     }
 }
 

@@ -52,10 +52,8 @@ async fn connection(stream: TcpStream, router: Router) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: Request<Incoming>| answer(router.clone(), request));
     // An error here is a client that went away, or our own hanging up.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await;
+    let _ =
+        http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
 }
 
 async fn answer(router: Router, mut request: Request<Incoming>) -> Result<Response<Body>, HungUp> {
@@ -75,6 +73,5 @@ async fn answer(router: Router, mut request: Request<Incoming>) -> Result<Respon
 /// Some clients write `@me` as `%40me`, which is the same path; the routes have it plain.
 fn with_plain_at(uri: &Uri) -> Option<Uri> {
     let path = uri.path_and_query()?.as_str();
-    path.contains("%40")
-        .then(|| path.replace("%40", "@").parse().ok())?
+    path.contains("%40").then(|| path.replace("%40", "@").parse().ok())?
 }

@@ -21,10 +21,7 @@ pub struct Retry {
 impl Retry {
     /// One try, with this deadline.
     pub fn never(timeout: Duration) -> Self {
-        Self {
-            pauses: Vec::new(),
-            timeout,
-        }
+        Self { pauses: Vec::new(), timeout }
     }
 
     /// `times` more tries, `pause` apart, with the same deadline.
@@ -144,11 +141,7 @@ impl Poster {
         post: Post,
         timeout: Duration,
     ) -> reqwest::Result<(u16, HeaderMap, Bytes)> {
-        let request = self
-            .client
-            .post(post.url)
-            .headers(post.headers)
-            .body(post.body);
+        let request = self.client.post(post.url).headers(post.headers).body(post.body);
         let response = request.timeout(timeout).send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Ok((status, headers, response.bytes().await?))

@@ -18,9 +18,7 @@ type Scope = Path<HashMap<String, String>>;
 
 pub(super) async fn list(State(shared): State<Arc<Shared>>, Path(at): Scope) -> axum::Json<Value> {
     let world = lock(&shared.world);
-    axum::Json(json!(
-        world.commands.get(&scope(&at)).cloned().unwrap_or_default()
-    ))
+    axum::Json(json!(world.commands.get(&scope(&at)).cloned().unwrap_or_default()))
 }
 
 /// Replaces all commands of the scope.
@@ -32,17 +30,10 @@ pub(super) async fn overwrite(
 ) -> Result<axum::Json<Value>, Refusal> {
     let params = payload(&headers, body).await;
     let Value::Array(given) = params else {
-        return Err(Refusal::form(
-            "commands",
-            "LIST_TYPE_CONVERT",
-            "Must be an array.",
-        ));
+        return Err(Refusal::form("commands", "LIST_TYPE_CONVERT", "Must be an array."));
     };
     let mut world = lock(&shared.world);
-    let made = given
-        .iter()
-        .map(|c| registered(&mut world, c))
-        .collect::<Result<Vec<_>, _>>()?;
+    let made = given.iter().map(|c| registered(&mut world, c)).collect::<Result<Vec<_>, _>>()?;
     world.commands.insert(scope(&at), made.clone());
     Ok(axum::Json(json!(made)))
 }
@@ -60,19 +51,13 @@ pub(super) async fn create(
     let commands = world.commands.entry(scope(&at)).or_default();
     let before = commands.len();
     commands.retain(|c| c["name"] != made["name"]);
-    let status = if commands.len() < before {
-        StatusCode::OK
-    } else {
-        StatusCode::CREATED
-    };
+    let status = if commands.len() < before { StatusCode::OK } else { StatusCode::CREATED };
     commands.push(made.clone());
     Ok((status, axum::Json(made)))
 }
 
 fn scope(at: &HashMap<String, String>) -> String {
-    at.get("guild")
-        .cloned()
-        .unwrap_or_else(|| "global".to_owned())
+    at.get("guild").cloned().unwrap_or_else(|| "global".to_owned())
 }
 
 /// A name of 1 to 32 characters without capitals or blanks; a description of 1 to 100.
@@ -101,11 +86,8 @@ fn registered(world: &mut World, given: &Value) -> Result<Value, Refusal> {
     made["application_id"] = json!(world.bot.id.to_string());
     made["version"] = json!(world.snowflake().to_string());
     made["type"] = json!(given["type"].as_u64().unwrap_or(1));
-    for absent in [
-        "default_member_permissions",
-        "name_localizations",
-        "description_localizations",
-    ] {
+    for absent in ["default_member_permissions", "name_localizations", "description_localizations"]
+    {
         if made[absent].is_null() {
             made[absent] = Value::Null;
         }

@@ -33,11 +33,7 @@ pub struct Interaction {
 
 pub(super) fn command_data(shared: &Shared, name: &str, option: (&str, &str)) -> Value {
     let mut world = lock(&shared.world);
-    let known = world
-        .commands
-        .values()
-        .flatten()
-        .find(|c| c["name"] == name);
+    let known = world.commands.values().flatten().find(|c| c["name"] == name);
     let id = known.map(|c| c["id"].clone());
     let id = id.unwrap_or_else(|| json!(world.snowflake().to_string()));
     json!({
@@ -57,10 +53,7 @@ pub(super) async fn create(
 ) -> Interaction {
     let (id, token, body, endpoint) = {
         let mut world = lock(&shared.world);
-        world
-            .channels
-            .entry(channel.id)
-            .or_insert_with(|| channel.clone());
+        world.channels.entry(channel.id).or_insert_with(|| channel.clone());
         let (id, original) = (world.snowflake(), world.snowflake());
         let token = format!("aW50ZXJhY3Rpb246{id}.simulated-token");
         let asked = Asked {
@@ -128,10 +121,7 @@ fn interaction_json(
 /// One POST with 3 s to answer: a response in the body, or a 2xx and the callback by REST.
 async fn ask(shared: &Arc<Shared>, url: &str, id: u64, token: &str, body: &Value) -> Attempt {
     let post = signed(shared, url, body, true);
-    let attempt = shared
-        .poster
-        .post(&id.to_string(), 1, post, shared.config.deadline)
-        .await;
+    let attempt = shared.poster.post(&id.to_string(), 1, post, shared.config.deadline).await;
     let answer = &attempt.answer;
     let accepted = match (attempt.status, answer["type"].as_u64()) {
         (Some(200), Some(_)) => respond(shared, token, answer).is_ok(),
@@ -148,11 +138,7 @@ async fn ask(shared: &Arc<Shared>, url: &str, id: u64, token: &str, body: &Value
 fn signed(shared: &Shared, url: &str, body: &Value, good: bool) -> Post {
     let body = Bytes::from(body.to_string());
     let timestamp = unix_seconds().to_string();
-    let over = if good {
-        body.clone()
-    } else {
-        [body.as_ref(), b" "].concat().into()
-    };
+    let over = if good { body.clone() } else { [body.as_ref(), b" "].concat().into() };
     let signature = signature::discord(&shared.config.signing_seed, &timestamp, &over);
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -160,19 +146,13 @@ fn signed(shared: &Shared, url: &str, body: &Value, good: bool) -> Post {
         "user-agent",
         HeaderValue::from_static("Discord-Interactions/1.0 (+https://discord.com)"),
     );
-    for (name, value) in [
-        ("x-signature-ed25519", signature),
-        ("x-signature-timestamp", timestamp),
-    ] {
+    for (name, value) in [("x-signature-ed25519", signature), ("x-signature-timestamp", timestamp)]
+    {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(name, value);
         }
     }
-    Post {
-        url: url.to_owned(),
-        headers,
-        body,
-    }
+    Post { url: url.to_owned(), headers, body }
 }
 
 fn ping(shared: &Shared) -> Value {
@@ -192,25 +172,13 @@ fn ping(shared: &Shared) -> Value {
 pub(super) async fn set_endpoint(shared: &Arc<Shared>, url: &str) -> Result<(), WebhookRefused> {
     let ping = ping(shared);
     let timeout = shared.config.deadline;
-    let good = shared
-        .poster
-        .post("ping", 1, signed(shared, url, &ping, true), timeout)
-        .await;
+    let good = shared.poster.post("ping", 1, signed(shared, url, &ping, true), timeout).await;
     if good.status != Some(200) || good.answer["type"] != 1 {
-        return Err(WebhookRefused(format!(
-            "PING was answered with {:?}",
-            good.status
-        )));
+        return Err(WebhookRefused(format!("PING was answered with {:?}", good.status)));
     }
-    let bad = shared
-        .poster
-        .post("probe", 1, signed(shared, url, &ping, false), timeout)
-        .await;
+    let bad = shared.poster.post("probe", 1, signed(shared, url, &ping, false), timeout).await;
     if bad.status != Some(401) {
-        return Err(WebhookRefused(format!(
-            "a bad signature was answered with {:?}",
-            bad.status
-        )));
+        return Err(WebhookRefused(format!("a bad signature was answered with {:?}", bad.status)));
     }
     lock(&shared.world).endpoint = Some(url.to_owned());
     Ok(())
@@ -219,12 +187,7 @@ pub(super) async fn set_endpoint(shared: &Arc<Shared>, url: &str) -> Result<(), 
 pub(super) async fn probe(shared: &Arc<Shared>) -> Option<Attempt> {
     let url = lock(&shared.world).endpoint.clone()?;
     let post = signed(shared, &url, &ping(shared), false);
-    Some(
-        shared
-            .poster
-            .post("probe", 1, post, shared.config.deadline)
-            .await,
-    )
+    Some(shared.poster.post("probe", 1, post, shared.config.deadline).await)
 }
 
 /// `PATCH /applications/@me` sets the endpoint too, with the same checks; null removes it.
@@ -263,10 +226,7 @@ pub(super) async fn callback(
     body: Bytes,
 ) -> Result<Response, Refusal> {
     let answer = payload(&headers, body).await;
-    let known = lock(&shared.world)
-        .interactions
-        .get(&token)
-        .is_some_and(|asked| asked.id == id);
+    let known = lock(&shared.world).interactions.get(&token).is_some_and(|asked| asked.id == id);
     if !known {
         return Err(Refusal::unknown_interaction());
     }
@@ -291,10 +251,7 @@ fn respond(shared: &Shared, token: &str, answer: &Value) -> Result<Value, Refusa
     }
     let mut world = lock(&shared.world);
     let bot = world.bot.clone();
-    let asked = world
-        .interactions
-        .get_mut(token)
-        .ok_or_else(Refusal::unknown_interaction)?;
+    let asked = world.interactions.get_mut(token).ok_or_else(Refusal::unknown_interaction)?;
     match asked.stage {
         Stage::Waiting if asked.made_at.elapsed() <= shared.config.deadline => {}
         Stage::Waiting | Stage::Void => return Err(Refusal::unknown_interaction()),
@@ -305,11 +262,7 @@ fn respond(shared: &Shared, token: &str, answer: &Value) -> Result<Value, Refusa
         5 => Stage::Deferred,
         1 | 8 | 9 => Stage::Done,
         _ => {
-            return Err(Refusal::form(
-                "type",
-                "BASE_TYPE_CHOICES",
-                "Not a valid type.",
-            ));
+            return Err(Refusal::form("type", "BASE_TYPE_CHOICES", "Not a valid type."));
         }
     };
     let (channel, original) = (asked.channel, asked.original);
@@ -329,10 +282,7 @@ fn respond(shared: &Shared, token: &str, answer: &Value) -> Result<Value, Refusa
     if kind == 7 {
         let edited = apply(&mut world, channel, original, data);
         drop(world);
-        shared
-            .records
-            .sent
-            .push(sent(Act::Edit, channel, original, data));
+        shared.records.sent.push(sent(Act::Edit, channel, original, data));
         return edited.or(Ok(Value::Null));
     }
     Ok(Value::Null)

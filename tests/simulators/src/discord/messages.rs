@@ -150,10 +150,7 @@ pub(super) async fn get(
 ) -> Answer {
     let world = lock(&shared.world);
     let found = world.messages.get(&key(channel, message));
-    found
-        .cloned()
-        .map(axum::Json)
-        .ok_or_else(Refusal::unknown_message)
+    found.cloned().map(axum::Json).ok_or_else(Refusal::unknown_message)
 }
 
 pub(super) async fn edit(
@@ -165,10 +162,7 @@ pub(super) async fn edit(
     let params = payload(&headers, body).await;
     check(&params, false)?;
     let edited = apply(&mut lock(&shared.world), channel, message, &params)?;
-    shared
-        .records
-        .sent
-        .push(sent(Act::Edit, channel, message, &params));
+    shared.records.sent.push(sent(Act::Edit, channel, message, &params));
     Ok(axum::Json(edited))
 }
 
@@ -180,10 +174,8 @@ pub(super) fn apply(
     params: &Value,
 ) -> Result<Value, Refusal> {
     let bot = world.bot.id.to_string();
-    let stored = world
-        .messages
-        .get_mut(&key(channel, message))
-        .ok_or_else(Refusal::unknown_message)?;
+    let stored =
+        world.messages.get_mut(&key(channel, message)).ok_or_else(Refusal::unknown_message)?;
     if stored["author"]["id"] != bot {
         return Err(Refusal::not_the_author());
     }
@@ -203,10 +195,7 @@ pub(super) async fn delete(
 ) -> Result<StatusCode, Refusal> {
     let removed = lock(&shared.world).messages.remove(&key(channel, message));
     removed.ok_or_else(Refusal::unknown_message)?;
-    shared
-        .records
-        .sent
-        .push(sent(Act::Retract, channel, message, &Value::Null));
+    shared.records.sent.push(sent(Act::Retract, channel, message, &Value::Null));
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -217,10 +206,7 @@ pub(super) async fn typing(
     if !lock(&shared.world).channels.contains_key(&channel) {
         return Err(Refusal::unknown_channel());
     }
-    shared
-        .records
-        .sent
-        .push(Sent::new(Act::Typing, &channel.to_string(), "", ""));
+    shared.records.sent.push(Sent::new(Act::Typing, &channel.to_string(), "", ""));
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -244,27 +230,17 @@ fn reaction(
     message: u64,
     emoji: &str,
 ) -> Result<StatusCode, Refusal> {
-    if lock(&shared.world)
-        .messages
-        .get(&key(channel, message))
-        .is_none()
-    {
+    if lock(&shared.world).messages.get(&key(channel, message)).is_none() {
         return Err(Refusal::unknown_message());
     }
     let (channel, message) = (channel.to_string(), message.to_string());
-    shared
-        .records
-        .sent
-        .push(Sent::new(Act::React, &channel, &message, emoji));
+    shared.records.sent.push(Sent::new(Act::React, &channel, &message, emoji));
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn channel(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> Answer {
     let world = lock(&shared.world);
-    let channel = world
-        .channels
-        .get(&id)
-        .ok_or_else(Refusal::unknown_channel)?;
+    let channel = world.channels.get(&id).ok_or_else(Refusal::unknown_channel)?;
     Ok(axum::Json(channel.to_json()))
 }
 

@@ -105,16 +105,10 @@ impl Discord {
             connections: Log::default(),
             config,
         });
-        let gated = Gate {
-            dialect: Arc::new(rest::Rest),
-            records: records.clone(),
-        };
+        let gated = Gate { dialect: Arc::new(rest::Rest), records: records.clone() };
         let router = rest::router(&shared).layer(from_fn_with_state(gated, gate));
         serve(listener, router, stop.clone());
-        Ok(Self {
-            desk: Desk::new(url, records, stop),
-            shared,
-        })
+        Ok(Self { desk: Desk::new(url, records, stop), shared })
     }
 
     /// The bot's token.

@@ -16,11 +16,7 @@ pub struct User {
 impl User {
     /// A person.
     pub fn new(id: u64, username: &str) -> Self {
-        Self {
-            id,
-            username: username.to_owned(),
-            bot: false,
-        }
+        Self { id, username: username.to_owned(), bot: false }
     }
 
     pub(super) fn to_json(&self) -> Value {
@@ -60,12 +56,7 @@ pub struct Channel {
 impl Channel {
     /// A text channel of a guild.
     pub fn in_guild(guild: u64, id: u64, name: &str) -> Self {
-        Self {
-            id,
-            guild: Some(guild),
-            with: None,
-            name: name.to_owned(),
-        }
+        Self { id, guild: Some(guild), with: None, name: name.to_owned() }
     }
 
     pub(super) fn to_json(&self) -> Value {

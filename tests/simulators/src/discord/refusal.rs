@@ -15,10 +15,7 @@ pub(super) struct Refusal {
 
 impl Refusal {
     fn new(status: StatusCode, code: u32, message: &str) -> Self {
-        Self {
-            status,
-            body: json!({"message": message, "code": code}),
-        }
+        Self { status, body: json!({"message": message, "code": code}) }
     }
 
     pub(super) fn unauthorized() -> Self {
@@ -60,11 +57,7 @@ impl Refusal {
     }
 
     pub(super) fn empty_message() -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            50_006,
-            "Cannot send an empty message",
-        )
+        Self::new(StatusCode::BAD_REQUEST, 50_006, "Cannot send an empty message")
     }
 
     pub(super) fn not_the_author() -> Self {
@@ -123,9 +116,6 @@ pub(super) fn bucket(headers: &mut HeaderMap, name: &str, remaining: u32, reset_
     put("x-ratelimit-limit", "50".to_owned());
     put("x-ratelimit-remaining", remaining.to_string());
     put("x-ratelimit-reset", format!("{reset:.3}"));
-    put(
-        "x-ratelimit-reset-after",
-        format!("{:.3}", reset_after.as_secs_f64()),
-    );
+    put("x-ratelimit-reset-after", format!("{:.3}", reset_after.as_secs_f64()));
     put("x-ratelimit-bucket", name.to_owned());
 }

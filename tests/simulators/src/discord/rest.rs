@@ -28,10 +28,7 @@ pub(super) struct Rest;
 impl Dialect for Rest {
     fn route(&self, parts: &Parts, _params: &Value) -> Route {
         let path = parts.uri.path().to_owned();
-        Route {
-            method: name(&parts.method, &path).to_owned(),
-            path,
-        }
+        Route { method: name(&parts.method, &path).to_owned(), path }
     }
 
     fn rate_limited(&self, after: Duration) -> Response {
@@ -73,17 +70,12 @@ fn name(verb: &Method, path: &str) -> &'static str {
 }
 
 pub(super) fn router(shared: &Arc<Shared>) -> Router {
-    let commands = get(commands::list)
-        .put(commands::overwrite)
-        .post(commands::create);
+    let commands = get(commands::list).put(commands::overwrite).post(commands::create);
     let as_bot = Router::new()
         .route("/gateway/bot", get(gateway_bot))
         .route("/users/@me", get(current_user))
         .route("/users/@me/channels", post(messages::create_dm))
-        .route(
-            "/applications/@me",
-            get(application).patch(interactions::edit_application),
-        )
+        .route("/applications/@me", get(application).patch(interactions::edit_application))
         .route("/oauth2/applications/@me", get(application))
         .route("/applications/{app}/commands", commands.clone())
         .route("/applications/{app}/guilds/{guild}/commands", commands)
@@ -91,9 +83,7 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
         .route("/channels/{channel}/messages", post(messages::create))
         .route(
             "/channels/{channel}/messages/{message}",
-            get(messages::get)
-                .patch(messages::edit)
-                .delete(messages::delete),
+            get(messages::get).patch(messages::edit).delete(messages::delete),
         )
         .route("/channels/{channel}/typing", post(messages::typing))
         .route(
@@ -104,25 +94,17 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
     // These carry their right in the path.
     let by_token = Router::new()
         .route("/gateway", get(gateway_url))
-        .route(
-            "/interactions/{id}/{token}/callback",
-            post(interactions::callback),
-        )
+        .route("/interactions/{id}/{token}/callback", post(interactions::callback))
         .route("/webhooks/{app}/{token}", post(webhooks::create))
         .route(
             "/webhooks/{app}/{token}/messages/{message}",
-            get(webhooks::get)
-                .patch(webhooks::edit)
-                .delete(webhooks::delete),
+            get(webhooks::get).patch(webhooks::edit).delete(webhooks::delete),
         );
     let api = as_bot
         .merge(by_token)
         .fallback(|| async { Refusal::not_found() })
         .layer(from_fn_with_state(Arc::clone(shared), polite));
-    Router::new()
-        .nest("/api/v10", api)
-        .merge(gateway::router())
-        .with_state(Arc::clone(shared))
+    Router::new().nest("/api/v10", api).merge(gateway::router()).with_state(Arc::clone(shared))
 }
 
 /// A valid `User-Agent` in, the bucket's headers out.
@@ -131,10 +113,7 @@ async fn polite(State(_): State<Arc<Shared>>, request: Request, next: Next) -> R
     if !agent.starts_with("DiscordBot (") {
         return Refusal::bad_user_agent().into_response();
     }
-    let name = name(
-        request.method(),
-        &format!("/api/v10{}", request.uri().path()),
-    );
+    let name = name(request.method(), &format!("/api/v10{}", request.uri().path()));
     let mut response = next.run(request).await;
     bucket(response.headers_mut(), name, 49, Duration::from_secs(1));
     response
@@ -150,10 +129,7 @@ async fn bot_only(State(shared): State<Arc<Shared>>, request: Request, next: Nex
 }
 
 fn text(headers: &HeaderMap, name: http::HeaderName) -> &str {
-    headers
-        .get(name)
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or_default()
+    headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
 }
 
 async fn gateway_url(State(shared): State<Arc<Shared>>) -> axum::Json<Value> {

@@ -38,10 +38,7 @@ pub(super) async fn create(
         message
     };
     drop(world);
-    shared
-        .records
-        .sent
-        .push(sent(Act::Answer, channel, id_of(&message), &params));
+    shared.records.sent.push(sent(Act::Answer, channel, id_of(&message), &params));
     Ok(axum::Json(message))
 }
 
@@ -74,10 +71,7 @@ pub(super) async fn edit(
     }
     let edited = apply(&mut world, channel, id, &params)?;
     drop(world);
-    shared
-        .records
-        .sent
-        .push(sent(Act::Edit, channel, id, &params));
+    shared.records.sent.push(sent(Act::Edit, channel, id, &params));
     Ok(axum::Json(edited))
 }
 
@@ -88,15 +82,9 @@ pub(super) async fn delete(
     let mut world = lock(&shared.world);
     let (channel, original, _) = live(&shared, &world, app, &token)?;
     let id = target(&message, original)?;
-    world
-        .messages
-        .remove(&key(channel, id))
-        .ok_or_else(Refusal::unknown_message)?;
+    world.messages.remove(&key(channel, id)).ok_or_else(Refusal::unknown_message)?;
     drop(world);
-    shared
-        .records
-        .sent
-        .push(sent(Act::Retract, channel, id, &Value::Null));
+    shared.records.sent.push(sent(Act::Retract, channel, id, &Value::Null));
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -107,10 +95,7 @@ fn live(
     app: u64,
     token: &str,
 ) -> Result<(u64, u64, Stage), Refusal> {
-    let asked = world
-        .interactions
-        .get(token)
-        .ok_or_else(Refusal::bad_webhook_token)?;
+    let asked = world.interactions.get(token).ok_or_else(Refusal::bad_webhook_token)?;
     if app != shared.config.application_id
         || asked.stage == Stage::Void
         || asked.made_at.elapsed() > TOKEN_LIFE

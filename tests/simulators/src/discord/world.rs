@@ -91,21 +91,13 @@ impl World {
 
     /// The private channel with a user, always the same one.
     pub(super) fn direct(&mut self, user: &User) -> Channel {
-        let known = self
-            .directs
-            .get(&user.id)
-            .and_then(|id| self.channels.get(id));
+        let known = self.directs.get(&user.id).and_then(|id| self.channels.get(id));
         if let Some(channel) = known {
             return channel.clone();
         }
         let id = self.snowflake();
         let (with, name) = (Some(user.clone()), user.username.clone());
-        let channel = Channel {
-            id,
-            guild: None,
-            with,
-            name,
-        };
+        let channel = Channel { id, guild: None, with, name };
         self.directs.insert(user.id, id);
         self.channels.insert(id, channel.clone());
         channel
@@ -160,11 +152,7 @@ impl World {
             }
             None => message["channel_type"] = json!(1),
         }
-        Said {
-            id: id_of(&message),
-            channel: channel.clone(),
-            message,
-        }
+        Said { id: id_of(&message), channel: channel.clone(), message }
     }
 
     /// A message with a new id and every field Discord sends; not stored yet.
@@ -174,21 +162,15 @@ impl World {
     }
 
     pub(super) fn put(&mut self, channel: u64, message: &Value) {
-        self.messages
-            .insert(&key(channel, id_of(message)), message.clone());
+        self.messages.insert(&key(channel, id_of(message)), message.clone());
     }
 
     pub(super) fn message_json(&self, channel: u64, id: u64) -> Value {
-        self.messages
-            .get(&key(channel, id))
-            .cloned()
-            .unwrap_or_default()
+        self.messages.get(&key(channel, id)).cloned().unwrap_or_default()
     }
 
     pub(super) fn text_of(&self, channel: u64, id: u64) -> Option<String> {
-        self.messages.get(&key(channel, id))?["content"]
-            .as_str()
-            .map(str::to_owned)
+        self.messages.get(&key(channel, id))?["content"].as_str().map(str::to_owned)
     }
 
     pub(super) fn expire(&mut self, token: &str) {
@@ -229,10 +211,7 @@ pub(super) fn key(channel: u64, message: u64) -> String {
 }
 
 pub(super) fn id_of(message: &Value) -> u64 {
-    message["id"]
-        .as_str()
-        .and_then(|id| id.parse().ok())
-        .unwrap_or_default()
+    message["id"].as_str().and_then(|id| id.parse().ok()).unwrap_or_default()
 }
 
 /// Now, as `2026-11-21T07:31:40.123000+00:00`.
@@ -253,11 +232,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
         (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     (year, month, day_of_year - (153 * shifted + 2) / 5 + 1)
 }

@@ -16,28 +16,17 @@ pub struct Contact {
 impl Contact {
     /// Somebody known by number and by business-scoped id, as is usual since 2026.
     pub fn new(wa_id: &str, user_id: &str, name: &str) -> Self {
-        Self {
-            user_id: Some(user_id.to_owned()),
-            ..Self::by_number(wa_id, name)
-        }
+        Self { user_id: Some(user_id.to_owned()), ..Self::by_number(wa_id, name) }
     }
 
     /// Somebody known by number only, as before 2026.
     pub fn by_number(wa_id: &str, name: &str) -> Self {
-        Self {
-            wa_id: Some(wa_id.to_owned()),
-            user_id: None,
-            name: name.to_owned(),
-        }
+        Self { wa_id: Some(wa_id.to_owned()), user_id: None, name: name.to_owned() }
     }
 
     /// Somebody with a username, whose number is not told.
     pub fn by_user_id(user_id: &str, name: &str) -> Self {
-        Self {
-            wa_id: None,
-            user_id: Some(user_id.to_owned()),
-            name: name.to_owned(),
-        }
+        Self { wa_id: None, user_id: Some(user_id.to_owned()), name: name.to_owned() }
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = &String> {

@@ -24,10 +24,7 @@ impl Said {
 
     /// Any message: `content` holds `type` and what belongs to it (`image`, `context`, ...).
     pub fn any(from: &Contact, content: Value) -> Self {
-        Self {
-            from: from.clone(),
-            content,
-        }
+        Self { from: from.clone(), content }
     }
 
     fn to_json(&self, wamid: &str) -> Value {
@@ -53,24 +50,16 @@ pub(super) async fn verify_webhook(shared: &Shared, url: &str) -> Result<(), Web
         ("hub.challenge", &challenge),
         ("hub.verify_token", &shared.config.verify_token),
     ];
-    let request = shared
-        .poster
-        .client()
-        .get(url)
-        .query(&query)
-        .timeout(shared.config.retry.timeout);
+    let request =
+        shared.poster.client().get(url).query(&query).timeout(shared.config.retry.timeout);
     let refused = |why: &reqwest::Error| WebhookRefused(why.to_string());
     let response = request.send().await.map_err(|e| refused(&e))?;
     let status = response.status();
     if !status.is_success() {
-        return Err(WebhookRefused(format!(
-            "answered {status} to the challenge"
-        )));
+        return Err(WebhookRefused(format!("answered {status} to the challenge")));
     }
     if response.text().await.map_err(|e| refused(&e))? != challenge {
-        return Err(WebhookRefused(
-            "did not answer with the challenge".to_owned(),
-        ));
+        return Err(WebhookRefused("did not answer with the challenge".to_owned()));
     }
     Ok(())
 }
@@ -84,9 +73,7 @@ pub(super) fn say_all(shared: &Arc<Shared>, said: &[Said]) -> Vec<String> {
     for said in said {
         let wamid = wamid(world.next());
         for id in said.from.ids() {
-            world
-                .heard
-                .insert(id.clone(), (said.from.clone(), unix_seconds()));
+            world.heard.insert(id.clone(), (said.from.clone(), unix_seconds()));
         }
         let contact = said.from.to_json();
         if !contacts.contains(&contact) {
@@ -140,10 +127,8 @@ pub(super) fn post_status(shared: &Arc<Shared>, id: &str, status: &str, error: O
 
 /// Signs and POSTs the changes, and again as Meta does. Nothing waits for it: there is no order.
 pub(super) fn post(shared: &Arc<Shared>, keys: &[&str], changes: &[(&str, &Value)]) {
-    let changes: Vec<Value> = changes
-        .iter()
-        .map(|(field, value)| json!({"value": value, "field": field}))
-        .collect();
+    let changes: Vec<Value> =
+        changes.iter().map(|(field, value)| json!({"value": value, "field": field})).collect();
     let body = escape_for_meta(&json!({
         "object": "whatsapp_business_account",
         "entry": [{"id": shared.config.waba_id, "changes": changes}],
@@ -175,15 +160,8 @@ fn deliver(shared: &Arc<Shared>, key: String, body: String) {
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             headers.insert("user-agent", HeaderValue::from_static("facebookexternalua"));
-            headers.insert(
-                "x-hub-signature-256",
-                HeaderValue::from_str(&signature).ok()?,
-            );
-            Some(Post {
-                url: url.clone(),
-                headers,
-                body: body.clone(),
-            })
+            headers.insert("x-hub-signature-256", HeaderValue::from_str(&signature).ok()?);
+            Some(Post { url: url.clone(), headers, body: body.clone() })
         };
         tokio::select! {
             () = shared.stop.cancelled() => {}
@@ -206,8 +184,5 @@ fn envelope(shared: &Shared) -> Value {
 pub(super) fn wamid(number: u64) -> String {
     use base64::Engine as _;
     let raw = format!("HBgLSIMULATED{:012x}{number:08x}", unix_seconds());
-    format!(
-        "wamid.{}",
-        base64::engine::general_purpose::STANDARD.encode(raw)
-    )
+    format!("wamid.{}", base64::engine::general_purpose::STANDARD.encode(raw))
 }

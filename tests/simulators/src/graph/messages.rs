@@ -17,9 +17,7 @@ const WINDOW: u64 = 24 * 60 * 60;
 
 pub(super) fn accept(shared: &Arc<Shared>, params: &Value) -> Result<Value, Refusal> {
     if params["messaging_product"] != "whatsapp" {
-        return Err(Refusal::parameter(
-            "The parameter messaging_product is required.",
-        ));
+        return Err(Refusal::parameter("The parameter messaging_product is required."));
     }
     if params["status"] == "read" {
         return mark_read(shared, params);
@@ -31,10 +29,7 @@ pub(super) fn accept(shared: &Arc<Shared>, params: &Value) -> Result<Value, Refu
     record(shared, kind, &to, &id, &text, params);
     follow_up(shared, &to, kind, &id);
     let mut contact = json!({"input": params["to"].as_str().unwrap_or(&to)});
-    let known = lock(&shared.world)
-        .heard
-        .get(&to)
-        .map(|(contact, _)| contact.clone());
+    let known = lock(&shared.world).heard.get(&to).map(|(contact, _)| contact.clone());
     let named = known.as_ref().and_then(|c| c.wa_id.clone());
     match (named, to.contains('.')) {
         (Some(wa_id), _) => contact["wa_id"] = json!(wa_id),
@@ -55,9 +50,7 @@ fn mark_read(shared: &Shared, params: &Value) -> Result<Value, Refusal> {
         .ok_or_else(|| Refusal::parameter("Invalid parameter: message_id does not exist"))?;
     let typing = &params["typing_indicator"];
     if !typing.is_null() && typing["type"] != "text" {
-        return Err(Refusal::parameter(
-            "Param typing_indicator['type'] must be one of {text}",
-        ));
+        return Err(Refusal::parameter("Param typing_indicator['type'] must be one of {text}"));
     }
     push(shared, Sent::new(Act::Read, &from, id, ""), params);
     if !typing.is_null() {
@@ -72,26 +65,20 @@ fn sender_of(shared: &Shared, wamid: &str) -> Option<String> {
     let body: Value = serde_json::from_str(world.bodies.get(wamid)?).ok()?;
     let messages = body["entry"][0]["changes"][0]["value"]["messages"].as_array()?;
     let message = messages.iter().find(|m| m["id"] == wamid)?;
-    let from = message["from"]
-        .as_str()
-        .or_else(|| message["from_user_id"].as_str())?;
+    let from = message["from"].as_str().or_else(|| message["from_user_id"].as_str())?;
     Some(from.to_owned())
 }
 
 /// `to` holds a number or a business-scoped id; `recipient` a business-scoped id.
 fn recipient(params: &Value) -> Result<String, Refusal> {
-    let given = params["to"]
-        .as_str()
-        .or_else(|| params["recipient"].as_str());
+    let given = params["to"].as_str().or_else(|| params["recipient"].as_str());
     let given = given.ok_or_else(|| Refusal::parameter("The parameter to is required."))?;
     if given.contains('.') {
         return Ok(given.to_owned());
     }
     let digits: String = given.chars().filter(char::is_ascii_digit).collect();
     if digits.len() < 5 {
-        return Err(Refusal::value(
-            "Recipient phone number is not a valid WhatsApp user",
-        ));
+        return Err(Refusal::value("Recipient phone number is not a valid WhatsApp user"));
     }
     Ok(digits)
 }
@@ -100,9 +87,7 @@ fn recipient(params: &Value) -> Result<String, Refusal> {
 fn content(kind: &str, params: &Value) -> Result<String, Refusal> {
     let object = &params[kind];
     if !object.is_object() {
-        return Err(Refusal::parameter(&format!(
-            "The parameter {kind} is required."
-        )));
+        return Err(Refusal::parameter(&format!("The parameter {kind} is required.")));
     }
     match kind {
         "text" => bounded(object, "text", "body", MAX_BODY, true),
@@ -126,9 +111,7 @@ fn bounded(
 ) -> Result<String, Refusal> {
     let text = object[field].as_str().unwrap_or_default();
     if required && text.is_empty() {
-        return Err(Refusal::parameter(&format!(
-            "The parameter {kind}['{field}'] is required."
-        )));
+        return Err(Refusal::parameter(&format!("The parameter {kind}['{field}'] is required.")));
     }
     if text.chars().count() > max {
         return Err(Refusal::parameter(&format!(
@@ -151,9 +134,7 @@ fn interactive(object: &Value) -> Result<String, Refusal> {
     for button in buttons {
         let title = button["reply"]["title"].as_str().unwrap_or_default();
         if title.is_empty() || title.chars().count() > 20 {
-            return Err(Refusal::value(
-                "Button title length invalid. Min length: 1, Max: 20",
-            ));
+            return Err(Refusal::value("Button title length invalid. Min length: 1, Max: 20"));
         }
     }
     Ok(body)
@@ -163,21 +144,13 @@ fn keep(shared: &Shared, to: &str, params: &Value) -> String {
     let mut world = lock(&shared.world);
     let id = inbound::wamid(world.next());
     let tracker = params["biz_opaque_callback_data"].clone();
-    world.outgoing.insert(
-        &id,
-        Outgoing {
-            to: to.to_owned(),
-            tracker,
-        },
-    );
+    world.outgoing.insert(&id, Outgoing { to: to.to_owned(), tracker });
     id
 }
 
 fn record(shared: &Shared, kind: &str, to: &str, id: &str, text: &str, params: &Value) {
     let mut sent = if kind == "reaction" {
-        let target = params["reaction"]["message_id"]
-            .as_str()
-            .unwrap_or_default();
+        let target = params["reaction"]["message_id"].as_str().unwrap_or_default();
         Sent::new(Act::React, to, target, text)
     } else {
         Sent::new(Act::Post, to, id, text)

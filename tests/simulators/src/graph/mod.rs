@@ -127,17 +127,12 @@ impl Graph {
             world: Mutex::default(),
         });
         let gated = Gate {
-            dialect: Arc::new(routes::GraphApi {
-                phone_number_id: config.phone_number_id,
-            }),
+            dialect: Arc::new(routes::GraphApi { phone_number_id: config.phone_number_id }),
             records: records.clone(),
         };
         let router = routes::router(Arc::clone(&shared)).layer(from_fn_with_state(gated, gate));
         serve(listener, router, stop.clone());
-        Ok(Self {
-            desk: Desk::new(url, records, stop),
-            shared,
-        })
+        Ok(Self { desk: Desk::new(url, records, stop), shared })
     }
 
     /// The access token.
@@ -159,9 +154,7 @@ impl Graph {
 
     /// `from` writes `text`. Returns the message's id (wamid).
     pub fn say(&self, from: &Contact, text: &str) -> String {
-        self.say_all(&[Said::text(from, text)])
-            .pop()
-            .unwrap_or_default()
+        self.say_all(&[Said::text(from, text)]).pop().unwrap_or_default()
     }
 
     /// Several messages in one POST, in this order. Returns their ids.
@@ -190,13 +183,7 @@ impl Graph {
     pub fn put_media(&self, mime_type: &str, content: Vec<u8>) -> String {
         let mut world = lock(&self.shared.world);
         let id = format!("{}", 1_000_000_000 + world.next());
-        world.media.insert(
-            id.clone(),
-            Media {
-                mime_type: mime_type.to_owned(),
-                content,
-            },
-        );
+        world.media.insert(id.clone(), Media { mime_type: mime_type.to_owned(), content });
         id
     }
 

@@ -63,10 +63,7 @@ impl Refusal {
             "is_transient": true,
             "code": 2,
         });
-        Self {
-            status: status.as_u16(),
-            error,
-        }
+        Self { status: status.as_u16(), error }
     }
 
     fn whatsapp(status: u16, code: u32, title: &str, details: &str) -> Self {

@@ -34,10 +34,7 @@ impl Dialect for GraphApi {
             [_, _] if parts.method == Method::GET => "media",
             _ => "other",
         };
-        Route {
-            method: method.to_owned(),
-            path,
-        }
+        Route { method: method.to_owned(), path }
     }
 
     fn rate_limited(&self, _after: Duration) -> Response {
@@ -93,10 +90,7 @@ async fn object(
         })));
     }
     let world = lock(&shared.world);
-    let media = world
-        .media
-        .get(&id)
-        .ok_or_else(|| Refusal::no_such_object("get", &id))?;
+    let media = world.media.get(&id).ok_or_else(|| Refusal::no_such_object("get", &id))?;
     Ok(axum::Json(json!({
         "messaging_product": "whatsapp",
         "url": format!("{}/lookaside/{id}", shared.url),
@@ -128,21 +122,15 @@ async fn download(
 fn authorise(shared: &Shared, headers: &HeaderMap) -> Result<(), Refusal> {
     let header = headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok());
     let Some(token) = header.and_then(|h| h.strip_prefix("Bearer ")) else {
-        return Err(Refusal::token(
-            "An access token is required to request this resource.",
-        ));
+        return Err(Refusal::token("An access token is required to request this resource."));
     };
     if token == shared.config.token {
         Ok(())
     } else {
-        Err(Refusal::token(
-            "Invalid OAuth access token - Cannot parse access token",
-        ))
+        Err(Refusal::token("Invalid OAuth access token - Cannot parse access token"))
     }
 }
 
 fn is_version(version: &str) -> bool {
-    version
-        .strip_prefix('v')
-        .is_some_and(|v| v.parse::<f32>().is_ok())
+    version.strip_prefix('v').is_some_and(|v| v.parse::<f32>().is_ok())
 }

@@ -27,11 +27,7 @@ pub(super) fn post_message(shared: &Shared, params: &Value) -> Result<Value, Ref
     let mut world = lock(&shared.world);
     let given = string(params, "channel");
     // A user's id stands for the private chat with them.
-    let channel = if world.users.contains_key(&given) {
-        world.direct(&given)
-    } else {
-        given
-    };
+    let channel = if world.users.contains_key(&given) { world.direct(&given) } else { given };
     if !world.channels.contains_key(&channel) {
         return Err(Refusal("channel_not_found"));
     }
@@ -77,14 +73,8 @@ pub(super) fn update(shared: &Shared, params: &Value) -> Result<Value, Refusal> 
         return Err(Refusal("msg_too_long"));
     }
     let mut world = lock(&shared.world);
-    let found = world
-        .channels
-        .get_mut(&channel)
-        .ok_or(Refusal("channel_not_found"))?;
-    let message = found
-        .messages
-        .get_mut(&ts)
-        .ok_or(Refusal("message_not_found"))?;
+    let found = world.channels.get_mut(&channel).ok_or(Refusal("channel_not_found"))?;
+    let message = found.messages.get_mut(&ts).ok_or(Refusal("message_not_found"))?;
     if message["bot_id"] != shared.config.bot_id {
         return Err(Refusal("cant_update_message"));
     }
@@ -102,14 +92,8 @@ pub(super) fn update(shared: &Shared, params: &Value) -> Result<Value, Refusal> 
 pub(super) fn delete(shared: &Shared, params: &Value) -> Result<Value, Refusal> {
     let (channel, ts) = (string(params, "channel"), string(params, "ts"));
     let mut world = lock(&shared.world);
-    let found = world
-        .channels
-        .get_mut(&channel)
-        .ok_or(Refusal("channel_not_found"))?;
-    let message = found
-        .messages
-        .get(&ts)
-        .ok_or(Refusal("message_not_found"))?;
+    let found = world.channels.get_mut(&channel).ok_or(Refusal("channel_not_found"))?;
+    let message = found.messages.get(&ts).ok_or(Refusal("message_not_found"))?;
     if message["bot_id"] != shared.config.bot_id {
         return Err(Refusal("cant_delete_message"));
     }
@@ -127,14 +111,8 @@ pub(super) fn react(shared: &Shared, params: &Value, add: bool) -> Result<Value,
         return Err(Refusal("invalid_name"));
     }
     let mut world = lock(&shared.world);
-    let found = world
-        .channels
-        .get_mut(&channel)
-        .ok_or(Refusal("channel_not_found"))?;
-    let message = found
-        .messages
-        .get_mut(&ts)
-        .ok_or(Refusal("message_not_found"))?;
+    let found = world.channels.get_mut(&channel).ok_or(Refusal("channel_not_found"))?;
+    let message = found.messages.get_mut(&ts).ok_or(Refusal("message_not_found"))?;
     let mut reactions = message["reactions"].as_array().cloned().unwrap_or_default();
     let at = reactions.iter().position(|r| r["name"] == name);
     match (at, add) {
@@ -175,20 +153,12 @@ pub(super) async fn respond(
     let ts = world.ts();
     drop(world);
     let text = string(&params, "text");
-    record(
-        &shared,
-        Sent::new(Act::Answer, &channel, &ts, &text),
-        &params,
-    );
+    record(&shared, Sent::new(Act::Answer, &channel, &ts, &text), &params);
     "ok".into_response()
 }
 
 fn refuse_response(error: &str) -> Response {
-    (
-        StatusCode::NOT_FOUND,
-        axum::Json(json!({"ok": false, "error": error})),
-    )
-        .into_response()
+    (StatusCode::NOT_FOUND, axum::Json(json!({"ok": false, "error": error}))).into_response()
 }
 
 fn check_content(params: &Value, text: &str, blocks: Option<&Value>) -> Result<(), Refusal> {

@@ -18,31 +18,18 @@ pub(super) async fn verify_url(shared: &Shared, url: &str) -> Result<(), Webhook
     let challenge = format!("3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkv{}", unix_seconds());
     let body = json!({"token": "deprecated", "challenge": challenge, "type": "url_verification"});
     let post = signed(shared, url, JSON, body.to_string().into());
-    let request = shared
-        .poster
-        .client()
-        .post(post.url)
-        .headers(post.headers)
-        .body(post.body);
+    let request = shared.poster.client().post(post.url).headers(post.headers).body(post.body);
     let refused = |why: reqwest::Error| WebhookRefused(why.to_string());
-    let response = request
-        .timeout(shared.config.retry.timeout)
-        .send()
-        .await
-        .map_err(refused)?;
+    let response = request.timeout(shared.config.retry.timeout).send().await.map_err(refused)?;
     let status = response.status();
     if !status.is_success() {
-        return Err(WebhookRefused(format!(
-            "answered {status} to url_verification"
-        )));
+        return Err(WebhookRefused(format!("answered {status} to url_verification")));
     }
     let answer = response.text().await.map_err(refused)?;
     if answer.contains(&challenge) {
         Ok(())
     } else {
-        Err(WebhookRefused(
-            "did not answer with the challenge".to_owned(),
-        ))
+        Err(WebhookRefused("did not answer with the challenge".to_owned()))
     }
 }
 
@@ -96,8 +83,7 @@ fn deliver(shared: &Arc<Shared>, id: &str, body: &Value, reason: Option<&'static
             if let Some(reason) = reason {
                 let number = HeaderValue::from(number.saturating_sub(1).max(1));
                 post.headers.insert("x-slack-retry-num", number);
-                post.headers
-                    .insert("x-slack-retry-reason", HeaderValue::from_static(reason));
+                post.headers.insert("x-slack-retry-reason", HeaderValue::from_static(reason));
             }
             Some(post)
         };
@@ -177,10 +163,7 @@ pub(super) async fn press(
 fn handles(shared: &Shared, channel: &str) -> (String, String) {
     let mut world = lock(&shared.world);
     let response_url = format!("{}{}", shared.url, world.response_url(channel));
-    (
-        response_url,
-        format!("{}.{}.simulated", unix_seconds(), world.unique()),
-    )
+    (response_url, format!("{}.{}.simulated", unix_seconds(), world.unique()))
 }
 
 /// Commands and interactions have 3 s and no second try.
@@ -202,9 +185,5 @@ fn signed(shared: &Shared, url: &str, kind: &'static str, body: Bytes) -> Post {
     if let Ok(signature) = HeaderValue::from_str(&signature) {
         headers.insert("x-slack-signature", signature);
     }
-    Post {
-        url: url.to_owned(),
-        headers,
-        body,
-    }
+    Post { url: url.to_owned(), headers, body }
 }

@@ -56,12 +56,7 @@ impl World {
             event.extend(extra);
         }
         self.keep(channel, &ts, event.clone());
-        Said {
-            event_id,
-            channel: channel.to_owned(),
-            ts,
-            event,
-        }
+        Said { event_id, channel: channel.to_owned(), ts, event }
     }
 
     /// The same message as an `app_mention`, which has no `channel_type`.
@@ -71,11 +66,7 @@ impl World {
         if let Some(object) = event.as_object_mut() {
             object.remove("channel_type");
         }
-        Said {
-            event_id: self.event_id(),
-            event,
-            ..message.clone()
-        }
+        Said { event_id: self.event_id(), event, ..message.clone() }
     }
 
     /// The text as Slack stores it (`&`, `<`, `>` escaped, mentions as `<@U…>`), and the elements
@@ -100,7 +91,5 @@ impl World {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -43,9 +43,7 @@ impl Dialect for WebApi {
         let body = axum::Json(json!({"ok": false, "error": "ratelimited"}));
         let mut response = (StatusCode::TOO_MANY_REQUESTS, body).into_response();
         let seconds = u64::try_from(after.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
-        response
-            .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         response
     }
 
@@ -87,13 +85,8 @@ async fn answer(
 
 /// The token comes as a bearer, or as the parameter `token` of a form.
 fn authorise(shared: &Shared, parts: &Parts, params: &Value) -> Result<(), Refusal> {
-    let header = parts
-        .headers
-        .get(AUTHORIZATION)
-        .and_then(|v| v.to_str().ok());
-    let bearer = header
-        .and_then(|h| h.strip_prefix("Bearer "))
-        .map(str::trim);
+    let header = parts.headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok());
+    let bearer = header.and_then(|h| h.strip_prefix("Bearer ")).map(str::trim);
     match bearer.or_else(|| params["token"].as_str()) {
         None | Some("") => Err(Refusal("not_authed")),
         Some(token) if token == shared.config.bot_token => Ok(()),
@@ -158,10 +151,7 @@ fn history(shared: &Shared, params: &Value) -> Result<Value, Refusal> {
     let text = |name: &str| params[name].as_str().unwrap_or_default().to_owned();
     let flag = |name: &str| matches!(params[name].to_string().trim_matches('"'), "true" | "1");
     let (oldest, latest) = (text("oldest"), text("latest"));
-    let limit = params["limit"]
-        .as_u64()
-        .or_else(|| text("limit").parse().ok())
-        .unwrap_or(100);
+    let limit = params["limit"].as_u64().or_else(|| text("limit").parse().ok()).unwrap_or(100);
     let limit = usize::try_from(limit).unwrap_or(100).clamp(1, 999);
     let world = lock(&shared.world);
     let channel = world.channels.get(id).ok_or(Refusal("channel_not_found"))?;

@@ -58,11 +58,7 @@ impl Default for Config {
             bot_id: "B0ZAKIBOT".to_owned(),
             bot_name: "zaki".to_owned(),
             retry: Retry {
-                pauses: vec![
-                    Duration::ZERO,
-                    Duration::from_mins(1),
-                    Duration::from_mins(5),
-                ],
+                pauses: vec![Duration::ZERO, Duration::from_mins(1), Duration::from_mins(5)],
                 timeout: Duration::from_secs(3),
             },
         }
@@ -99,16 +95,10 @@ impl Slack {
             world: Mutex::new(World::new(&config)),
             config,
         });
-        let gated = Gate {
-            dialect: Arc::new(methods::WebApi),
-            records: records.clone(),
-        };
+        let gated = Gate { dialect: Arc::new(methods::WebApi), records: records.clone() };
         let router = methods::router(Arc::clone(&shared)).layer(from_fn_with_state(gated, gate));
         serve(listener, router, stop.clone());
-        Ok(Self {
-            desk: Desk::new(url, records, stop),
-            shared,
-        })
+        Ok(Self { desk: Desk::new(url, records, stop), shared })
     }
 
     /// The bot's token.

@@ -77,25 +77,16 @@ impl World {
     }
 
     pub(super) fn add_channel(&mut self, id: &str, name: &str) {
-        let channel = Channel {
-            name: name.to_owned(),
-            user: None,
-            messages: BTreeMap::new(),
-        };
+        let channel = Channel { name: name.to_owned(), user: None, messages: BTreeMap::new() };
         self.channels.entry(id.to_owned()).or_insert(channel);
     }
 
     /// The private channel with a user: `D` and the user's id.
     pub(super) fn direct(&mut self, user: &str) -> String {
         let id = format!("D{}", user.get(1..).unwrap_or_default());
-        self.users
-            .entry(user.to_owned())
-            .or_insert_with(|| user.to_lowercase());
-        let channel = Channel {
-            name: String::new(),
-            user: Some(user.to_owned()),
-            messages: BTreeMap::new(),
-        };
+        self.users.entry(user.to_owned()).or_insert_with(|| user.to_lowercase());
+        let channel =
+            Channel { name: String::new(), user: Some(user.to_owned()), messages: BTreeMap::new() };
         self.channels.entry(id.clone()).or_insert(channel);
         id
     }
@@ -113,10 +104,7 @@ impl World {
     /// Makes sure that both exist. Returns the user's name.
     pub(super) fn known(&mut self, user: &str, channel: &str) -> String {
         self.add_channel(channel, &channel.to_lowercase());
-        self.users
-            .entry(user.to_owned())
-            .or_insert_with(|| user.to_lowercase())
-            .clone()
+        self.users.entry(user.to_owned()).or_insert_with(|| user.to_lowercase()).clone()
     }
 
     pub(super) fn message(&self, channel: &str, ts: &str) -> Option<Value> {
@@ -124,9 +112,7 @@ impl World {
     }
 
     pub(super) fn text_of(&self, channel: &str, ts: &str) -> Option<String> {
-        self.message(channel, ts)?["text"]
-            .as_str()
-            .map(str::to_owned)
+        self.message(channel, ts)?["text"].as_str().map(str::to_owned)
     }
 
     /// A fresh `response_url`, as its path.

@@ -35,11 +35,7 @@ impl Out {
     }
 
     fn open(&mut self, mark: &str, entity: Value) {
-        self.open.push(Open {
-            mark: mark.to_owned(),
-            entity,
-            at: self.units,
-        });
+        self.open.push(Open { mark: mark.to_owned(), entity, at: self.units });
     }
 
     /// Ends the innermost entity. Empty ones vanish.
@@ -56,10 +52,7 @@ impl Out {
 
     fn done(mut self) -> Marked {
         self.entities.sort_by_key(|e| e["offset"].as_u64());
-        Marked {
-            text: self.text,
-            entities: self.entities,
-        }
+        Marked { text: self.text, entities: self.entities }
     }
 }
 
@@ -86,9 +79,7 @@ pub(super) fn html(source: &str) -> Result<Marked, String> {
     match out.open.last() {
         Some(open) => {
             let tag = &open.mark;
-            Err(format!(
-                "Can't find end tag corresponding to start tag \"{tag}\""
-            ))
+            Err(format!("Can't find end tag corresponding to start tag \"{tag}\""))
         }
         None => Ok(out.done()),
     }
@@ -126,9 +117,7 @@ fn html_tag(out: &mut Out, tag: &str, at: usize) -> Result<(), String> {
             json!({"type": "text_link", "url": link.trim_matches(['"', '\''])})
         }
         _ => {
-            return Err(format!(
-                "Unsupported start tag \"{name}\" at byte offset {at}"
-            ));
+            return Err(format!("Unsupported start tag \"{name}\" at byte offset {at}"));
         }
     };
     out.open(&name, entity);
@@ -172,10 +161,7 @@ pub(super) fn markdown_v2(source: &str) -> Result<Marked, String> {
     let mut rest = source;
     while let Some(c) = rest.chars().next() {
         let after = &rest[c.len_utf8()..];
-        let verbatim = out
-            .open
-            .last()
-            .is_some_and(|o| matches!(&*o.mark, "`" | "```"));
+        let verbatim = out.open.last().is_some_and(|o| matches!(&*o.mark, "`" | "```"));
         if c == '\\'
             && let Some(escaped) = after.chars().next().filter(char::is_ascii)
         {
@@ -205,9 +191,7 @@ pub(super) fn markdown_v2(source: &str) -> Result<Marked, String> {
         Some(open) => {
             let kind = open.entity["type"].as_str().unwrap_or_default();
             let at = open.at;
-            Err(format!(
-                "Can't find end of {kind} entity at byte offset {at}"
-            ))
+            Err(format!("Can't find end of {kind} entity at byte offset {at}"))
         }
         None => Ok(out.done()),
     }

@@ -23,31 +23,19 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn bad_request(why: &str) -> Self {
-        Self {
-            code: 400,
-            description: format!("Bad Request: {why}"),
-        }
+        Self { code: 400, description: format!("Bad Request: {why}") }
     }
 
     pub(super) fn conflict(why: &str) -> Self {
-        Self {
-            code: 409,
-            description: format!("Conflict: {why}"),
-        }
+        Self { code: 409, description: format!("Conflict: {why}") }
     }
 
     pub(super) fn forbidden(why: &str) -> Self {
-        Self {
-            code: 403,
-            description: format!("Forbidden: {why}"),
-        }
+        Self { code: 403, description: format!("Forbidden: {why}") }
     }
 
     fn other(code: u16, description: &str) -> Self {
-        Self {
-            code,
-            description: description.to_owned(),
-        }
+        Self { code, description: description.to_owned() }
     }
 }
 
@@ -69,10 +57,7 @@ impl Dialect for BotApi {
         let is_file = path.starts_with("/file/");
         let method = path.rsplit('/').next().unwrap_or_default();
         let method = if is_file { "file" } else { method };
-        Route {
-            method: method.to_owned(),
-            path: format!("/{method}"),
-        }
+        Route { method: method.to_owned(), path: format!("/{method}") }
     }
 
     fn rate_limited(&self, after: Duration) -> Response {
@@ -84,9 +69,7 @@ impl Dialect for BotApi {
         });
         let mut response = (StatusCode::TOO_MANY_REQUESTS, axum::Json(body)).into_response();
         if let Ok(value) = HeaderValue::from_str(&seconds.to_string()) {
-            response
-                .headers_mut()
-                .insert(http::header::RETRY_AFTER, value);
+            response.headers_mut().insert(http::header::RETRY_AFTER, value);
         }
         response
     }
@@ -137,18 +120,12 @@ async fn answer(
 }
 
 fn authorise(shared: &Shared, bot: &str) -> Result<(), Refusal> {
-    let token = bot
-        .strip_prefix("bot")
-        .ok_or_else(|| Refusal::other(404, "Not Found"))?;
+    let token = bot.strip_prefix("bot").ok_or_else(|| Refusal::other(404, "Not Found"))?;
     let (id, key) = token.split_once(':').unwrap_or((token, ""));
     if id.parse::<u64>().is_err() || key.is_empty() {
         return Err(Refusal::other(401, "Unauthorized: invalid token specified"));
     }
-    if token == shared.config.token {
-        Ok(())
-    } else {
-        Err(Refusal::other(401, "Unauthorized"))
-    }
+    if token == shared.config.token { Ok(()) } else { Err(Refusal::other(401, "Unauthorized")) }
 }
 
 /// Every method that answers at once; `method` is in lower case.
@@ -200,9 +177,7 @@ fn get_me(shared: &Shared) -> Value {
 fn set_webhook(shared: &Arc<Shared>, params: &Value) -> Result<Value, Refusal> {
     let url = string(params, "url");
     if !url.is_empty() && !url.starts_with("http://127.0.0.1") && !url.starts_with("https://") {
-        return Err(Refusal::bad_request(
-            "bad webhook: An HTTPS URL must be provided for webhook",
-        ));
+        return Err(Refusal::bad_request("bad webhook: An HTTPS URL must be provided for webhook"));
     }
     let secret = string(params, "secret_token");
     if secret.len() > 256 {
@@ -210,19 +185,12 @@ fn set_webhook(shared: &Arc<Shared>, params: &Value) -> Result<Value, Refusal> {
     }
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !secret.chars().all(allowed) {
-        return Err(Refusal::bad_request(
-            "secret token contains illegal characters",
-        ));
+        return Err(Refusal::bad_request("secret token contains illegal characters"));
     }
     allow(shared, params);
     drop_pending(shared, params);
     let connections = usize::try_from(int(params, "max_connections").unwrap_or(40)).unwrap_or(40);
-    updates::set_webhook(
-        shared,
-        &url,
-        (!secret.is_empty()).then_some(secret),
-        connections,
-    );
+    updates::set_webhook(shared, &url, (!secret.is_empty()).then_some(secret), connections);
     Ok(json!(true))
 }
 
@@ -303,10 +271,7 @@ pub(super) fn string(params: &Value, name: &str) -> String {
 }
 
 fn boolean(params: &Value, name: &str) -> bool {
-    matches!(
-        string(params, name).to_lowercase().as_str(),
-        "true" | "1" | "yes"
-    )
+    matches!(string(params, name).to_lowercase().as_str(), "true" | "1" | "yes")
 }
 
 /// An object or array, given as one or, in a form, as JSON text.

@@ -52,10 +52,7 @@ impl Default for Config {
 fn telegram_retry() -> Retry {
     let mut pauses = vec![Duration::ZERO];
     pauses.extend((0..18).map(|n| Duration::from_secs(1 << n.min(6)).min(Duration::from_mins(1))));
-    Retry {
-        pauses,
-        timeout: Duration::from_mins(1),
-    }
+    Retry { pauses, timeout: Duration::from_mins(1) }
 }
 
 /// A running Bot API server. Clones are handles to the same one.
@@ -93,16 +90,10 @@ impl Telegram {
             news: watch::Sender::new(0),
             polls: watch::Sender::new(0),
         });
-        let gated = Gate {
-            dialect: Arc::new(BotApi),
-            records: records.clone(),
-        };
+        let gated = Gate { dialect: Arc::new(BotApi), records: records.clone() };
         let router = methods::router(Arc::clone(&shared)).layer(from_fn_with_state(gated, gate));
         serve(listener, router, stop.clone());
-        Ok(Self {
-            desk: Desk::new(url, records, stop),
-            shared,
-        })
+        Ok(Self { desk: Desk::new(url, records, stop), shared })
     }
 
     /// The bot's token.

@@ -81,11 +81,7 @@ pub(super) fn edit_message_text(shared: &Shared, params: &Value) -> Result<Value
     );
     let message = stored.value.clone();
     drop(world);
-    record(
-        shared,
-        Sent::new(Act::Edit, &chat.id.to_string(), &id.to_string(), &text),
-        params,
-    );
+    record(shared, Sent::new(Act::Edit, &chat.id.to_string(), &id.to_string(), &text), params);
     Ok(message)
 }
 
@@ -96,11 +92,7 @@ pub(super) fn delete_message(shared: &Shared, params: &Value) -> Result<Value, R
         return Err(Refusal::bad_request("message to delete not found"));
     }
     drop(world);
-    record(
-        shared,
-        Sent::new(Act::Retract, &chat.id.to_string(), &id.to_string(), ""),
-        params,
-    );
+    record(shared, Sent::new(Act::Retract, &chat.id.to_string(), &id.to_string(), ""), params);
     Ok(json!(true))
 }
 
@@ -143,11 +135,7 @@ pub(super) fn set_message_reaction(shared: &Shared, params: &Value) -> Result<Va
     drop(world);
     let reaction = decoded(params, "reaction").unwrap_or_default();
     let emoji = reaction[0]["emoji"].as_str().unwrap_or_default();
-    record(
-        shared,
-        Sent::new(Act::React, &chat.id.to_string(), &id.to_string(), emoji),
-        params,
-    );
+    record(shared, Sent::new(Act::React, &chat.id.to_string(), &id.to_string(), emoji), params);
     Ok(json!(true))
 }
 
@@ -159,10 +147,7 @@ fn content(params: &Value) -> Result<(String, Value), Refusal> {
     }
     let unparsable = |why: String| Refusal::bad_request(&format!("can't parse entities: {why}"));
     let marked = match string(params, "parse_mode").to_lowercase().as_str() {
-        "" => Marked {
-            text: given,
-            entities: given_entities(params),
-        },
+        "" => Marked { text: given, entities: given_entities(params) },
         "html" => markup::html(&given).map_err(unparsable)?,
         "markdownv2" => markup::markdown_v2(&given).map_err(unparsable)?,
         _ => return Err(Refusal::bad_request("unsupported parse_mode")),
@@ -177,11 +162,7 @@ fn content(params: &Value) -> Result<(String, Value), Refusal> {
     if entities.is_empty() {
         entities = detect(&text);
     }
-    let entities = if entities.is_empty() {
-        Value::Null
-    } else {
-        json!(entities)
-    };
+    let entities = if entities.is_empty() { Value::Null } else { json!(entities) };
     Ok((text, entities))
 }
 
@@ -199,10 +180,7 @@ fn trimmed(marked: Marked) -> Marked {
     let place = |mut entity: Value| {
         let offset = usize::try_from(entity["offset"].as_u64()?).ok()?;
         let end = offset + usize::try_from(entity["length"].as_u64()?).ok()?;
-        let (from, to) = (
-            offset.saturating_sub(cut),
-            end.saturating_sub(cut).min(length),
-        );
+        let (from, to) = (offset.saturating_sub(cut), end.saturating_sub(cut).min(length));
         entity["offset"] = json!(from);
         entity["length"] = json!(to.checked_sub(from).filter(|l| *l > 0)?);
         Some(entity)

@@ -72,12 +72,7 @@ fn confirm_and_read(shared: &Shared, offset: i64, limit: usize) -> Vec<Value> {
         offset
     };
     world.pending.retain(|p| p.id >= first);
-    world
-        .pending
-        .iter()
-        .take(limit.clamp(1, 100))
-        .map(|p| p.update.clone())
-        .collect()
+    world.pending.iter().take(limit.clamp(1, 100)).map(|p| p.update.clone()).collect()
 }
 
 /// Sets or, with an empty URL, removes the webhook; a poll under way ends.
@@ -108,11 +103,7 @@ fn pump(shared: &Arc<Shared>) {
         if world.busy.len() >= webhook.max_connections {
             return;
         }
-        let Some(next) = world
-            .pending
-            .iter()
-            .find(|p| !world.busy.contains(&p.chat))
-            .cloned()
+        let Some(next) = world.pending.iter().find(|p| !world.busy.contains(&p.chat)).cloned()
         else {
             return;
         };
@@ -156,10 +147,7 @@ async fn deliver(shared: &Arc<Shared>, pending: &Pending) {
 async fn attempt(shared: &Shared, webhook: &Webhook, pending: &Pending, number: u32) -> bool {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let secret = webhook
-        .secret
-        .as_deref()
-        .and_then(|s| HeaderValue::from_str(s).ok());
+    let secret = webhook.secret.as_deref().and_then(|s| HeaderValue::from_str(s).ok());
     if let Some(secret) = secret {
         headers.insert("x-telegram-bot-api-secret-token", secret);
     }
@@ -169,10 +157,7 @@ async fn attempt(shared: &Shared, webhook: &Webhook, pending: &Pending, number: 
         body: pending.update.to_string().into_bytes().into(),
     };
     let key = pending.id.to_string();
-    let tried = shared
-        .poster
-        .post(&key, number, post, shared.config.retry.timeout)
-        .await;
+    let tried = shared.poster.post(&key, number, post, shared.config.retry.timeout).await;
     if tried.accepted() {
         answer_in_response(shared, &tried.answer);
         return true;

@@ -26,12 +26,7 @@ pub struct User {
 impl User {
     /// A person without a username.
     pub fn new(id: i64, first_name: &str) -> Self {
-        Self {
-            id,
-            first_name: first_name.to_owned(),
-            username: None,
-            is_bot: false,
-        }
+        Self { id, first_name: first_name.to_owned(), username: None, is_bot: false }
     }
 
     pub(super) fn to_json(&self) -> Value {
@@ -59,39 +54,22 @@ pub struct Chat {
 impl Chat {
     /// The private chat with a person.
     pub fn private(with: &User) -> Self {
-        Self {
-            id: with.id,
-            kind: "private",
-            name: with.first_name.clone(),
-            is_forum: false,
-        }
+        Self { id: with.id, kind: "private", name: with.first_name.clone(), is_forum: false }
     }
 
     /// A supergroup; `id` is negative (`-100…`).
     pub fn group(id: i64, title: &str) -> Self {
-        Self {
-            id,
-            kind: "supergroup",
-            name: title.to_owned(),
-            is_forum: false,
-        }
+        Self { id, kind: "supergroup", name: title.to_owned(), is_forum: false }
     }
 
     /// A supergroup with topics.
     pub fn forum(id: i64, title: &str) -> Self {
-        Self {
-            is_forum: true,
-            ..Self::group(id, title)
-        }
+        Self { is_forum: true, ..Self::group(id, title) }
     }
 
     pub(super) fn to_json(&self) -> Value {
         let mut chat = json!({"id": self.id, "type": self.kind});
-        let name = if self.kind == "private" {
-            "first_name"
-        } else {
-            "title"
-        };
+        let name = if self.kind == "private" { "first_name" } else { "title" };
         chat[name] = json!(self.name);
         if self.is_forum {
             chat["is_forum"] = json!(true);
@@ -147,12 +125,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(config: &Config) -> Self {
-        let id = config
-            .token
-            .split(':')
-            .next()
-            .and_then(|id| id.parse().ok())
-            .unwrap_or_default();
+        let id = config.token.split(':').next().and_then(|id| id.parse().ok()).unwrap_or_default();
         let bot = User {
             id,
             first_name: "Zaki".to_owned(),
@@ -203,10 +176,7 @@ impl World {
             self.messages.remove(&oldest);
         }
         self.order.push_back((chat.id, id));
-        let stored = Stored {
-            value: message.clone(),
-            mine: from.is_bot,
-        };
+        let stored = Stored { value: message.clone(), mine: from.is_bot };
         self.messages.insert((chat.id, id), stored);
         message
     }
@@ -230,10 +200,7 @@ impl World {
                 "date": unix_seconds(),
             }),
         };
-        merge(
-            &mut message,
-            json!({"text": said, "edit_date": unix_seconds()}),
-        );
+        merge(&mut message, json!({"text": said, "edit_date": unix_seconds()}));
         if let Some(stored) = self.messages.get_mut(&(chat.id, id)) {
             stored.value = message.clone();
         }
@@ -284,10 +251,7 @@ impl World {
     fn wants(&self, kind: &str) -> bool {
         match &self.allowed_updates {
             Some(kinds) if !kinds.is_empty() => kinds.iter().any(|k| k == kind),
-            _ => !matches!(
-                kind,
-                "chat_member" | "message_reaction" | "message_reaction_count"
-            ),
+            _ => !matches!(kind, "chat_member" | "message_reaction" | "message_reaction_count"),
         }
     }
 
@@ -314,19 +278,11 @@ impl World {
     }
 
     pub(super) fn text_of(&self, chat: i64, id: i64) -> Option<String> {
-        self.messages.get(&(chat, id))?.value["text"]
-            .as_str()
-            .map(str::to_owned)
+        self.messages.get(&(chat, id))?.value["text"].as_str().map(str::to_owned)
     }
 
     pub(super) fn put_file(&mut self, id: &str, path: &str, content: Vec<u8>) {
-        self.files.insert(
-            id.to_owned(),
-            File {
-                path: path.to_owned(),
-                content,
-            },
-        );
+        self.files.insert(id.to_owned(), File { path: path.to_owned(), content });
     }
 }
 

@@ -20,9 +20,8 @@ struct Client(Socket);
 
 impl Client {
     async fn connect(url: &str) -> Self {
-        let (socket, _) = tokio_tungstenite::connect_async(format!("{url}/?v=10&encoding=json"))
-            .await
-            .unwrap();
+        let (socket, _) =
+            tokio_tungstenite::connect_async(format!("{url}/?v=10&encoding=json")).await.unwrap();
         let mut client = Self(socket);
         assert_eq!(client.next().await["op"], 10);
         client
@@ -43,10 +42,7 @@ impl Client {
     }
 
     async fn frame(&mut self) -> Option<Message> {
-        tokio::time::timeout(SOON, self.0.next())
-            .await
-            .unwrap()
-            .and_then(Result::ok)
+        tokio::time::timeout(SOON, self.0.next()).await.unwrap().and_then(Result::ok)
     }
 
     async fn next(&mut self) -> Value {
@@ -87,26 +83,12 @@ async fn a_resume_replays_in_order_and_ends_with_resumed() {
     let mut told = Vec::new();
     for _ in 0..4 {
         let event = client.next().await;
-        told.push((
-            event["s"].as_u64().unwrap(),
-            event["t"].as_str().unwrap().to_owned(),
-        ));
+        told.push((event["s"].as_u64().unwrap(), event["t"].as_str().unwrap().to_owned()));
     }
     let create = || "MESSAGE_CREATE".to_owned();
-    assert_eq!(
-        told,
-        [
-            (2, create()),
-            (3, create()),
-            (4, create()),
-            (5, "RESUMED".to_owned())
-        ]
-    );
+    assert_eq!(told, [(2, create()), (3, create()), (4, create()), (5, "RESUMED".to_owned())]);
     let last = discord.connections().last().unwrap();
-    assert_eq!(
-        (last.path.as_str(), last.how),
-        ("/resume", How::Resumed { replayed: 3 })
-    );
+    assert_eq!((last.path.as_str(), last.how), ("/resume", How::Resumed { replayed: 3 }));
 }
 
 #[tokio::test]
@@ -114,27 +96,16 @@ async fn an_invalidated_session_cannot_be_resumed() {
     let discord = start(Config::default()).await;
     let (mut client, ready) = Client::identify(&discord, intents::DIRECT_MESSAGES).await;
     discord.invalidate(false);
-    assert_eq!(
-        client.next().await,
-        json!({"op": 9, "s": null, "t": null, "d": false})
-    );
+    assert_eq!(client.next().await, json!({"op": 9, "s": null, "t": null, "d": false}));
     let session = &ready["session_id"];
-    client
-        .send(
-            6,
-            json!({"token": discord.token(), "session_id": session, "seq": 1}),
-        )
-        .await;
+    client.send(6, json!({"token": discord.token(), "session_id": session, "seq": 1})).await;
     assert_eq!(client.next().await["d"], false);
     assert_eq!(discord.connections().last().unwrap().how, How::Refused);
 }
 
 #[tokio::test]
 async fn the_gateway_closes_with_the_documented_codes() {
-    let config = Config {
-        privileged_intents: false,
-        ..Config::default()
-    };
+    let config = Config { privileged_intents: false, ..Config::default() };
     let discord = start(config).await;
     let token = discord.token();
     let identify = |token: &str, intents: Value| {
@@ -172,22 +143,15 @@ async fn content_needs_its_intent_unless_it_concerns_the_bot() {
     discord.say_in(&room, &ada(), "to all", json!({}));
     discord.say_in(&room, &ada(), "@zaki hello", json!({}));
     discord.say(&ada(), "in private");
-    let contents = [
-        client.next().await,
-        client.next().await,
-        client.next().await,
-    ]
-    .map(|event| event["d"]["content"].as_str().unwrap().to_owned());
+    let contents = [client.next().await, client.next().await, client.next().await]
+        .map(|event| event["d"]["content"].as_str().unwrap().to_owned());
     let mention = format!("<@{}> hello", discord.config().application_id);
     assert_eq!(contents, [String::new(), mention, "in private".to_owned()]);
 }
 
 /// Calls by REST, with the `User-Agent` Discord insists on.
 async fn rest(discord: &Discord, verb: &str, path: &str, body: Value) -> (u16, Value) {
-    let client = reqwest::Client::builder()
-        .user_agent("DiscordBot (x, 1)")
-        .build()
-        .unwrap();
+    let client = reqwest::Client::builder().user_agent("DiscordBot (x, 1)").build().unwrap();
     let url = format!("{}/api/v10{path}", discord.url());
     let request = client.request(verb.parse().unwrap(), url).json(&body);
     let request = request.header("authorization", format!("Bot {}", discord.token()));
@@ -207,25 +171,13 @@ async fn a_deferred_interaction_is_edited_until_it_expires() {
     .await;
     discord.set_interactions_endpoint(&hook.url).await.unwrap();
     let channel = discord.direct(&ada());
-    let asked = discord
-        .command(&channel, &ada(), "zaki", ("text", "hi"))
-        .await;
+    let asked = discord.command(&channel, &ada(), "zaki", ("text", "hi")).await;
     assert!(asked.attempt.as_ref().unwrap().accepted());
-    let path = format!(
-        "/webhooks/{}/{}",
-        discord.config().application_id,
-        asked.token
-    );
+    let path = format!("/webhooks/{}/{}", discord.config().application_id, asked.token);
     let original = format!("{path}/messages/@original");
-    assert_eq!(
-        rest(&discord, "GET", &original, Value::Null).await.1["flags"],
-        128
-    );
+    assert_eq!(rest(&discord, "GET", &original, Value::Null).await.1["flags"], 128);
     let (status, edited) = rest(&discord, "PATCH", &original, json!({"content": "done"})).await;
-    assert_eq!(
-        (status, &edited["content"], &edited["flags"]),
-        (200, &json!("done"), &json!(0))
-    );
+    assert_eq!((status, &edited["content"], &edited["flags"]), (200, &json!("done"), &json!(0)));
     let (status, more) = rest(&discord, "POST", &path, json!({"content": "more"})).await;
     assert_eq!(status, 200);
     assert_ne!(more["id"], edited["id"]);
@@ -240,14 +192,8 @@ async fn a_deferred_interaction_is_edited_until_it_expires() {
 
 #[tokio::test]
 async fn an_interaction_not_answered_in_time_is_void() {
-    let discord = start(Config {
-        deadline: Duration::ZERO,
-        ..Config::default()
-    })
-    .await;
-    let asked = discord
-        .command(&discord.direct(&ada()), &ada(), "zaki", ("text", "hi"))
-        .await;
+    let discord = start(Config { deadline: Duration::ZERO, ..Config::default() }).await;
+    let asked = discord.command(&discord.direct(&ada()), &ada(), "zaki", ("text", "hi")).await;
     let path = format!("/interactions/{}/{}/callback", asked.id, asked.token);
     let (status, body) = rest(&discord, "POST", &path, json!({"type": 5})).await;
     assert_eq!((status, &body["code"]), (404, &json!(10_062)));
@@ -259,10 +205,7 @@ async fn an_endpoint_that_takes_bad_signatures_is_refused() {
     let hook = Receiver::start(|_, _, _, _| r#"{"type":1}"#).await;
     assert!(discord.set_interactions_endpoint(&hook.url).await.is_err());
     let set = json!({"interactions_endpoint_url": hook.url});
-    assert_eq!(
-        rest(&discord, "PATCH", "/applications/@me", set).await.0,
-        400
-    );
+    assert_eq!(rest(&discord, "PATCH", "/applications/@me", set).await.0, 400);
 }
 
 #[tokio::test]
@@ -270,22 +213,14 @@ async fn a_request_without_a_proper_user_agent_is_refused() {
     let discord = start(Config::default()).await;
     let url = format!("{}/api/v10/users/@me", discord.url());
     let token = format!("Bot {}", discord.token());
-    let request = reqwest::Client::new()
-        .get(url)
-        .header("authorization", token);
+    let request = reqwest::Client::new().get(url).header("authorization", token);
     assert_eq!(request.send().await.unwrap().status(), 403);
 }
 
 #[tokio::test]
 async fn twenty_five_characters_of_nonce_and_known_channels_only() {
     let discord = start(Config::default()).await;
-    let unknown = rest(
-        &discord,
-        "POST",
-        "/channels/9/messages",
-        json!({"content": "x"}),
-    )
-    .await;
+    let unknown = rest(&discord, "POST", "/channels/9/messages", json!({"content": "x"})).await;
     assert_eq!(unknown.1["code"], 10_003);
     let path = format!("/channels/{}/messages", discord.direct(&ada()).id);
     let long = json!({"content": "x", "nonce": "n".repeat(26)});

@@ -10,16 +10,10 @@ use crate::SOON;
 
 /// A request each platform accepts, and the method it is recorded under.
 fn harmless(all: &Simulators, name: &str) -> (reqwest::RequestBuilder, &'static str) {
-    let client = reqwest::Client::builder()
-        .user_agent("DiscordBot (x, 1)")
-        .build()
-        .unwrap();
+    let client = reqwest::Client::builder().user_agent("DiscordBot (x, 1)").build().unwrap();
     let url = all.named(name).unwrap().url().to_owned();
     match name {
-        "telegram" => (
-            client.get(format!("{url}/bot{}/getMe", all.telegram.token())),
-            "getMe",
-        ),
+        "telegram" => (client.get(format!("{url}/bot{}/getMe", all.telegram.token())), "getMe"),
         "discord" => {
             let token = format!("Bot {}", all.discord.token());
             let request = client.get(format!("{url}/api/v10/users/@me"));
@@ -28,9 +22,7 @@ fn harmless(all: &Simulators, name: &str) -> (reqwest::RequestBuilder, &'static 
         "whatsapp" => {
             let id = &all.whatsapp.config().phone_number_id;
             (
-                client
-                    .get(format!("{url}/v23.0/{id}"))
-                    .bearer_auth(all.whatsapp.token()),
+                client.get(format!("{url}/v23.0/{id}")).bearer_auth(all.whatsapp.token()),
                 "phone_number",
             )
         }
@@ -49,11 +41,7 @@ async fn each_refuses_in_its_own_shape_and_then_recovers() {
     for name in NAMES {
         let simulator = all.named(name).unwrap();
         let (request, method) = harmless(&all, name);
-        simulator.fail(
-            Some(method),
-            1,
-            Fault::rate_limited(Duration::from_millis(1500)),
-        );
+        simulator.fail(Some(method), 1, Fault::rate_limited(Duration::from_millis(1500)));
         simulator.fail(None, 1, Fault::Status { code: 503 });
         let limited = request.try_clone().unwrap().send().await.unwrap();
         let (status, headers) = (limited.status().as_u16(), limited.headers().clone());
@@ -66,10 +54,7 @@ async fn each_refuses_in_its_own_shape_and_then_recovers() {
             }
             "discord" => {
                 assert_eq!((status, retry_after), (429, Some("2")));
-                assert_eq!(
-                    (&body["retry_after"], &body["global"]),
-                    (&json!(1.5), &json!(false))
-                );
+                assert_eq!((&body["retry_after"], &body["global"]), (&json!(1.5), &json!(false)));
                 assert_eq!(headers["x-ratelimit-remaining"], "0");
             }
             "whatsapp" => {
@@ -86,10 +71,7 @@ async fn each_refuses_in_its_own_shape_and_then_recovers() {
         assert_eq!(request.send().await.unwrap().status(), 200, "{name}");
         let statuses: Vec<u16> = simulator.calls().all().iter().map(|c| c.status).collect();
         assert_eq!(statuses, [status, 503, 200], "{name}");
-        assert!(
-            simulator.calls().all().iter().all(|c| c.method == method),
-            "{name}"
-        );
+        assert!(simulator.calls().all().iter().all(|c| c.method == method), "{name}");
     }
 }
 
@@ -112,11 +94,7 @@ async fn each_can_hang_up_or_take_its_time() {
 async fn a_lost_answer_was_done_and_a_dropped_call_was_not() {
     let all = Simulators::start().await.unwrap();
     all.telegram.say(&User::new(7, "Ada"), "hi");
-    let url = format!(
-        "{}/bot{}/sendMessage",
-        all.telegram.url(),
-        all.telegram.token()
-    );
+    let url = format!("{}/bot{}/sendMessage", all.telegram.url(), all.telegram.token());
     let post = |text: &str| {
         let body = json!({"chat_id": 7, "text": text});
         reqwest::Client::new().post(&url).json(&body).send()
@@ -125,13 +103,7 @@ async fn a_lost_answer_was_done_and_a_dropped_call_was_not() {
     assert!(post("dropped").await.is_err());
     all.telegram.fail(None, 1, Fault::LoseAnswer);
     assert!(post("lost").await.is_err());
-    let sent: Vec<String> = all
-        .telegram
-        .sent()
-        .all()
-        .into_iter()
-        .map(|s| s.text)
-        .collect();
+    let sent: Vec<String> = all.telegram.sent().all().into_iter().map(|s| s.text).collect();
     assert_eq!(sent, ["lost"]);
 }
 

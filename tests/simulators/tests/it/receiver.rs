@@ -52,22 +52,11 @@ impl Receiver {
         };
         let router = Router::new().fallback(handle);
         let server = tokio::spawn(async move { axum::serve(listener, router).await });
-        Self {
-            url,
-            received,
-            server: server.abort_handle(),
-        }
+        Self { url, received, server: server.abort_handle() }
     }
 
     pub(crate) async fn next(&mut self) -> Received {
-        tokio::time::timeout(crate::SOON, self.received.recv())
-            .await
-            .unwrap()
-            .unwrap()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.received.is_empty()
+        tokio::time::timeout(crate::SOON, self.received.recv()).await.unwrap().unwrap()
     }
 }
 

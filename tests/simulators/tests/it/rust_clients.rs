@@ -22,38 +22,20 @@ async fn teloxide() {
     telegram.say(&telegram::User::new(7, "Ada"), "hello");
     let sent = bot.send_message(ChatId(7), "hi 😀").await.unwrap();
     assert_eq!(sent.text(), Some("hi 😀"));
-    let edited = bot
-        .edit_message_text(ChatId(7), sent.id, "other")
-        .await
-        .unwrap();
+    let edited = bot.edit_message_text(ChatId(7), sent.id, "other").await.unwrap();
     assert_eq!(edited.text(), Some("other"));
 
     let same = bot.edit_message_text(ChatId(7), sent.id, "other").await;
-    assert!(
-        matches!(same, Err(RequestError::Api(ApiError::MessageNotModified))),
-        "{same:?}"
-    );
+    assert!(matches!(same, Err(RequestError::Api(ApiError::MessageNotModified))), "{same:?}");
     let long = bot.send_message(ChatId(7), "x".repeat(4097)).await;
-    assert!(
-        matches!(long, Err(RequestError::Api(ApiError::MessageIsTooLong))),
-        "{long:?}"
-    );
+    assert!(matches!(long, Err(RequestError::Api(ApiError::MessageIsTooLong))), "{long:?}");
     let empty = bot.send_message(ChatId(7), " ").await;
-    assert!(
-        matches!(empty, Err(RequestError::Api(ApiError::MessageTextIsEmpty))),
-        "{empty:?}"
-    );
+    assert!(matches!(empty, Err(RequestError::Api(ApiError::MessageTextIsEmpty))), "{empty:?}");
     let nowhere = bot.send_message(ChatId(8), "x").await;
-    assert!(
-        matches!(nowhere, Err(RequestError::Api(ApiError::ChatNotFound))),
-        "{nowhere:?}"
-    );
+    assert!(matches!(nowhere, Err(RequestError::Api(ApiError::ChatNotFound))), "{nowhere:?}");
     telegram.fail(None, 1, Fault::RateLimited { after_ms: 3000 });
     let limited = bot.send_message(ChatId(7), "x").await;
-    assert!(
-        matches!(limited, Err(RequestError::RetryAfter(s)) if s.seconds() == 3),
-        "{limited:?}"
-    );
+    assert!(matches!(limited, Err(RequestError::RetryAfter(s)) if s.seconds() == 3), "{limited:?}");
     let conflict = {
         telegram.set_webhook("http://127.0.0.1:9/", "s");
         bot.get_updates().await
@@ -89,28 +71,16 @@ async fn twilight_gateway() {
     next(&mut shard, "READY").await;
     let ada = discord::User::new(2_000_000_000_000_000_001, "ada");
     discord.say(&ada, "hällo 😀");
-    assert_eq!(
-        next(&mut shard, "MESSAGE_CREATE").await["content"],
-        "hällo 😀"
-    );
+    assert_eq!(next(&mut shard, "MESSAGE_CREATE").await["content"], "hällo 😀");
 
     discord.drop_sockets();
     discord.say(&ada, "while away");
-    assert_eq!(
-        next(&mut shard, "MESSAGE_CREATE").await["content"],
-        "while away"
-    );
+    assert_eq!(next(&mut shard, "MESSAGE_CREATE").await["content"], "while away");
     next(&mut shard, "RESUMED").await;
     let seen: Vec<_> = discord.connections().all();
     assert!(seen.iter().all(|c| c.compressed), "{seen:?}");
     let how: Vec<_> = seen.iter().map(|c| (c.path.as_str(), c.how)).collect();
-    assert_eq!(
-        how,
-        [
-            ("/gateway", How::Identified),
-            ("/resume", How::Resumed { replayed: 1 })
-        ]
-    );
+    assert_eq!(how, [("/gateway", How::Identified), ("/resume", How::Resumed { replayed: 1 })]);
 
     discord.invalidate(false);
     next(&mut shard, "READY").await;

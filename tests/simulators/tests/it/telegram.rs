@@ -12,22 +12,12 @@ use crate::receiver::Receiver;
 
 async fn start() -> Telegram {
     let retry = Retry::never(SOON).every(Duration::from_millis(5), 3);
-    Telegram::start(Config {
-        retry,
-        ..Config::default()
-    })
-    .await
-    .unwrap()
+    Telegram::start(Config { retry, ..Config::default() }).await.unwrap()
 }
 
 async fn call(telegram: &Telegram, method: &str, params: Value) -> Value {
     let url = format!("{}/bot{}/{method}", telegram.url(), telegram.token());
-    let response = reqwest::Client::new()
-        .post(url)
-        .json(&params)
-        .send()
-        .await
-        .unwrap();
+    let response = reqwest::Client::new().post(url).json(&params).send().await.unwrap();
     response.json().await.unwrap()
 }
 
@@ -41,17 +31,10 @@ async fn a_webhook_gets_its_secret_and_is_tried_again() {
     let update = telegram.say(&User::new(7, "Ada"), "hello");
     for _ in 0..2 {
         let received = hook.next().await;
-        assert_eq!(
-            received.header("x-telegram-bot-api-secret-token"),
-            Some("s3cret")
-        );
+        assert_eq!(received.header("x-telegram-bot-api-secret-token"), Some("s3cret"));
         assert_eq!(received.json()["update_id"], update);
     }
-    let accepted = telegram
-        .attempts()
-        .wait_for(Attempt::accepted, SOON)
-        .await
-        .unwrap();
+    let accepted = telegram.attempts().wait_for(Attempt::accepted, SOON).await.unwrap();
     assert_eq!((accepted.number, accepted.key), (2, update.to_string()));
 }
 
@@ -59,38 +42,24 @@ async fn a_webhook_gets_its_secret_and_is_tried_again() {
 async fn an_update_that_is_refused_blocks_its_chat_only() {
     let telegram = start().await;
     let bad = |body: &[u8]| String::from_utf8_lossy(body).contains("poison");
-    let hook = Receiver::start(move |_, _, _, body| {
-        if bad(body) {
-            StatusCode::INTERNAL_SERVER_ERROR
-        } else {
-            StatusCode::OK
-        }
-    })
-    .await;
+    let hook =
+        Receiver::start(
+            move |_, _, _, body| {
+                if bad(body) { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK }
+            },
+        )
+        .await;
     telegram.set_webhook(&hook.url, "s");
     let (ada, bob) = (User::new(7, "Ada"), User::new(8, "Bob"));
     let poison = telegram.say(&ada, "poison").to_string();
     let after = telegram.say(&ada, "after").to_string();
     let other = telegram.say(&bob, "other").to_string();
     for key in [&other, &after] {
-        telegram
-            .attempts()
-            .wait_for(|a| &a.key == key && a.accepted(), SOON)
-            .await
-            .unwrap();
+        telegram.attempts().wait_for(|a| &a.key == key && a.accepted(), SOON).await.unwrap();
     }
-    let all: Vec<String> = telegram
-        .attempts()
-        .all()
-        .into_iter()
-        .map(|a| a.key)
-        .collect();
+    let all: Vec<String> = telegram.attempts().all().into_iter().map(|a| a.key).collect();
     let place = |key: &String| all.iter().rposition(|k| k == key).unwrap();
-    assert_eq!(
-        all.iter().filter(|k| **k == poison).count(),
-        4,
-        "bounded tries"
-    );
+    assert_eq!(all.iter().filter(|k| **k == poison).count(), 4, "bounded tries");
     assert!(place(&poison) < place(&after), "head of line: {all:?}");
 }
 
@@ -101,11 +70,7 @@ async fn the_same_update_can_be_delivered_again() {
     telegram.set_webhook(&hook.url, "s");
     let update = telegram.say(&User::new(7, "Ada"), "hello");
     let first = hook.next().await;
-    telegram
-        .attempts()
-        .wait_for(Attempt::accepted, SOON)
-        .await
-        .unwrap();
+    telegram.attempts().wait_for(Attempt::accepted, SOON).await.unwrap();
     telegram.deliver_again(update);
     assert_eq!(hook.next().await.body, first.body);
 }
@@ -120,23 +85,12 @@ async fn polling_confirms_by_offset_and_a_second_poller_ends_the_first() {
     assert_eq!(polled["result"].as_array().unwrap().len(), 1);
     let rest = call(&telegram, "getUpdates", json!({"offset": first + 1})).await;
     assert_eq!(rest["result"][0]["message"]["text"], "two");
-    assert_eq!(
-        call(&telegram, "getUpdates", json!({"offset": -1})).await,
-        rest
-    );
+    assert_eq!(call(&telegram, "getUpdates", json!({"offset": -1})).await, rest);
 
     let waiting = tokio::spawn({
         let telegram = telegram.clone();
-        async move {
-            call(
-                &telegram,
-                "getUpdates",
-                json!({"offset": first + 2, "timeout": 20}),
-            )
-            .await
-        }
+        async move { call(&telegram, "getUpdates", json!({"offset": first + 2, "timeout": 20})).await }
     });
-    telegram.faults().clear();
     loop {
         let second = call(&telegram, "getUpdates", json!({"offset": first + 2})).await;
         assert_eq!(second["result"], json!([]));
@@ -147,12 +101,7 @@ async fn polling_confirms_by_offset_and_a_second_poller_ends_the_first() {
     }
     let ended = waiting.await.unwrap();
     assert_eq!(ended["error_code"], 409);
-    assert!(
-        ended["description"]
-            .as_str()
-            .unwrap()
-            .contains("other getUpdates")
-    );
+    assert!(ended["description"].as_str().unwrap().contains("other getUpdates"));
 }
 
 #[tokio::test]
@@ -170,27 +119,13 @@ async fn topics_blocks_and_buttons() {
     let updates = call(&telegram, "getUpdates", json!({"offset": -1})).await;
     let query = updates["result"][0]["callback_query"]["id"].clone();
     let answer = json!({"callback_query_id": query});
-    assert_eq!(
-        call(&telegram, "answerCallbackQuery", answer.clone()).await["ok"],
-        true
-    );
-    assert_eq!(
-        call(&telegram, "answerCallbackQuery", answer).await["error_code"],
-        400
-    );
+    assert_eq!(call(&telegram, "answerCallbackQuery", answer.clone()).await["ok"], true);
+    assert_eq!(call(&telegram, "answerCallbackQuery", answer).await["error_code"], 400);
 
     telegram.say(&ada, "hi");
     telegram.block(&ada);
-    let refused = call(
-        &telegram,
-        "sendMessage",
-        json!({"chat_id": 7, "text": "hi"}),
-    )
-    .await;
-    assert_eq!(
-        refused["description"],
-        "Forbidden: bot was blocked by the user"
-    );
+    let refused = call(&telegram, "sendMessage", json!({"chat_id": 7, "text": "hi"})).await;
+    assert_eq!(refused["description"], "Forbidden: bot was blocked by the user");
 }
 
 #[tokio::test]
@@ -200,9 +135,6 @@ async fn files_are_served_to_the_token_only() {
     let file = call(&telegram, "getFile", json!({"file_id": "f1"})).await;
     let path = file["result"]["file_path"].as_str().unwrap();
     let get = |token: &str| reqwest::get(format!("{}/file/bot{token}/{path}", telegram.url()));
-    assert_eq!(
-        get(telegram.token()).await.unwrap().bytes().await.unwrap(),
-        "jpeg"
-    );
+    assert_eq!(get(telegram.token()).await.unwrap().bytes().await.unwrap(), "jpeg");
     assert_eq!(get("1:no").await.unwrap().status(), 401);
 }

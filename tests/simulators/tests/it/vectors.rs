@@ -8,12 +8,7 @@ use zaki_simulators::signature;
 
 /// `ZAKI_CORPUS`, or `../shared/corpus` beside the repository.
 fn vectors() -> Option<Value> {
-    let default = || {
-        PathBuf::from(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../../shared/corpus"
-        ))
-    };
+    let default = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/corpus"));
     let corpus = std::env::var_os("ZAKI_CORPUS").map_or_else(default, PathBuf::from);
     let Ok(text) = std::fs::read(corpus.join("vectors.json")) else {
         println!("SKIPPED: no vectors.json in ZAKI_CORPUS");
@@ -24,29 +19,20 @@ fn vectors() -> Option<Value> {
 
 fn accepted(vectors: &Value, scheme: &str) -> Vec<Value> {
     let cases = vectors[scheme]["cases"].as_array().unwrap();
-    let accepted: Vec<_> = cases
-        .iter()
-        .filter(|case| case["accept"] == true)
-        .cloned()
-        .collect();
+    let accepted: Vec<_> = cases.iter().filter(|case| case["accept"] == true).cloned().collect();
     assert!(!accepted.is_empty());
     accepted
 }
 
 fn body(case: &Value) -> Vec<u8> {
     let text = case["body_base64"].as_str().unwrap();
-    base64::engine::general_purpose::STANDARD
-        .decode(text)
-        .unwrap()
+    base64::engine::general_purpose::STANDARD.decode(text).unwrap()
 }
 
 /// A header's value, whatever the case of its name.
 fn header<'a>(case: &'a Value, name: &str) -> &'a str {
     let headers = case["headers"].as_object().unwrap();
-    let (_, value) = headers
-        .iter()
-        .find(|(key, _)| key.eq_ignore_ascii_case(name))
-        .unwrap();
+    let (_, value) = headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).unwrap();
     value.as_str().unwrap()
 }
 
@@ -79,11 +65,6 @@ fn discord() {
     for case in accepted(&vectors, "discord") {
         assert_eq!(signature::discord_public_key(&seed), case["public_key"]);
         let made = signature::discord(&seed, header(&case, "X-Signature-Timestamp"), &body(&case));
-        assert_eq!(
-            made,
-            header(&case, "X-Signature-Ed25519"),
-            "{}",
-            case["name"]
-        );
+        assert_eq!(made, header(&case, "X-Signature-Ed25519"), "{}", case["name"]);
     }
 }

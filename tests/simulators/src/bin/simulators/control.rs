@@ -103,9 +103,7 @@ fn say_on_slack(all: &Simulators, say: &Say) -> Value {
         None => all.slack.direct_channel(&say.user),
     };
     let said = if say.mention {
-        all.slack
-            .mention(&channel, &say.user, &say.text, json!({}))
-            .0
+        all.slack.mention(&channel, &say.user, &say.text, json!({})).0
     } else {
         all.slack.say_in(&channel, &say.user, &say.text, json!({}))
     };
@@ -209,28 +207,19 @@ async fn command(
             let channel =
                 discord_channel(&all, &user, given.guild.as_ref(), given.channel.as_ref())?;
             let option = ("text", given.text.as_str());
-            let made = all
-                .discord
-                .command(&channel, &user, &given.command, option)
-                .await;
+            let made = all.discord.command(&channel, &user, &given.command, option).await;
             let id = made.id.to_string();
-            Ok(Json(
-                json!({"id": id, "token": made.token, "attempt": made.attempt}),
-            ))
+            Ok(Json(json!({"id": id, "token": made.token, "attempt": made.attempt})))
         }
         "slack" => {
-            let channel = given
-                .channel
-                .unwrap_or_else(|| all.slack.direct_channel(&given.user));
+            let channel = given.channel.unwrap_or_else(|| all.slack.direct_channel(&given.user));
             let slash = Slash {
                 command: &given.command,
                 text: &given.text,
                 user: &given.user,
                 channel: &channel,
             };
-            Ok(Json(
-                json!({"attempt": all.slack.command(&given.url, &slash).await}),
-            ))
+            Ok(Json(json!({"attempt": all.slack.command(&given.url, &slash).await})))
         }
         _ => Err(unknown(&platform)),
     }
@@ -278,8 +267,7 @@ async fn record(
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> Result<T, Refused> {
-    text.parse()
-        .map_err(|_| Refused(format!("not a number: {text}")))
+    text.parse().map_err(|_| Refused(format!("not a number: {text}")))
 }
 
 fn unknown(what: &str) -> Refused {

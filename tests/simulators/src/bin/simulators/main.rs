@@ -22,12 +22,8 @@ struct Args {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let simulators = Simulators::start()
-        .await
-        .context("cannot start the simulators")?;
-    let listener = TcpListener::bind(("127.0.0.1", 0))
-        .await
-        .context("no control port")?;
+    let simulators = Simulators::start().await.context("cannot start the simulators")?;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no control port")?;
     let mut where_they_are = simulators.credentials();
     where_they_are["control"] = json!(format!("http://{}/control", listener.local_addr()?));
     if args.json {

@@ -131,11 +131,7 @@ impl Session {
 
     /// A socket that is gone or does not keep up is forgotten.
     fn signal(&mut self, signal: Signal) {
-        if self
-            .socket
-            .as_ref()
-            .is_some_and(|(_, socket)| socket.try_send(signal).is_err())
-        {
+        if self.socket.as_ref().is_some_and(|(_, socket)| socket.try_send(signal).is_err()) {
             self.socket = None;
         }
     }
@@ -208,10 +204,7 @@ fn identify(shared: &Shared, granted: u64, shard_of: &Value) -> Attached {
     };
     let mut sessions = lock(&shared.sessions);
     sessions.next += 1;
-    let (number, id) = (
-        sessions.next,
-        format!("{:032x}", 0x5e55_1011_u64 + sessions.next),
-    );
+    let (number, id) = (sessions.next, format!("{:032x}", 0x5e55_1011_u64 + sessions.next));
     let (socket, signals) = mpsc::channel(QUEUE);
     let mut session = Session {
         id: id.clone(),
@@ -220,10 +213,8 @@ fn identify(shared: &Shared, granted: u64, shard_of: &Value) -> Attached {
         events: VecDeque::new(),
         socket: Some((number, socket)),
     };
-    let away: Vec<Value> = guilds
-        .keys()
-        .map(|id| json!({"id": id.to_string(), "unavailable": true}))
-        .collect();
+    let away: Vec<Value> =
+        guilds.keys().map(|id| json!({"id": id.to_string(), "unavailable": true})).collect();
     let mut user = bot.to_json();
     for (name, value) in [("mfa_enabled", json!(false)), ("verified", json!(true))] {
         user[name] = value;
@@ -248,12 +239,7 @@ fn identify(shared: &Shared, granted: u64, shard_of: &Value) -> Attached {
         sessions.list.pop_front();
     }
     sessions.list.push_back(session);
-    Attached {
-        session: id,
-        signals,
-        number,
-        replayed: 0,
-    }
+    Attached { session: id, signals, number, replayed: 0 }
 }
 
 /// Why a session is not taken up again.
@@ -269,11 +255,7 @@ fn resume(shared: &Shared, id: &str, seq: u64) -> Result<Attached, NotResumed> {
     let mut sessions = lock(&shared.sessions);
     sessions.next += 1;
     let number = sessions.next;
-    let session = sessions
-        .list
-        .iter_mut()
-        .find(|s| s.id == id)
-        .ok_or(NotResumed::Gone)?;
+    let session = sessions.list.iter_mut().find(|s| s.id == id).ok_or(NotResumed::Gone)?;
     if seq > session.seq {
         return Err(NotResumed::BadSequence);
     }
@@ -284,33 +266,21 @@ fn resume(shared: &Shared, id: &str, seq: u64) -> Result<Attached, NotResumed> {
     session.signal(Signal::Close(1000));
     let (socket, signals) = mpsc::channel(QUEUE);
     session.socket = Some((number, socket));
-    let missed: Vec<String> = session
-        .events
-        .iter()
-        .filter(|(s, _)| *s > seq)
-        .map(|(_, p)| p.clone())
-        .collect();
+    let missed: Vec<String> =
+        session.events.iter().filter(|(s, _)| *s > seq).map(|(_, p)| p.clone()).collect();
     let replayed = missed.len();
     for payload in missed {
         session.signal(Signal::Send(payload));
     }
     session.dispatch("RESUMED", &json!({"_trace": ["simulated"]}));
-    Ok(Attached {
-        session: id.to_owned(),
-        signals,
-        number,
-        replayed,
-    })
+    Ok(Attached { session: id.to_owned(), signals, number, replayed })
 }
 
 /// The socket is gone: its session waits to be resumed.
 fn detach(shared: &Shared, attached: &Attached) {
     let mut sessions = lock(&shared.sessions);
     if let Some(session) = sessions.list.iter_mut().find(|s| s.id == attached.session)
-        && session
-            .socket
-            .as_ref()
-            .is_some_and(|(number, _)| *number == attached.number)
+        && session.socket.as_ref().is_some_and(|(number, _)| *number == attached.number)
     {
         session.socket = None;
     }

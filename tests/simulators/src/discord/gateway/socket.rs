@@ -92,19 +92,12 @@ struct Connection {
 
 impl Connection {
     async fn run(mut self, version_fits: bool) {
-        let end = if version_fits {
-            self.talk().await
-        } else {
-            Err(End::Close(INVALID_VERSION))
-        };
+        let end = if version_fits { self.talk().await } else { Err(End::Close(INVALID_VERSION)) };
         if let Some(attached) = &self.attached {
             super::detach(&self.shared, attached);
         }
         if let Err(End::Close(code)) = end {
-            let frame = CloseFrame {
-                code,
-                reason: "simulated".into(),
-            };
+            let frame = CloseFrame { code, reason: "simulated".into() };
             // The client may be gone already.
             let _ = self.ws.send(Message::Close(Some(frame))).await;
         }
@@ -143,8 +136,7 @@ impl Connection {
         match signal {
             Some(Signal::Send(payload)) => self.send_text(payload).await,
             Some(Signal::Reconnect) => {
-                self.send(&json!({"op": 7, "s": null, "t": null, "d": null}))
-                    .await
+                self.send(&json!({"op": 7, "s": null, "t": null, "d": null})).await
             }
             Some(Signal::Invalid(resumable)) => self.invalid(resumable).await,
             Some(Signal::Close(code)) => Err(End::Close(code)),
@@ -154,8 +146,7 @@ impl Connection {
     }
 
     async fn receive(&mut self, payload: &[u8]) -> Result<(), End> {
-        self.received
-            .retain(|at| at.elapsed() < Duration::from_mins(1));
+        self.received.retain(|at| at.elapsed() < Duration::from_mins(1));
         self.received.push(Instant::now());
         if self.received.len() > MAX_RATE {
             return Err(End::Close(RATE_LIMITED));
@@ -184,8 +175,7 @@ impl Connection {
         if lock(&self.shared.sessions).ignore_heartbeats {
             return Ok(());
         }
-        self.send(&json!({"op": 11, "s": null, "t": null, "d": null}))
-            .await
+        self.send(&json!({"op": 11, "s": null, "t": null, "d": null})).await
     }
 
     fn identify(&mut self, data: &Value) -> Result<(), End> {
@@ -211,12 +201,7 @@ impl Connection {
         let seq = data["seq"].as_u64().unwrap_or_default();
         match super::resume(&self.shared, session, seq) {
             Ok(attached) => {
-                self.record(
-                    How::Resumed {
-                        replayed: attached.replayed,
-                    },
-                    session,
-                );
+                self.record(How::Resumed { replayed: attached.replayed }, session);
                 self.attached = Some(attached);
                 Ok(())
             }
@@ -236,8 +221,7 @@ impl Connection {
         if let Some(attached) = self.attached.take() {
             super::detach(&self.shared, &attached);
         }
-        self.send(&json!({"op": 9, "s": null, "t": null, "d": resumable}))
-            .await
+        self.send(&json!({"op": 9, "s": null, "t": null, "d": resumable})).await
     }
 
     fn check_token(&self, data: &Value) -> Result<(), End> {

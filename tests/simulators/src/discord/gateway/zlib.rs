@@ -22,9 +22,7 @@ impl Frames {
         loop {
             let done = usize::try_from(stream.total_in() - begun).unwrap_or(payload.len());
             let rest = payload.get(done..).unwrap_or_default();
-            stream
-                .compress_vec(rest, &mut out, FlushCompress::Sync)
-                .ok()?;
+            stream.compress_vec(rest, &mut out, FlushCompress::Sync).ok()?;
             // Room left means that everything is in and flushed.
             if out.len() < out.capacity() {
                 return Some(out);
@@ -43,16 +41,13 @@ mod tests {
     fn a_client_can_read_every_payload_as_it_comes() {
         let mut frames = Frames::new(true);
         let mut reader = Decompress::new(true);
-        let long: String = (0..40_000)
-            .map(|n| char::from(b'a' + u8::try_from(n * 7 % 26).unwrap()))
-            .collect();
+        let long: String =
+            (0..40_000).map(|n| char::from(b'a' + u8::try_from(n * 7 % 26).unwrap())).collect();
         for payload in ["{\"op\":10}", &long, "{\"op\":11}"] {
             let frame = frames.compress(payload.as_bytes()).unwrap();
             assert_eq!(&frame[frame.len() - 4..], &[0, 0, 0xff, 0xff]);
             let mut text = Vec::with_capacity(payload.len() + 64);
-            reader
-                .decompress_vec(&frame, &mut text, FlushDecompress::Sync)
-                .unwrap();
+            reader.decompress_vec(&frame, &mut text, FlushDecompress::Sync).unwrap();
             assert_eq!(text, payload.as_bytes());
         }
     }
