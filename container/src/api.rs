@@ -15,8 +15,8 @@ use futures::{StreamExt, stream};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
-use tokio::time::timeout;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use zaki_envelope::{
     TurnId,
     wire::{AgentInfo, TurnRequest, encode_sse},
@@ -36,8 +36,6 @@ pub(crate) struct App {
     pub(crate) token: SecretString,
     pub(crate) link: Arc<Link>,
     pub(crate) turns: Turns,
-    /// The tasks of running turns.
-    pub(crate) running: TaskTracker,
     /// From then on nothing new is accepted.
     pub(crate) stopping: CancellationToken,
 }
@@ -46,7 +44,25 @@ impl App {
     /// Runs a turn in the background; nobody has to listen.
     pub(crate) fn start(&self, turn: Arc<Turn>, request: TurnRequest, resumed: bool) {
         let relay = Relay::new(Arc::clone(&self.link), turn, request);
-        self.running.spawn(relay.run(resumed));
+        tokio::spawn(relay.run(resumed));
+    }
+
+    /// Takes nothing new, and aborts what runs.
+    pub(crate) async fn drain(&self, grace: Duration) {
+        self.stopping.cancel();
+        let running = || {
+            let turns = self.turns.running().into_iter();
+            turns.filter(|turn| turn.has_started())
+        };
+        running().for_each(|turn| turn.abort.cancel());
+        let ended = async {
+            while running().next().is_some() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if timeout(grace, ended).await.is_err() {
+            tracing::warn!("some turns did not end in time; the next start takes them up");
+        }
     }
 }
 
@@ -91,12 +107,7 @@ async fn health(State(app): State<Arc<App>>) -> Json<Health> {
         gateway::State::Ready(connection) => ("ready", Some(connection.agent()), None),
         gateway::State::Failed(why) => ("failed", None, Some(why)),
     };
-    Json(Health {
-        state,
-        agent,
-        running: app.turns.running().len(),
-        error,
-    })
+    Json(Health { state, agent, running: app.turns.running().len(), error })
 }
 
 async fn run(State(app): State<Arc<App>>, body: Bytes) -> Result<Response, Refusal> {
@@ -166,8 +177,7 @@ async fn acknowledge(
 
 fn find(app: &App, turn: &str) -> Result<Arc<Turn>, Refusal> {
     let turn: Option<TurnId> = turn.parse().ok();
-    turn.and_then(|turn| app.turns.get(turn))
-        .ok_or(Refusal::Unknown)
+    turn.and_then(|turn| app.turns.get(turn)).ok_or(Refusal::Unknown)
 }
 
 /// The turn's events after `seq`, as they happen.
@@ -180,10 +190,8 @@ fn events(turn: Arc<Turn>, seq: u64) -> Response {
         };
         Some((Ok::<_, Infallible>(chunk), events))
     });
-    let headers = [
-        (header::CONTENT_TYPE, "text/event-stream"),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
+    let headers =
+        [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     (headers, Body::from_stream(chunks)).into_response()
 }
 
@@ -201,11 +209,14 @@ impl IntoResponse for Refusal {
             Self::Malformed => (StatusCode::BAD_REQUEST, "the body is not a turn request"),
             Self::Unknown => (StatusCode::NOT_FOUND, "no such turn"),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "the sandbox stops"),
-            Self::Journal => (
-                StatusCode::INSUFFICIENT_STORAGE,
-                "the sandbox's disk cannot be written",
-            ),
+            Self::Journal => {
+                (StatusCode::INSUFFICIENT_STORAGE, "the sandbox's disk cannot be written")
+            }
         }
         .into_response()
     }
 }
+
+#[cfg(test)]
+#[path = "api_tests.rs"]
+mod tests;

@@ -46,10 +46,7 @@ pub(crate) fn render(values: &Values<'_>) -> Result<String, RenderError> {
         ("STATE", json!(values.state)),
         ("MODEL_URL", json!(values.model_url)),
         ("MODEL", json!(values.model)),
-        (
-            "EXEC_MODE",
-            json!(if values.allow_exec { "full" } else { "deny" }),
-        ),
+        ("EXEC_MODE", json!(if values.allow_exec { "full" } else { "deny" })),
         ("EXEC_TOOLS", json!(tools)),
     ]);
     let rendered = fill(serde_json::from_str(TEMPLATE)?, &values)?;
@@ -83,15 +80,11 @@ fn fill_text(text: &str, values: &Filled) -> Result<Value, RenderError> {
     let mut pieces = text.split('@');
     let mut filled = pieces.next().unwrap_or_default().to_owned();
     while let (Some(name), Some(rest)) = (pieces.next(), pieces.next()) {
-        let value = values
-            .get(name)
-            .ok_or_else(|| RenderError::Unknown(name.to_owned()))?;
+        let value = values.get(name).ok_or_else(|| RenderError::Unknown(name.to_owned()))?;
         if text.len() == name.len() + 2 {
             return Ok(value.clone());
         }
-        let value = value
-            .as_str()
-            .ok_or_else(|| RenderError::NotText(name.to_owned()))?;
+        let value = value.as_str().ok_or_else(|| RenderError::NotText(name.to_owned()))?;
         filled.push_str(value);
         filled.push_str(rest);
     }
@@ -115,14 +108,8 @@ mod tests {
     #[test]
     fn every_placeholder_is_filled_and_values_cannot_break_out() {
         let config = rendered(false);
-        assert_eq!(
-            config["agents"]["entries"]["main"]["workspace"],
-            "/data/a \"b\"/workspace"
-        );
-        assert_eq!(
-            config["agents"]["defaults"]["model"]["primary"],
-            "zaki/demo@1"
-        );
+        assert_eq!(config["agents"]["entries"]["main"]["workspace"], "/data/a \"b\"/workspace");
+        assert_eq!(config["agents"]["defaults"]["model"]["primary"], "zaki/demo@1");
         let provider = &config["models"]["providers"]["zaki"];
         assert_eq!(provider["models"][0]["id"], "demo@1");
         assert_eq!(provider["baseUrl"], "http://127.0.0.1:1/model/v1");
@@ -140,10 +127,7 @@ mod tests {
         assert_eq!(open["tools"]["exec"]["mode"], "full");
         assert!(tools(&open, "main").contains("\"exec\",\"process\""));
         assert!(!tools(&open, "group").contains("exec"));
-        assert_eq!(
-            open["agents"]["entries"]["group"]["tools"]["exec"]["mode"],
-            "deny"
-        );
+        assert_eq!(open["agents"]["entries"]["group"]["tools"]["exec"]["mode"], "deny");
     }
 
     #[test]
@@ -152,9 +136,6 @@ mod tests {
         let error = |text: &str| fill(json!({ "a": [text] }), &values).unwrap_err();
         assert!(matches!(error("@NO@"), RenderError::Unknown(name) if name == "NO"));
         assert!(matches!(error("a @LIST@"), RenderError::NotText(_)));
-        assert_eq!(
-            fill(json!(["@LIST@", "y"]), &values).unwrap(),
-            json!(["x", "y"])
-        );
+        assert_eq!(fill(json!(["@LIST@", "y"]), &values).unwrap(), json!(["x", "y"]));
     }
 }

@@ -45,9 +45,7 @@ impl FakeGateway {
     /// The gateway's half of a handshake.
     pub(crate) async fn accept(&self) -> Peer {
         let (stream, _) = self.listener.accept().await.unwrap();
-        let mut peer = Peer {
-            socket: accept_async(stream).await.unwrap(),
-        };
+        let mut peer = Peer { socket: accept_async(stream).await.unwrap() };
         let challenge = json!({"nonce": "n", "ts": 1});
         peer.send(json!({"type": "event", "event": "connect.challenge", "payload": challenge}))
             .await;
@@ -56,8 +54,7 @@ impl FakeGateway {
             let hello = json!({"type": "hello-ok", "server": {"version": "2026.9.6"}});
             peer.answer(&connect, hello).await;
         } else {
-            peer.refuse(&connect, json!({"code": "INVALID_REQUEST"}))
-                .await;
+            peer.refuse(&connect, json!({"code": "INVALID_REQUEST"})).await;
         }
         peer
     }
@@ -93,14 +90,12 @@ impl Peer {
 
     pub(crate) async fn answer(&mut self, request: &Value, payload: Value) {
         let id = &request["id"];
-        self.send(json!({"type": "res", "id": id, "ok": true, "payload": payload}))
-            .await;
+        self.send(json!({"type": "res", "id": id, "ok": true, "payload": payload})).await;
     }
 
     pub(crate) async fn refuse(&mut self, request: &Value, error: Value) {
         let id = &request["id"];
-        self.send(json!({"type": "res", "id": id, "ok": false, "error": error}))
-            .await;
+        self.send(json!({"type": "res", "id": id, "ok": false, "error": error})).await;
     }
 
     /// A `chat` event of `run` in the session of the tests.
@@ -112,8 +107,7 @@ impl Peer {
     }
 
     pub(crate) async fn event(&mut self, event: &str, payload: Value) {
-        self.send(json!({"type": "event", "event": event, "payload": payload}))
-            .await;
+        self.send(json!({"type": "event", "event": event, "payload": payload})).await;
     }
 
     /// Closes the connection, as a gateway that restarts does.

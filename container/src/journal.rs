@@ -126,10 +126,7 @@ fn remove(path: &Path) -> io::Result<()> {
 fn read(path: &Path) -> io::Result<Option<Kept>> {
     let name = path.file_name().and_then(|name| name.to_str());
     let name = name.unwrap_or_default();
-    if let Some(turn) = name
-        .strip_suffix(".end.json")
-        .and_then(|id| id.parse().ok())
-    {
+    if let Some(turn) = name.strip_suffix(".end.json").and_then(|id| id.parse().ok()) {
         let end = serde_json::from_slice(&fs::read(path)?)?;
         return Ok(Some(Kept::End(turn, end)));
     }
@@ -142,9 +139,7 @@ fn read(path: &Path) -> io::Result<Option<Kept>> {
     let whole = text.get(..whole.map_or(0, |at| at + 1)).unwrap_or_default();
     let mut lines = whole.split_inclusive(|byte| *byte == b'\n');
     let request = serde_json::from_slice(lines.next().unwrap_or_default())?;
-    let events = lines
-        .map(serde_json::from_slice)
-        .collect::<Result<_, _>>()?;
+    let events = lines.map(serde_json::from_slice).collect::<Result<_, _>>()?;
     let file = OpenOptions::new().append(true).open(path)?;
     file.set_len(whole.len() as u64)?;
     Ok(Some(Kept::Whole(request, events, TurnLog(Arc::new(file)))))

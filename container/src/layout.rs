@@ -17,15 +17,7 @@ impl Layout {
         let make = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
         make(root)?;
         let layout = Self(fs::canonicalize(root)?);
-        for name in [
-            "home",
-            "openclaw",
-            "workspace",
-            "workspace-group",
-            "journal",
-            "logs",
-            "tmp",
-        ] {
+        for name in ["home", "openclaw", "workspace", "workspace-group", "journal", "logs", "tmp"] {
             make(&layout.0.join(name))?;
         }
         Ok(layout)

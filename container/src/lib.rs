@@ -34,7 +34,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     time::timeout,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 use api::App;
 use gateway::Link;
@@ -83,17 +83,15 @@ pub enum ContainerError {
 /// Runs a sandbox until SIGTERM or SIGINT: answers `/v1/health` at once, turns as soon as the
 /// gateway says hello. Prints one line `{"listening":"127.0.0.1:PORT"}` on standard output.
 ///
-/// A stop aborts running turns, which end with what they have, then the gateway.
+/// A stop aborts the turns that run, which end with what they have, then the gateway. Turns that
+/// still wait for the gateway stay in the journal: the next start runs them.
 pub async fn run(settings: Settings) -> Result<(), ContainerError> {
     check(&settings)?;
     let layout = Layout::create(&settings.state).map_err(|source| state(&settings, source))?;
     let _lock = lock(&layout, &settings)?;
     let (turns, interrupted) =
         Turns::open(&layout.journal()).map_err(|source| state(&settings, source))?;
-    let (mut term, mut int) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let address = settings.listen;
     let listen = |source| ContainerError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
@@ -103,7 +101,6 @@ pub async fn run(settings: Settings) -> Result<(), ContainerError> {
         token: settings.token.clone(),
         link: Link::new(),
         turns,
-        running: TaskTracker::new(),
         stopping: CancellationToken::new(),
     });
     for (turn, request) in interrupted {
@@ -125,7 +122,7 @@ pub async fn run(settings: Settings) -> Result<(), ContainerError> {
         _ = int.recv() => {}
         _ = &mut server => {}
     }
-    drain(&app, settings.grace).await;
+    app.drain(settings.grace).await;
     stop_gateway.cancel();
     let _ = gateway.await;
     let _ = timeout(LINGER, server).await;
@@ -137,10 +134,7 @@ fn check(settings: &Settings) -> Result<(), ContainerError> {
         return Err(ContainerError::NoToken);
     }
     let script = settings.openclaw.join("openclaw.mjs");
-    match [settings.node.clone(), script]
-        .into_iter()
-        .find(|path| !path.is_file())
-    {
+    match [settings.node.clone(), script].into_iter().find(|path| !path.is_file()) {
         Some(missing) => Err(ContainerError::NoProgram(missing)),
         None => Ok(()),
     }
@@ -153,10 +147,7 @@ fn lock(layout: &Layout, settings: &Settings) -> Result<Flock<File>, ContainerEr
 }
 
 fn state(settings: &Settings, source: io::Error) -> ContainerError {
-    ContainerError::State {
-        path: settings.state.clone(),
-        source,
-    }
+    ContainerError::State { path: settings.state.clone(), source }
 }
 
 /// Whoever started us may be gone already; that is no reason to stop.
@@ -164,15 +155,4 @@ fn announce(address: SocketAddr) {
     let line = serde_json::json!({ "listening": address.to_string() });
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-}
-
-async fn drain(app: &App, grace: Duration) {
-    app.stopping.cancel();
-    for turn in app.turns.running() {
-        turn.abort.cancel();
-    }
-    app.running.close();
-    if timeout(grace, app.running.wait()).await.is_err() {
-        tracing::warn!("some turns did not end in time; the next start takes them up");
-    }
 }

@@ -113,19 +113,13 @@ impl Progress {
             return Some(self.replace(whole));
         }
         self.text = whole;
-        (!piece.is_empty()).then_some(TurnEventKind::Delta {
-            text: piece,
-            replace: false,
-        })
+        (!piece.is_empty()).then_some(TurnEventKind::Delta { text: piece, replace: false })
     }
 
     fn replace(&mut self, whole: String) -> TurnEventKind {
         self.is_stale = false;
         self.text.clone_from(&whole);
-        TurnEventKind::Delta {
-            text: whole,
-            replace: true,
-        }
+        TurnEventKind::Delta { text: whole, replace: true }
     }
 
     fn take_agent(&mut self, agent: &AgentEvent) -> Option<TurnEventKind> {
@@ -138,20 +132,15 @@ impl Progress {
                 usage.output_tokens = data.output_tokens.unwrap_or(usage.output_tokens);
                 None
             }
-            "tool" => Some(TurnEventKind::Tool {
-                name: data.name.clone()?,
-                phase: data.phase.clone()?,
-            }),
+            "tool" => {
+                Some(TurnEventKind::Tool { name: data.name.clone()?, phase: data.phase.clone()? })
+            }
             _ => None,
         }
     }
 
     fn finished(&self, text: String, aborted: bool) -> TurnEventKind {
-        TurnEventKind::Final {
-            text,
-            usage: self.usage,
-            aborted,
-        }
+        TurnEventKind::Final { text, usage: self.usage, aborted }
     }
 }
 
@@ -160,22 +149,12 @@ fn failed(chat: &ChatEvent) -> TurnEventKind {
     let kind = chat.error_kind.as_deref();
     let reason = chat.error_detail.as_ref();
     let reason = kind.or_else(|| reason.and_then(|detail| detail.failover_reason.as_deref()));
-    let code = if kind == Some("timeout") {
-        ErrorCode::Timeout
-    } else {
-        ErrorCode::Agent
-    };
+    let code = if kind == Some("timeout") { ErrorCode::Timeout } else { ErrorCode::Agent };
     let is_word = |text: &&str| {
-        text.len() <= 40
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b"_-".contains(&b))
+        text.len() <= 40 && text.bytes().all(|b| b.is_ascii_lowercase() || b"_-".contains(&b))
     };
     let reason = reason.filter(is_word).unwrap_or("unknown");
-    TurnEventKind::Error {
-        code,
-        message: format!("the agent's run failed ({reason})"),
-    }
+    TurnEventKind::Error { code, message: format!("the agent's run failed ({reason})") }
 }
 
 #[cfg(test)]

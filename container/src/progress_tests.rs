@@ -24,10 +24,7 @@ fn event(kind: &str, run: &str, fields: Value) -> SessionEvent {
 }
 
 fn delta_event(run: &str, piece: &str, whole: &str) -> SessionEvent {
-    chat(
-        run,
-        json!({"state": "delta", "deltaText": piece, "message": message(whole)}),
-    )
+    chat(run, json!({"state": "delta", "deltaText": piece, "message": message(whole)}))
 }
 
 fn message(text: &str) -> Value {
@@ -35,10 +32,7 @@ fn message(text: &str) -> Value {
 }
 
 fn delta(text: &str, replace: bool) -> TurnEventKind {
-    TurnEventKind::Delta {
-        text: text.into(),
-        replace,
-    }
+    TurnEventKind::Delta { text: text.into(), replace }
 }
 
 #[test]
@@ -47,43 +41,22 @@ fn a_streamed_turn_with_a_tool_ends_with_the_whole_text_and_its_usage() {
     let mut progress = Progress::new(turn());
     let agent =
         |stream: &str, data: Value| event("agent", &own, json!({"stream": stream, "data": data}));
+    assert_eq!(progress.take(&chat(&own, json!({"state": "status", "phase": "x"}))), None);
+    assert_eq!(progress.take(&delta_event(&own, "wo", "wo")), Some(delta("wo", false)));
     assert_eq!(
-        progress.take(&chat(&own, json!({"state": "status", "phase": "x"}))),
-        None
-    );
-    assert_eq!(
-        progress.take(&delta_event(&own, "wo", "wo")),
-        Some(delta("wo", false))
-    );
-    assert_eq!(
-        progress.take(&agent(
-            "tool",
-            json!({"phase": "start", "name": "read", "args": {"a": 1}})
-        )),
-        Some(TurnEventKind::Tool {
-            name: "read".into(),
-            phase: "start".into()
-        })
+        progress.take(&agent("tool", json!({"phase": "start", "name": "read", "args": {"a": 1}}))),
+        Some(TurnEventKind::Tool { name: "read".into(), phase: "start".into() })
     );
     for so_far in [12, 24] {
         let usage = agent("usage", json!({"outputTokens": so_far}));
         assert_eq!(progress.take(&usage), None);
     }
+    assert_eq!(progress.take(&delta_event(&own, "rd", "word")), Some(delta("rd", false)));
     assert_eq!(
-        progress.take(&delta_event(&own, "rd", "word")),
-        Some(delta("rd", false))
-    );
-    assert_eq!(
-        progress.take(&chat(
-            &own,
-            json!({"state": "final", "message": message("word")})
-        )),
+        progress.take(&chat(&own, json!({"state": "final", "message": message("word")}))),
         Some(TurnEventKind::Final {
             text: "word".into(),
-            usage: Usage {
-                input_tokens: 0,
-                output_tokens: 24
-            },
+            usage: Usage { input_tokens: 0, output_tokens: 24 },
             aborted: false,
         })
     );
@@ -93,10 +66,7 @@ fn a_streamed_turn_with_a_tool_ends_with_the_whole_text_and_its_usage() {
 fn other_runs_of_the_session_leave_no_trace() {
     let mut progress = Progress::new(turn());
     assert_eq!(progress.take(&delta_event(RESUMED, "cron", "cron")), None);
-    assert_eq!(
-        progress.take(&chat(RESUMED, json!({"state": "final"}))),
-        None
-    );
+    assert_eq!(progress.take(&chat(RESUMED, json!({"state": "final"}))), None);
     assert_eq!(progress.stopped(), Progress::new(turn()).stopped());
 }
 
@@ -120,20 +90,11 @@ fn a_resumed_run_takes_over_and_voids_what_was_said() {
     assert_eq!(progress.resume(None, ""), None);
     let other_turn = TurnId::from_parts(Timestamp::from_ms(1), 8).to_string();
     assert_eq!(progress.take(&delta_event(&other_turn, "x", "x")), None);
-    assert_eq!(
-        progress.take(&delta_event(RESUMED, "new", "new")),
-        Some(delta("new", true))
-    );
-    assert_eq!(
-        progress.take(&delta_event(RESUMED, "er", "newer")),
-        Some(delta("er", false))
-    );
+    assert_eq!(progress.take(&delta_event(RESUMED, "new", "new")), Some(delta("new", true)));
+    assert_eq!(progress.take(&delta_event(RESUMED, "er", "newer")), Some(delta("er", false)));
     assert_eq!(progress.run(), Some(RESUMED));
     assert_eq!(progress.resume(Some(RESUMED), "newer"), None);
-    assert_eq!(
-        progress.resume(Some(RESUMED), "newer still"),
-        Some(delta("newer still", true))
-    );
+    assert_eq!(progress.resume(Some(RESUMED), "newer still"), Some(delta("newer still", true)));
 }
 
 #[test]
@@ -141,15 +102,9 @@ fn an_abort_keeps_the_partial_text_and_an_empty_final_is_empty() {
     let own = turn().to_string();
     let mut progress = Progress::new(turn());
     progress.take(&delta_event(&own, "half", "half"));
-    let aborted = TurnEventKind::Final {
-        text: "half".into(),
-        usage: Usage::default(),
-        aborted: true,
-    };
-    assert_eq!(
-        progress.take(&chat(&own, json!({"state": "aborted"}))),
-        Some(aborted.clone())
-    );
+    let aborted =
+        TurnEventKind::Final { text: "half".into(), usage: Usage::default(), aborted: true };
+    assert_eq!(progress.take(&chat(&own, json!({"state": "aborted"}))), Some(aborted.clone()));
     assert_eq!(progress.stopped(), aborted);
     let absorbed = progress.take(&chat(&own, json!({"state": "final"})));
     assert!(
@@ -170,10 +125,7 @@ fn errors_carry_their_kind_and_never_the_gateways_words() {
     assert!(!message.contains("secret"));
     let (code, message) = error(json!({"state": "error", "errorMessage": "my secret",
         "errorDetail": {"failoverReason": "server_error"}}));
-    assert_eq!(
-        (code, message.contains("server_error")),
-        (ErrorCode::Agent, true)
-    );
+    assert_eq!((code, message.contains("server_error")), (ErrorCode::Agent, true));
     let (_, message) = error(json!({"state": "error", "errorKind": "My secret"}));
     assert!(!message.contains("secret"));
 }

@@ -6,27 +6,17 @@ use zaki_envelope::{MediaKind, Part};
 pub(crate) fn prompt(parts: &[Part]) -> String {
     let lines: Vec<String> = parts.iter().map(line).collect();
     let text = lines.join("\n");
-    if text.trim().is_empty() {
-        "[empty message]".to_owned()
-    } else {
-        text
-    }
+    if text.trim().is_empty() { "[empty message]".to_owned() } else { text }
 }
 
 fn line(part: &Part) -> String {
     match part {
         Part::Text { text, .. } => text.clone(),
-        Part::Media {
-            kind, mime, name, ..
-        } => {
+        Part::Media { kind, mime, name, .. } => {
             let facts = [name.as_deref(), mime.as_deref()];
             bracket(media(*kind), &facts)
         }
-        Part::Location {
-            latitude,
-            longitude,
-            name,
-        } => {
+        Part::Location { latitude, longitude, name } => {
             let point = format!("{latitude}, {longitude}");
             bracket("location", &[Some(&point), name.as_deref()])
         }
@@ -41,11 +31,7 @@ fn line(part: &Part) -> String {
 
 fn bracket(what: &str, facts: &[Option<&str>]) -> String {
     let facts: Vec<&str> = facts.iter().copied().flatten().collect();
-    if facts.is_empty() {
-        format!("[{what}]")
-    } else {
-        format!("[{what}: {}]", facts.join(", "))
-    }
+    if facts.is_empty() { format!("[{what}]") } else { format!("[{what}: {}]", facts.join(", ")) }
 }
 
 const fn media(kind: MediaKind) -> &'static str {
@@ -76,15 +62,8 @@ mod tests {
                 name: None,
                 size: None,
             },
-            Part::Location {
-                latitude: 1.5,
-                longitude: -2.0,
-                name: Some("Home".into()),
-            },
-            Part::Contact {
-                name: "Ada".into(),
-                phones: vec!["+1".into()],
-            },
+            Part::Location { latitude: 1.5, longitude: -2.0, name: Some("Home".into()) },
+            Part::Contact { name: "Ada".into(), phones: vec!["+1".into()] },
             Part::unsupported("poll"),
         ];
         assert_eq!(

@@ -38,10 +38,7 @@ fn idle() -> Value {
 fn answer(text: &str, calls: u64) -> Verdict {
     Verdict::Ended(TurnEventKind::Final {
         text: text.into(),
-        usage: Usage {
-            input_tokens: 10 * calls,
-            output_tokens: 2 * calls,
-        },
+        usage: Usage { input_tokens: 10 * calls, output_tokens: 2 * calls },
         aborted: false,
     })
 }
@@ -49,32 +46,19 @@ fn answer(text: &str, calls: u64) -> Verdict {
 #[test]
 fn a_turn_the_transcript_does_not_have_is_sent() {
     assert_eq!(verdict(&[], idle()), Verdict::Unknown);
-    assert_eq!(
-        verdict(&[user(2), assistant("other", "stop")], idle()),
-        Verdict::Unknown
-    );
+    assert_eq!(verdict(&[user(2), assistant("other", "stop")], idle()), Verdict::Unknown);
 }
 
 #[test]
 fn an_answer_given_meanwhile_is_found_with_its_usage() {
-    let rows = [
-        user(1),
-        resumed(),
-        assistant("", "toolUse"),
-        assistant("yes", "stop"),
-    ];
+    let rows = [user(1), resumed(), assistant("", "toolUse"), assistant("yes", "stop")];
     assert_eq!(verdict(&rows, idle()), answer("yes", 2));
 }
 
 #[test]
 fn a_later_turn_neither_hides_nor_lends_an_answer() {
     let busy = || json!({"sessionInfo": {"hasActiveRun": true}});
-    let rows = [
-        user(1),
-        assistant("mine", "stop"),
-        user(2),
-        assistant("theirs", "stop"),
-    ];
+    let rows = [user(1), assistant("mine", "stop"), user(2), assistant("theirs", "stop")];
     assert_eq!(verdict(&rows, busy()), answer("mine", 1));
     let rows = [user(1), user(2), assistant("theirs", "stop")];
     assert_eq!(verdict(&rows, idle()), Verdict::Idle);
@@ -83,10 +67,7 @@ fn a_later_turn_neither_hides_nor_lends_an_answer() {
 #[test]
 fn a_run_that_goes_on_is_watched_not_sent_again() {
     let busy = json!({"sessionInfo": {"hasActiveRun": true}});
-    assert_eq!(
-        verdict(&[user(1)], busy),
-        Verdict::Running(None, String::new())
-    );
+    assert_eq!(verdict(&[user(1)], busy), Verdict::Running(None, String::new()));
     let flying = json!({"inFlightRun": {"runId": "e3bf", "text": "wor"}});
     assert_eq!(
         verdict(&[user(1), resumed()], flying),

@@ -92,14 +92,7 @@ impl Relay {
     pub(crate) fn new(link: Arc<Link>, turn: Arc<Turn>, request: TurnRequest) -> Self {
         let events = link.subscribe(request.session.as_str());
         let progress = Progress::new(turn.id);
-        Self {
-            link,
-            turn,
-            request,
-            events,
-            progress,
-            patience: Patience::default(),
-        }
+        Self { link, turn, request, events, progress, patience: Patience::default() }
     }
 
     /// Runs the turn to its end. With `resumed`, the gateway may have it already.
@@ -258,10 +251,7 @@ impl Relay {
     fn take(&mut self, connection: &Connection, event: &SessionEvent) -> Option<TurnEventKind> {
         let kind = self.progress.take(event)?;
         if let TurnEventKind::Approval { id, .. } = &kind {
-            connection.cast(
-                "exec.approval.resolve",
-                &json!({"id": id, "decision": "deny"}),
-            );
+            connection.cast("exec.approval.resolve", &json!({"id": id, "decision": "deny"}));
         }
         Some(kind)
     }
@@ -281,10 +271,7 @@ impl Relay {
             }
             None
         });
-        end.await
-            .ok()
-            .flatten()
-            .unwrap_or_else(|| self.progress.stopped())
+        end.await.ok().flatten().unwrap_or_else(|| self.progress.stopped())
     }
 
     /// The watchdog's end: nothing keeps running, nobody keeps waiting.
@@ -302,10 +289,7 @@ impl Relay {
 }
 
 fn error(code: ErrorCode, message: impl Into<String>) -> TurnEventKind {
-    TurnEventKind::Error {
-        code,
-        message: message.into(),
-    }
+    TurnEventKind::Error { code, message: message.into() }
 }
 
 #[cfg(test)]

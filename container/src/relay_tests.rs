@@ -80,11 +80,7 @@ async fn tell(peer: &mut Peer, history: Value) {
 
 fn text_of(end: Option<&TurnEventKind>) -> &str {
     match end {
-        Some(TurnEventKind::Final {
-            text,
-            aborted: false,
-            ..
-        }) => text,
+        Some(TurnEventKind::Final { text, aborted: false, .. }) => text,
         other => panic!("no answer: {other:?}"),
     }
 }
@@ -126,10 +122,7 @@ async fn a_lost_connection_is_caught_up_and_the_resumed_run_answers() {
     peer.chat(RESUMED, "delta", "new").await;
     peer.chat(RESUMED, "final", "new").await;
     let events = events.await.unwrap();
-    let void = TurnEventKind::Delta {
-        text: "new".into(),
-        replace: true,
-    };
+    let void = TurnEventKind::Delta { text: "new".into(), replace: true };
     assert_eq!((events.len(), &events[2]), (4, &void));
     assert_eq!(text_of(events.last()), "new");
 }
@@ -201,10 +194,7 @@ async fn an_abort_ends_with_what_there_was() {
     peer.chat(&scene.id(), "delta", "half").await;
     scene.turn.abort.cancel();
     let abort = peer.expect("chat.abort").await;
-    assert_eq!(
-        abort["params"],
-        json!({"sessionKey": SESSION, "runId": scene.id()})
-    );
+    assert_eq!(abort["params"], json!({"sessionKey": SESSION, "runId": scene.id()}));
     peer.chat(&scene.id(), "aborted", "half").await;
     let events = events.await.unwrap();
     let Some(TurnEventKind::Final { text, aborted, .. }) = events.last() else {
@@ -219,10 +209,7 @@ async fn an_abort_before_the_gateway_is_up_sends_nothing() {
     let events = scene.run(false);
     scene.turn.abort.cancel();
     let events = events.await.unwrap();
-    assert!(matches!(
-        events[..],
-        [TurnEventKind::Final { aborted: true, .. }]
-    ));
+    assert!(matches!(events[..], [TurnEventKind::Final { aborted: true, .. }]));
 }
 
 #[tokio::test]

@@ -181,11 +181,8 @@ impl Turns {
     }
 
     fn forget_oldest(&self, known: &mut BTreeMap<TurnId, Arc<Turn>>) -> io::Result<()> {
-        let ended: Vec<TurnId> = known
-            .values()
-            .filter(|turn| turn.end().is_some())
-            .map(|turn| turn.id)
-            .collect();
+        let ended: Vec<TurnId> =
+            known.values().filter(|turn| turn.end().is_some()).map(|turn| turn.id).collect();
         for id in ended.iter().take(ended.len().saturating_sub(REMEMBERED)) {
             self.journal.forget(*id)?;
             known.remove(id);

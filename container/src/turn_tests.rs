@@ -14,37 +14,22 @@ pub(crate) fn request(n: u128) -> TurnRequest {
         sandbox: SandboxKind::Personal,
         session: SessionKey::direct(1),
         parts: vec![Part::text("hello")],
-        origin: Origin {
-            channel: ChannelKind::Slack,
-            conversation: ConversationKind::Direct,
-        },
+        origin: Origin { channel: ChannelKind::Slack, conversation: ConversationKind::Direct },
         budget: Budget::default(),
         trace: None,
     }
 }
 
 fn started() -> TurnEventKind {
-    TurnEventKind::Started {
-        agent: AgentInfo {
-            name: "openclaw".into(),
-            version: "1".into(),
-        },
-    }
+    TurnEventKind::Started { agent: AgentInfo { name: "openclaw".into(), version: "1".into() } }
 }
 
 fn delta(text: &str) -> TurnEventKind {
-    TurnEventKind::Delta {
-        text: text.into(),
-        replace: false,
-    }
+    TurnEventKind::Delta { text: text.into(), replace: false }
 }
 
 fn finished(text: &str) -> TurnEventKind {
-    TurnEventKind::Final {
-        text: text.into(),
-        usage: Usage::default(),
-        aborted: false,
-    }
+    TurnEventKind::Final { text: text.into(), usage: Usage::default(), aborted: false }
 }
 
 fn accept(turns: &Turns, n: u128) -> Arc<Turn> {
@@ -65,10 +50,7 @@ async fn readers_get_every_event_from_wherever_they_resume() {
     turn.emit(finished("a")).await;
     turn.emit(delta("after the end")).await;
     let all = live.await.unwrap();
-    assert_eq!(
-        all.iter().map(|event| event.seq).collect::<Vec<_>>(),
-        [1, 2, 3]
-    );
+    assert_eq!(all.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 2, 3]);
     let late: Vec<_> = Arc::clone(&turn).events_after(2).collect().await;
     assert_eq!(late, all[2..]);
     assert!(turn.events_after(3).collect::<Vec<_>>().await.is_empty());
@@ -134,15 +116,8 @@ async fn only_so_many_ended_turns_are_remembered() {
     first.emit(finished("")).await;
     for n in 2..=REMEMBERED as u128 + 1 {
         let id = request(n).turn;
-        let end = TurnEvent {
-            seq: 1,
-            kind: finished(""),
-        };
-        turns
-            .known
-            .lock()
-            .unwrap()
-            .insert(id, Turn::new(id, vec![end], None));
+        let end = TurnEvent { seq: 1, kind: finished("") };
+        turns.known.lock().unwrap().insert(id, Turn::new(id, vec![end], None));
     }
     accept(&turns, 2_000);
     assert!(turns.get(first.id).is_none());

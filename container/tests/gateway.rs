@@ -37,6 +37,7 @@ async fn a_sandbox_answers_refuses_and_survives() {
     a_turn_survives_the_death_of_its_gateway(&sandbox, &model).await;
     sandbox = a_turn_survives_the_death_of_all(sandbox, &runtime, state.path(), &model).await;
     a_stop_ends_turns_and_leaves_no_process(sandbox).await;
+    no_token_is_left_on_the_disk(state.path());
 }
 
 async fn it_answers_with_its_version_and_remembers(sandbox: &Sandbox, model: &Model) {
@@ -44,17 +45,10 @@ async fn it_answers_with_its_version_and_remembers(sandbox: &Sandbox, model: &Mo
     let TurnEventKind::Started { agent } = &events[0].kind else {
         panic!("{:?}", kinds(&events));
     };
-    assert_eq!(
-        (agent.name.as_str(), agent.version.as_str()),
-        ("openclaw", "2026.9.6")
-    );
+    assert_eq!((agent.name.as_str(), agent.version.as_str()), ("openclaw", "2026.9.6"));
     assert_eq!(answer(&events), ("the first answer", false));
     assert_eq!(output_tokens(&events), 3);
-    assert!(
-        events
-            .iter()
-            .any(|event| matches!(event.kind, TurnEventKind::Delta { .. }))
-    );
+    assert!(events.iter().any(|event| matches!(event.kind, TurnEventKind::Delta { .. })));
 
     let asked = model.asked();
     let again = sandbox.run(1, PRIVATE, "SAY:something else").await;
@@ -63,24 +57,15 @@ async fn it_answers_with_its_version_and_remembers(sandbox: &Sandbox, model: &Mo
     assert_eq!(model.asked(), asked, "and never runs twice");
 
     sandbox.run(2, PRIVATE, "SAY:and the second").await;
-    assert!(
-        model.last_request().contains("the first answer"),
-        "memory is OpenClaw's"
-    );
+    assert!(model.last_request().contains("the first answer"), "memory is OpenClaw's");
 }
 
 async fn the_group_is_served_by_its_own_agent(sandbox: &Sandbox, model: &Model) {
     let events = sandbox.run(10, GROUP, "SAY:hello all").await;
     assert_eq!(answer(&events), ("hello all", false));
     let request = model.last_request();
-    assert!(
-        !request.contains("the first answer"),
-        "a group sees no private session"
-    );
-    assert!(
-        !request.contains("\"exec\"") && !request.contains("\"read\""),
-        "nor host tools"
-    );
+    assert!(!request.contains("the first answer"), "a group sees no private session");
+    assert!(!request.contains("\"exec\"") && !request.contains("\"read\""), "nor host tools");
 }
 
 /// Both agents are asked to run a command; neither has the tool, and nothing runs.
@@ -92,25 +77,17 @@ async fn host_tools_are_refused(sandbox: &Sandbox) {
     );
     for (n, session) in [(20, PRIVATE), (21, GROUP)] {
         let events = sandbox.run(n, session, &exec).await;
-        assert!(
-            has_tool(&events, "exec"),
-            "the model asked: {:?}",
-            kinds(&events)
-        );
+        assert!(has_tool(&events, "exec"), "the model asked: {:?}", kinds(&events));
         assert_eq!(answer(&events).0, "tool said: Tool exec not found");
         assert_eq!(output_tokens(&events), 6, "two calls of the model");
         assert!(!proof.exists());
     }
     let secret = sandbox.state().join("openclaw/openclaw.json");
     let read = serde_json::json!({"path": secret}).to_string();
-    let events = sandbox
-        .run(22, PRIVATE, &format!("TOOL:read:{read} ENDTOOL"))
-        .await;
+    let events = sandbox.run(22, PRIVATE, &format!("TOOL:read:{read} ENDTOOL")).await;
     let (said, _) = answer(&events);
     assert!(said.contains("Path escapes"), "{said}");
-    let events = sandbox
-        .run(23, GROUP, &format!("TOOL:read:{read} ENDTOOL"))
-        .await;
+    let events = sandbox.run(23, GROUP, &format!("TOOL:read:{read} ENDTOOL")).await;
     assert_eq!(answer(&events).0, "tool said: Tool read not found");
 }
 
@@ -121,12 +98,8 @@ async fn chat_commands_open_nothing(sandbox: &Sandbox) {
         let (said, _) = answer(&events);
         assert!(said.contains("is disabled"), "{command}: {said}");
     }
-    sandbox
-        .run(32, PRIVATE, "/exec security=full host=gateway ask=off")
-        .await;
-    let events = sandbox
-        .run(33, PRIVATE, "TOOL:exec:{\"command\":\"id\"} ENDTOOL")
-        .await;
+    sandbox.run(32, PRIVATE, "/exec security=full host=gateway ask=off").await;
+    let events = sandbox.run(33, PRIVATE, "TOOL:exec:{\"command\":\"id\"} ENDTOOL").await;
     assert_eq!(answer(&events).0, "tool said: Tool exec not found");
 }
 
@@ -151,11 +124,7 @@ async fn a_turn_survives_the_death_of_its_gateway(sandbox: &Sandbox, model: &Mod
     let events = stream.finish().await;
     let (text, aborted) = answer(&events);
     assert!(!aborted && text.ends_with("word29"), "{text}");
-    assert_eq!(
-        model.asked(),
-        asked + 1,
-        "resumed once, not also sent again"
-    );
+    assert_eq!(model.asked(), asked + 1, "resumed once, not also sent again");
 }
 
 async fn a_turn_survives_the_death_of_all(
@@ -173,11 +142,7 @@ async fn a_turn_survives_the_death_of_all(
     assert_eq!(events[0].seq, seen + 1, "no event is lost or told twice");
     let (text, _) = answer(&events);
     assert!(text.ends_with("word29"), "{text}");
-    assert_eq!(
-        model.asked(),
-        asked + 1,
-        "resumed once, not also sent again"
-    );
+    assert_eq!(model.asked(), asked + 1, "resumed once, not also sent again");
     assert_eq!(sandbox.unknown(turn_id(61)).await, 404);
     sandbox
 }
@@ -190,4 +155,18 @@ async fn a_stop_ends_turns_and_leaves_no_process(mut sandbox: Sandbox) {
     assert!(answer(&events).1, "aborted, with what there was");
     assert!(sandbox.wait().await.success());
     assert_eq!(sandbox.processes(), Vec::<String>::new());
+}
+
+fn no_token_is_left_on_the_disk(dir: &std::path::Path) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            no_token_is_left_on_the_disk(&path);
+        } else {
+            let bytes = std::fs::read(&path).unwrap_or_default();
+            let token = sandbox::TOKEN.as_bytes();
+            let has_token = bytes.windows(token.len()).any(|window| window == token);
+            assert!(!has_token, "{}", path.display());
+        }
+    }
 }

@@ -87,20 +87,13 @@ impl Connection {
             .max_frame_size(Some(MAX_FRAME))
             .max_message_size(Some(MAX_FRAME));
         let url = format!("ws://127.0.0.1:{port}/");
-        let (mut socket, _) = client_async_with_config(url, stream, Some(config))
-            .await
-            .map_err(Box::new)?;
+        let (mut socket, _) =
+            client_async_with_config(url, stream, Some(config)).await.map_err(Box::new)?;
         let hello = handshake(&mut socket, token).await?;
 
         let (outgoing, queue) = mpsc::unbounded_channel();
         let (pending, closed) = (Pending::default(), CancellationToken::new());
-        tokio::spawn(pump(
-            socket,
-            queue,
-            Arc::clone(&pending),
-            closed.clone(),
-            publish,
-        ));
+        tokio::spawn(pump(socket, queue, Arc::clone(&pending), closed.clone(), publish));
         Ok(Self {
             outgoing,
             pending,
@@ -113,10 +106,7 @@ impl Connection {
 
     /// Who answers.
     pub(crate) fn agent(&self) -> AgentInfo {
-        AgentInfo {
-            name: "openclaw".to_owned(),
-            version: self.version.clone(),
-        }
+        AgentInfo { name: "openclaw".to_owned(), version: self.version.clone() }
     }
 
     /// Sends a request and waits for its answer.
@@ -158,10 +148,7 @@ async fn handshake(socket: &mut Socket, token: &str) -> Result<Hello, ConnectErr
         |frame: &Frame| matches!(frame, Frame::Event { event, .. } if event == "connect.challenge");
     while !challenged(&read(socket).await?) {}
     let connect = request("1", "connect", &connect_params(token));
-    socket
-        .send(Message::text(connect))
-        .await
-        .map_err(Box::new)?;
+    socket.send(Message::text(connect)).await.map_err(Box::new)?;
     loop {
         if let Frame::Res(response) = read(socket).await? {
             return if response.ok {

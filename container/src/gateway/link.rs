@@ -30,10 +30,7 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            state: watch::Sender::new(State::Starting),
-            readers: Mutex::default(),
-        })
+        Arc::new(Self { state: watch::Sender::new(State::Starting), readers: Mutex::default() })
     }
 
     /// Tells everybody how the gateway is now.
@@ -65,10 +62,7 @@ impl Link {
     /// Every event of `session` from now on.
     pub(crate) fn subscribe(&self, session: &str) -> mpsc::UnboundedReceiver<SessionEvent> {
         let (sender, receiver) = mpsc::unbounded_channel();
-        self.readers()
-            .entry(session.to_owned())
-            .or_default()
-            .push(sender);
+        self.readers().entry(session.to_owned()).or_default().push(sender);
         receiver
     }
 

@@ -54,11 +54,7 @@ impl Process {
             .process_group(group.as_raw())
             .kill_on_drop(true)
             .spawn()?;
-        Ok(Self {
-            gateway,
-            group,
-            guard,
-        })
+        Ok(Self { gateway, group, guard })
     }
 
     /// The gateway's own process.
@@ -83,17 +79,19 @@ impl Process {
         let _ = self.gateway.wait().await;
     }
 
-    /// Kills the whole group. The guard leads it and is ours to reap, so its number is not free.
+    /// Kills the whole group, once: as long as the guard, its leader, is not reaped, nobody else
+    /// can have its number.
     async fn sweep(&mut self) {
-        let _ = killpg(self.group, Signal::SIGKILL);
-        let _ = self.guard.wait().await;
+        if self.guard.id().is_some() {
+            let _ = killpg(self.group, Signal::SIGKILL);
+            let _ = self.guard.wait().await;
+        }
     }
 }
 
 fn pid(child: &Child) -> io::Result<Pid> {
     let id = child.id().and_then(|id| i32::try_from(id).ok());
-    id.map(Pid::from_raw)
-        .ok_or_else(|| io::Error::other("the process has ended"))
+    id.map(Pid::from_raw).ok_or_else(|| io::Error::other("the process has ended"))
 }
 
 /// A process by its number and its start, in clock ticks since boot: no second process has both.
@@ -186,10 +184,7 @@ mod tests {
     async fn an_identity_ends_its_process_and_no_other_with_the_number() {
         let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
         let identity = Identity::of(child.id().unwrap()).unwrap();
-        let other = Identity {
-            pid: identity.pid,
-            started: identity.started + 1,
-        };
+        let other = Identity { pid: identity.pid, started: identity.started + 1 };
         other.end().await;
         assert!(child.try_wait().unwrap().is_none());
         let end = identity.end();

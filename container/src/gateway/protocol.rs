@@ -256,10 +256,7 @@ impl History {
     /// Whether the session has a run that is going on or about to be resumed.
     pub(crate) fn is_active(&self) -> bool {
         self.in_flight_run.is_some()
-            || self
-                .session_info
-                .as_ref()
-                .is_some_and(|info| info.has_active_run)
+            || self.session_info.as_ref().is_some_and(|info| info.has_active_run)
     }
 }
 
@@ -308,10 +305,7 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
 /// The rows that can be read; a strange one does not hide the others.
 fn readable<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Row>, D::Error> {
     let rows: Vec<Value> = Deserialize::deserialize(from)?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| serde_json::from_value(row).ok())
-        .collect())
+    Ok(rows.into_iter().filter_map(|row| serde_json::from_value(row).ok()).collect())
 }
 
 #[cfg(test)]

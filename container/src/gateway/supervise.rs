@@ -84,11 +84,7 @@ pub(crate) async fn supervise(
             Err(Down::Stopped) | Ok(()) => break,
             Err(down) => down,
         };
-        failures = if began.elapsed() > STABLE {
-            1
-        } else {
-            failures + 1
-        };
+        failures = if began.elapsed() > STABLE { 1 } else { failures + 1 };
         tracing::error!(error = %down, failures, "the gateway is down");
         if down.is_final() || failures >= ATTEMPTS {
             link.set(State::Failed(down.to_string()));
@@ -221,11 +217,7 @@ fn write_config(settings: &Settings, layout: &Layout) -> Result<(), Down> {
     }
     let part = layout.config().with_extension("part");
     let _ = fs::remove_file(&part);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&part)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
     file.write_all(config.as_bytes())?;
     Ok(fs::rename(part, layout.config())?)
 }
@@ -262,3 +254,7 @@ fn remember(pid_file: &Path, process: &Process) -> io::Result<()> {
     let identity = process.id().and_then(Identity::of);
     fs::write(pid_file, serde_json::to_vec(&identity)?)
 }
+
+#[cfg(test)]
+#[path = "supervise_tests.rs"]
+mod tests;

@@ -50,19 +50,14 @@ async fn complete(
     headers: axum::http::HeaderMap,
     body: String,
 ) -> impl IntoResponse {
-    assert_eq!(
-        headers[header::AUTHORIZATION],
-        format!("Bearer {}", crate::sandbox::TOKEN)
-    );
+    assert_eq!(headers[header::AUTHORIZATION], format!("Bearer {}", crate::sandbox::TOKEN));
     requests.0.lock().unwrap().push(body.clone());
     let (deltas, gap) = reply(&serde_json::from_str(&body).unwrap());
     let mut chunks: Vec<Value> = deltas
         .into_iter()
         .map(|delta| json!([{"index": 0, "delta": delta, "finish_reason": null}]))
         .collect();
-    let is_call = chunks
-        .iter()
-        .any(|chunk| chunk.to_string().contains("tool_calls"));
+    let is_call = chunks.iter().any(|chunk| chunk.to_string().contains("tool_calls"));
     let finish = if is_call { "tool_calls" } else { "stop" };
     chunks.push(json!([{"index": 0, "delta": {}, "finish_reason": finish}]));
     chunks.push(json!([]));
@@ -86,23 +81,13 @@ fn reply(ask: &Value) -> (Vec<Value>, Duration) {
     let is_told = |message: &&Value| {
         let text = text(message);
         message["role"] == "user"
-            && ["SAY:", "SLOW:", "TOOL:"]
-                .iter()
-                .any(|word| text.contains(word))
+            && ["SAY:", "SLOW:", "TOOL:"].iter().any(|word| text.contains(word))
     };
-    let at = messages
-        .iter()
-        .rposition(|message| is_told(&message))
-        .unwrap_or(0);
+    let at = messages.iter().rposition(|message| is_told(&message)).unwrap_or(0);
     let said = text(&messages[at]);
-    let result = messages[at..]
-        .iter()
-        .rfind(|message| message["role"] == "tool");
+    let result = messages[at..].iter().rfind(|message| message["role"] == "tool");
     if let Some(result) = result {
-        return (
-            vec![words(&format!("tool said: {}", text(result)))],
-            Duration::ZERO,
-        );
+        return (vec![words(&format!("tool said: {}", text(result)))], Duration::ZERO);
     }
     if let Some((name, rest)) = after(&said, "TOOL:").and_then(|rest| rest.split_once(':')) {
         let arguments = rest.split(" ENDTOOL").next().unwrap();
@@ -113,16 +98,10 @@ fn reply(ask: &Value) -> (Vec<Value>, Duration) {
     if let Some((count, gap)) = after(&said, "SLOW:").and_then(|rest| rest.split_once('x')) {
         let gap: String = gap.chars().take_while(char::is_ascii_digit).collect();
         let deltas = (0..count.parse().unwrap()).map(|n: u32| words(&format!("word{n} ")));
-        return (
-            deltas.collect(),
-            Duration::from_millis(gap.parse().unwrap()),
-        );
+        return (deltas.collect(), Duration::from_millis(gap.parse().unwrap()));
     }
     let say = after(&said, "SAY:").unwrap_or("nothing to say");
-    (
-        vec![words(say.lines().next().unwrap_or_default())],
-        Duration::ZERO,
-    )
+    (vec![words(say.lines().next().unwrap_or_default())], Duration::ZERO)
 }
 
 fn words(text: &str) -> Value {
@@ -136,10 +115,7 @@ fn after<'t>(text: &'t str, word: &str) -> Option<&'t str> {
 fn text(message: &Value) -> String {
     match &message["content"] {
         Value::String(text) => text.clone(),
-        Value::Array(blocks) => blocks
-            .iter()
-            .filter_map(|block| block["text"].as_str())
-            .collect(),
+        Value::Array(blocks) => blocks.iter().filter_map(|block| block["text"].as_str()).collect(),
         _ => String::new(),
     }
 }

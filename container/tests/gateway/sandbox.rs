@@ -133,13 +133,8 @@ impl Sandbox {
             let environ = fs::read(path.join("environ")).unwrap_or_default();
             environ.windows(state.len()).any(|window| window == state)
         };
-        let all = fs::read_dir("/proc")
-            .unwrap()
-            .flatten()
-            .map(|entry| entry.path());
-        all.filter(of_ours)
-            .map(|path| path.display().to_string())
-            .collect()
+        let all = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+        all.filter(of_ours).map(|path| path.display().to_string()).collect()
     }
 }
 
@@ -158,11 +153,7 @@ pub(crate) struct Stream {
 
 impl Stream {
     fn new(response: Response) -> Self {
-        Self {
-            response,
-            decoder: SseDecoder::default(),
-            events: Vec::new(),
-        }
+        Self { response, decoder: SseDecoder::default(), events: Vec::new() }
     }
 
     async fn more(&mut self) -> bool {
