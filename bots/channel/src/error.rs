@@ -33,12 +33,7 @@ pub struct ChannelError {
 impl ChannelError {
     /// An error without a cause worth keeping.
     pub fn new(channel: ChannelKind, retry: Retry, what: impl Into<String>) -> Self {
-        Self {
-            channel,
-            what: what.into(),
-            retry,
-            source: None,
-        }
+        Self { channel, what: what.into(), retry, source: None }
     }
 
     /// Adds the cause. The caller makes sure that it prints no secret.

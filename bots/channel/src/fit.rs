@@ -35,26 +35,16 @@ pub fn fit(outbound: Outbound, capabilities: &Capabilities) -> Vec<Outbound> {
         Outbound::Retract { .. } => if_full(capabilities.retract, outbound),
         Outbound::React { .. } => if_full(capabilities.react, outbound),
         Outbound::Presence { .. } => if_full(capabilities.typing, outbound),
-        Outbound::Answer { text } => vec![Outbound::Answer {
-            text: text.map(|text| note(&text)),
-        }],
+        Outbound::Answer { text } => vec![Outbound::Answer { text: text.map(|text| note(&text)) }],
     }
 }
 
 fn if_full(support: Support, outbound: Outbound) -> Vec<Outbound> {
-    if support == Support::Full {
-        vec![outbound]
-    } else {
-        Vec::new()
-    }
+    if support == Support::Full { vec![outbound] } else { Vec::new() }
 }
 
 fn note(text: &str) -> String {
-    Rich::parse(text)
-        .text()
-        .chars()
-        .take(LONGEST_NOTE)
-        .collect()
+    Rich::parse(text).text().chars().take(LONGEST_NOTE).collect()
 }
 
 /// What becomes of the first piece; all others are posts that answer nothing.
@@ -79,10 +69,7 @@ fn message(parts: Vec<Part>, mut first: First, capabilities: &Capabilities) -> V
                 }
                 edit @ First::Edit { .. } => {
                     first = edit;
-                    Outbound::Post {
-                        parts,
-                        reply_to: None,
-                    }
+                    Outbound::Post { parts, reply_to: None }
                 }
                 First::Post { reply_to } => Outbound::Post { parts, reply_to },
             }
@@ -122,11 +109,7 @@ fn in_words(part: Part, media: Support) -> Rich {
                 None => format!("[{kind}]"),
             })
         }
-        Part::Location {
-            latitude,
-            longitude,
-            name,
-        } => {
+        Part::Location { latitude, longitude, name } => {
             let name = name.map(|name| format!("{name}: ")).unwrap_or_default();
             Rich::plain(format!("{name}{latitude}, {longitude}"))
         }

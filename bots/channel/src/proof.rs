@@ -78,15 +78,8 @@ impl Proof<'_> {
                 non_empty(secret)?;
                 pass(bool::from(given.as_bytes().ct_eq(secret.as_bytes())))
             }
-            Self::Hmac {
-                header,
-                prefix,
-                key,
-                time,
-            } => {
-                let given = read(headers, header)?
-                    .strip_prefix(prefix)
-                    .ok_or(Refusal::Mismatch)?;
+            Self::Hmac { header, prefix, key, time } => {
+                let given = read(headers, header)?.strip_prefix(prefix).ok_or(Refusal::Mismatch)?;
                 let given = hex::decode(given).map_err(|_| Refusal::Mismatch)?;
                 let mut mac = keyed(non_empty(key)?)?;
                 if let Some((window, version)) = time {
@@ -96,11 +89,7 @@ impl Proof<'_> {
                 mac.update(body);
                 pass(mac.verify_slice(&given).is_ok())
             }
-            Self::Signature {
-                header,
-                time,
-                check,
-            } => {
+            Self::Signature { header, time, check } => {
                 let given = read(headers, header)?;
                 let signed_at = time.read(headers, now)?;
                 pass(check(given, signed_at, body))
@@ -114,11 +103,7 @@ impl Window {
         let text = read(headers, self.header)?;
         let secs: i64 = text.parse().map_err(|_| Refusal::Mismatch)?;
         let apart = now.as_secs().saturating_sub(secs).saturating_abs();
-        if apart > self.secs {
-            Err(Refusal::Stale)
-        } else {
-            Ok(text)
-        }
+        if apart > self.secs { Err(Refusal::Stale) } else { Ok(text) }
     }
 }
 
@@ -133,11 +118,7 @@ fn read<'h>(headers: &'h HeaderMap, name: &str) -> Result<&'h str, Refusal> {
 }
 
 fn non_empty(secret: &str) -> Result<&str, Refusal> {
-    if secret.is_empty() {
-        Err(Refusal::NoSecret)
-    } else {
-        Ok(secret)
-    }
+    if secret.is_empty() { Err(Refusal::NoSecret) } else { Ok(secret) }
 }
 
 fn keyed(key: &str) -> Result<Hmac<Sha256>, Refusal> {

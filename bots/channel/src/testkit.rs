@@ -1,13 +1,12 @@
 //! What every channel must pass, called from each adapter's own tests: [`webhook`] for what comes
 //! in, [`output`] for what goes out. Assertions say in words which promise is broken.
 
-#![allow(
-    clippy::expect_used,
-    reason = "an assertion of a test may end the test"
-)]
+#![allow(clippy::expect_used, reason = "an assertion of a test may end the test")]
 
 mod garbage;
 mod output;
+#[cfg(test)]
+mod tests;
 mod texts;
 mod webhook;
 

@@ -76,10 +76,7 @@ impl Rich {
 
     /// Text without formatting.
     pub fn plain(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            spans: Vec::new(),
-        }
+        Self { text: text.into(), spans: Vec::new() }
     }
 
     /// The text without markup.

@@ -24,10 +24,7 @@ impl<'a> Request<'a> {
     /// Checks who sent it. The only way from a request to something a parser takes.
     pub fn verify(self, proof: &Proof<'_>, now: Timestamp) -> Result<Verified<'a>, Refusal> {
         proof.check(self.headers, self.body, now)?;
-        Ok(Verified {
-            route: self.route,
-            body: self.body,
-        })
+        Ok(Verified { route: self.route, body: self.body })
     }
 }
 
@@ -67,10 +64,7 @@ pub struct Arrival {
 
 impl From<Inbound> for Arrival {
     fn from(inbound: Inbound) -> Self {
-        Self {
-            inbound,
-            handle: None,
-        }
+        Self { inbound, handle: None }
     }
 }
 
@@ -126,20 +120,12 @@ impl Default for Answer {
 impl Answer {
     /// Plain text.
     pub fn text(status: u16, body: impl Into<String>) -> Self {
-        Self {
-            status,
-            content_type: "text/plain; charset=utf-8",
-            body: body.into(),
-        }
+        Self { status, content_type: "text/plain; charset=utf-8", body: body.into() }
     }
 
     /// 200 with JSON.
     pub fn json(body: &serde_json::Value) -> Self {
-        Self {
-            status: 200,
-            content_type: "application/json",
-            body: body.to_string(),
-        }
+        Self { status: 200, content_type: "application/json", body: body.to_string() }
     }
 }
 

@@ -33,10 +33,7 @@ pub struct Slack {
 impl Slack {
     /// The app configured as `account`, calling through `http`.
     pub fn new(account: AccountName, config: &Config, http: Client) -> Self {
-        Self {
-            account,
-            api: Api::new(config, http),
-        }
+        Self { account, api: Api::new(config, http) }
     }
 
     async fn post(
@@ -64,9 +61,7 @@ impl Slack {
         }
         let answer = self.api.call("chat.postMessage", &params).await?;
         let ts = answer.get("ts").and_then(Value::as_str);
-        Ok(Receipt {
-            message: ts.map(MessageId::new),
-        })
+        Ok(Receipt { message: ts.map(MessageId::new) })
     }
 
     /// Answers at a live `response_url`, for all to see where the command was given, or for the
@@ -129,11 +124,7 @@ impl Slack {
             let url = info.pointer("/file/url_private").and_then(Value::as_str);
             Url::parse(url.unwrap_or_default()).map_err(|_| wrong())?
         };
-        if self.api.is_trusted(&url) {
-            Ok(url)
-        } else {
-            Err(wrong())
-        }
+        if self.api.is_trusted(&url) { Ok(url) } else { Err(wrong()) }
     }
 }
 
@@ -146,10 +137,7 @@ impl Channel for Slack {
     fn capabilities(&self, _conversation: ConversationKind) -> Capabilities {
         Capabilities {
             // What `chat.update` takes and `chat.postMessage` recommends.
-            text: TextLimit {
-                max: 4_000,
-                unit: Unit::Utf16,
-            },
+            text: TextLimit { max: 4_000, unit: Unit::Utf16 },
             dialect: Dialect::Slack,
             edit: Support::Full,
             retract: Support::Full,
@@ -174,9 +162,7 @@ impl Channel for Slack {
                 let text = plain_text(parts);
                 let params = json!({"channel": channel, "ts": target, "text": text});
                 self.api.call("chat.update", &params).await?;
-                Ok(Receipt {
-                    message: Some(target.clone()),
-                })
+                Ok(Receipt { message: Some(target.clone()) })
             }
             Outbound::Retract { target } => {
                 let params = json!({"channel": channel, "ts": target});
@@ -204,9 +190,7 @@ impl Channel for Slack {
 
 impl fmt::Debug for Slack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slack")
-            .field("account", &self.account)
-            .finish_non_exhaustive()
+        f.debug_struct("Slack").field("account", &self.account).finish_non_exhaustive()
     }
 }
 

@@ -49,12 +49,7 @@ fn api_base() -> String {
 impl Config {
     /// An app on Slack's own servers.
     pub fn new(token: SecretString, signing_secret: SecretString) -> Self {
-        Self {
-            token,
-            signing_secret,
-            bot_user: None,
-            api_base: api_base(),
-        }
+        Self { token, signing_secret, bot_user: None, api_base: api_base() }
     }
 
     /// Checks what can be checked without the network.

@@ -26,18 +26,12 @@ pub struct Reader {
 impl Reader {
     /// For the app configured as `account`.
     pub fn new(account: AccountName, config: &Config) -> Self {
-        Self {
-            account,
-            bot_user: config.bot_user.clone(),
-        }
+        Self { account, bot_user: config.bot_user.clone() }
     }
 
     /// For `zaki inspect`: no account, no configuration.
     pub fn inspect() -> Result<Self, zaki_envelope::IdError> {
-        Ok(Self {
-            account: "inspect".parse()?,
-            bot_user: None,
-        })
+        Ok(Self { account: "inspect".parse()?, bot_user: None })
     }
 
     fn read(&self, json: Value, seed: &Seed<'_>) -> Result<Parsed, ParseError> {
@@ -66,11 +60,7 @@ impl Reader {
 impl Parse for Reader {
     fn parse(&self, bytes: Verified<'_>, received_at: Timestamp) -> Result<Parsed, ParseError> {
         let body = bytes.body();
-        let seed = Seed {
-            account: &self.account,
-            received_at,
-            body,
-        };
+        let seed = Seed { account: &self.account, received_at, body };
         let json = if body.trim_ascii_start().starts_with(b"{") {
             serde_json::from_slice(body).map_err(|error| refused(place(&error)))?
         } else {
@@ -99,10 +89,7 @@ fn form(body: &[u8]) -> Result<Value, ParseError> {
 }
 
 fn challenge(text: String) -> Parsed {
-    Parsed {
-        answer: Answer::text(200, text),
-        ..Parsed::default()
-    }
+    Parsed { answer: Answer::text(200, text), ..Parsed::default() }
 }
 
 /// All fields are optional and lenient, so an object always reads.
@@ -112,16 +99,9 @@ fn typed<T: DeserializeOwned + Default>(json: Value) -> T {
 
 /// Where the JSON broke, without quoting it.
 fn place(error: &serde_json::Error) -> String {
-    format!(
-        "JSON broken at line {}, column {}",
-        error.line(),
-        error.column()
-    )
+    format!("JSON broken at line {}, column {}", error.line(), error.column())
 }
 
 fn refused(reason: impl Into<String>) -> ParseError {
-    ParseError {
-        what: "Slack payload",
-        reason: reason.into(),
-    }
+    ParseError { what: "Slack payload", reason: reason.into() }
 }

@@ -8,10 +8,7 @@ use crate::{Config, Reader};
 
 /// Slack's own rule: older or newer requests are replays
 /// (<https://docs.slack.dev/authentication/verifying-requests-from-slack>).
-const WINDOW: Window = Window {
-    header: "x-slack-request-timestamp",
-    secs: 300,
-};
+const WINDOW: Window = Window { header: "x-slack-request-timestamp", secs: 300 };
 
 /// The webhook of one app.
 #[derive(Clone, Debug)]
@@ -23,10 +20,7 @@ pub struct Hook {
 impl Hook {
     /// The webhook of the app configured as `account`. Without a secret it refuses everything.
     pub fn new(account: AccountName, config: Config) -> Self {
-        Self {
-            reader: Reader::new(account, &config),
-            config,
-        }
+        Self { reader: Reader::new(account, &config), config }
     }
 }
 

@@ -1,11 +1,7 @@
 //! Payloads nobody here wrote, and known-answer signatures. From `ZAKI_CORPUS`, or beside the
 //! repository; without it there is nothing to check, and the test says so.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "an assertion may end a test"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "an assertion may end a test")]
 
 use std::{env, fs, path::PathBuf};
 
@@ -39,10 +35,7 @@ fn files(folder: &str) -> Vec<(String, Value)> {
         .map(|entry| {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            (
-                name,
-                serde_json::from_slice(&fs::read(&path).unwrap()).unwrap(),
-            )
+            (name, serde_json::from_slice(&fs::read(&path).unwrap()).unwrap())
         })
         .collect();
     files.sort_by(|one, other| one.0.cmp(&other.0));
@@ -60,11 +53,7 @@ fn parse(name: &str, json: &Value) -> Parsed {
     assert!(parsed.dead.is_empty(), "{name}");
     for arrival in &parsed.arrivals {
         let json = serde_json::to_string(&arrival.inbound).unwrap();
-        assert_eq!(
-            Inbound::from_json(&json).unwrap(),
-            arrival.inbound,
-            "{name}"
-        );
+        assert_eq!(Inbound::from_json(&json).unwrap(), arrival.inbound, "{name}");
     }
     parsed
 }
@@ -122,10 +111,7 @@ fn every_signature_vector_comes_out_right() {
     assert_eq!(cases.len(), 25);
     for case in cases {
         let secret = case["secret"].as_str().unwrap();
-        let hook = Hook::new(
-            "main".parse().unwrap(),
-            Config::new("x".into(), secret.into()),
-        );
+        let hook = Hook::new("main".parse().unwrap(), Config::new("x".into(), secret.into()));
         let body = BASE64_STANDARD.decode(case["body_base64"].as_str().unwrap());
         let request = Request {
             method: &Method::POST,
@@ -136,12 +122,7 @@ fn every_signature_vector_comes_out_right() {
         };
         let now = Timestamp::from_secs(case["now"].as_i64().unwrap());
         let passes = request.verify(&hook.proof(), now).is_ok();
-        assert_eq!(
-            passes,
-            case["accept"].as_bool().unwrap(),
-            "{}",
-            case["name"]
-        );
+        assert_eq!(passes, case["accept"].as_bool().unwrap(), "{}", case["name"]);
     }
 }
 
@@ -150,10 +131,7 @@ fn headers(given: &Value) -> HeaderMap {
     given
         .map(|(name, value)| {
             let name: HeaderName = name.parse().unwrap();
-            (
-                name,
-                HeaderValue::from_str(value.as_str().unwrap()).unwrap(),
-            )
+            (name, HeaderValue::from_str(value.as_str().unwrap()).unwrap())
         })
         .collect()
 }

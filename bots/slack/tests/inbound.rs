@@ -1,10 +1,6 @@
 //! What Slack's payloads become, rule by rule.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "an assertion may end a test"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "an assertion may end a test")]
 
 use serde_json::{Value, json};
 use zaki_channel::{Arrival, Parse, Parsed, Verified};
@@ -67,10 +63,7 @@ fn in_a_channel_only_what_is_meant_for_the_bot_is_addressed() {
     reply["parent_user_id"] = json!("UBOT");
     let reply = one(&reply);
     assert!(reply.addressed);
-    assert_eq!(
-        reply.conversation.thread.unwrap().as_str(),
-        "1794000000.000100"
-    );
+    assert_eq!(reply.conversation.thread.unwrap().as_str(), "1794000000.000100");
 }
 
 #[test]
@@ -127,16 +120,8 @@ fn edits_and_deletions_name_their_target_and_add_their_time() {
         "previous_message": {"user": "U1", "text": "old", "ts": "1795000000.000100"},
     }));
     let target = MessageId::new("1795000000.000100");
-    assert_eq!(
-        edit.kind,
-        InboundKind::Edit {
-            target: target.clone()
-        }
-    );
-    assert_eq!(
-        edit.dedupe.as_str(),
-        "slack:T1:D1:1795000000.000100:1795000008.000000"
-    );
+    assert_eq!(edit.kind, InboundKind::Edit { target: target.clone() });
+    assert_eq!(edit.dedupe.as_str(), "slack:T1:D1:1795000000.000100:1795000008.000000");
     assert_eq!(plain_text(&edit.parts), "new");
     let unfurled = one(&json!({
         "type": "message", "subtype": "message_changed", "channel": "D1", "ts": "1795000009.2",
@@ -183,26 +168,15 @@ fn files_and_unknown_content_are_kept() {
     let mut event = said("D1", "new kind of message");
     event["subtype"] = json!("hologram");
     let inbound = one(&event);
-    assert_eq!(
-        inbound.kind,
-        InboundKind::Other {
-            name: "message.hologram".to_owned()
-        }
-    );
+    assert_eq!(inbound.kind, InboundKind::Other { name: "message.hologram".to_owned() });
     assert_eq!(plain_text(&inbound.parts), "new kind of message");
 }
 
 fn describe(part: &Part) -> String {
     match part {
         Part::Text { text, .. } => text.clone(),
-        Part::Media {
-            kind: MediaKind::Image,
-            reference,
-            ..
-        } => format!("Image {reference}"),
-        Part::Media {
-            kind, reference, ..
-        } => format!("{kind:?} {reference}"),
+        Part::Media { kind: MediaKind::Image, reference, .. } => format!("Image {reference}"),
+        Part::Media { kind, reference, .. } => format!("{kind:?} {reference}"),
         Part::Unsupported { kind } => format!("?{kind}"),
         other => format!("{other:?}"),
     }
@@ -221,10 +195,8 @@ fn fields_of_another_type_lose_no_message() {
 
 #[test]
 fn reactions_joins_and_unknown_events_go_by_event_id() {
-    let reaction = one(
-        &json!({"type": "reaction_removed", "user": "U1", "reaction": "eyes",
-        "item": {"type": "message", "channel": "C1", "ts": "1.2"}}),
-    );
+    let reaction = one(&json!({"type": "reaction_removed", "user": "U1", "reaction": "eyes",
+        "item": {"type": "message", "channel": "C1", "ts": "1.2"}}));
     assert_eq!(
         reaction.kind,
         InboundKind::Reaction {
@@ -238,12 +210,7 @@ fn reactions_joins_and_unknown_events_go_by_event_id() {
     let joined = one(&json!({"type": "member_joined_channel", "user": "U1", "channel": "C1"}));
     assert!(matches!(joined.kind, InboundKind::Membership { .. }));
     let unknown = one(&json!({"type": "app_uninstalled"}));
-    assert_eq!(
-        unknown.kind,
-        InboundKind::Other {
-            name: "app_uninstalled".to_owned()
-        }
-    );
+    assert_eq!(unknown.kind, InboundKind::Other { name: "app_uninstalled".to_owned() });
     assert!(unknown.sender.is_bot);
 }
 
@@ -254,26 +221,15 @@ fn a_slash_command_brings_the_right_to_answer_it() {
          &text=a+%26amp%3B+b&trigger_id=1.2&response_url=https%3A%2F%2Fhooks.slack.com%2Fx",
     ));
     let inbound = &arrival.inbound;
-    assert_eq!(
-        inbound.kind,
-        InboundKind::Command {
-            name: "zaki".to_owned()
-        }
-    );
+    assert_eq!(inbound.kind, InboundKind::Command { name: "zaki".to_owned() });
     assert_eq!(plain_text(&inbound.parts), "a & b");
     assert!(inbound.addressed);
     assert_eq!(inbound.dedupe.as_str(), "slack:T1:command:1.2");
     let handle = arrival.handle.unwrap();
     assert_eq!(handle.secret, "https://hooks.slack.com/x");
-    assert_eq!(
-        (handle.uses_left, handle.expires_at.since(NOW)),
-        (5, 30 * 60 * 1000)
-    );
+    assert_eq!((handle.uses_left, handle.expires_at.since(NOW)), (5, 30 * 60 * 1000));
     let json = serde_json::to_string(inbound).unwrap();
-    assert!(
-        !json.contains("hooks.slack.com"),
-        "the secret stays beside the envelope"
-    );
+    assert!(!json.contains("hooks.slack.com"), "the secret stays beside the envelope");
 }
 
 #[test]
@@ -285,12 +241,7 @@ fn a_press_carries_its_data_and_place() {
     let mut form = url::form_urlencoded::Serializer::new(String::new());
     let body = form.append_pair("payload", &payload.to_string()).finish();
     let arrival = only(parse(&body));
-    assert_eq!(
-        arrival.inbound.kind,
-        InboundKind::Button {
-            data: "yes".to_owned()
-        }
-    );
+    assert_eq!(arrival.inbound.kind, InboundKind::Button { data: "yes".to_owned() });
     assert_eq!(plain_text(&arrival.inbound.parts), "Yes!");
     assert_eq!(arrival.inbound.conversation.thread.unwrap().as_str(), "1.2");
     assert!(arrival.handle.is_some());
@@ -299,37 +250,18 @@ fn a_press_carries_its_data_and_place() {
 #[test]
 fn the_challenge_is_answered_and_frames_of_the_socket_are_read() {
     let parsed = parse(r#"{"token":"x","challenge":"c-1","type":"url_verification"}"#);
-    assert_eq!(
-        (parsed.answer.status, parsed.answer.body.as_str()),
-        (200, "c-1")
-    );
+    assert_eq!((parsed.answer.status, parsed.answer.body.as_str()), (200, "c-1"));
     assert!(parsed.arrivals.is_empty());
     let frame =
         json!({"envelope_id": "e", "type": "events_api", "payload": outer(&said("D1", "x"))});
-    assert_eq!(
-        plain_text(&only(parse(&frame.to_string())).inbound.parts),
-        "x"
-    );
-    assert!(
-        parse(r#"{"type":"hello","num_connections":1}"#)
-            .arrivals
-            .is_empty()
-    );
+    assert_eq!(plain_text(&only(parse(&frame.to_string())).inbound.parts), "x");
+    assert!(parse(r#"{"type":"hello","num_connections":1}"#).arrivals.is_empty());
 }
 
 #[test]
 fn what_is_not_slack_is_refused() {
     let reader = Reader::inspect().unwrap();
-    for body in [
-        "",
-        "x",
-        "[]",
-        "{}",
-        "{\"update_id\":1}",
-        "payload=[]",
-        "a=b",
-        "\u{0}",
-    ] {
+    for body in ["", "x", "[]", "{}", "{\"update_id\":1}", "payload=[]", "a=b", "\u{0}"] {
         let parsed = reader.parse(Verified::trusted("", body.as_bytes()), NOW);
         assert!(parsed.is_err(), "{body:?}");
     }

@@ -1,10 +1,6 @@
 //! Both halves against a simulated Slack: what it sends is read, what we send it takes.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "an assertion may end a test"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "an assertion may end a test")]
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -66,33 +62,19 @@ fn retry<T>(result: Result<T, ChannelError>) -> Retry {
 async fn a_message_is_posted_edited_reacted_to_and_taken_back() {
     let (simulator, slack) = start().await;
     let to = address("C1", None);
-    let target = say(&slack, &to, "*hi* &amp; <https://e.org|site>")
-        .await
-        .unwrap();
+    let target = say(&slack, &to, "*hi* &amp; <https://e.org|site>").await.unwrap();
     let target = target.message.unwrap();
     let posted = simulator.sent().last().unwrap();
-    assert_eq!(
-        (posted.act, posted.message.as_str()),
-        (Act::Post, target.as_str())
-    );
+    assert_eq!((posted.act, posted.message.as_str()), (Act::Post, target.as_str()));
     assert_eq!(posted.raw["metadata"]["event_type"], "zaki_delivery");
-    assert_eq!(
-        posted.raw["metadata"]["event_payload"]["delivery"],
-        KEY.to_string()
-    );
+    assert_eq!(posted.raw["metadata"]["event_payload"]["delivery"], KEY.to_string());
     assert_eq!(posted.raw["unfurl_links"], false);
 
-    let edit = Outbound::Edit {
-        target: target.clone(),
-        parts: vec![Part::text("better")],
-    };
+    let edit = Outbound::Edit { target: target.clone(), parts: vec![Part::text("better")] };
     slack.send(&to, &edit, KEY).await.unwrap();
     assert_eq!(simulator.text_of("C1", target.as_str()).unwrap(), "better");
 
-    let react = Outbound::React {
-        target: target.clone(),
-        emoji: Some("👀".to_owned()),
-    };
+    let react = Outbound::React { target: target.clone(), emoji: Some("👀".to_owned()) };
     for _ in 0..2 {
         slack.send(&to, &react, KEY).await.unwrap();
     }
@@ -103,28 +85,17 @@ async fn a_message_is_posted_edited_reacted_to_and_taken_back() {
         slack.send(&to, &retract, KEY).await.unwrap();
     }
     assert_eq!(simulator.sent().last().unwrap().act, Act::Retract);
-    let typing = Outbound::Presence {
-        presence: Presence::Typing,
-        about: None,
-    };
+    let typing = Outbound::Presence { presence: Presence::Typing, about: None };
     slack.send(&to, &typing, KEY).await.unwrap();
 }
 
 #[tokio::test]
 async fn replies_go_into_the_thread_and_to_people_in_private() {
     let (simulator, slack) = start().await;
-    say(
-        &slack,
-        &address("C1", Some("1795000000.000100")),
-        "in thread",
-    )
-    .await
-    .unwrap();
+    say(&slack, &address("C1", Some("1795000000.000100")), "in thread").await.unwrap();
     let sent = simulator.sent().last().unwrap();
     assert_eq!(sent.thread.as_deref(), Some("1795000000.000100"));
-    say(&slack, &address("U1", None), "in private")
-        .await
-        .unwrap();
+    say(&slack, &address("U1", None), "in private").await.unwrap();
     let direct = simulator.direct_channel("U1");
     assert_eq!(simulator.sent().last().unwrap().conversation, direct);
 }
@@ -138,12 +109,7 @@ async fn long_replies_arrive_whole() {
     for piece in &pieces {
         slack.send(&address("C1", None), piece, KEY).await.unwrap();
     }
-    let words: usize = simulator
-        .sent()
-        .all()
-        .iter()
-        .map(|s| s.text.split(' ').count())
-        .sum();
+    let words: usize = simulator.sent().all().iter().map(|s| s.text.split(' ').count()).sum();
     assert_eq!(words, 4000);
 }
 
@@ -155,25 +121,15 @@ async fn failures_say_whether_the_call_may_be_repeated() {
     assert_eq!(retry(say(&slack, &to, "x").await), Retry::AfterMs(7_000));
     for fault in [Fault::Status { code: 503 }, Fault::Drop, Fault::LoseAnswer] {
         simulator.fail(Some("chat.postMessage"), 1, fault.clone());
-        assert_eq!(
-            retry(say(&slack, &to, "x").await),
-            Retry::Unknown,
-            "{fault:?}"
-        );
+        assert_eq!(retry(say(&slack, &to, "x").await), Retry::Unknown, "{fault:?}");
     }
     simulator.fail(None, 1, Fault::Status { code: 403 });
     assert_eq!(retry(say(&slack, &to, "x").await), Retry::Never);
-    assert_eq!(
-        retry(say(&slack, &address("C9", None), "x").await),
-        Retry::Never
-    );
+    assert_eq!(retry(say(&slack, &address("C9", None), "x").await), Retry::Never);
     let stranger = channel(&simulator.api_url(), "xoxb-wrong");
     assert_eq!(retry(say(&stranger, &to, "x").await), Retry::Never);
     // A port that was just free: nothing listens there.
-    let closed = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nowhere = channel(&format!("http://{closed}/api/"), "xoxb");
     assert_eq!(retry(say(&nowhere, &to, "x").await), Retry::AfterMs(1_000));
 }
@@ -187,18 +143,12 @@ async fn errors_hold_neither_text_nor_token_nor_response_url() {
     for to in [to, address("C1", None)] {
         let error = say(&slack, &to, "hush").await.unwrap_err();
         let printed = format!("{error:?} {error}");
-        assert!(
-            !printed.contains("hush") && !printed.contains("xoxb"),
-            "{printed}"
-        );
+        assert!(!printed.contains("hush") && !printed.contains("xoxb"), "{printed}");
     }
 }
 
 fn handle(url: &str) -> ReplyHandle {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     ReplyHandle {
         secret: url.to_owned(),
         expires_at: Timestamp::from_secs(i64::try_from(now).unwrap() + 600),
@@ -218,32 +168,19 @@ async fn a_command_is_answered_where_it_was_given_while_its_url_lives() {
     let acts: Vec<Act> = simulator.sent().all().iter().map(|sent| sent.act).collect();
     let expected = [[Act::Answer; 5].as_slice(), &[Act::Post]].concat();
     assert_eq!(acts, expected, "used up: an ordinary message serves");
-    let note = Outbound::Answer {
-        text: Some("done".to_owned()),
-    };
+    let note = Outbound::Answer { text: Some("done".to_owned()) };
     slack.send(&address("C1", None), &note, KEY).await.unwrap();
     drop(hook_url);
 
-    to.handle = Some(ReplyHandle {
-        secret: "https://evil.org/".to_owned(),
-        ..arrival.1
-    });
+    to.handle = Some(ReplyHandle { secret: "https://evil.org/".to_owned(), ..arrival.1 });
     say(&slack, &to, "x").await.unwrap();
-    assert_eq!(
-        simulator.sent().last().unwrap().act,
-        Act::Post,
-        "no stranger is called"
-    );
+    assert_eq!(simulator.sent().last().unwrap().act, Act::Post, "no stranger is called");
 }
 
 /// Has the simulator type a command, and reads what it POSTs.
 async fn typed_command(simulator: &Simulator) -> ((Inbound, ReplyHandle), String) {
-    let slash = zaki_simulators::slack::Slash {
-        command: "/zaki",
-        text: "hi",
-        user: "U1",
-        channel: "C1",
-    };
+    let slash =
+        zaki_simulators::slack::Slash { command: "/zaki", text: "hi", user: "U1", channel: "C1" };
     // Nobody answers there; the attempt is recorded all the same.
     let url = format!("{}/commands", simulator.url());
     let attempt = simulator.command(&url, &slash).await;
@@ -255,17 +192,8 @@ async fn typed_command(simulator: &Simulator) -> ((Inbound, ReplyHandle), String
 fn read(simulator: &Simulator, headers: &HeaderMap, body: &[u8]) -> Vec<zaki_channel::Arrival> {
     let secret = simulator.config().signing_secret.as_str();
     let hook = Hook::new(account(), Config::new("x".into(), secret.into()));
-    let request = Request {
-        method: &Method::POST,
-        route: "/events",
-        query: "",
-        headers,
-        body,
-    };
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
+    let request = Request { method: &Method::POST, route: "/events", query: "", headers, body };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let now = Timestamp::from_secs(i64::try_from(now).unwrap());
     let verified = request.verify(&hook.proof(), now).unwrap();
     let parsed = zaki_channel::Parse::parse(&hook, verified, now).unwrap();
@@ -283,10 +211,7 @@ async fn both_events_of_a_mention_are_one_message() {
     let mut seen = Vec::new();
     for said in [message, mention] {
         let attempts = simulator.attempts();
-        let attempt = attempts
-            .wait_for(|a| a.key == said.event_id, within)
-            .await
-            .unwrap();
+        let attempt = attempts.wait_for(|a| a.key == said.event_id, within).await.unwrap();
         seen.extend(read(&simulator, &attempt.headers, &attempt.body));
     }
     assert_eq!(seen.len(), 2);
@@ -296,11 +221,7 @@ async fn both_events_of_a_mention_are_one_message() {
 
 fn is_whole(request: &[u8]) -> bool {
     let has_body = !request.starts_with(b"GET");
-    request.ends_with(if has_body {
-        b"}".as_slice()
-    } else {
-        b"\r\n\r\n"
-    })
+    request.ends_with(if has_body { b"}".as_slice() } else { b"\r\n\r\n" })
 }
 
 /// A server that answers every POST with its challenge, or with nothing.
@@ -321,9 +242,7 @@ async fn webhook() -> String {
             }
             let text = String::from_utf8_lossy(&bytes[..length]);
             let challenge = text.split("\"challenge\":\"").nth(1);
-            let body = challenge
-                .and_then(|c| c.split('"').next())
-                .unwrap_or_default();
+            let body = challenge.and_then(|c| c.split('"').next()).unwrap_or_default();
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n", body.len());
             let answer = format!("{head}connection: close\r\n\r\n{body}");
             let _ = stream.write_all(answer.as_bytes()).await;
@@ -349,10 +268,7 @@ async fn files_are_fetched_from_slack_alone() {
 #[tokio::test]
 async fn unknown_emoji_are_refused_without_a_call() {
     let (simulator, slack) = start().await;
-    let react = Outbound::React {
-        target: MessageId::new("1.2"),
-        emoji: Some("🦜".to_owned()),
-    };
+    let react = Outbound::React { target: MessageId::new("1.2"), emoji: Some("🦜".to_owned()) };
     let refused = slack.send(&address("C1", None), &react, KEY).await;
     assert_eq!(retry(refused), Retry::Never);
     assert!(simulator.calls().is_empty());

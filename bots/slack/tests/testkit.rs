@@ -1,10 +1,6 @@
 //! What every channel must pass, with Slack's bodies and signatures.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "an assertion may end a test"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "an assertion may end a test")]
 
 use hmac::{Hmac, Mac};
 use http::{HeaderMap, HeaderValue};
@@ -61,14 +57,8 @@ impl Sample for Sent {
         mac.update(body);
         let signature = format!("v0={}", hex::encode(mac.finalize().into_bytes()));
         HeaderMap::from_iter([
-            (
-                "x-slack-request-timestamp".parse().unwrap(),
-                HeaderValue::from_str(&time).unwrap(),
-            ),
-            (
-                "x-slack-signature".parse().unwrap(),
-                HeaderValue::from_str(&signature).unwrap(),
-            ),
+            ("x-slack-request-timestamp".parse().unwrap(), HeaderValue::from_str(&time).unwrap()),
+            ("x-slack-signature".parse().unwrap(), HeaderValue::from_str(&signature).unwrap()),
         ])
     }
 
@@ -126,10 +116,7 @@ impl Sample for Sent {
                     ("trigger_id", "1.2.x"),
                 ]),
             ),
-            Body::on(
-                "/events",
-                r#"{"token":"x","challenge":"c","type":"url_verification"}"#,
-            ),
+            Body::on("/events", r#"{"token":"x","challenge":"c","type":"url_verification"}"#),
             Body::on("/commands", "ssl_check=1&token=x"),
         ]
     }
@@ -150,14 +137,10 @@ impl Sample for Sent {
             in_channel(ours.clone()),
             in_channel(by_user),
             in_channel(by_profile),
-            in_channel(
-                json!({"type": "message", "subtype": "bot_message", "bot_id": "B1",
-                "text": "hi", "ts": "1795000000.000300"}),
-            ),
-            in_channel(
-                json!({"type": "message", "subtype": "message_changed", "message": ours,
-                "ts": "1795000000.000400"}),
-            ),
+            in_channel(json!({"type": "message", "subtype": "bot_message", "bot_id": "B1",
+                "text": "hi", "ts": "1795000000.000300"})),
+            in_channel(json!({"type": "message", "subtype": "message_changed", "message": ours,
+                "ts": "1795000000.000400"})),
             in_channel(json!({"type": "message", "subtype": "message_deleted",
                 "previous_message": ours, "deleted_ts": "1795000000.000200"})),
         ]
@@ -172,9 +155,5 @@ fn the_webhook_keeps_every_promise() {
 #[test]
 fn everything_sent_is_within_the_capabilities() {
     let account = Sent.account();
-    testkit::output(&Slack::new(
-        account,
-        &config(Key::Ours),
-        reqwest::Client::new(),
-    ));
+    testkit::output(&Slack::new(account, &config(Key::Ours), reqwest::Client::new()));
 }

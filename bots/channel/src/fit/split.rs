@@ -6,11 +6,7 @@ use crate::{Capabilities, Dialect, Rich, TextLimit};
 
 /// The pieces of `rich`, rendered, in order. Only white space between them is left out.
 pub(super) fn split(rich: &Rich, capabilities: &Capabilities) -> Vec<String> {
-    let cutter = Cutter {
-        rich,
-        limit: capabilities.text,
-        dialect: capabilities.dialect,
-    };
+    let cutter = Cutter { rich, limit: capabilities.text, dialect: capabilities.dialect };
     let length = rich.text().len();
     let mut pieces = Vec::new();
     let mut start = cutter.next_start(0);

@@ -6,10 +6,7 @@ use super::fit;
 use crate::{Capabilities, Dialect, Support, TextLimit, Unit};
 
 const FULL: Capabilities = Capabilities {
-    text: TextLimit {
-        max: 4096,
-        unit: Unit::Utf16,
-    },
+    text: TextLimit { max: 4096, unit: Unit::Utf16 },
     dialect: Dialect::TelegramHtml,
     edit: Support::Full,
     retract: Support::Full,
@@ -29,11 +26,7 @@ fn texts(outbounds: &[Outbound]) -> Vec<String> {
 
 fn limited(max: usize, dialect: Dialect) -> Capabilities {
     let unit = Unit::CodePoints;
-    Capabilities {
-        text: TextLimit { max, unit },
-        dialect,
-        ..FULL
-    }
+    Capabilities { text: TextLimit { max, unit }, dialect, ..FULL }
 }
 
 fn pieces(markdown: &str, max: usize, dialect: Dialect) -> Vec<String> {
@@ -46,17 +39,10 @@ fn every_dialect_and_unit_passes_the_testkit() {
     for dialect in [Plain, TelegramHtml, Discord, Slack, WhatsApp] {
         for (max, unit) in [(1000, Unit::Utf16), (4096, Unit::CodePoints)] {
             let text = TextLimit { max, unit };
-            crate::testkit::capable(&Capabilities {
-                text,
-                dialect,
-                ..FULL
-            });
+            crate::testkit::capable(&Capabilities { text, dialect, ..FULL });
         }
     }
-    let text = TextLimit {
-        max: 4096,
-        unit: Unit::Bytes,
-    };
+    let text = TextLimit { max: 4096, unit: Unit::Bytes };
     crate::testkit::capable(&Capabilities { text, ..FULL });
 }
 
@@ -65,42 +51,25 @@ fn a_long_text_is_split_at_the_best_place() {
     let text = "First one. Second one here.\nThird line\n\nA new paragraph that goes on.";
     assert_eq!(
         pieces(text, 45, Dialect::Plain),
-        [
-            "First one. Second one here.\nThird line",
-            "A new paragraph that goes on."
-        ]
+        ["First one. Second one here.\nThird line", "A new paragraph that goes on."]
     );
     assert_eq!(
         pieces(text, 35, Dialect::Plain),
-        [
-            "First one. Second one here.",
-            "Third line",
-            "A new paragraph that goes on."
-        ]
+        ["First one. Second one here.", "Third line", "A new paragraph that goes on."]
     );
     assert_eq!(
         pieces("One two three. Four five six seven", 20, Dialect::Plain),
         ["One two three.", "Four five six seven"]
     );
-    assert_eq!(
-        pieces("One two three four", 10, Dialect::Plain),
-        ["One two", "three four"]
-    );
-    assert_eq!(
-        pieces("一二三。四五六七", 5, Dialect::Plain),
-        ["一二三。", "四五六七"]
-    );
+    assert_eq!(pieces("One two three four", 10, Dialect::Plain), ["One two", "three four"]);
+    assert_eq!(pieces("一二三。四五六七", 5, Dialect::Plain), ["一二三。", "四五六七"]);
 }
 
 #[test]
 fn no_border_falls_inside_a_letter_as_people_see_it() {
     let family = "👩‍👩‍👧‍👦";
     let pieces = pieces(&family.repeat(10), 20, Dialect::Plain);
-    assert!(
-        pieces
-            .iter()
-            .all(|piece| piece.replace(family, "").is_empty())
-    );
+    assert!(pieces.iter().all(|piece| piece.replace(family, "").is_empty()));
     let zalgo = format!("e{}", "\u{301}".repeat(100));
     let split = self::pieces(&zalgo, 20, Dialect::Plain);
     assert_eq!(split.concat(), zalgo);
@@ -109,10 +78,7 @@ fn no_border_falls_inside_a_letter_as_people_see_it() {
 
 #[test]
 fn styles_and_fences_go_on_over_a_split() {
-    assert_eq!(
-        pieces("**one two three**", 12, Dialect::Discord),
-        ["**one two**", "**three**"]
-    );
+    assert_eq!(pieces("**one two three**", 12, Dialect::Discord), ["**one two**", "**three**"]);
     assert_eq!(
         pieces("```rs\nlet a = 1;\n  let b;\n```", 22, Dialect::Discord),
         ["```rs\nlet a = 1;\n```", "```rs\n  let b;\n```"]
@@ -135,33 +101,13 @@ fn a_reply_answers_with_its_first_piece_and_an_edit_changes_with_it() {
     let small = limited(12, Dialect::Plain);
     let parts = || vec![Part::text("one two three four")];
     let target = MessageId::new("7");
-    let posted = fit(
-        Outbound::Post {
-            parts: parts(),
-            reply_to: Some(target.clone()),
-        },
-        &small,
-    );
+    let posted = fit(Outbound::Post { parts: parts(), reply_to: Some(target.clone()) }, &small);
     let replies: Vec<bool> = posted
         .iter()
-        .map(|outbound| {
-            matches!(
-                outbound,
-                Outbound::Post {
-                    reply_to: Some(_),
-                    ..
-                }
-            )
-        })
+        .map(|outbound| matches!(outbound, Outbound::Post { reply_to: Some(_), .. }))
         .collect();
     assert_eq!(replies, [true, false]);
-    let edited = fit(
-        Outbound::Edit {
-            target,
-            parts: parts(),
-        },
-        &small,
-    );
+    let edited = fit(Outbound::Edit { target, parts: parts() }, &small);
     assert!(matches!(edited[0], Outbound::Edit { .. }));
     assert!(matches!(edited[1], Outbound::Post { reply_to: None, .. }));
     assert_eq!(texts(&posted), texts(&edited));
@@ -179,27 +125,15 @@ fn what_is_lacking_is_degraded_by_its_level() {
         media: level,
         ..FULL
     };
-    let edit = Outbound::Edit {
-        target: target.clone(),
-        parts: vec![Part::text("new")],
-    };
+    let edit = Outbound::Edit { target: target.clone(), parts: vec![Part::text("new")] };
     let post = [Outbound::post("new")];
     assert_eq!(fit(edit.clone(), &with(Support::Fallback)), post);
     assert_eq!(fit(edit.clone(), &with(Support::Dropped)), post);
     assert_eq!(fit(edit, &with(Support::Rejected)), []);
-    let reply = Outbound::Post {
-        parts: vec![Part::text("new")],
-        reply_to: Some(target.clone()),
-    };
+    let reply = Outbound::Post { parts: vec![Part::text("new")], reply_to: Some(target.clone()) };
     assert_eq!(fit(reply, &with(Support::Dropped)), post);
-    let react = Outbound::React {
-        target: target.clone(),
-        emoji: Some("👍".to_owned()),
-    };
-    let typing = Outbound::Presence {
-        presence: Presence::Typing,
-        about: None,
-    };
+    let react = Outbound::React { target: target.clone(), emoji: Some("👍".to_owned()) };
+    let typing = Outbound::Presence { presence: Presence::Typing, about: None };
     for small in [react, typing, Outbound::Retract { target }] {
         assert_eq!(fit(small.clone(), &FULL), std::slice::from_ref(&small));
         assert_eq!(fit(small, &with(Support::Dropped)), []);
@@ -215,37 +149,20 @@ fn files_places_and_people_become_lines_where_they_must() {
         name: Some("cat_*.png".to_owned()),
         size: None,
     };
-    let place = Part::Location {
-        latitude: 1.5,
-        longitude: -2.0,
-        name: None,
-    };
-    let card = Part::Contact {
-        name: "Ann".to_owned(),
-        phones: vec!["+1".to_owned()],
-    };
-    let post = |parts: Vec<Part>| Outbound::Post {
-        parts,
-        reply_to: None,
-    };
+    let place = Part::Location { latitude: 1.5, longitude: -2.0, name: None };
+    let card = Part::Contact { name: "Ann".to_owned(), phones: vec!["+1".to_owned()] };
+    let post = |parts: Vec<Part>| Outbound::Post { parts, reply_to: None };
     let all = post(vec![Part::text("See:"), photo.clone(), place, card]);
     let media = |media: Support| Capabilities { media, ..FULL };
     assert_eq!(
         texts(&fit(all.clone(), &media(Support::Fallback))),
         ["See:\n\n[image: cat_*.png]\n\n1.5, -2\n\nAnn, +1"]
     );
-    assert_eq!(
-        texts(&fit(all.clone(), &media(Support::Dropped))),
-        ["See:\n\n1.5, -2\n\nAnn, +1"]
-    );
+    assert_eq!(texts(&fit(all.clone(), &media(Support::Dropped))), ["See:\n\n1.5, -2\n\nAnn, +1"]);
     assert_eq!(fit(all.clone(), &media(Support::Rejected)), []);
     assert_eq!(
         fit(all, &FULL),
-        [
-            Outbound::post("See:"),
-            post(vec![photo]),
-            Outbound::post("1.5, -2\n\nAnn, +1")
-        ]
+        [Outbound::post("See:"), post(vec![photo]), Outbound::post("1.5, -2\n\nAnn, +1")]
     );
 }
 
@@ -253,10 +170,7 @@ fn files_places_and_people_become_lines_where_they_must() {
 fn nothing_to_say_sends_nothing() {
     for nothing in ["", " \n ", "\u{a0}", "**", "```\n```"] {
         let sent = texts(&fit(Outbound::post(nothing), &FULL));
-        assert!(
-            sent.iter().all(|text| !text.trim().is_empty()),
-            "{nothing:?}: {sent:?}"
-        );
+        assert!(sent.iter().all(|text| !text.trim().is_empty()), "{nothing:?}: {sent:?}");
     }
     assert_eq!(fit(Outbound::post(""), &FULL), []);
 }

@@ -112,11 +112,7 @@ fn damaged(body: &Body, dice: &mut Dice) -> Body {
     let at = dice.below(bytes.len().max(1));
     match dice.below(5) {
         0 => bytes.truncate(at),
-        1 => bytes
-            .iter_mut()
-            .skip(at)
-            .take(1)
-            .for_each(|b| *b = dice.byte()),
+        1 => bytes.iter_mut().skip(at).take(1).for_each(|b| *b = dice.byte()),
         2 => drop(bytes.drain(at..bytes.len().min(at + 1))),
         3 => bytes.insert(at, dice.byte()),
         _ => bytes.extend_from_within(at..),
@@ -151,22 +147,16 @@ fn retyped(body: &Body) -> Vec<Body> {
     };
     pointers
         .iter()
-        .flat_map(|pointer| {
-            others
-                .iter()
-                .filter_map(move |other| changed(pointer, other))
-        })
+        .flat_map(|pointer| others.iter().filter_map(move |other| changed(pointer, other)))
         .collect()
 }
 
 fn walk(json: &Value, path: &mut String, pointers: &mut Vec<String>) {
     pointers.push(path.clone());
     let children: Vec<(String, &Value)> = match json {
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .map(|(index, item)| (index.to_string(), item))
-            .collect(),
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect()
+        }
         Value::Object(fields) => fields
             .iter()
             .map(|(name, field)| (name.replace('~', "~0").replace('/', "~1"), field))

@@ -28,23 +28,13 @@ pub(crate) fn capable(capabilities: &Capabilities) {
         for piece in &pieces {
             allowed(piece, capabilities, &sent);
         }
-        let seen: String = pieces
-            .iter()
-            .map(|piece| letters(&stripped(piece, capabilities.dialect)))
-            .collect();
+        let seen: String =
+            pieces.iter().map(|piece| letters(&stripped(piece, capabilities.dialect))).collect();
         let (seen, meant) = first_difference(&seen, &letters(&sent.letters));
-        assert_eq!(
-            seen, meant,
-            "nothing is lost and the order is kept of: {}",
-            sent.markdown
-        );
+        assert_eq!(seen, meant, "nothing is lost and the order is kept of: {}", sent.markdown);
     }
     for nothing in ["", " ", "\n\n", "\u{a0}\t"] {
-        assert_eq!(
-            fit(Outbound::post(nothing), capabilities),
-            [],
-            "an empty text sends nothing"
-        );
+        assert_eq!(fit(Outbound::post(nothing), capabilities), [], "an empty text sends nothing");
     }
 }
 
@@ -80,11 +70,7 @@ fn allowed(piece: &str, capabilities: &Capabilities, sent: &Sent) {
         Dialect::Plain => true,
         _ => piece.lines().filter(|line| is_fence(line)).count() % 2 == 0,
     };
-    assert!(
-        whole,
-        "styles are closed in every piece of: {}\n{piece}",
-        sent.markdown
-    );
+    assert!(whole, "styles are closed in every piece of: {}\n{piece}", sent.markdown);
 }
 
 fn is_fence(line: &str) -> bool {
@@ -136,9 +122,7 @@ fn labels_alone(piece: &str) -> String {
 fn without(piece: &str, start: &str, end: char) -> String {
     let mut pieces = piece.split(start);
     let first = pieces.next().unwrap_or_default().to_owned();
-    pieces.fold(first, |text, piece| {
-        text + piece.split_once(end).map_or("", |(_, rest)| rest)
-    })
+    pieces.fold(first, |text, piece| text + piece.split_once(end).map_or("", |(_, rest)| rest))
 }
 
 fn unescaped(text: &str) -> String {

@@ -41,8 +41,8 @@ pub(super) fn texts() -> Vec<Sent> {
         fence(700),
         quoted(400),
     ];
-    for blocks in [1, 1, 1, 2, 3, 5, 8, 30, 120] {
-        for _ in 0..6 {
+    for blocks in [1, 1, 2, 3, 5, 8, 20, 60] {
+        for _ in 0..3 {
             texts.push(text(blocks, &mut dice));
         }
     }
@@ -51,37 +51,24 @@ pub(super) fn texts() -> Vec<Sent> {
 
 fn long_word(unit: &str, times: usize) -> Sent {
     let word = unit.repeat(times);
-    Sent {
-        letters: word.clone(),
-        markdown: format!("**{word}**"),
-    }
+    Sent { letters: word.clone(), markdown: format!("**{word}**") }
 }
 
 fn fence(lines: usize) -> Sent {
-    let code: Vec<String> = (0..lines)
-        .map(|line| format!("    let x{line} = a[{line}] & b < c_d * 2;"))
-        .collect();
+    let code: Vec<String> =
+        (0..lines).map(|line| format!("    let x{line} = a[{line}] & b < c_d * 2;")).collect();
     let code = code.join("\n");
-    Sent {
-        letters: code.clone(),
-        markdown: format!("```rust\n{code}\n```"),
-    }
+    Sent { letters: code.clone(), markdown: format!("```rust\n{code}\n```") }
 }
 
 fn quoted(lines: usize) -> Sent {
     let lines: Vec<String> = (0..lines).map(|line| format!("said {line}")).collect();
-    Sent {
-        letters: lines.join("\n"),
-        markdown: format!("> {}", lines.join("\n> ")),
-    }
+    Sent { letters: lines.join("\n"), markdown: format!("> {}", lines.join("\n> ")) }
 }
 
 fn text(blocks: usize, dice: &mut Dice) -> Sent {
     let (markdown, letters): (Vec<_>, Vec<_>) = (0..blocks).map(|_| block(dice)).unzip();
-    Sent {
-        markdown: markdown.join("\n\n"),
-        letters: letters.concat(),
-    }
+    Sent { markdown: markdown.join("\n\n"), letters: letters.concat() }
 }
 
 fn block(dice: &mut Dice) -> (String, String) {
@@ -95,14 +82,8 @@ fn block(dice: &mut Dice) -> (String, String) {
             format!("1{plain}2yz"),
         ),
         3 => (format!("> {words}"), plain),
-        4 => (
-            format!("```\n{plain} & <b> $x_1$\n```"),
-            format!("{plain}bx1"),
-        ),
-        5 => (
-            format!("| a | b |\n|---|---|\n| {words} | 5 < 6 & 7 |"),
-            format!("ab{plain}567"),
-        ),
+        4 => (format!("```\n{plain} & <b> $x_1$\n```"), format!("{plain}bx1")),
+        5 => (format!("| a | b |\n|---|---|\n| {words} | 5 < 6 & 7 |"), format!("ab{plain}567")),
         _ => (words, plain),
     }
 }
@@ -124,10 +105,7 @@ fn sentence(dice: &mut Dice) -> (String, String) {
             6 => format!("{word}, <{word}> & \\*"),
             _ => word.clone(),
         });
-        if markdown
-            .last()
-            .is_some_and(|last| last.contains('&') && last.contains(", <"))
-        {
+        if markdown.last().is_some_and(|last| last.contains('&') && last.contains(", <")) {
             plain.push_str(&word);
         }
     }

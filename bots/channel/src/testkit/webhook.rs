@@ -28,13 +28,8 @@ pub(super) fn receive(
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Result<Parsed, ParseError>, Refusal> {
-    let request = Request {
-        method: &Method::POST,
-        route: body.route,
-        query: "",
-        headers,
-        body: &body.bytes,
-    };
+    let request =
+        Request { method: &Method::POST, route: body.route, query: "", headers, body: &body.bytes };
     let verified = request.verify(&hook.proof(), now)?;
     Ok(hook.parse(verified, now))
 }
@@ -54,11 +49,7 @@ fn authentic(sample: &dyn Sample, hook: &dyn Webhook) {
     assert_eq!(parsed.arrivals.len(), 1, "one message makes one arrival");
     assert_eq!(parsed.dead, [], "a sound message leaves nothing dead");
     let inbound = &parsed.arrivals[0].inbound;
-    assert!(
-        wants_turn(inbound),
-        "a person's message to the bot wants a turn: {:?}",
-        inbound.kind
-    );
+    assert!(wants_turn(inbound), "a person's message to the bot wants a turn: {:?}", inbound.kind);
     for body in sample.others().into_iter().chain([sample.message()]) {
         let first = signed(sample, hook, &body).expect("an authentic body parses");
         let again = signed(sample, hook, &body).expect("it parses again");
@@ -108,16 +99,12 @@ fn round_trips(sample: &dyn Sample, inbound: &Inbound) {
     let key = inbound.dedupe.as_str();
     let channel = inbound.channel.as_str();
     assert!(
-        key.strip_prefix(channel)
-            .is_some_and(|rest| rest.len() > 1 && rest.starts_with(':')),
+        key.strip_prefix(channel).is_some_and(|rest| rest.len() > 1 && rest.starts_with(':')),
         "the dedupe key starts with its channel: {key}"
     );
     if wants_turn(inbound) {
         let ids = [inbound.sender.id.as_str(), inbound.conversation.id.as_str()];
-        assert!(
-            ids.iter().all(|id| !id.is_empty()),
-            "nobody nowhere cannot be answered: {ids:?}"
-        );
+        assert!(ids.iter().all(|id| !id.is_empty()), "nobody nowhere cannot be answered: {ids:?}");
     }
 }
 
@@ -167,10 +154,7 @@ fn tampered(body: &Body) -> [(Body, &'static str); 3] {
     [
         (changed(|bytes| bytes.push(b'\n')), "an appended byte"),
         (changed(|bytes| bytes[0] ^= 1), "a flipped bit"),
-        (
-            changed(|bytes| bytes.truncate(bytes.len() - 1)),
-            "a missing byte",
-        ),
+        (changed(|bytes| bytes.truncate(bytes.len() - 1)), "a missing byte"),
     ]
 }
 
@@ -224,11 +208,7 @@ fn ignores_own(sample: &dyn Sample, hook: &dyn Webhook) {
 fn keeps_the_sound_of_a_batch(sample: &dyn Sample, hook: &dyn Webhook) {
     let Some(mixed) = sample.mixed() else { return };
     let parsed = signed(sample, hook, &mixed.body).expect("a batch with a broken item parses");
-    assert_eq!(
-        parsed.arrivals.len(),
-        mixed.live,
-        "a broken item takes no other with it"
-    );
+    assert_eq!(parsed.arrivals.len(), mixed.live, "a broken item takes no other with it");
     assert_eq!(parsed.dead.len(), mixed.dead, "a broken item is kept");
     for dead in &parsed.dead {
         assert!(!dead.raw.is_empty(), "a dead item keeps its bytes");

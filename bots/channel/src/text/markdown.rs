@@ -116,9 +116,7 @@ impl Builder {
         match tag {
             Tag::Heading { .. } => self.open_block(Style::Bold),
             Tag::BlockQuote(_) => self.open_block(Style::Quote),
-            Tag::CodeBlock(kind) => self.open_block(Style::Pre {
-                lang: language(&kind),
-            }),
+            Tag::CodeBlock(kind) => self.open_block(Style::Pre { lang: language(&kind) }),
             Tag::List(first) => {
                 self.block();
                 self.lists.push(first);
@@ -136,9 +134,9 @@ impl Builder {
             Tag::Emphasis => self.open(Style::Italic),
             Tag::Strong => self.open(Style::Bold),
             Tag::Strikethrough => self.open(Style::Strike),
-            Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => self.open(Style::Link {
-                url: dest_url.replace(char::is_whitespace, "%20"),
-            }),
+            Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => {
+                self.open(Style::Link { url: dest_url.replace(char::is_whitespace, "%20") });
+            }
             _ => self.block(),
         }
     }
@@ -213,10 +211,7 @@ impl Builder {
         self.settle();
         let start = self.text.len();
         self.open.push(self.spans.len());
-        self.spans.push(Span {
-            range: start..start,
-            style,
-        });
+        self.spans.push(Span { range: start..start, style });
     }
 
     fn close(&mut self) {
@@ -247,16 +242,10 @@ impl Builder {
     fn finish(mut self) -> Rich {
         let length = self.text.trim_end().len();
         self.text.truncate(length);
-        let mut spans: Vec<Span> = self
-            .spans
-            .iter()
-            .flat_map(|span| lines_of(span, &self.text))
-            .collect();
+        let mut spans: Vec<Span> =
+            self.spans.iter().flat_map(|span| lines_of(span, &self.text)).collect();
         spans.sort_by_key(|span| (span.range.start, Reverse(span.range.end)));
-        Rich {
-            text: self.text,
-            spans,
-        }
+        Rich { text: self.text, spans }
     }
 }
 
@@ -301,10 +290,7 @@ fn lines_of(span: &Span, text: &str) -> Vec<Span> {
     let mut spans = Vec::new();
     for line in content.split_inclusive('\n') {
         let end = start + line.len();
-        spans.push(Span {
-            range: start..end,
-            style: span.style.clone(),
-        });
+        spans.push(Span { range: start..end, style: span.style.clone() });
         start = end;
     }
     spans

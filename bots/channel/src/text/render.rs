@@ -11,11 +11,8 @@ pub(super) fn render(rich: &Rich, range: Range<usize>, dialect: Dialect) -> Stri
     let Some(text) = rich.text.get(range.clone()) else {
         return String::new();
     };
-    let spans: Vec<Span> = rich
-        .spans
-        .iter()
-        .filter_map(|span| clipped(span, &range, text))
-        .collect();
+    let spans: Vec<Span> =
+        rich.spans.iter().filter_map(|span| clipped(span, &range, text)).collect();
     let mut writer = Writer {
         out: String::with_capacity(text.len() + text.len() / 8),
         text,
@@ -37,10 +34,7 @@ fn clipped(span: &Span, range: &Range<usize>, text: &str) -> Option<Span> {
     };
     let start = end - content.trim_start_matches(blank).len();
     let end = start + content.trim_matches(blank).len();
-    (start < end).then(|| Span {
-        range: start..end,
-        style: span.style.clone(),
-    })
+    (start < end).then(|| Span { range: start..end, style: span.style.clone() })
 }
 
 struct Writer<'a> {
@@ -158,10 +152,7 @@ impl<'a> Writer<'a> {
             Dialect::Discord if !in_code => backslashed(words, self.at_line_start()),
             Dialect::Plain | Dialect::WhatsApp | Dialect::Discord => words.to_owned(),
         };
-        let fenced = matches!(
-            self.dialect,
-            Dialect::Slack | Dialect::Discord | Dialect::WhatsApp
-        );
+        let fenced = matches!(self.dialect, Dialect::Slack | Dialect::Discord | Dialect::WhatsApp);
         if fenced && in_pre {
             self.raw(&written.replace("```", BROKEN_FENCE));
         } else {
@@ -200,14 +191,12 @@ fn telegram(style: &Style) -> Marks {
         Style::Code => Marks::tag("code"),
         Style::Quote => Marks::tag("blockquote"),
         Style::Pre { lang } if lang.is_empty() => Marks::tag("pre"),
-        Style::Pre { lang } => Marks::around(
-            format!("<pre><code class=\"language-{lang}\">"),
-            "</code></pre>",
-        ),
-        Style::Link { url } => Marks::around(
-            format!("<a href=\"{}\">", entities(url).replace('"', "&quot;")),
-            "</a>",
-        ),
+        Style::Pre { lang } => {
+            Marks::around(format!("<pre><code class=\"language-{lang}\">"), "</code></pre>")
+        }
+        Style::Link { url } => {
+            Marks::around(format!("<a href=\"{}\">", entities(url).replace('"', "&quot;")), "</a>")
+        }
     }
 }
 

@@ -2,23 +2,14 @@
 
 use super::{Dialect, Rich};
 
-const ALL: [Dialect; 5] = [
-    Dialect::Plain,
-    Dialect::TelegramHtml,
-    Dialect::Discord,
-    Dialect::Slack,
-    Dialect::WhatsApp,
-];
+const ALL: [Dialect; 5] =
+    [Dialect::Plain, Dialect::TelegramHtml, Dialect::Discord, Dialect::Slack, Dialect::WhatsApp];
 
 /// Asserts what Telegram, Discord, Slack and WhatsApp are given.
 fn renders(markdown: &str, expected: [&str; 4]) {
     let rich = Rich::parse(markdown);
     for (dialect, expected) in ALL.into_iter().skip(1).zip(expected) {
-        assert_eq!(
-            rich.render(dialect),
-            expected,
-            "{markdown:?} in {dialect:?}"
-        );
+        assert_eq!(rich.render(dialect), expected, "{markdown:?} in {dialect:?}");
     }
 }
 
@@ -104,26 +95,17 @@ fn links() {
 #[test]
 fn no_target_is_lost() {
     assert_eq!(Rich::parse("[x](notes.md)").text(), "x (notes.md)");
-    assert_eq!(
-        Rich::parse("![](https://e.org/a.png)").text(),
-        "https://e.org/a.png"
-    );
+    assert_eq!(Rich::parse("![](https://e.org/a.png)").text(), "https://e.org/a.png");
     assert_eq!(Rich::parse("<a@b.org>").text(), "a@b.org");
     assert_eq!(Rich::parse("[x](javascript:f)").text(), "x (javascript:f)");
     let long = format!("https://e.org/{}", "x".repeat(600));
-    assert_eq!(
-        Rich::parse(&format!("[x]({long})")).text(),
-        format!("x ({long})")
-    );
+    assert_eq!(Rich::parse(&format!("[x]({long})")).text(), format!("x ({long})"));
 }
 
 #[test]
 fn definitions_nobody_uses_are_words() {
     assert_eq!(Rich::parse("[note]: see-below").text(), "[note]: see-below");
-    assert_eq!(
-        Rich::parse("a\n\n[x]: y\n[z]: w").text(),
-        "a\n\n[x]: y\n[z]: w"
-    );
+    assert_eq!(Rich::parse("a\n\n[x]: y\n[z]: w").text(), "a\n\n[x]: y\n[z]: w");
     let used = Rich::parse("the [Site]\n\n[site]: https://e.org");
     assert_eq!(used.render(Dialect::Slack), "the <https://e.org|Site>");
 }
@@ -139,18 +121,10 @@ fn blocks() {
             "*Head _line_*\n\nText\n\n• a\n• b\n  1. c\n  2. d\n\nend\n\n———",
         ],
     );
-    all_as(
-        "3. x\n4. y\n\n- [x] done\n- [ ] open",
-        "3. x\n4. y\n\n• ☑ done\n• ☐ open",
-    );
+    all_as("3. x\n4. y\n\n- [x] done\n- [ ] open", "3. x\n4. y\n\n• ☑ done\n• ☐ open");
     renders(
         "| a | b |\n|--|--|\n| 1 | **2** |",
-        [
-            "a | b\n1 | <b>2</b>",
-            "a \\| b\n1 \\| **2**",
-            "a | b\n1 | *2*",
-            "a | b\n1 | *2*",
-        ],
+        ["a | b\n1 | <b>2</b>", "a \\| b\n1 \\| **2**", "a | b\n1 | *2*", "a | b\n1 | *2*"],
     );
 }
 
@@ -180,11 +154,7 @@ fn code_blocks_and_quotes() {
 fn a_fence_cannot_be_closed_from_inside() {
     let rich = Rich::parse("````\n```\nx\n````\n\n`` a`b ``");
     for dialect in [Dialect::Discord, Dialect::Slack, Dialect::WhatsApp] {
-        assert_eq!(
-            rich.render(dialect).matches("```").count(),
-            2,
-            "{dialect:?}"
-        );
+        assert_eq!(rich.render(dialect).matches("```").count(), 2, "{dialect:?}");
     }
     assert!(rich.render(Dialect::Discord).ends_with("`` a`b ``"));
     assert!(rich.render(Dialect::Slack).ends_with("\n\na`b"));

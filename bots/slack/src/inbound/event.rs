@@ -17,17 +17,11 @@ pub(super) fn event(outer: &Outer, bot_user: Option<&String>, seed: &Seed<'_>) -
     let view = View {
         outer,
         event: &event,
-        space: Space {
-            team: &outer.team_id,
-            enterprise: enterprise(outer),
-        },
+        space: Space { team: &outer.team_id, enterprise: enterprise(outer) },
         bots: bots(outer, bot_user),
         seed,
     };
-    Parsed {
-        arrivals: view.arrival().into_iter().collect(),
-        ..Parsed::default()
-    }
+    Parsed { arrivals: view.arrival().into_iter().collect(), ..Parsed::default() }
 }
 
 fn enterprise(outer: &Outer) -> &str {
@@ -69,15 +63,9 @@ impl View<'_> {
                 Some(self.named(InboundKind::Membership { change }))
             }
             (kind, _) => {
-                let name = if kind.is_empty() {
-                    &self.outer.kind
-                } else {
-                    kind
-                };
+                let name = if kind.is_empty() { &self.outer.kind } else { kind };
                 let name = if name.is_empty() { "unknown" } else { name };
-                Some(self.named(InboundKind::Other {
-                    name: name.to_owned(),
-                }))
+                Some(self.named(InboundKind::Other { name: name.to_owned() }))
             }
         }
     }
@@ -90,13 +78,9 @@ impl View<'_> {
         let kind = match subtype {
             "" | "file_share" | "thread_broadcast" | "me_message" => InboundKind::Message,
             "channel_join" | "channel_leave" | "group_join" | "group_leave" => {
-                InboundKind::Membership {
-                    change: subtype.to_owned(),
-                }
+                InboundKind::Membership { change: subtype.to_owned() }
             }
-            other => InboundKind::Other {
-                name: format!("message.{other}"),
-            },
+            other => InboundKind::Other { name: format!("message.{other}") },
         };
         let place = self.place(event);
         let words = words(event);
@@ -123,14 +107,9 @@ impl View<'_> {
         let is_edit = !message.edited.ts.is_empty() || message.text != previous.text;
         let kind = match id(ts) {
             Some(target) if is_edit => InboundKind::Edit { target },
-            _ => InboundKind::Other {
-                name: "message.message_changed".to_owned(),
-            },
+            _ => InboundKind::Other { name: "message.message_changed".to_owned() },
         };
-        let place = self.place(&Event {
-            thread_ts: message.thread_ts.clone(),
-            ..event.clone()
-        });
+        let place = self.place(&Event { thread_ts: message.thread_ts.clone(), ..event.clone() });
         let words = words(message);
         let is_addressed = self.is_addressed(message, &place, &words);
         let key = self.space.key(&[&event.channel, ts, edited_at]);
@@ -151,9 +130,7 @@ impl View<'_> {
         let ts = first([&event.deleted_ts, &previous.ts]);
         let kind = match id(ts) {
             Some(target) => InboundKind::Delete { target },
-            None => InboundKind::Other {
-                name: "message.message_deleted".to_owned(),
-            },
+            None => InboundKind::Other { name: "message.message_deleted".to_owned() },
         };
         let at = first([&event.event_ts, &event.ts]);
         let key = self.space.key(&[&event.channel, ts, at]);
@@ -178,14 +155,9 @@ impl View<'_> {
     fn named(&self, kind: InboundKind) -> Arrival {
         let event = self.event;
         let key = self.event_key();
-        let mut inbound = self
-            .seed
-            .inbound(key, self.place(event), self.sender(event), kind);
-        inbound.sent_at = time(&event.event_ts).or_else(|| {
-            self.outer
-                .event_time
-                .and_then(|secs| time(&secs.to_string()))
-        });
+        let mut inbound = self.seed.inbound(key, self.place(event), self.sender(event), kind);
+        inbound.sent_at = time(&event.event_ts)
+            .or_else(|| self.outer.event_time.and_then(|secs| time(&secs.to_string())));
         inbound.into()
     }
 
@@ -253,21 +225,14 @@ fn id(ts: &str) -> Option<MessageId> {
 }
 
 fn words(event: &Event) -> Words {
-    if event.text.is_empty() {
-        of_blocks(&event.blocks)
-    } else {
-        resolve(&event.text)
-    }
+    if event.text.is_empty() { of_blocks(&event.blocks) } else { resolve(&event.text) }
 }
 
 /// The content; never empty for a message that shows anything.
 fn parts(event: &Event, words: Words) -> Vec<Part> {
     let mut parts = Vec::new();
     if !words.text.is_empty() {
-        parts.push(Part::Text {
-            text: words.text,
-            mentions: words.mentions,
-        });
+        parts.push(Part::Text { text: words.text, mentions: words.mentions });
     }
     parts.extend(event.files.iter().map(file));
     if parts.is_empty() && !event.attachments.is_empty() {
@@ -281,11 +246,8 @@ fn parts(event: &Event, words: Words) -> Vec<Part> {
 /// A file. Those of other workspaces come without a URL, which is asked for by id.
 fn file(file: &File) -> Part {
     let url = first([&file.url_private_download, &file.url_private]);
-    let reference = if url.is_empty() && file.file_access == "check_file_info" {
-        &file.id
-    } else {
-        url
-    };
+    let reference =
+        if url.is_empty() && file.file_access == "check_file_info" { &file.id } else { url };
     if reference.is_empty() {
         return Part::unsupported(format!("file.{}", file.mode));
     }

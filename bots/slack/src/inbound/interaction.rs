@@ -9,10 +9,7 @@ use super::text::resolve;
 
 /// A slash command; the bot is always meant.
 pub(super) fn command(command: &Command, seed: &Seed<'_>) -> Parsed {
-    let space = Space {
-        team: &command.team_id,
-        enterprise: &command.enterprise_id,
-    };
+    let space = Space { team: &command.team_id, enterprise: &command.enterprise_id };
     let name = command.command.trim_start_matches('/').to_owned();
     let is_direct = command.channel_name == "directmessage";
     let place = conversation(
@@ -26,17 +23,11 @@ pub(super) fn command(command: &Command, seed: &Seed<'_>) -> Parsed {
     let mut inbound = seed.inbound(key, place, sender, InboundKind::Command { name });
     let words = resolve(&command.text);
     if !words.text.is_empty() {
-        inbound.parts.push(Part::Text {
-            text: words.text,
-            mentions: words.mentions,
-        });
+        inbound.parts.push(Part::Text { text: words.text, mentions: words.mentions });
     }
     inbound.addressed = true;
     let handle = seed.handle(&command.response_url);
-    Parsed {
-        arrivals: vec![Arrival { inbound, handle }],
-        ..Parsed::default()
-    }
+    Parsed { arrivals: vec![Arrival { inbound, handle }], ..Parsed::default() }
 }
 
 /// A press makes one arrival for each action; all else is kept by name.
@@ -55,10 +46,7 @@ pub(super) fn interaction(interaction: &Interaction, seed: &Seed<'_>) -> Parsed 
     } else {
         vec![view.other()]
     };
-    Parsed {
-        arrivals,
-        ..Parsed::default()
-    }
+    Parsed { arrivals, ..Parsed::default() }
 }
 
 struct View<'a> {
@@ -76,9 +64,7 @@ impl View<'_> {
         let user = &self.interaction.user.id;
         let at = &action.action_ts;
         let key = self.space.key(&["action", at, user, &action.action_id]);
-        let kind = InboundKind::Button {
-            data: data.to_owned(),
-        };
+        let kind = InboundKind::Button { data: data.to_owned() };
         let mut inbound = self.seed.inbound(key, self.place(), self.sender(), kind);
         inbound.sent_at = time(at);
         inbound.message = self.message();
@@ -86,10 +72,7 @@ impl View<'_> {
             inbound.parts.push(Part::text(label));
         }
         inbound.addressed = true;
-        Arrival {
-            inbound,
-            handle: self.seed.handle(&self.interaction.response_url),
-        }
+        Arrival { inbound, handle: self.seed.handle(&self.interaction.response_url) }
     }
 
     fn other(&self) -> Arrival {
@@ -100,9 +83,7 @@ impl View<'_> {
         };
         let once = first([&interaction.trigger_id, &interaction.action_ts]);
         let key = self.space.key(&["interaction", name, once]);
-        let kind = InboundKind::Other {
-            name: name.to_owned(),
-        };
+        let kind = InboundKind::Other { name: name.to_owned() };
         let mut inbound = self.seed.inbound(key, self.place(), self.sender(), kind);
         inbound.message = self.message();
         inbound.into()
@@ -112,10 +93,7 @@ impl View<'_> {
     fn place(&self) -> Conversation {
         let interaction = self.interaction;
         let channel = first([&interaction.channel.id, &interaction.container.channel_id]);
-        let threads = [
-            &interaction.message.thread_ts,
-            &interaction.container.thread_ts,
-        ];
+        let threads = [&interaction.message.thread_ts, &interaction.container.thread_ts];
         if channel.is_empty() {
             let id = first([&interaction.user.id, &interaction.team.id]);
             return conversation(id, true, "");

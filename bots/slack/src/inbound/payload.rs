@@ -179,8 +179,5 @@ payload! {
 
 /// The first of `texts` that is not empty.
 pub(super) fn first<'a>(texts: impl IntoIterator<Item = &'a String>) -> &'a str {
-    texts
-        .into_iter()
-        .find(|text| !text.is_empty())
-        .map_or("", String::as_str)
+    texts.into_iter().find(|text| !text.is_empty()).map_or("", String::as_str)
 }

@@ -30,11 +30,7 @@ pub(super) struct Space<'a> {
 impl Space<'_> {
     /// Where user ids are unique: the organisation, else the workspace.
     pub(super) fn scope(&self) -> SenderScope {
-        SenderScope::new(if self.enterprise.is_empty() {
-            self.team
-        } else {
-            self.enterprise
-        })
+        SenderScope::new(if self.enterprise.is_empty() { self.team } else { self.enterprise })
     }
 
     /// A dedupe key; ids that must not be empty are given one by one.
@@ -42,11 +38,7 @@ impl Space<'_> {
         if ids.iter().any(|id| id.is_empty()) {
             return None;
         }
-        let team = if self.team.is_empty() {
-            self.enterprise
-        } else {
-            self.team
-        };
+        let team = if self.team.is_empty() { self.enterprise } else { self.team };
         Some(DedupeKey::new(format!("slack:{team}:{}", ids.join(":"))))
     }
 
@@ -55,10 +47,7 @@ impl Space<'_> {
         if !id.is_empty() {
             return Sender::new(self.scope(), SenderId::new(id));
         }
-        Sender {
-            is_bot: true,
-            ..Sender::new(self.scope(), SenderId::new("slack"))
-        }
+        Sender { is_bot: true, ..Sender::new(self.scope(), SenderId::new("slack")) }
     }
 }
 
@@ -111,11 +100,7 @@ pub(super) fn conversation(id: &str, is_direct: bool, thread: &str) -> Conversat
     let direct = is_direct || id.starts_with('D');
     Conversation {
         id: ConversationId::new(id),
-        kind: if direct {
-            ConversationKind::Direct
-        } else {
-            ConversationKind::Group
-        },
+        kind: if direct { ConversationKind::Direct } else { ConversationKind::Group },
         thread: (!thread.is_empty()).then(|| ThreadId::new(thread)),
     }
 }

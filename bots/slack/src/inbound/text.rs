@@ -38,10 +38,7 @@ impl Words {
         if let Some(user) = target.strip_prefix('@') {
             let text = format!("@{}", label.as_deref().unwrap_or(user));
             self.text.push_str(&text);
-            self.mentions.push(Mention {
-                text,
-                sender: Some(SenderId::new(user)),
-            });
+            self.mentions.push(Mention { text, sender: Some(SenderId::new(user)) });
         } else if let Some(channel) = target.strip_prefix('#') {
             self.text.push('#');
             self.text.push_str(label.as_deref().unwrap_or(channel));
@@ -66,10 +63,8 @@ impl Words {
         let Some(mention) = self.mentions.first() else {
             return self;
         };
-        let is_ours = mention
-            .sender
-            .as_ref()
-            .is_some_and(|sender| users.contains(&sender.as_str()));
+        let is_ours =
+            mention.sender.as_ref().is_some_and(|sender| users.contains(&sender.as_str()));
         let rest = self.text.trim_start().strip_prefix(&mention.text);
         let rest = rest.map(|rest| rest.trim_start_matches([':', ',']).trim_start());
         if let Some(rest) = rest.filter(|rest| is_ours && !rest.is_empty()) {
@@ -84,13 +79,7 @@ impl Words {
 fn link(url: &str, label: Option<String>) -> String {
     match label {
         None => url.strip_prefix("mailto:").unwrap_or(url).to_owned(),
-        Some(label)
-            if url
-                .trim_end_matches('/')
-                .ends_with(label.trim_end_matches('/')) =>
-        {
-            label
-        }
+        Some(label) if url.trim_end_matches('/').ends_with(label.trim_end_matches('/')) => label,
         Some(label) => format!("{label} ({url})"),
     }
 }
@@ -151,20 +140,11 @@ mod tests {
     fn markup_becomes_words() {
         for (markup, words) in [
             ("a &lt;b&gt; &amp;amp; c", "a <b> &amp; c"),
-            (
-                "see <https://e.org/?a=1&amp;b=2|the site>",
-                "see the site (https://e.org/?a=1&b=2)",
-            ),
-            (
-                "<http://e.org|e.org> <https://e.org/x>",
-                "e.org https://e.org/x",
-            ),
+            ("see <https://e.org/?a=1&amp;b=2|the site>", "see the site (https://e.org/?a=1&b=2)"),
+            ("<http://e.org|e.org> <https://e.org/x>", "e.org https://e.org/x"),
             ("<mailto:a@b.org|a@b.org>", "a@b.org"),
             ("<#C1|general> <#C2>", "#general #C2"),
-            (
-                "<!here> <!subteam^S1|@team> <!date^1^{date}|today>",
-                "@here @team today",
-            ),
+            ("<!here> <!subteam^S1|@team> <!date^1^{date}|today>", "@here @team today"),
             ("1 < 2 and <open", "1 < 2 and <open"),
             ("", ""),
         ] {
@@ -176,11 +156,7 @@ mod tests {
     fn people_are_named_by_id() {
         let words = resolve("<@U1> ask <@U2|ann>");
         assert_eq!(words.text, "@U1 ask @ann");
-        let ids: Vec<_> = words
-            .mentions
-            .iter()
-            .filter_map(|m| m.sender.clone())
-            .collect();
+        let ids: Vec<_> = words.mentions.iter().filter_map(|m| m.sender.clone()).collect();
         assert_eq!(ids, [SenderId::new("U1"), SenderId::new("U2")]);
     }
 
