@@ -159,7 +159,7 @@ fn slack(name: &AccountName, config: &zaki_slack::Config, http: Client) -> Resul
 fn http_client() -> Result<Client> {
     let client = Client::builder()
         .connect_timeout(Duration::from_secs(10))
-        .timeout(Duration::from_secs(60))
+        .timeout(Duration::from_mins(1))
         .user_agent(concat!("zaki/", env!("CARGO_PKG_VERSION")));
     client.build().context("the HTTP client cannot be set up")
 }
@@ -179,6 +179,6 @@ pub(crate) async fn run_errand(label: String, errand: Errand, stop: Cancellation
             () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => return,
         }
-        pause = (pause * 2).min(Duration::from_secs(60));
+        pause = (pause * 2).min(Duration::from_mins(1));
     }
 }

@@ -102,7 +102,7 @@ impl Cli {
                 println!("{:#}", zaki_envelope::inbound_schema());
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Doctor(doctor) => block_on(doctor.run()),
+            Command::Doctor(doctor) => doctor.run(),
             Command::Runtime(runtime) => block_on(runtime.run()),
             Command::Container(settings) => block_on(async {
                 Ok(zaki_container::run(settings).await.map(|()| ExitCode::SUCCESS)?)

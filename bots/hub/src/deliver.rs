@@ -163,6 +163,6 @@ mod tests {
         assert_eq!(pause(30_000, 1), Duration::from_secs(30));
         assert_eq!(pause(0, 1), Duration::from_millis(500));
         assert_eq!(pause(0, 3), Duration::from_secs(2));
-        assert!(pause(0, u32::MAX) < Duration::from_secs(600));
+        assert!(pause(0, u32::MAX) < Duration::from_mins(10));
     }
 }

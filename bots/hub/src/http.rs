@@ -56,7 +56,7 @@ async fn webhook(
         return (StatusCode::NOT_FOUND, said).into_response();
     };
     let (outcome, response) = receive(&hub, account, hook, &route, request).await;
-    hub.counters.count(&account.label(), outcome);
+    hub.counters.count(account.label(), outcome);
     response
 }
 

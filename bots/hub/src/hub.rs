@@ -122,7 +122,7 @@ impl Hub {
             .await;
         match who {
             Some(Resolution::Known { user } | Resolution::Created { user }) => {
-                turn::enqueue(&self, user, Job::New(inbound));
+                turn::enqueue(&self, user, Job::New(Box::new(inbound)));
             }
             Some(Resolution::Refused { .. }) => self.settle(&inbound, SettleReason::Refused).await,
             // Stopping: the message stays accepted and is taken up at the next start.

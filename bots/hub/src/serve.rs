@@ -30,7 +30,7 @@ use crate::{
 
 /// How long running work may go on after a stop was asked for.
 const GRACE: Duration = Duration::from_secs(20);
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// A hub that serves.
 pub(crate) struct Server {

@@ -23,7 +23,7 @@ use crate::{
 /// What a lane works off.
 pub(crate) enum Job {
     /// A message nobody has worked on.
-    New(Inbound),
+    New(Box<Inbound>),
     /// A turn an earlier process began.
     Resume(Box<OpenTurn>),
 }
@@ -49,7 +49,7 @@ async fn run(hub: Arc<Hub>, user: ZakiUserId, job: Job) {
     }
     let open = match job {
         Job::Resume(open) => Some(*open),
-        Job::New(inbound) => begin(&hub, user, inbound).await,
+        Job::New(inbound) => begin(&hub, user, *inbound).await,
     };
     let Some(open) = open else { return };
     let typing = presence::show(&hub, &open);
@@ -98,7 +98,7 @@ enum End {
 async fn relay(hub: &Hub, open: &OpenTurn) -> Option<End> {
     let request = request(hub, open);
     let mut progress = Progress { hub, open, last: 0, begun: false, first: true };
-    let patience = hub.settings.turn_timeout + Duration::from_secs(60);
+    let patience = hub.settings.turn_timeout + Duration::from_mins(1);
     let deadline = tokio::time::Instant::now() + patience;
     let mut pause = Duration::from_millis(100);
     loop {

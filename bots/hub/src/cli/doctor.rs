@@ -40,7 +40,7 @@ struct Finding {
 }
 
 impl Doctor {
-    pub(crate) async fn run(self) -> Result<ExitCode> {
+    pub(crate) fn run(self) -> Result<ExitCode> {
         let config = self.source.load()?;
         let mut findings = vec![data_dir(&config), listen("hub.listen", config.hub.listen)];
         findings.extend(edge(&config));

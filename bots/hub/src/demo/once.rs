@@ -18,7 +18,7 @@ use super::{
 use crate::serve::Server;
 
 /// Longer than a cold start on a busy machine and a turn after it.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// What one message brought.
 struct Exchange {
