@@ -42,7 +42,7 @@ impl EdgeConfig {
             runtime,
             model,
             max_parallel_starts: std::thread::available_parallelism().map_or(2, usize::from),
-            start_timeout: Duration::from_secs(180),
+            start_timeout: Duration::from_mins(3),
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How often what is no longer kept is dropped.
-const FORGET_EVERY: Duration = Duration::from_secs(3600);
+const FORGET_EVERY: Duration = Duration::from_hours(1);
 
 /// A running edge. Dropping it leaves its sandboxes alone, as a crash would; see [`Edge::shutdown`].
 pub struct Edge {
@@ -133,9 +133,11 @@ impl Running {
 }
 
 pub(crate) fn make_dir(path: &Path, mode: u32) -> Result<(), EdgeError> {
-    let mut maker = DirBuilder::new();
-    let made = maker.recursive(true).mode(mode).create(path);
-    made.map_err(|source| EdgeError::Data { path: path.to_owned(), source })
+    let mut dir = DirBuilder::new();
+    dir.recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(|source| EdgeError::Data { path: path.to_owned(), source })
 }
 
 /// Binds the address; with port 0 the port of the last time first.

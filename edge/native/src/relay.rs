@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How much longer than the turn's budget the edge waits: the sandbox ends late turns itself.
-const GRACE: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_mins(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Between tries to keep a turn's end on a disk that refuses.
@@ -42,10 +42,10 @@ async fn follow(turn: &Turn, link: &dyn Link) {
                 }
             }
             Err(LinkError::Refused(410)) => {
-                turn.fail(ErrorCode::Gone, "the sandbox no longer has it")
+                turn.fail(ErrorCode::Gone, "the sandbox no longer has it");
             }
             Err(error @ LinkError::Refused(_)) => {
-                turn.fail(ErrorCode::Internal, &error.to_string())
+                turn.fail(ErrorCode::Internal, &error.to_string());
             }
             Err(LinkError::Lost(_)) => {}
         }

@@ -47,8 +47,8 @@ done
 }
 
 /// A Node that passes every check.
-const GOOD_NODE: &str = r##"#!/bin/sh
-case "$*" in --version) echo v24.21.0;; *openclaw.mjs*) echo OpenClaw 2026.9.6;; *) echo native ok;; esac"##;
+const GOOD_NODE: &str = r#"#!/bin/sh
+case "$*" in --version) echo v24.21.0;; *openclaw.mjs*) echo OpenClaw 2026.9.6;; *) echo native ok;; esac"#;
 
 fn failing_npm(dir: &Path, words: &str) -> PathBuf {
     let path = dir.join("npm");

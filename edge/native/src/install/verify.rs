@@ -15,7 +15,7 @@ use crate::RuntimePaths;
 /// Made last: without it an installation is not whole.
 const SEAL: &str = "zaki-runtime.json";
 /// The first run makes up for OpenClaw's own install script; seconds on a slow disk.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The probe OpenClaw's own install script uses: it loads the native package, or fails.
 const NATIVE_PROBE: &str = r#"

@@ -18,7 +18,7 @@ use crate::EdgeError;
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// A model may think this long between two pieces.
-const SILENCE: Duration = Duration::from_secs(600);
+const SILENCE: Duration = Duration::from_mins(10);
 /// Usage stands at the end of an answer; as much of the end is looked at, in bytes.
 const TAIL: usize = 16 * 1024;
 

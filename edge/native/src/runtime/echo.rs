@@ -48,7 +48,7 @@ impl Link for Echo {
     }
 
     async fn exited(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn open(&self, request: &TurnRequest, after: u64) -> Result<Events, LinkError> {

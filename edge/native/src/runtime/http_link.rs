@@ -45,7 +45,7 @@ impl HttpLink {
     /// a minute of silence is a lost connection.
     pub(crate) fn client() -> Result<Client, reqwest::Error> {
         let client = Client::builder().no_proxy();
-        client.connect_timeout(Duration::from_secs(5)).read_timeout(Duration::from_secs(60)).build()
+        client.connect_timeout(Duration::from_secs(5)).read_timeout(Duration::from_mins(1)).build()
     }
 
     pub(crate) fn new(client: Client, port: u16, token: &str) -> Self {

@@ -234,7 +234,7 @@ mod tests {
     }
 
     /// What an earlier edge may have noted.
-    fn place(token: &str, identity: serde_json::Value) -> Place {
+    fn place(token: &str, identity: &serde_json::Value) -> Place {
         let spot = json!({"port": 1, "uid": null, "spec": "", "identity": identity});
         serde_json::from_value(json!({"generation": 1, "token": token, "process": spot})).unwrap()
     }
@@ -254,10 +254,10 @@ mod tests {
         let runtime = runtime(dir.path());
         let mut innocent = sleeper("innocent");
         let noted = json!({"pid": innocent.id(), "started": 1});
-        runtime.stop(&name(), &place("innocent", noted)).await;
+        runtime.stop(&name(), &place("innocent", &noted)).await;
         assert!(innocent.try_wait().unwrap().is_none(), "another process was ended");
         let noted = serde_json::to_value(identity(&innocent)).unwrap();
-        runtime.stop(&name(), &place("x", noted)).await;
+        runtime.stop(&name(), &place("x", &noted)).await;
         assert!(!innocent.wait().unwrap().success());
     }
 
@@ -269,7 +269,7 @@ mod tests {
         while identity::with_variable(TOKEN_VARIABLE, "lost-token").is_empty() {
             tokio::task::yield_now().await;
         }
-        runtime.stop(&name(), &place("lost-token", json!(null))).await;
+        runtime.stop(&name(), &place("lost-token", &json!(null))).await;
         assert!(!lost.wait().unwrap().success());
         assert!(other.try_wait().unwrap().is_none());
         other.kill().unwrap();

@@ -1,4 +1,5 @@
 //! The edge as a hub meets it: signed requests in, events out. One binary for all suites.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod client;
 mod echo;

@@ -21,7 +21,8 @@ async fn say(edge: &Edge, n: u128, text: &str) -> Vec<TurnEvent> {
 }
 
 fn words(count: usize) -> String {
-    (0..count).map(|n| format!("word{n} ")).collect::<String>().trim().to_owned()
+    let words: Vec<String> = (0..count).map(|n| format!("word{n}")).collect();
+    words.join(" ")
 }
 
 #[tokio::test]

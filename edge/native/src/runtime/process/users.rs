@@ -51,7 +51,7 @@ mod tests {
     fn ids_are_drawn_where_nobody_is() {
         for _ in 0..100 {
             let first = draw_uids();
-            assert!((FREE..0x8000_0000).contains(&first) && first % BLOCK == 0);
+            assert!((FREE..0x8000_0000).contains(&first) && first.is_multiple_of(BLOCK));
         }
     }
 
