@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -38,11 +39,13 @@ pub(crate) fn serve(listener: TcpListener, router: Router, stop: CancellationTok
             tokio::select! {
                 () = stop.cancelled() => return,
                 Some(_) = connections.join_next() => {}
-                accepted = listener.accept() => {
-                    if let Ok((stream, _)) = accepted {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => {
                         connections.spawn(connection(stream, router.clone()));
                     }
-                }
+                    // Out of file descriptors, most likely: some will be given back.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                },
             }
         }
     });

@@ -214,27 +214,41 @@ pub(super) async fn react(
     State(shared): State<Arc<Shared>>,
     Path((channel, message, emoji)): Path<(u64, u64, String)>,
 ) -> Result<StatusCode, Refusal> {
-    reaction(&shared, channel, message, &emoji)
+    reaction(&shared, (channel, message), &emoji, true)
 }
 
 pub(super) async fn unreact(
     State(shared): State<Arc<Shared>>,
-    Path((channel, message, _)): Path<(u64, u64, String)>,
+    Path((channel, message, emoji)): Path<(u64, u64, String)>,
 ) -> Result<StatusCode, Refusal> {
-    reaction(&shared, channel, message, "")
+    reaction(&shared, (channel, message), &emoji, false)
 }
 
+/// The bot's own reaction, shown in the message. Setting or removing it twice changes nothing.
 fn reaction(
     shared: &Shared,
-    channel: u64,
-    message: u64,
+    (channel, message): (u64, u64),
     emoji: &str,
+    set: bool,
 ) -> Result<StatusCode, Refusal> {
-    if lock(&shared.world).messages.get(&key(channel, message)).is_none() {
-        return Err(Refusal::unknown_message());
+    let mut world = lock(&shared.world);
+    let stored = world.messages.get_mut(&key(channel, message));
+    let stored = stored.ok_or_else(Refusal::unknown_message)?;
+    let (name, id) = emoji.split_once(':').map_or((emoji, None), |(name, id)| (name, Some(id)));
+    let shown = json!({
+        "emoji": {"id": id, "name": name}, "count": 1, "me": true, "me_burst": false,
+        "count_details": {"normal": 1, "burst": 0}, "burst_colors": [],
+    });
+    let mut reactions = stored["reactions"].as_array().cloned().unwrap_or_default();
+    reactions.retain(|reaction| reaction["emoji"] != shown["emoji"]);
+    if set {
+        reactions.push(shown);
     }
+    stored["reactions"] = json!(reactions);
+    drop(world);
     let (channel, message) = (channel.to_string(), message.to_string());
-    shared.records.sent.push(Sent::new(Act::React, &channel, &message, emoji));
+    let text = if set { emoji } else { "" };
+    shared.records.sent.push(Sent::new(Act::React, &channel, &message, text));
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -5,6 +5,7 @@
 //! in READY in `/resume`: [`Discord::connections`] shows which was used.
 
 mod commands;
+mod files;
 mod gateway;
 mod interactions;
 mod messages;
@@ -176,6 +177,11 @@ impl Discord {
         if let Some((event, data)) = news {
             self.dispatch(event, intents::GUILDS, &data);
         }
+    }
+
+    /// A file to be written with, as `{"attachments": [this]}` in `extra`.
+    pub fn put_attachment(&self, name: &str, mime_type: &str, content: Vec<u8>) -> Value {
+        files::put(&self.shared, name, mime_type, content)
     }
 
     /// What a message reads now, after all edits.

@@ -3,7 +3,7 @@
 //! `get_message`, `edit_message`, `delete_message`, `typing`, `create_reaction`,
 //! `delete_reaction`, `interaction_callback`, `create_followup`, `get_original`, `edit_original`,
 //! `delete_original`, `get_followup`, `edit_followup`, `delete_followup`, `get_commands`,
-//! `put_commands`, `create_command`; `other` for everything else.
+//! `put_commands`, `create_command`, `fetch_attachment`; `other` for everything else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::refusal::{Refusal, bucket, rate_limited};
-use super::{Shared, commands, gateway, interactions, messages, webhooks};
+use super::{Shared, commands, files, gateway, interactions, messages, webhooks};
 use crate::common::{Dialect, Route, lock};
 
 /// Names and refusals of the REST API.
@@ -65,6 +65,7 @@ fn name(verb: &Method, path: &str) -> &'static str {
         ("GET", ["applications", .., "commands"]) => "get_commands",
         ("PUT", ["applications", .., "commands"]) => "put_commands",
         ("POST", ["applications", .., "commands"]) => "create_command",
+        _ if path.starts_with("/attachments/") => "fetch_attachment",
         _ => "other",
     }
 }
@@ -104,7 +105,11 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
         .merge(by_token)
         .fallback(|| async { Refusal::not_found() })
         .layer(from_fn_with_state(Arc::clone(shared), polite));
-    Router::new().nest("/api/v10", api).merge(gateway::router()).with_state(Arc::clone(shared))
+    Router::new()
+        .nest("/api/v10", api)
+        .route("/attachments/{id}/{name}", get(files::fetch))
+        .merge(gateway::router())
+        .with_state(Arc::clone(shared))
 }
 
 /// A valid `User-Agent` in, the bucket's headers out.

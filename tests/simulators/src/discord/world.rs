@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 
+use super::files::File;
 use super::person::{guild_json, member_json};
 use super::{Channel, Config, User};
 use crate::common::{Made, since_epoch};
@@ -58,6 +59,7 @@ pub(super) struct World {
     pub(super) nonces: Made<u64>,
     pub(super) interactions: Made<Asked>,
     pub(super) endpoint: Option<String>,
+    pub(super) files: HashMap<String, File>,
     /// By scope: `global` or a guild's id.
     pub(super) commands: HashMap<String, Vec<Value>>,
     pub(super) identifies: u32,
@@ -76,6 +78,7 @@ impl World {
             nonces: Made::default(),
             interactions: Made::default(),
             endpoint: None,
+            files: HashMap::new(),
             commands: HashMap::new(),
             identifies: 0,
             next: 0,

@@ -7,14 +7,14 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, post};
+use axum::routing::{any, get, post};
 use http::header::{AUTHORIZATION, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use super::world::channel_json;
-use super::{Shared, chat};
+use super::{Shared, chat, files};
 use crate::common::{Dialect, Route, as_params, lock};
 
 /// `{"ok":false,"error":…}`, which Slack sends with status 200.
@@ -34,6 +34,7 @@ impl Dialect for WebApi {
         let path = parts.uri.path().to_owned();
         let method = match path.strip_prefix("/api/") {
             Some(method) => method.to_owned(),
+            None if path.starts_with("/files-pri/") => "file".to_owned(),
             None => "response_url".to_owned(),
         };
         Route { method, path }
@@ -59,6 +60,7 @@ impl Dialect for WebApi {
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/api/{method}", any(answer))
+        .route("/files-pri/{key}/{name}", get(files::fetch))
         .route("/response/{team}/{id}", post(chat::respond))
         .with_state(shared)
 }
@@ -106,6 +108,7 @@ fn call(shared: &Shared, method: &str, params: &Value) -> Result<Value, Refusal>
         "conversations.open" => open(shared, params),
         "conversations.info" => info(shared, params),
         "conversations.history" => history(shared, params),
+        "files.info" => files::info(shared, params),
         "users.info" => user(shared, params),
         _ => Err(Refusal("unknown_method")),
     }

@@ -1,12 +1,13 @@
 //! Slack: Web API methods, Events API deliveries, slash commands and buttons over HTTP.
 //!
-//! Calls are recorded under the method's own name (`chat.postMessage`), and `response_url` for
-//! those. Facts are from docs.slack.dev. Unlike the real one, the ids of users, channels and
+//! Calls are recorded under the method's own name (`chat.postMessage`), `response_url` and
+//! `file`. Facts are from docs.slack.dev. Unlike the real one, the ids of users, channels and
 //! teams are given by the test; a user exists once they wrote or [`Slack::introduce`] was called.
 
 mod chat;
 mod deliver;
 mod event;
+mod files;
 mod methods;
 mod world;
 
@@ -174,6 +175,11 @@ impl Slack {
         action: Value,
     ) -> Attempt {
         deliver::press(&self.shared, url, user, channel, message_ts, action).await
+    }
+
+    /// A file to be written with, as `{"subtype": "file_share", "files": [this]}` in `extra`.
+    pub fn put_file(&self, name: &str, mime_type: &str, content: Vec<u8>) -> Value {
+        files::put(&self.shared, name, mime_type, content)
     }
 
     /// The user exists.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Value, json};
 
 use super::Config;
+use super::files::File;
 use crate::common::{Made, unix_seconds};
 
 /// Messages kept for each channel; the oldest go first.
@@ -34,6 +35,7 @@ pub(super) struct World {
     pub(super) channels: HashMap<String, Channel>,
     /// Events delivered, by their id.
     pub(super) events: Made<Value>,
+    pub(super) files: HashMap<String, File>,
     pub(super) response_urls: Made<ResponseUrl>,
     next: u64,
 }
@@ -49,6 +51,7 @@ impl World {
             users: HashMap::from([bot]),
             channels: HashMap::new(),
             events: Made::default(),
+            files: HashMap::new(),
             response_urls: Made::default(),
             next: 0,
         }

@@ -228,3 +228,25 @@ async fn twenty_five_characters_of_nonce_and_known_channels_only() {
     let empty = rest(&discord, "POST", &path, json!({"content": " "})).await;
     assert_eq!(empty.1["code"], 50_006);
 }
+
+#[tokio::test]
+async fn a_message_shows_its_attachments_and_the_bots_reactions() {
+    let discord = start(Config::default()).await;
+    let file = discord.put_attachment("a.txt", "text/plain", b"hi".to_vec());
+    let place = discord.direct(&ada());
+    let said = discord.say_in(&place, &ada(), "see", json!({"attachments": [file]}));
+    let path = format!("/channels/{}/messages/{}", place.id, said.id);
+    let eyes = format!("{path}/reactions/%F0%9F%91%80/@me");
+    assert_eq!(rest(&discord, "PUT", &eyes, Value::Null).await.0, 204);
+    let (_, message) = rest(&discord, "GET", &path, Value::Null).await;
+    let reaction = &message["reactions"][0];
+    assert_eq!((&reaction["emoji"]["name"], &reaction["me"]), (&json!("👀"), &json!(true)));
+    assert_eq!(rest(&discord, "DELETE", &eyes, Value::Null).await.0, 204);
+    assert_eq!(rest(&discord, "GET", &path, Value::Null).await.1["reactions"], json!([]));
+
+    let url = message["attachments"][0]["url"].as_str().unwrap();
+    let fetched = reqwest::get(url).await.unwrap();
+    assert_eq!(fetched.bytes().await.unwrap(), "hi");
+    let stale = url.replace("ex=", "ex=0&was=");
+    assert_eq!(reqwest::get(stale).await.unwrap().status(), 404);
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::response::IntoResponse;
 use http::StatusCode;
+use serde_json::{Value, json};
 use zaki_simulators::slack::{Config, Slack};
 use zaki_simulators::{Retry, Simulator};
 
@@ -88,4 +89,23 @@ async fn an_endpoint_that_does_not_know_the_challenge_is_refused() {
     let slack = start().await;
     let hook = Receiver::start(|_, _, _, _| "ok").await;
     assert!(slack.set_events_url(&hook.url).await.is_err());
+}
+
+#[tokio::test]
+async fn files_are_for_the_bots_token() {
+    let slack = start().await;
+    let file = slack.put_file("a.txt", "text/plain", b"hi".to_vec());
+    let extra = json!({"subtype": "file_share", "files": [file]});
+    let room = slack.direct_channel("U0ADA");
+    let said = slack.say_in(&room, "U0ADA", "see", extra);
+    assert_eq!(said.event["files"][0]["name"], "a.txt");
+    let plain = reqwest::redirect::Policy::none();
+    let client = reqwest::Client::builder().redirect(plain).build().unwrap();
+    let url = file["url_private"].as_str().unwrap();
+    assert_eq!(client.get(url).send().await.unwrap().status(), 302);
+    let fetched = client.get(url).bearer_auth(slack.token()).send().await.unwrap();
+    assert_eq!(fetched.bytes().await.unwrap(), "hi");
+    let info = client.get(format!("{}files.info", slack.api_url())).query(&[("file", "F0NO")]);
+    let info: Value = info.bearer_auth(slack.token()).send().await.unwrap().json().await.unwrap();
+    assert_eq!(info["error"], "file_not_found");
 }
