@@ -219,6 +219,11 @@ impl Failure {
         matches!(self, Self::Refused { status: 401, code, .. } if *code != code::INVALID_WEBHOOK_TOKEN)
     }
 
+    /// No later attempt with this token at this address will fare better.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        self.is_bad_token() || matches!(self, Self::Refused { status: 404, .. })
+    }
+
     /// Says whether the call may be made again. `doing` is what it was for.
     pub(crate) fn into_error(self, doing: &str) -> ChannelError {
         if self.is_bad_token() {

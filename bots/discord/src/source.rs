@@ -134,13 +134,16 @@ impl Gateway {
     async fn gate_at_last(&self) -> Result<Gate, ChannelError> {
         let mut failures = 0;
         loop {
-            let answer = self.api.call(Method::GET, &["gateway", "bot"]).await;
-            let gate = answer.map_err(|failure| failure.into_error("asking for the gateway"));
-            match gate.map(gate_of) {
-                Err(e) if e.retry == Retry::Never => return Err(e),
-                Err(e) => warn!(account = %self.account, error = %e, "Discord is not reached yet"),
+            match self.api.call(Method::GET, &["gateway", "bot"]).await.map(gate_of) {
                 Ok(Some(gate)) => return Ok(gate),
                 Ok(None) => warn!(account = %self.account, "Discord does not name its gateway"),
+                Err(failure) if failure.is_hopeless() => {
+                    return Err(failure.into_error("gateway (are token and api_base right?)"));
+                }
+                Err(failure) => {
+                    let e = failure.into_error("gateway");
+                    warn!(account = %self.account, error = %e, "Discord is not reached yet");
+                }
             }
             pause(failures).await;
             failures += 1;

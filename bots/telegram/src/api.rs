@@ -190,11 +190,17 @@ impl Failure {
         matches!(self, Self::Refused { why, .. } if why.contains(words))
     }
 
+    /// The HTTP status of a refusal.
     pub(crate) fn status(&self) -> Option<u16> {
         match self {
             Self::Refused { status, .. } => Some(*status),
             _ => None,
         }
+    }
+
+    /// No later attempt with this token at this address will fare better.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        matches!(self.status(), Some(401 | 404))
     }
 
     /// Says whether the call may be made again. `doing` is the method or what it was for.

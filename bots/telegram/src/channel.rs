@@ -74,7 +74,7 @@ impl Telegram {
     /// Asks Telegram for the bot's @name, by which groups call it, unless it is known already.
     /// All clones of the [`Config`] then know it. One attempt; the caller repeats it.
     pub async fn learn(&self) -> Result<(), ChannelError> {
-        learn(&self.api, &self.config).await
+        learn(&self.api, &self.config).await.map_err(|failure| failure.into_error("getMe"))
     }
 
     /// Has Telegram call `url` with every update, and learns the bot's name. Safe to repeat.
@@ -87,12 +87,13 @@ impl Telegram {
             // Parallel over chats; within one chat Telegram waits for our answer.
             "max_connections": 100,
         });
-        self.done("setWebhook", self.api.call("setWebhook", &body).await)
+        done("setWebhook", self.api.call("setWebhook", &body).await)
     }
 
     /// Stops the webhook; the updates not yet delivered wait for polling.
     pub async fn delete_webhook(&self) -> Result<(), ChannelError> {
-        delete_webhook(&self.api).await
+        let answer = delete_webhook(&self.api).await;
+        answer.map_err(|failure| failure.into_error("deleteWebhook"))
     }
 
     async fn post(
@@ -135,7 +136,7 @@ impl Telegram {
         let call = DeleteMessage::new(chat(to)?, message_id(target)?);
         match self.api.perform(&call).await {
             Err(failure) if failure.says("message to delete not found") => Ok(()),
-            answer => self.done("deleteMessage", answer),
+            answer => done("deleteMessage", answer),
         }
     }
 
@@ -148,13 +149,13 @@ impl Telegram {
         let mut call = SetMessageReaction::new(chat(to)?, message_id(target)?);
         let reactions = emoji.map(|emoji| ReactionType::Emoji { emoji: emoji.clone() });
         call.reaction = Some(reactions.into_iter().collect());
-        self.done("setMessageReaction", self.api.perform(&call).await)
+        done("setMessageReaction", self.api.perform(&call).await)
     }
 
     async fn typing(&self, to: &Address) -> Result<(), ChannelError> {
         let mut call = SendChatAction::new(chat(to)?, ChatAction::Typing);
         call.message_thread_id = thread(to)?;
-        self.done("sendChatAction", self.api.perform(&call).await)
+        done("sendChatAction", self.api.perform(&call).await)
     }
 
     /// Ends the spinner on a pressed button. Without a press there is nothing to end.
@@ -165,12 +166,7 @@ impl Telegram {
         let mut call = AnswerCallbackQuery::new(CallbackQueryId(handle.secret.clone()));
         // 0 to 200 characters.
         call.text = text.map(|text| text.chars().take(200).collect());
-        self.done("answerCallbackQuery", self.api.perform(&call).await)
-    }
-
-    #[expect(clippy::unused_self, reason = "reads as a step of the call")]
-    fn done(&self, method: &str, answer: Result<Value, Failure>) -> Result<(), ChannelError> {
-        answer.map(drop).map_err(|failure| failure.into_error(method))
+        done("answerCallbackQuery", self.api.perform(&call).await)
     }
 }
 
@@ -224,21 +220,23 @@ impl Channel for Telegram {
     }
 }
 
-pub(crate) async fn learn(api: &Api, config: &Config) -> Result<(), ChannelError> {
+pub(crate) async fn learn(api: &Api, config: &Config) -> Result<(), Failure> {
     if config.username().is_some() {
         return Ok(());
     }
-    let me = api.call("getMe", &json!({})).await;
-    let me = me.map_err(|failure| failure.into_error("getMe"))?;
+    let me = api.call("getMe", &json!({})).await?;
     if let Some(username) = me.get("username").and_then(Value::as_str) {
         config.learn(username.to_owned());
     }
     Ok(())
 }
 
-pub(crate) async fn delete_webhook(api: &Api) -> Result<(), ChannelError> {
-    let answer = api.call("deleteWebhook", &json!({"drop_pending_updates": false})).await;
-    answer.map(drop).map_err(|failure| failure.into_error("deleteWebhook"))
+pub(crate) async fn delete_webhook(api: &Api) -> Result<(), Failure> {
+    api.call("deleteWebhook", &json!({"drop_pending_updates": false})).await.map(drop)
+}
+
+fn done(method: &str, answer: Result<Value, Failure>) -> Result<(), ChannelError> {
+    answer.map(drop).map_err(|failure| failure.into_error(method))
 }
 
 fn chat(to: &Address) -> Result<Recipient, ChannelError> {

@@ -4,6 +4,7 @@
 //! two kinds that tell of several things at once add which of them it is.
 
 mod content;
+mod rich;
 mod text;
 mod types;
 

@@ -45,7 +45,7 @@ impl Poll {
     }
 
     /// Learns who we are and ends a webhook, since Telegram lets nobody poll beside one.
-    async fn prepare(&self) -> Result<(), ChannelError> {
+    async fn prepare(&self) -> Result<(), Failure> {
         learn(&self.api, &self.config).await?;
         delete_webhook(&self.api).await
     }
@@ -53,14 +53,11 @@ impl Poll {
     /// As often as it takes; fails only when that is for good.
     async fn prepare_at_last(&self) -> Result<(), ChannelError> {
         let mut pause = Pause::default();
-        loop {
-            match self.prepare().await {
-                Err(e) if e.retry == Retry::Never => return Err(e),
-                Err(e) => warn!(account = %self.account, error = %e, "Telegram is not reached yet"),
-                Ok(()) => return Ok(()),
-            }
+        while let Err(failure) = self.prepare().await {
+            self.complain(failure)?;
             pause.wait().await;
         }
+        Ok(())
     }
 
     async fn poll(&self, offset: i64) -> Result<Vec<Box<RawValue>>, Failure> {
@@ -125,14 +122,17 @@ impl Poll {
     /// Logs what keeps us from polling; fails when it always will.
     fn complain(&self, failure: Failure) -> Result<(), ChannelError> {
         let account = &self.account;
-        match failure.status() {
-            Some(409) => error!(
+        if failure.is_hopeless() {
+            return Err(failure.into_error("polling (are token and api_base right?)"));
+        }
+        if failure.status() == Some(409) {
+            error!(
                 %account,
                 "another program polls with this bot's token or has set a webhook; stop it, or \
                  give each its own bot from @BotFather"
-            ),
-            Some(401 | 404) => return Err(failure.into_error("getUpdates")),
-            _ => warn!(%account, error = %failure.into_error("getUpdates"), "polling failed"),
+            );
+        } else {
+            warn!(%account, error = %failure.into_error("polling"), "Telegram is not reached");
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use zaki_envelope::{MediaKind, MediaRef, Part};
 
 use super::Bot;
+use super::rich;
 use super::text::{self, Said};
 use super::types::{Entity, File, Object};
 
@@ -129,6 +130,9 @@ const ATTRIBUTES: &[&str] = &[
     "via_bot",
 ];
 
+/// Content that is read by code of its own.
+const READ: &[&str] = &["contact", "location", "paid_media", "photo", "rich_message", "venue"];
+
 /// Content, in reading order.
 #[derive(Debug, Default)]
 pub(super) struct Content {
@@ -143,7 +147,12 @@ pub(super) fn read(message: &Object, bot: &Bot<'_>) -> Content {
     parts.extend(place(message));
     parts.extend(contact(message));
     let said = words(message, bot);
-    let calls_bot = said.as_ref().is_some_and(|said| said.calls_bot);
+    let rich = rich::read(message, bot).unwrap_or_default();
+    let calls_bot = rich.calls_bot || said.as_ref().is_some_and(|said| said.calls_bot);
+    parts.extend(rich.media);
+    if !rich.lines.is_empty() {
+        parts.push(Part::text(rich.lines.join("\n")));
+    }
     // A text message holds nothing else; its unknown fields are attributes.
     if !message.has("text") {
         parts.extend(unknown(message, parts.is_empty()));
@@ -176,7 +185,8 @@ fn words(message: &Object, bot: &Bot<'_>) -> Option<Said> {
     Some(text::read(&text, &entities, bot))
 }
 
-fn media(message: &Object) -> Vec<Part> {
+/// The files of a message, or of anything else that has them in the same fields.
+pub(super) fn media(message: &Object) -> Vec<Part> {
     let sizes: Vec<Value> = message.get("photo").unwrap_or_default();
     let mut parts: Vec<Part> = photo(sizes).into_iter().collect();
     // An animation repeats itself as a document, for old clients.
@@ -245,8 +255,7 @@ fn contact(message: &Object) -> Option<Part> {
 fn unknown(message: &Object, alone: bool) -> Vec<Part> {
     let read = |name: &str| {
         let is_media = MEDIA.iter().any(|(media, _)| *media == name);
-        let known =
-            is_media || ["contact", "location", "paid_media", "photo", "venue"].contains(&name);
+        let known = is_media || READ.contains(&name);
         !alone && known || ATTRIBUTES.contains(&name)
     };
     let fields = message.0.iter().filter(|(name, _)| !read(name));
