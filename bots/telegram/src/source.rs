@@ -9,9 +9,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use zaki_channel::{
-    Batch, ChannelError, Dead, Inbox, Parse, ParseError, Parsed, Retry, Source, Verified,
-};
+use zaki_channel::{Batch, ChannelError, Dead, Inbox, Parse, ParseError, Parsed, Source, Verified};
 use zaki_envelope::{AccountName, Timestamp};
 
 use crate::api::{Api, Failure};
