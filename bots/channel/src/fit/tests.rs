@@ -174,3 +174,25 @@ fn nothing_to_say_sends_nothing() {
     }
     assert_eq!(fit(Outbound::post(""), &FULL), []);
 }
+#[test]
+fn however_small_the_limit_no_piece_is_longer_and_no_letter_is_lost() {
+    let text =
+        "(**x**y **long** *a***b**c & `d` ~~e~~) [f](https://e.org)\n> q & r\n```\ns\n\nt\n```";
+    // Cut before `b`, the marks stand at the border of a word and are written: 12, not 11.
+    let longer_when_shorter = pieces("***aaaa bbb b***cdd", 11, Dialect::Slack);
+    assert!(longer_when_shorter.iter().all(|piece| piece.len() <= 11), "{longer_when_shorter:?}");
+    let letters = |text: &str| text.replace(|c: char| !c.is_ascii_lowercase(), "");
+    for max in 5..60 {
+        let dialects = [Dialect::TelegramHtml, Dialect::Discord, Dialect::Slack, Dialect::Plain];
+        for dialect in dialects {
+            let pieces = pieces(text, max, dialect);
+            for piece in &pieces {
+                assert!(piece.chars().count() <= max, "{dialect:?} {max}: {piece:?}");
+            }
+            if dialect == Dialect::Plain {
+                let seen = letters(&pieces.concat()).replace("httpseorg", "");
+                assert_eq!(seen, "xylongabcdefqrst", "{max}: {pieces:?}");
+            }
+        }
+    }
+}
