@@ -248,3 +248,6 @@ async fn find(
     let (sandbox, request) = left.or(asked).ok_or(Refusal::NotFound)?;
     Ok(Opened::Live(Arc::new(Turn::new(user, sandbox, request))))
 }
+
+#[cfg(test)]
+mod tests;

@@ -138,3 +138,21 @@ async fn a_port_in_use_is_one_clear_sentence() {
 fn config_address(listener: &std::net::TcpListener) -> String {
     listener.local_addr().unwrap().to_string()
 }
+
+/// Not a test: prints what a turn through the edge costs. `--release -- --ignored --nocapture`.
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn how_long_a_turn_takes() {
+    let dir = tempfile::tempdir().unwrap();
+    let edge = edge(&dir).await;
+    let router = edge.router();
+    let mut times = Vec::new();
+    for n in 0..1_000 {
+        let began = std::time::Instant::now();
+        run(&router, user(1), &request(turn(n), "hello")).await;
+        times.push(began.elapsed());
+    }
+    times.sort();
+    println!("median {:?}, p90 {:?}, p99 {:?}", times[500], times[900], times[990]);
+    edge.shutdown().await;
+}

@@ -3,6 +3,7 @@
 
 mod client;
 mod echo;
+mod model;
 mod openclaw;
 mod process;
 mod sandboxes;

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use axum::http::StatusCode;
 use zaki_edge_native::{Edge, Isolation, ModelConfig, RuntimeChoice};
+use zaki_envelope::wire::{ErrorCode, TurnEventKind, WakeStage};
 
 use crate::client::*;
 use crate::sandboxes::*;
@@ -234,4 +235,69 @@ async fn sandboxes_read_neither_the_edge_nor_each_other() {
         "the edge's own environment"
     );
     edge.shutdown().await;
+}
+
+#[tokio::test]
+async fn starts_wait_for_the_machines_budget() {
+    let dir = directory();
+    let mut config = config(dir.path(), idle_runtime(dir.path()));
+    config.max_parallel_starts = 1;
+    let edge = Edge::start(config).await.unwrap();
+    wake(&edge, 1).await;
+    one_container(dir.path()).await;
+    let asked = serde_json::to_vec(&request(turn(1), "x")).unwrap();
+    let asked = signed("POST", &format!("/v1/users/{}/turns", user(2)), asked);
+    let events = events_until(&edge.router(), asked, |_| true).await;
+    let stage = WakeStage::Queued;
+    assert_eq!(events[0].kind, TurnEventKind::Waking { stage });
+    assert_eq!(containers(dir.path()).len(), 1, "the first one has not come up yet");
+    edge.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_start_that_takes_too_long_fails_its_turns_and_is_ended() {
+    let dir = directory();
+    let mut config = config(dir.path(), idle_runtime(dir.path()));
+    config.start_timeout = std::time::Duration::from_millis(500);
+    let edge = Edge::start(config).await.unwrap();
+    let events = run(&edge.router(), user(1), &request(turn(1), "x")).await;
+    let end = events.last().unwrap();
+    let TurnEventKind::Error { code, .. } = end.kind else { panic!("{end:?}") };
+    assert_eq!((end.seq, code), (1, ErrorCode::Timeout));
+    until("its end", || containers(dir.path()).is_empty().then_some(())).await;
+    // The end is kept like any other.
+    assert_eq!(resume(&edge.router(), user(1), turn(1), 0).await, [end.clone()]);
+    edge.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_turn_that_waits_for_its_sandbox_can_be_stopped() {
+    let dir = directory();
+    let edge = Edge::start(config(dir.path(), idle_runtime(dir.path()))).await.unwrap();
+    let router = edge.router();
+    let asked = request(turn(1), "x");
+    let stopping = async {
+        one_container(dir.path()).await;
+        let path = format!("/v1/users/{}/turns/{}/abort", user(1), turn(1));
+        assert_eq!(call(&router, signed("POST", &path, vec![])).await.0, StatusCode::ACCEPTED);
+    };
+    let (events, ()) = tokio::join!(run(&router, user(1), &asked), stopping);
+    let end = &events.last().unwrap().kind;
+    assert!(matches!(end, TurnEventKind::Final { aborted: true, .. }), "{end:?}");
+    edge.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_data_directory_out_of_reach_is_one_clear_sentence() {
+    if !is_root() {
+        return println!("SKIPPED: only root can give sandboxes users of their own");
+    }
+    let dir = directory();
+    let closed = dir.path().join("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let config = config(&closed, idle_runtime(dir.path()));
+    let error = Edge::start(config).await.err().unwrap().to_string();
+    let mend = format!("chmod o+x {}", closed.display());
+    assert!(error.contains(&mend), "{error}");
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -42,6 +42,9 @@ pub(crate) struct Launch {
 impl Launch {
     pub(crate) fn new(config: ProcessConfig, around: Surroundings<'_>) -> Result<Self, EdgeError> {
         let isolated = config.isolation == Isolation::Auto && users::can_be_given(around.first_uid);
+        if !isolated {
+            tracing::warn!("sandbox.not_isolated");
+        }
         let data = around.data_dir;
         let dirs = [("bin", 0o755), ("sandboxes", 0o711), ("logs", 0o700)];
         for (name, mode) in dirs {
@@ -174,7 +177,21 @@ fn make_private(state: &Path, uid: Option<u32>) -> io::Result<()> {
         made => made?,
     }
     fs::set_permissions(state, Permissions::from_mode(0o700))?;
-    chown(state, uid, uid)
+    match uid {
+        // Once, when it is new or its user has changed. Nothing runs in it now.
+        Some(uid) if fs::metadata(state)?.uid() != uid => hand_over(state, uid),
+        _ => Ok(()),
+    }
+}
+
+/// Gives everything in `path`, and at last itself, to `uid`. Follows no link.
+fn hand_over(path: &Path, uid: u32) -> io::Result<()> {
+    if fs::symlink_metadata(path)?.is_dir() {
+        for entry in fs::read_dir(path)? {
+            hand_over(&entry?.path(), uid)?;
+        }
+    }
+    lchown(path, Some(uid), Some(uid))
 }
 
 /// Bounds what a sandbox can do to the machine: no core files, a bounded number of processes, and
