@@ -13,23 +13,16 @@ pub fn find() -> Option<PathBuf> {
     if dir.is_dir() {
         return Some(dir);
     }
-    println!(
-        "SKIPPED: there is no corpus at {}; set ZAKI_CORPUS",
-        dir.display()
-    );
+    println!("SKIPPED: there is no corpus at {}; set ZAKI_CORPUS", dir.display());
     None
 }
 
 /// The `.json` files of one source, sorted.
 pub fn files(corpus: &Path, source: &str) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(corpus.join(source))?;
-    let mut files: Vec<PathBuf> = entries
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_, std::io::Error>>()?;
-    files.retain(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "json")
-    });
+    let mut files: Vec<PathBuf> =
+        entries.map(|entry| Ok(entry?.path())).collect::<Result<_, std::io::Error>>()?;
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     files.sort();
     Ok(files)
 }

@@ -34,21 +34,14 @@ impl OpenClaw {
         let text = std::fs::read_to_string(&manifest);
         let text = text.with_context(|| format!("cannot read {}", manifest.display()))?;
         let manifest: serde_json::Value = serde_json::from_str(&text)?;
-        Ok(manifest["version"]
-            .as_str()
-            .context("OpenClaw has no version")?
-            .to_owned())
+        Ok(manifest["version"].as_str().context("OpenClaw has no version")?.to_owned())
     }
 }
 
 /// A lock that ends with the process that holds it.
 fn take_turn() -> Result<File> {
     let path = std::env::temp_dir().join("zaki-tests-openclaw.lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)?;
+    let file = File::options().create(true).truncate(false).write(true).open(path)?;
     file.lock()?;
     Ok(file)
 }

@@ -17,9 +17,7 @@ pub fn message(world: &World, channel: ChannelKind, who: Person, number: u32, te
 
 fn telegram(world: &World, who: Person, number: u32, text: &str) -> Value {
     let user = who.telegram();
-    world
-        .telegram
-        .introduce(&zaki_simulators::telegram::Chat::private(&user));
+    world.telegram.introduce(&zaki_simulators::telegram::Chat::private(&user));
     json!({
         "update_id": 500_000_000 + number,
         "message": {

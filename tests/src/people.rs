@@ -31,10 +31,7 @@ impl Person {
 
     /// On WhatsApp.
     pub fn whatsapp(self) -> graph::Contact {
-        let (number, id) = (
-            format!("49151000000{:02}", self.0),
-            format!("DE.person{:02}", self.0),
-        );
+        let (number, id) = (format!("49151000000{:02}", self.0), format!("DE.person{:02}", self.0));
         graph::Contact::new(&number, &id, &format!("Person{}", self.0))
     }
 
@@ -134,10 +131,7 @@ impl World {
         within: Duration,
     ) -> Result<Vec<String>> {
         let is_for = self.is_for(channel, who);
-        let seen = self
-            .sent(channel)
-            .wait_for_count(count, is_for, within)
-            .await;
+        let seen = self.sent(channel).wait_for_count(count, is_for, within).await;
         let seen = seen.map_err(|error| {
             let there = self.answers(channel, who);
             anyhow!(
@@ -164,10 +158,7 @@ impl World {
         let before = self.answers(channel, who).len();
         self.say(channel, who, text);
         let answers = self.expect(channel, who, before + 1, within).await?;
-        answers
-            .into_iter()
-            .nth(before)
-            .context("the log lost an answer")
+        answers.into_iter().nth(before).context("the log lost an answer")
     }
 
     /// Waits for something the bot does on a channel.

@@ -48,18 +48,12 @@ impl Post {
         let time = seconds.to_string();
         let headers = match channel {
             ChannelKind::Telegram => {
-                vec![(
-                    "x-telegram-bot-api-secret-token",
-                    TELEGRAM_SECRET.to_owned(),
-                )]
+                vec![("x-telegram-bot-api-secret-token", TELEGRAM_SECRET.to_owned())]
             }
             ChannelKind::Discord => {
                 let seed = &world.discord.config().signing_seed;
                 let signed = signature::discord(seed, &time, &body);
-                vec![
-                    ("x-signature-ed25519", signed),
-                    ("x-signature-timestamp", time),
-                ]
+                vec![("x-signature-ed25519", signed), ("x-signature-timestamp", time)]
             }
             ChannelKind::WhatsApp => {
                 let secret = &world.whatsapp.config().app_secret;
@@ -68,18 +62,11 @@ impl Post {
             ChannelKind::Slack => {
                 let secret = &world.slack.config().signing_secret;
                 let signed = signature::slack(secret, seconds, &body);
-                vec![
-                    ("x-slack-signature", signed),
-                    ("x-slack-request-timestamp", time),
-                ]
+                vec![("x-slack-signature", signed), ("x-slack-request-timestamp", time)]
             }
         };
-        let mut post = Self {
-            method: Method::POST,
-            path: path(channel),
-            headers: Vec::new(),
-            body,
-        };
+        let mut post =
+            Self { method: Method::POST, path: path(channel), headers: Vec::new(), body };
         for (name, value) in headers {
             post = post.header(name, &value);
         }
@@ -92,15 +79,8 @@ impl Post {
         let text = |value: &reqwest::header::HeaderValue| {
             String::from_utf8_lossy(value.as_bytes()).into_owned()
         };
-        let headers = headers
-            .map(|(name, value)| (name.to_string(), text(value)))
-            .collect();
-        Self {
-            method: Method::POST,
-            path: path(channel),
-            headers,
-            body: attempt.body.to_vec(),
-        }
+        let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
+        Self { method: Method::POST, path: path(channel), headers, body: attempt.body.to_vec() }
     }
 
     /// With this header instead of the one of the same name.
@@ -127,18 +107,12 @@ impl Post {
 
     /// Sends it to the hub.
     pub async fn send(self, world: &World) -> Result<Answer> {
-        let mut request = world
-            .http
-            .request(self.method, world.url(&self.path))
-            .body(self.body);
+        let mut request = world.http.request(self.method, world.url(&self.path)).body(self.body);
         for (name, value) in self.headers {
             request = request.header(name, value);
         }
         let answer = request.timeout(SOON).send().await?;
-        Ok(Answer {
-            status: answer.status().as_u16(),
-            body: answer.text().await?,
-        })
+        Ok(Answer { status: answer.status().as_u16(), body: answer.text().await? })
     }
 
     /// Sends it; an answer other than `status` is a failure.
@@ -146,10 +120,7 @@ impl Post {
         let shown = format!("{} {}", self.method, self.path);
         let answer = self.send(world).await?;
         if answer.status != status {
-            bail!(
-                "{shown}: {status} was expected, {answer:?} came\n{}",
-                world.log()
-            );
+            bail!("{shown}: {status} was expected, {answer:?} came\n{}", world.log());
         }
         Ok(answer)
     }
@@ -157,17 +128,11 @@ impl Post {
 
 /// Where the platform posts messages to.
 fn path(channel: ChannelKind) -> String {
-    let route = if channel == ChannelKind::Slack {
-        "/events"
-    } else {
-        ""
-    };
+    let route = if channel == ChannelKind::Slack { "/events" } else { "" };
     format!("/webhooks/{channel}/{ACCOUNT}{route}")
 }
 
 /// Seconds since 1970.
 pub fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

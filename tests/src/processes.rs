@@ -30,11 +30,7 @@ impl Process {
         }
         let started = fields.nth(18)?.parse().ok()?;
         let command = read(pid, "cmdline").replace('\0', " ").trim().to_owned();
-        Some(Self {
-            pid,
-            started,
-            command,
-        })
+        Some(Self { pid, started, command })
     }
 
     /// It is still the same one.
@@ -73,15 +69,11 @@ pub fn of(dir: &Path) -> Vec<Process> {
     let is_ours = |pid: i32| {
         let cwd: PathBuf = fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
         cwd.starts_with(dir)
-            || ["cmdline", "environ"]
-                .iter()
-                .any(|file| read(pid, file).contains(&needle))
+            || ["cmdline", "environ"].iter().any(|file| read(pid, file).contains(&needle))
     };
     let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|pid| is_ours(*pid))
-        .filter_map(Process::find)
-        .collect()
+    pids.filter(|pid| is_ours(*pid)).filter_map(Process::find).collect()
 }
 
 /// Waits until all of them are gone; whether they went in time.
@@ -103,10 +95,7 @@ mod tests {
     #[tokio::test]
     async fn a_process_is_found_by_its_directory_until_it_ends() {
         let dir = tempfile::tempdir().unwrap();
-        let sleep = std::process::Command::new("sleep")
-            .arg("60")
-            .current_dir(dir.path())
-            .spawn();
+        let sleep = std::process::Command::new("sleep").arg("60").current_dir(dir.path()).spawn();
         let mut sleep = sleep.unwrap();
         let found = of(dir.path());
         let pids: Vec<i32> = found.iter().map(|process| process.pid).collect();

@@ -28,22 +28,11 @@ fn find() -> Result<PathBuf> {
     let dir = dir.context("this test is in no directory")?;
     let target = dir.parent().context("no target directory")?;
     let profile = dir.file_name().unwrap_or_default();
-    let profile = if profile == "debug" {
-        OsStr::new("dev")
-    } else {
-        profile
-    };
+    let profile = if profile == "debug" { OsStr::new("dev") } else { profile };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["build", "--quiet", "--package", "zaki"]);
-    let status = build
-        .arg("--profile")
-        .arg(profile)
-        .arg("--target-dir")
-        .arg(target)
-        .status()?;
+    build.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--package", "zaki"]);
+    let status = build.arg("--profile").arg(profile).arg("--target-dir").arg(target).status()?;
     ensure!(status.success(), "cargo build --package zaki: {status}");
     Ok(dir.join("zaki"))
 }
@@ -68,10 +57,7 @@ impl Output {
 
     /// Standard error of a command that must fail with a sentence and no backtrace.
     pub fn refusal(self) -> Result<String> {
-        ensure!(
-            self.code.is_some_and(|code| code != 0),
-            "it did not refuse: {self:?}"
-        );
+        ensure!(self.code.is_some_and(|code| code != 0), "it did not refuse: {self:?}");
         ensure!(!self.stderr.contains("panicked"), "it panicked: {self:?}");
         Ok(self.stderr)
     }
@@ -98,15 +84,9 @@ pub async fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Result<O
 pub async fn finish(command: Command) -> Result<Output> {
     let shown = format!("{command:?}");
     let mut command = tokio::process::Command::from(command);
-    let running = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .output();
+    let running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).output();
     let late = || format!("still running after {PATIENCE:?}: {shown}");
-    let output = tokio::time::timeout(PATIENCE, running)
-        .await
-        .with_context(late)??;
+    let output = tokio::time::timeout(PATIENCE, running).await.with_context(late)??;
     Ok(Output {
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout).context("its output is not UTF-8")?,

@@ -44,10 +44,7 @@ impl Provider {
 
     /// The `Authorization` of every call so far.
     pub fn keys(&self) -> Vec<String> {
-        self.keys
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -62,12 +59,8 @@ async fn complete(
     headers: HeaderMap,
     Json(ask): Json<Value>,
 ) -> Response {
-    let key = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    keys.lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(key.unwrap_or_default().to_owned());
+    let key = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    keys.lock().unwrap_or_else(PoisonError::into_inner).push(key.unwrap_or_default().to_owned());
     if ask["stream"] != true {
         let message = json!({"role": "assistant", "content": ANSWER});
         return Json(completion("chat.completion", "message", &message)).into_response();
@@ -84,11 +77,7 @@ async fn complete(
 }
 
 fn completion(object: &str, field: &str, content: &Value) -> Value {
-    let finish = if field == "message" {
-        json!("stop")
-    } else {
-        Value::Null
-    };
+    let finish = if field == "message" { json!("stop") } else { Value::Null };
     json!({
         "id": "chatcmpl-1", "object": object, "created": 1, "model": "stub",
         "choices": [{"index": 0, field: content, "finish_reason": finish}],

@@ -36,13 +36,8 @@ impl SmallDisk {
         std::fs::create_dir_all(at)?;
         let size = format!("size={megabytes}m");
         let mut mount = Command::new("mount");
-        let done = mount
-            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
-            .arg(at)
-            .output();
-        Ok(done
-            .is_ok_and(|done| done.status.success())
-            .then(|| Self(at.to_owned())))
+        let done = mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at).output();
+        Ok(done.is_ok_and(|done| done.status.success()).then(|| Self(at.to_owned())))
     }
 
     /// Leaves no byte free. What to remove to have room again.

@@ -28,16 +28,9 @@ impl Up {
         let file = File::options().create(true).append(true).open(log)?;
         let args = ["up".as_ref(), "--config".as_ref(), config.as_os_str()];
         let mut command = program::command(args)?;
-        command
-            .env("RUST_BACKTRACE", "1")
-            .stdout(file.try_clone()?)
-            .stderr(file);
+        command.env("RUST_BACKTRACE", "1").stdout(file.try_clone()?).stderr(file);
         let child = command.spawn().context("cannot start zaki")?;
-        Ok(Self {
-            child,
-            log: log.to_owned(),
-            patience,
-        })
+        Ok(Self { child, log: log.to_owned(), patience })
     }
 
     /// Waits until `url` answers 200.
@@ -68,9 +61,7 @@ impl Up {
     pub fn log(&self) -> String {
         let whole = self.whole_log();
         let from = whole.len().saturating_sub(TAIL);
-        let from = (from..whole.len())
-            .find(|at| whole.is_char_boundary(*at))
-            .unwrap_or_default();
+        let from = (from..whole.len()).find(|at| whole.is_char_boundary(*at)).unwrap_or_default();
         format!("--- zaki's log:\n{}", whole.get(from..).unwrap_or_default())
     }
 
@@ -101,11 +92,7 @@ impl Up {
                 return Ok(status);
             }
             if Instant::now() > deadline {
-                bail!(
-                    "zaki did not stop within {:?} of {signal}\n{}",
-                    self.patience,
-                    self.log()
-                );
+                bail!("zaki did not stop within {:?} of {signal}\n{}", self.patience, self.log());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

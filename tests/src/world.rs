@@ -48,13 +48,8 @@ impl Setup {
     /// The same with a real OpenClaw for each person.
     pub fn openclaw(openclaw: OpenClaw) -> Self {
         let dir = openclaw.dir().display().to_string();
-        let setup = Self::echo()
-            .set("sandbox.runtime", "process")
-            .set("sandbox.runtime_dir", dir);
-        Self {
-            openclaw: Some(openclaw),
-            ..setup
-        }
+        let setup = Self::echo().set("sandbox.runtime", "process").set("sandbox.runtime_dir", dir);
+        Self { openclaw: Some(openclaw), ..setup }
     }
 
     /// A hub that the platforms cannot call: Telegram is polled, Discord comes by its gateway.
@@ -82,16 +77,8 @@ impl Setup {
     pub async fn prepare(self) -> Result<World> {
         // Sandboxes run as other users and must be able to walk in.
         let open = Permissions::from_mode(0o755);
-        let dir = tempfile::Builder::new()
-            .prefix("zaki-tests-")
-            .permissions(open)
-            .tempdir()?;
-        let Simulators {
-            telegram,
-            discord,
-            whatsapp,
-            slack,
-        } = Simulators::start().await?;
+        let dir = tempfile::Builder::new().prefix("zaki-tests-").permissions(open).tempdir()?;
+        let Simulators { telegram, discord, whatsapp, slack } = Simulators::start().await?;
         discord.add_channel(&discord::Channel::in_guild(GUILD.0, GUILD.1, "general"));
         let ports = [free_port()?, free_port()?];
         let hub = format!("127.0.0.1:{}", ports[0]);
@@ -102,11 +89,7 @@ impl Setup {
         default("hub.data_dir", data);
         default(
             "hub.public_url",
-            if self.public {
-                format!("http://{hub}")
-            } else {
-                String::new()
-            },
+            if self.public { format!("http://{hub}") } else { String::new() },
         );
         default("edge.listen", format!("127.0.0.1:{}", ports[1]));
         let world = World {
@@ -185,11 +168,7 @@ impl World {
 
     /// Starts the hub and waits until it is ready; the platforms are not told.
     pub async fn launch(&mut self) -> Result<()> {
-        let patience = if self.openclaw.is_some() {
-            2 * SOON
-        } else {
-            SOON
-        };
+        let patience = if self.openclaw.is_some() { 2 * SOON } else { SOON };
         let mut up = Up::start(&self.config(), &self.dir().join("zaki.log"), patience)?;
         up.ready(&self.url("/ready"), 2 * SOON).await?;
         self.up = Some(up);
@@ -216,10 +195,7 @@ impl World {
                     let ready = ready.wait_for_count(connected + 1, |_| true, SOON).await;
                     ready.with_context(|| log("Discord's gateway was not connected to"))?;
                     if self.public {
-                        let set = self
-                            .discord
-                            .set_interactions_endpoint(&hook(*channel))
-                            .await;
+                        let set = self.discord.set_interactions_endpoint(&hook(*channel)).await;
                         set.with_context(|| log("Discord"))?;
                     }
                 }
@@ -230,10 +206,8 @@ impl World {
                         .with_context(|| log("WhatsApp"))?;
                 }
                 ChannelKind::Slack => {
-                    let set = self
-                        .slack
-                        .set_events_url(&format!("{}/events", hook(*channel)))
-                        .await;
+                    let set =
+                        self.slack.set_events_url(&format!("{}/events", hook(*channel))).await;
                     set.with_context(|| log("Slack"))?;
                 }
             }
@@ -258,11 +232,7 @@ impl World {
 
     /// The hub is asked to end, and does.
     pub async fn stop(&mut self) -> Result<ExitStatus> {
-        self.up
-            .take()
-            .context("the hub is not up")?
-            .stop(Signal::SIGTERM)
-            .await
+        self.up.take().context("the hub is not up")?.stop(Signal::SIGTERM).await
     }
 
     /// Every process that belongs to this world, the hub among them.
@@ -281,19 +251,14 @@ impl World {
     pub async fn list(&self, args: &[&str]) -> Result<Vec<Value>> {
         let args: Vec<&str> = args.iter().copied().chain(["--json"]).collect();
         let lines = self.zaki(&args).await?.ok()?;
-        lines
-            .lines()
-            .map(|line| serde_json::from_str(line).context("not JSON Lines"))
-            .collect()
+        lines.lines().map(|line| serde_json::from_str(line).context("not JSON Lines")).collect()
     }
 
-    /// The accepted messages of one channel, newest first.
+    /// What people said on one channel, newest first: no statuses or other events.
     pub async fn inbox(&self, channel: ChannelKind) -> Result<Vec<Value>> {
-        let all = self.list(&["inbox", "list"]).await?;
-        Ok(all
-            .into_iter()
-            .filter(|line| line["channel"] == channel.as_str())
-            .collect())
+        let mut all = self.list(&["inbox", "list"]).await?;
+        all.retain(|line| line["channel"] == channel.as_str() && is_said(line));
+        Ok(all)
     }
 
     /// The deliveries of one channel, newest first.
@@ -321,10 +286,7 @@ impl World {
                 return Ok(last);
             }
             if tokio::time::Instant::now() > deadline {
-                bail!(
-                    "{what} did not come about; at last: {last:#?}\n{}",
-                    self.log()
-                );
+                bail!("{what} did not come about; at last: {last:#?}\n{}", self.log());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -332,13 +294,7 @@ impl World {
 
     /// How often webhooks of a channel came out as `outcome`, by `/metrics`.
     pub async fn count(&self, channel: ChannelKind, outcome: &str) -> Result<u64> {
-        let text = self
-            .http
-            .get(self.url("/metrics"))
-            .send()
-            .await?
-            .text()
-            .await?;
+        let text = self.http.get(self.url("/metrics")).send().await?.text().await?;
         let labels = format!("account=\"{channel}/{ACCOUNT}\",outcome=\"{outcome}\"");
         let line = text.lines().find(|line| line.contains(&labels));
         let count = line.and_then(|line| line.rsplit(' ').next()?.parse().ok());
@@ -348,10 +304,7 @@ impl World {
     /// Replaces the configuration file; nobody else may read it.
     pub fn write_config(&self, text: &str) -> Result<()> {
         fs::write(self.config(), text)?;
-        Ok(fs::set_permissions(
-            self.config(),
-            Permissions::from_mode(0o600),
-        )?)
+        Ok(fs::set_permissions(self.config(), Permissions::from_mode(0o600))?)
     }
 
     /// Changes one setting, from the next start on.
@@ -370,11 +323,7 @@ impl World {
                 continue;
             };
             for (key, value) in account {
-                set_default(
-                    &mut config,
-                    &format!("{name}.{key}"),
-                    toml::Value::try_from(value)?,
-                );
+                set_default(&mut config, &format!("{name}.{key}"), toml::Value::try_from(value)?);
             }
         }
         self.write_config(&config.to_string())
@@ -419,20 +368,22 @@ impl Drop for World {
     }
 }
 
+/// Whether a line of `zaki inbox list` is something a person said.
+pub fn is_said(line: &Value) -> bool {
+    let kind = line["kind"]["type"].as_str().unwrap_or_default();
+    ["message", "command", "button"].contains(&kind)
+}
+
 /// A port of loopback that nobody listens on.
 pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 fn set_default(table: &mut Table, key: &str, value: impl Into<toml::Value>) {
-    let known = key
-        .split('.')
-        .try_fold(None, |at: Option<&toml::Value>, part| {
-            let next = at.map_or_else(|| table.get(part), |at| at.get(part));
-            next.map(Some)
-        });
+    let known = key.split('.').try_fold(None, |at: Option<&toml::Value>, part| {
+        let next = at.map_or_else(|| table.get(part), |at| at.get(part));
+        next.map(Some)
+    });
     if known.is_none() {
         set(table, key, value.into());
     }

@@ -25,13 +25,8 @@ async fn envelopes(channel: ChannelKind, file: &Path) -> Result<Vec<Inbound>> {
     let output = inspect(channel, file).await?;
     ensure!(!output.stderr.contains("panicked"), "{shown}: {output:?}");
     ensure!(output.code == Some(0), "{shown}: {output:?}");
-    let lines = output
-        .stdout
-        .lines()
-        .map(|line| Inbound::from_json(line).map_err(Into::into));
-    let found: Vec<Inbound> = lines
-        .collect::<Result<_>>()
-        .with_context(|| shown.to_string())?;
+    let lines = output.stdout.lines().map(|line| Inbound::from_json(line).map_err(Into::into));
+    let found: Vec<Inbound> = lines.collect::<Result<_>>().with_context(|| shown.to_string())?;
     let ours = found.iter().all(|inbound| inbound.channel == channel);
     ensure!(ours, "{shown}: an envelope of another channel");
     Ok(found)
@@ -54,19 +49,11 @@ async fn every(
     for file in all {
         let payload: Value = serde_json::from_slice(&fs::read(&file)?)?;
         let expected = messages(&payload);
-        let name = file
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match envelopes(channel, &file).await {
             Err(error) => lost.push(format!("{name}: {error:#}")),
             Ok(found) if found.len() < expected.len() => {
-                lost.push(format!(
-                    "{name}: {} of {} messages",
-                    found.len(),
-                    expected.len()
-                ));
+                lost.push(format!("{name}: {} of {} messages", found.len(), expected.len()));
             }
             Ok(found) => {
                 let parts =
@@ -102,29 +89,20 @@ fn telegram_messages(update: &Value) -> Vec<String> {
         "guest_message",
     ];
     let messages = kinds.iter().filter_map(|kind| update.get(kind));
-    messages
-        .map(|message| text(&message["text"]) + " " + &text(&message["caption"]))
-        .collect()
+    messages.map(|message| text(&message["text"]) + " " + &text(&message["caption"])).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_telegram_message_is_lost() -> Result<()> {
-    every(
-        "telegram/generated-seed-1",
-        ChannelKind::Telegram,
-        60,
-        telegram_messages,
-    )
-    .await
+    every("telegram/generated-seed-1", ChannelKind::Telegram, 60, telegram_messages).await
 }
 
 /// Everything in `messages` but the platform's own announcements.
 fn whatsapp_messages(payload: &Value) -> Vec<String> {
     let entries = payload["entry"].as_array().into_iter().flatten();
     let changes = entries.flat_map(|entry| entry["changes"].as_array().into_iter().flatten());
-    let values = changes
-        .filter(|change| change["field"] == "messages")
-        .map(|change| &change["value"]);
+    let values =
+        changes.filter(|change| change["field"] == "messages").map(|change| &change["value"]);
     let messages = values.flat_map(|value| value["messages"].as_array().into_iter().flatten());
     let said = messages.filter(|message| message["type"] != "system");
     let caption = |message: &Value| {
@@ -136,25 +114,13 @@ fn whatsapp_messages(payload: &Value) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_whatsapp_message_is_lost() -> Result<()> {
-    every(
-        "whatsapp/pywa",
-        ChannelKind::WhatsApp,
-        74,
-        whatsapp_messages,
-    )
-    .await
+    every("whatsapp/pywa", ChannelKind::WhatsApp, 74, whatsapp_messages).await
 }
 
 /// Messages and mentions of people, new or changed, also inside a socket's envelope; commands.
 fn slack_messages(payload: &Value) -> Vec<String> {
-    let inner = if payload["payload"].is_object() {
-        &payload["payload"]
-    } else {
-        payload
-    };
-    let is_form = payload["content_type"]
-        .as_str()
-        .is_some_and(|kind| kind.contains("form"));
+    let inner = if payload["payload"].is_object() { &payload["payload"] } else { payload };
+    let is_form = payload["content_type"].as_str().is_some_and(|kind| kind.contains("form"));
     if is_form || inner["command"].is_string() {
         return vec![String::new()];
     }
@@ -171,13 +137,7 @@ fn slack_messages(payload: &Value) -> Vec<String> {
     // Entities and links are written otherwise in an envelope: plain words are enough.
     let plain = |word: &&str| word.chars().all(char::is_alphanumeric);
     let words = text(&event["text"]);
-    vec![
-        words
-            .split_whitespace()
-            .filter(plain)
-            .collect::<Vec<_>>()
-            .join(" "),
-    ]
+    vec![words.split_whitespace().filter(plain).collect::<Vec<_>>().join(" ")]
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,22 +147,13 @@ async fn no_slack_message_is_lost() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_over_a_slack_socket_is_read_too() -> Result<()> {
-    every(
-        "slack/python-slack-sdk",
-        ChannelKind::Slack,
-        7,
-        slack_messages,
-    )
-    .await
+    every("slack/python-slack-sdk", ChannelKind::Slack, 7, slack_messages).await
 }
 
 /// Every string is empty and fields stand together that never do: only not to stumble.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_slack_shape_is_stumbled_over() -> Result<()> {
-    every("slack/java-slack-sdk", ChannelKind::Slack, 105, |_| {
-        Vec::new()
-    })
-    .await
+    every("slack/java-slack-sdk", ChannelKind::Slack, 105, |_| Vec::new()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -228,9 +179,7 @@ async fn bytes_that_are_no_platforms_fail_without_a_panic() -> Result<()> {
             said.with_context(|| format!("{channel}: {shown:?}"))?;
         }
     }
-    let missing = inspect(ChannelKind::Slack, &dir.path().join("no-such-file"))
-        .await?
-        .refusal()?;
+    let missing = inspect(ChannelKind::Slack, &dir.path().join("no-such-file")).await?.refusal()?;
     assert!(missing.contains("no-such-file"), "{missing}");
     Ok(())
 }
@@ -284,26 +233,12 @@ async fn vectors(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn telegrams_vectors_come_out_right_at_the_webhook() -> Result<()> {
-    vectors(
-        "telegram",
-        ChannelKind::Telegram,
-        "secret",
-        "webhook_secret",
-        9,
-    )
-    .await
+    vectors("telegram", ChannelKind::Telegram, "secret", "webhook_secret", 9).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn discords_vectors_come_out_right_at_the_webhook() -> Result<()> {
-    vectors(
-        "discord",
-        ChannelKind::Discord,
-        "public_key",
-        "public_key",
-        20,
-    )
-    .await
+    vectors("discord", ChannelKind::Discord, "public_key", "public_key", 20).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

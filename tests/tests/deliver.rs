@@ -26,9 +26,7 @@ fn sending(channel: ChannelKind) -> &'static str {
 async fn newest(world: &World, channel: ChannelKind, state: &str) -> Result<Value> {
     let what = format!("{channel}: a delivery in state {state}");
     let is_there = |found: &Vec<Value>| found.first().is_some_and(|first| first["state"] == state);
-    let found = world
-        .until(&what, || world.deliveries(channel), is_there)
-        .await?;
+    let found = world.until(&what, || world.deliveries(channel), is_there).await?;
     found.into_iter().next().context("no delivery")
 }
 
@@ -39,21 +37,11 @@ async fn a_platform_that_says_later_is_asked_later() -> Result<()> {
     for channel in ChannelKind::ALL {
         let platform = world.platform(channel);
         platform.fail(Some(sending(channel)), 1, Fault::rate_limited(wait));
-        assert_eq!(
-            world.ask(channel, ADA, "hello").await?,
-            "echo: hello",
-            "{channel}"
-        );
-        let calls = platform
-            .calls()
-            .matching(|call: &Call| call.method == sending(channel));
-        let [refused, taken] = &calls[..] else {
-            panic!("{channel}: {calls:#?}")
-        };
-        assert!(
-            refused.status >= 400 || refused.answer["ok"] == false,
-            "{refused:?}"
-        );
+        assert_eq!(world.ask(channel, ADA, "hello").await?, "echo: hello", "{channel}");
+        let sends = |call: &Call| call.method == sending(channel);
+        let calls = platform.calls().wait_for_count(2, sends, SOON).await?;
+        let [refused, taken] = &calls[..] else { panic!("{channel}: {calls:#?}") };
+        assert!(refused.status >= 400 || refused.answer["ok"] == false, "{refused:?}");
         let waited = taken.at.duration_since(refused.at)?;
         assert!(waited >= wait, "{channel}: it waited only {waited:?}");
         let delivery = newest(&world, channel, "sent").await?;
@@ -66,24 +54,13 @@ async fn a_platform_that_says_later_is_asked_later() -> Result<()> {
 async fn an_answer_that_may_have_arrived_is_not_sent_twice() -> Result<()> {
     let world = Setup::echo().start().await?;
     for channel in ChannelKind::ALL {
-        world
-            .platform(channel)
-            .fail(Some(sending(channel)), 1, Fault::LoseAnswer);
+        world.platform(channel).fail(Some(sending(channel)), 1, Fault::LoseAnswer);
         world.ask(channel, ADA, "lost").await?;
         assert_eq!(world.ask(channel, ADA, "next").await?, "echo: next");
-        assert_eq!(
-            world.answers(channel, ADA),
-            ["echo: lost", "echo: next"],
-            "{channel}"
-        );
+        assert_eq!(world.answers(channel, ADA), ["echo: lost", "echo: next"], "{channel}");
         let deliveries = world.deliveries(channel).await?;
-        let states: Vec<_> = deliveries
-            .iter()
-            .map(|delivery| &delivery["state"])
-            .collect();
-        let [newer, older] = states[..] else {
-            panic!("{channel}: {deliveries:#?}")
-        };
+        let states: Vec<_> = deliveries.iter().map(|delivery| &delivery["state"]).collect();
+        let [newer, older] = states[..] else { panic!("{channel}: {deliveries:#?}") };
         assert_eq!(newer, "sent");
         // Sent, where the platform let us find out.
         assert!(older == "unknown" || older == "sent", "{channel}: {older}");
@@ -93,24 +70,15 @@ async fn an_answer_that_may_have_arrived_is_not_sent_twice() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_error_leaves_the_answer_unknown_and_visible() -> Result<()> {
-    let world = Setup::echo()
-        .only(&[ChannelKind::Telegram, ChannelKind::WhatsApp])
-        .start()
-        .await?;
+    let world = Setup::echo().only(&[ChannelKind::Telegram, ChannelKind::WhatsApp]).start().await?;
     for channel in [ChannelKind::Telegram, ChannelKind::WhatsApp] {
-        world
-            .platform(channel)
-            .fail(Some(sending(channel)), 1, Fault::Status { code: 502 });
+        world.platform(channel).fail(Some(sending(channel)), 1, Fault::Status { code: 502 });
         world.say(channel, ADA, "hello");
         let delivery = newest(&world, channel, "unknown").await?;
         assert_eq!(delivery["attempts"], 1, "{delivery}");
         assert!(delivery["reason"].is_string(), "{delivery}");
         assert_eq!(world.ask(channel, ADA, "next").await?, "echo: next");
-        assert_eq!(
-            world.answers(channel, ADA),
-            ["echo: next"],
-            "{channel}: not sent again"
-        );
+        assert_eq!(world.answers(channel, ADA), ["echo: next"], "{channel}: not sent again");
     }
     Ok(())
 }
@@ -122,22 +90,13 @@ async fn an_answer_that_can_never_be_sent_is_dead_and_visible() -> Result<()> {
     world.say(ChannelKind::Telegram, ADA, "hello");
     let delivery = newest(&world, ChannelKind::Telegram, "dead").await?;
     assert_eq!(delivery["attempts"], 1, "{delivery}");
-    assert!(
-        delivery["reason"]
-            .as_str()
-            .is_some_and(|why| why.contains("blocked")),
-        "{delivery}"
-    );
+    assert!(delivery["reason"].as_str().is_some_and(|why| why.contains("blocked")), "{delivery}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn later_is_not_for_ever() -> Result<()> {
-    let world = Setup::echo()
-        .only(TELEGRAM)
-        .set("deliver.attempts", 2)
-        .start()
-        .await?;
+    let world = Setup::echo().only(TELEGRAM).set("deliver.attempts", 2).start().await?;
     let always = Fault::RateLimited { after_ms: 1000 };
     world.telegram.fail(Some("sendMessage"), 1000, always);
     world.say(ChannelKind::Telegram, ADA, "hello");
@@ -158,26 +117,15 @@ async fn a_long_answer_is_split_within_the_limits_and_in_order() -> Result<()> {
             |sent: &zaki_simulators::Sent| sent.act == Act::Post && sent.text.contains(&last);
         world.expect_sent(channel, is_last).await?;
         let answers = world.answers(channel, ADA);
-        let told: Vec<&str> = answers
-            .iter()
-            .flat_map(|text| text.split_whitespace())
-            .collect();
+        let told: Vec<&str> = answers.iter().flat_map(|text| text.split_whitespace()).collect();
         assert_eq!(told.first(), Some(&"echo:"), "{channel}");
-        assert!(
-            told[1..].iter().eq(&words),
-            "{channel}: a word is lost or out of order"
-        );
+        assert!(told[1..].iter().eq(&words), "{channel}: a word is lost or out of order");
         // The simulators refuse or cut what is too long, so that all arrived is the proof.
         if channel != ChannelKind::Slack {
             assert!(answers.len() > 1, "{channel}: {} messages", answers.len());
         }
-        let deliveries = world.deliveries(channel).await?;
-        assert!(
-            deliveries
-                .iter()
-                .all(|delivery| delivery["state"] == "sent"),
-            "{deliveries:#?}"
-        );
+        let sent = |found: &Vec<Value>| found.iter().all(|delivery| delivery["state"] == "sent");
+        let deliveries = world.until("all sent", || world.deliveries(channel), sent).await?;
         assert_eq!(deliveries.len(), answers.len(), "{channel}");
     }
     Ok(())
@@ -186,11 +134,7 @@ async fn a_long_answer_is_split_within_the_limits_and_in_order() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_part_overtakes_one_that_waits() -> Result<()> {
     let world = Setup::echo().only(TELEGRAM).start().await?;
-    world.telegram.fail(
-        Some("sendMessage"),
-        2,
-        Fault::RateLimited { after_ms: 1000 },
-    );
+    world.telegram.fail(Some("sendMessage"), 2, Fault::RateLimited { after_ms: 1000 });
     let words: Vec<String> = (0..1000).map(|n| format!("{n:08}")).collect();
     world.say(ChannelKind::Telegram, ADA, &words.join(" "));
     world.say(ChannelKind::Telegram, ADA, "and after that");
@@ -198,30 +142,21 @@ async fn no_part_overtakes_one_that_waits() -> Result<()> {
     world.expect_sent(ChannelKind::Telegram, is_last).await?;
     let answers = world.answers(ChannelKind::Telegram, ADA).join(" ");
     let expected = format!("echo: {} echo: and after that", words.join(" "));
-    assert_eq!(
-        answers.split_whitespace().collect::<Vec<_>>().join(" "),
-        expected
-    );
+    assert_eq!(answers.split_whitespace().collect::<Vec<_>>().join(" "), expected);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_stored_is_not_acknowledged() -> Result<()> {
     let world = Setup::echo().only(TELEGRAM).start().await?;
-    assert_eq!(
-        world.ask(ChannelKind::Telegram, ADA, "one").await?,
-        "echo: one"
-    );
+    assert_eq!(world.ask(ChannelKind::Telegram, ADA, "one").await?, "echo: one");
     let held = Held::on(&world.data().join("hub/ledger.db"))?;
     let update = world.telegram.say(&ADA.telegram(), "two").to_string();
     let refused =
         |attempt: &zaki_simulators::Attempt| attempt.key == update && attempt.status == Some(503);
     let refused = world.telegram.attempts().wait_for(refused, SOON).await;
     let refused = refused.with_context(|| world.log())?;
-    assert!(
-        refused.answer_headers.contains_key("retry-after"),
-        "{refused:?}"
-    );
+    assert!(refused.answer_headers.contains_key("retry-after"), "{refused:?}");
     drop(held);
     // The platform comes again, and nobody had to do anything.
     let answers = world.expect(ChannelKind::Telegram, ADA, 2, SOON).await?;
@@ -238,15 +173,8 @@ async fn a_full_disk_refuses_and_recovers_by_itself() -> Result<()> {
         return Ok(());
     };
     let data = place.path().join("data").display().to_string();
-    let world = Setup::echo()
-        .only(TELEGRAM)
-        .set("hub.data_dir", data)
-        .start()
-        .await?;
-    assert_eq!(
-        world.ask(ChannelKind::Telegram, ADA, "one").await?,
-        "echo: one"
-    );
+    let world = Setup::echo().only(TELEGRAM).set("hub.data_dir", data).start().await?;
+    assert_eq!(world.ask(ChannelKind::Telegram, ADA, "one").await?, "echo: one");
     let filling = disk.fill()?;
     let text = |number| payload::message(&world, ChannelKind::Telegram, ADA, number, "two");
     // What is left in the last block of a file may still take some.
@@ -259,22 +187,10 @@ async fn a_full_disk_refuses_and_recovers_by_itself() -> Result<()> {
     std::fs::remove_file(filling)?;
     text(taken).expect(&world, 200).await?;
     let count = usize::try_from(taken)? + 2;
-    let answers = world
-        .expect(ChannelKind::Telegram, ADA, count, SOON)
-        .await?;
-    assert!(
-        answers[1..].iter().all(|answer| answer == "echo: two"),
-        "{answers:?}"
-    );
-    assert_eq!(
-        world.ask(ChannelKind::Telegram, ADA, "last").await?,
-        "echo: last"
-    );
-    assert_eq!(
-        world.answers(ChannelKind::Telegram, ADA).len(),
-        count + 1,
-        "each once"
-    );
+    let answers = world.expect(ChannelKind::Telegram, ADA, count, SOON).await?;
+    assert!(answers[1..].iter().all(|answer| answer == "echo: two"), "{answers:?}");
+    assert_eq!(world.ask(ChannelKind::Telegram, ADA, "last").await?, "echo: last");
+    assert_eq!(world.answers(ChannelKind::Telegram, ADA).len(), count + 1, "each once");
     drop(world);
     Ok(())
 }

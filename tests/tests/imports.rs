@@ -18,23 +18,13 @@ struct Row {
 }
 
 const fn row(krate: &'static str, imports: &'static [&'static str]) -> Row {
-    Row {
-        krate,
-        imports,
-        dev: &[],
-        behind: &[],
-    }
+    Row { krate, imports, dev: &[], behind: &[] }
 }
 
 /// A channel's adapter: the contract and the envelope, never another adapter.
 const fn adapter(krate: &'static str) -> Row {
     let dev = &["zaki-simulators"];
-    Row {
-        krate,
-        imports: &["zaki-channel", "zaki-envelope"],
-        dev,
-        behind: &[],
-    }
+    Row { krate, imports: &["zaki-channel", "zaki-envelope"], dev, behind: &[] }
 }
 
 const TABLE: &[Row] = &[
@@ -50,10 +40,7 @@ const TABLE: &[Row] = &[
     adapter("zaki-discord"),
     adapter("zaki-slack"),
     adapter("zaki-whatsapp"),
-    row(
-        "zaki-edge-native",
-        &["zaki-edge-core", "zaki-envelope", "zaki-store"],
-    ),
+    row("zaki-edge-native", &["zaki-edge-core", "zaki-envelope", "zaki-store"]),
     Row {
         krate: "zaki",
         // `container`, because the one program is also the program inside a process sandbox.
@@ -89,12 +76,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("tokio-postgres", SQL),
     ("reqwest", HTTP_CLIENTS),
 ];
-const SQL: &[&str] = &[
-    "zaki-store",
-    "zaki-ledger",
-    "zaki-identity",
-    "zaki-edge-native",
-];
+const SQL: &[&str] = &["zaki-store", "zaki-ledger", "zaki-identity", "zaki-edge-native"];
 const HTTP_CLIENTS: &[&str] = &[
     "zaki",
     "zaki-container",
@@ -108,15 +90,7 @@ const HTTP_CLIENTS: &[&str] = &[
 
 /// What these two may not reach over any number of steps: they run inside a Worker too.
 const PURE: &[&str] = &["zaki-envelope", "zaki-edge-core"];
-const IMPURE: &[&str] = &[
-    "tokio",
-    "mio",
-    "reqwest",
-    "hyper",
-    "chrono",
-    "rustls",
-    "getrandom",
-];
+const IMPURE: &[&str] = &["tokio", "mio", "reqwest", "hyper", "chrono", "rustls", "getrandom"];
 
 /// One direct dependency, as declared.
 #[derive(Clone)]
@@ -139,10 +113,8 @@ impl fmt::Display for Edge {
 fn edges(package: &Package) -> Vec<Edge> {
     let features_of = |name: &str| {
         let switch = [format!("dep:{name}"), name.to_owned()];
-        let on = package
-            .features
-            .iter()
-            .filter(|(_, list)| list.iter().any(|f| switch.contains(f)));
+        let on =
+            package.features.iter().filter(|(_, list)| list.iter().any(|f| switch.contains(f)));
         on.map(|(feature, _)| feature.clone()).collect()
     };
     let edge = |d: &cargo_metadata::Dependency| Edge {
@@ -198,12 +170,7 @@ fn reaches(metadata: &Metadata, start: &Package) -> Vec<String> {
         let next = node.deps.iter().filter(normal).map(|d| &d.pkg);
         open.extend(next.filter(|id| seen.insert(*id)));
     }
-    metadata
-        .packages
-        .iter()
-        .filter(|p| seen.contains(&p.id))
-        .map(|p| p.name.to_string())
-        .collect()
+    metadata.packages.iter().filter(|p| seen.contains(&p.id)).map(|p| p.name.to_string()).collect()
 }
 
 fn workspace() -> Result<Metadata, Box<dyn Error>> {
@@ -221,22 +188,15 @@ fn our_crates_import_only_what_the_table_allows() -> Result<(), Box<dyn Error>> 
     let members = metadata.workspace_packages();
     let ours = |e: &Edge| members.iter().any(|p| p.name == e.to);
     let all = members.iter().flat_map(|p| edges(p));
-    none(
-        &all.filter(ours)
-            .filter_map(|e| inside(&e))
-            .collect::<Vec<_>>(),
-    );
+    none(&all.filter(ours).filter_map(|e| inside(&e)).collect::<Vec<_>>());
     Ok(())
 }
 
 #[test]
 fn the_table_names_every_crate_and_no_other() -> Result<(), Box<dyn Error>> {
     let metadata = workspace()?;
-    let mut members: Vec<_> = metadata
-        .workspace_packages()
-        .iter()
-        .map(|p| p.name.to_string())
-        .collect();
+    let mut members: Vec<_> =
+        metadata.workspace_packages().iter().map(|p| p.name.to_string()).collect();
     let mut rows: Vec<_> = TABLE.iter().map(|r| r.krate).chain([SUITES]).collect();
     members.sort_unstable();
     rows.sort_unstable();
@@ -257,20 +217,14 @@ fn the_pure_crates_reach_no_runtime_and_no_clock() -> Result<(), Box<dyn Error>>
     let metadata = workspace()?;
     let impure = |name: &str| {
         let package = metadata.packages.iter().find(|p| p.name == name);
-        let mut found = reaches(
-            &metadata,
-            package.ok_or_else(|| format!("no crate {name}"))?,
-        );
+        let mut found = reaches(&metadata, package.ok_or_else(|| format!("no crate {name}"))?);
         found.retain(|library| IMPURE.contains(&library.as_str()));
         Ok::<_, Box<dyn Error>>(found)
     };
     for name in PURE {
         assert_eq!(impure(name)?, [""; 0], "{name} reaches these");
     }
-    assert!(
-        impure("zaki-telegram")?.contains(&"hyper".to_owned()),
-        "the search finds nothing"
-    );
+    assert!(impure("zaki-telegram")?.contains(&"hyper".to_owned()), "the search finds nothing");
     Ok(())
 }
 
@@ -283,10 +237,7 @@ fn the_rules_refuse_what_they_should() {
         optional: false,
         features: vec![],
     };
-    let dev = |from: &str, to: &str| Edge {
-        dev: true,
-        ..edge(from, to)
-    };
+    let dev = |from: &str, to: &str| Edge { dev: true, ..edge(from, to) };
     let demo = |feature: &str| Edge {
         optional: true,
         features: vec![feature.into()],

@@ -13,10 +13,7 @@ async fn message(world: &World, channel: ChannelKind, number: u32, text: &str) -
     }
     // Only an interaction that the platform knows can be answered: it has been delivered once.
     let (direct, user) = (world.discord.direct(&ADA.discord()), ADA.discord());
-    let asked = world
-        .discord
-        .command(&direct, &user, "zaki", ("message", text))
-        .await;
+    let asked = world.discord.command(&direct, &user, "zaki", ("message", text)).await;
     let attempt = asked.attempt.context("no endpoint is set")?;
     Ok(Post::again(channel, &attempt))
 }
@@ -41,21 +38,9 @@ async fn the_same_webhook_three_times_is_one_turn_and_one_answer() -> Result<()>
         let (a, b, c) = tokio::join!(send(), send(), send());
         let _ = (a?, b?, c?);
         let answers = answers(&world, channel, 2).await?;
-        assert_eq!(
-            answers,
-            ["echo: one by one", "echo: at once", "echo: last"],
-            "{channel}"
-        );
-        assert_eq!(
-            world.inbox(channel).await?.len(),
-            3,
-            "{channel}: stored once each"
-        );
-        assert_eq!(
-            world.deliveries(channel).await?.len(),
-            3,
-            "{channel}: one turn each"
-        );
+        assert_eq!(answers, ["echo: one by one", "echo: at once", "echo: last"], "{channel}");
+        assert_eq!(world.inbox(channel).await?.len(), 3, "{channel}: stored once each");
+        assert_eq!(world.deliveries(channel).await?.len(), 3, "{channel}: one turn each");
     }
     Ok(())
 }
@@ -73,11 +58,7 @@ async fn what_the_platform_delivers_again_later_is_known() -> Result<()> {
     world.up().await?;
     said.iter().for_each(|said| world.say_again(said));
     for channel in ChannelKind::ALL {
-        assert_eq!(
-            answers(&world, channel, 1).await?,
-            ["echo: hello", "echo: last"],
-            "{channel}"
-        );
+        assert_eq!(answers(&world, channel, 1).await?, ["echo: hello", "echo: last"], "{channel}");
         assert_eq!(world.inbox(channel).await?.len(), 2, "{channel}");
     }
     Ok(())
@@ -88,14 +69,10 @@ async fn a_repeated_request_is_acknowledged_like_the_first() -> Result<()> {
     let world = Setup::echo().only(&[ChannelKind::Slack]).start().await?;
     let post = payload::message(&world, ChannelKind::Slack, ADA, 1, "hello");
     let first = post.clone().expect(&world, 200).await?;
-    let retry = post
-        .header("x-slack-retry-num", "1")
-        .header("x-slack-retry-reason", "http_timeout");
+    let retry =
+        post.header("x-slack-retry-num", "1").header("x-slack-retry-reason", "http_timeout");
     assert_eq!(retry.expect(&world, 200).await?.body, first.body);
     assert_eq!(world.slack.attempts().len(), 0, "nobody else asked");
-    assert_eq!(
-        answers(&world, ChannelKind::Slack, 1).await?,
-        ["echo: hello", "echo: last"]
-    );
+    assert_eq!(answers(&world, ChannelKind::Slack, 1).await?, ["echo: hello", "echo: last"]);
     Ok(())
 }

@@ -20,21 +20,10 @@ const AGENT: Duration = Duration::from_mins(4);
 /// Everything `ADA` has becomes what she has on Telegram.
 async fn link_all(world: &World) -> Result<()> {
     let users = world.list(&["users", "list"]).await?;
-    let user = users
-        .first()
-        .and_then(|user| user["user"].as_str())
-        .context("nobody is known")?;
+    let user = users.first().and_then(|user| user["user"].as_str()).context("nobody is known")?;
     for channel in ChannelKind::ALL {
         let (scope, sender) = ADA.sender(world, channel);
-        let args = [
-            "users",
-            "link",
-            user,
-            channel.as_str(),
-            &sender,
-            "--scope",
-            &scope,
-        ];
+        let args = ["users", "link", user, channel.as_str(), &sender, "--scope", &scope];
         world.zaki(&args).await?.ok()?;
     }
     Ok(())
@@ -45,23 +34,13 @@ async fn one_person_has_one_sandbox_and_one_memory_on_all_channels() -> Result<(
     let Some(openclaw) = OpenClaw::find().await? else {
         return Ok(());
     };
-    let world = Setup::openclaw(openclaw)
-        .set("log.level", "debug")
-        .start()
-        .await?;
-    let told = world
-        .ask_within(TELEGRAM, ADA, "My favourite spice is saffron.", AGENT)
-        .await?;
+    let world = Setup::openclaw(openclaw).set("log.level", "debug").start().await?;
+    let told = world.ask_within(TELEGRAM, ADA, "My favourite spice is saffron.", AGENT).await?;
     ensure!(told.contains("saffron"), "not the offline model: {told}");
     link_all(&world).await?;
     for channel in ChannelKind::ALL {
-        let answer = world
-            .ask_within(channel, ADA, "What is my favourite spice?", AGENT)
-            .await?;
-        assert!(
-            answer.contains("saffron"),
-            "{channel} does not know: {answer}"
-        );
+        let answer = world.ask_within(channel, ADA, "What is my favourite spice?", AGENT).await?;
+        assert!(answer.contains("saffron"), "{channel} does not know: {answer}");
     }
     let sandboxes: Vec<_> = fs::read_dir(world.data().join("sandboxes"))?.collect();
     assert_eq!(sandboxes.len(), 1, "{sandboxes:?}");
@@ -69,21 +48,13 @@ async fn one_person_has_one_sandbox_and_one_memory_on_all_channels() -> Result<(
     let place = "C0GENERAL";
     world.slack.add_channel(place, "general");
     for question in ["What is my favourite spice?", "What did I say first?"] {
-        let (message, _) = world
-            .slack
-            .mention(place, &ADA.slack(), question, json!({}));
+        let (message, _) = world.slack.mention(place, &ADA.slack(), question, json!({}));
         let mine = |sent: &zaki_simulators::Sent| {
             sent.has_text() && sent.thread.as_ref() == Some(&message.ts)
         };
-        let answer = zaki_simulators::Simulator::sent(&world.slack)
-            .wait_for(mine, AGENT)
-            .await;
+        let answer = zaki_simulators::Simulator::sent(&world.slack).wait_for(mine, AGENT).await;
         let answer = answer.with_context(|| world.log())?;
-        assert!(
-            !answer.text.contains("saffron"),
-            "told in a group: {}",
-            answer.text
-        );
+        assert!(!answer.text.contains("saffron"), "told in a group: {}", answer.text);
     }
 
     let asked = r#"TOOL:exec:{"command":"id"} ENDTOOL"#;
@@ -91,10 +62,7 @@ async fn one_person_has_one_sandbox_and_one_memory_on_all_channels() -> Result<(
     assert!(!answer.contains("uid="), "a command ran: {answer}");
 
     let log = world.hub()?.whole_log();
-    assert!(
-        !log.contains("saffron") && !log.contains("favourite"),
-        "the log holds what was said"
-    );
+    assert!(!log.contains("saffron") && !log.contains("favourite"), "the log holds what was said");
     Ok(())
 }
 
@@ -111,10 +79,7 @@ fn holding(dir: &Path, needle: &str) -> Result<Vec<String>> {
             found.extend(holding(&path, needle)?);
         } else if kind.is_file() {
             let bytes = fs::read(&path).unwrap_or_default();
-            if bytes
-                .windows(needle.len())
-                .any(|window| window == needle.as_bytes())
-            {
+            if bytes.windows(needle.len()).any(|window| window == needle.as_bytes()) {
                 found.push(path.display().to_string());
             }
         }
@@ -128,22 +93,12 @@ async fn the_key_of_the_model_reaches_the_provider_and_no_sandbox() -> Result<()
         return Ok(());
     };
     let provider = Provider::start().await?;
-    let setup = Setup::openclaw(openclaw)
-        .only(&[TELEGRAM])
-        .set("model.provider", "openai");
-    let setup = setup
-        .set("model.base_url", provider.url())
-        .set("model.name", "stub");
+    let setup = Setup::openclaw(openclaw).only(&[TELEGRAM]).set("model.provider", "openai");
+    let setup = setup.set("model.base_url", provider.url()).set("model.name", "stub");
     let world = setup.set("model.api_key", KEY).start().await?;
-    assert_eq!(
-        world.ask_within(TELEGRAM, ADA, "Hello?", AGENT).await?,
-        ANSWER
-    );
+    assert_eq!(world.ask_within(TELEGRAM, ADA, "Hello?", AGENT).await?, ANSWER);
     let keys = provider.keys();
-    assert!(
-        !keys.is_empty() && keys.iter().all(|key| *key == format!("Bearer {KEY}")),
-        "{keys:?}"
-    );
+    assert!(!keys.is_empty() && keys.iter().all(|key| *key == format!("Bearer {KEY}")), "{keys:?}");
 
     let hub = world.hub()?.pid();
     let mut sandbox = world.processes();
@@ -151,22 +106,12 @@ async fn the_key_of_the_model_reaches_the_provider_and_no_sandbox() -> Result<()
     assert!(!sandbox.is_empty());
     for process in &sandbox {
         let shown = process.environment() + &process.command;
-        assert!(
-            !shown.contains(KEY),
-            "{} was given the key",
-            process.command
-        );
+        assert!(!shown.contains(KEY), "{} was given the key", process.command);
     }
     let files = holding(&world.data(), KEY)?;
     assert_eq!(files, [""; 0], "the key is on the disk");
-    assert!(
-        !world.hub()?.whole_log().contains(KEY),
-        "the key is in the log"
-    );
-    reads_nothing_of_the_hub(
-        &world,
-        sandbox.iter().find_map(zaki_tests::processes::Process::uid),
-    )
+    assert!(!world.hub()?.whole_log().contains(KEY), "the key is in the log");
+    reads_nothing_of_the_hub(&world, sandbox.iter().find_map(zaki_tests::processes::Process::uid))
 }
 
 /// What the user of a sandbox can read of the hub's.
@@ -187,11 +132,7 @@ fn reads_nothing_of_the_hub(world: &World, uid: Option<u32>) -> Result<()> {
         world.data().join("private/edge.db").display().to_string(),
     ];
     for path in closed {
-        let read = Command::new("head")
-            .args(["-c", "1", &path])
-            .uid(uid)
-            .gid(uid)
-            .output()?;
+        let read = Command::new("head").args(["-c", "1", &path]).uid(uid).gid(uid).output()?;
         assert!(!read.status.success(), "user {uid} can read {path}");
     }
     Ok(())
@@ -208,38 +149,19 @@ async fn the_demo_answers_on_all_four_channels() -> Result<()> {
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .tempdir()?;
     let mut command = zaki_tests::program::command(["demo", "--once", "--json", "--data"])?;
-    command
-        .arg(dir.path())
-        .env("ZAKI__SANDBOX__RUNTIME_DIR", openclaw.dir());
+    command.arg(dir.path()).env("ZAKI__SANDBOX__RUNTIME_DIR", openclaw.dir());
     let mut demo = tokio::process::Command::from(command);
-    let demo = demo
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped());
+    let demo = demo.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let output = tokio::time::timeout(AGENT, demo.kill_on_drop(true).output()).await??;
-    let (stdout, stderr) = (
-        String::from_utf8(output.stdout)?,
-        String::from_utf8_lossy(&output.stderr),
-    );
+    let (stdout, stderr) =
+        (String::from_utf8(output.stdout)?, String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{stdout}{stderr}");
-    let lines: Vec<Value> = stdout
-        .lines()
-        .map(serde_json::from_str)
-        .collect::<Result<_, _>>()?;
-    let channels: Vec<_> = lines
-        .iter()
-        .filter_map(|line| line["channel"].as_str())
-        .collect();
-    assert_eq!(
-        channels,
-        ["telegram", "discord", "whatsapp", "slack"],
-        "{stdout}"
-    );
+    let lines: Vec<Value> = stdout.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let channels: Vec<_> = lines.iter().filter_map(|line| line["channel"].as_str()).collect();
+    assert_eq!(channels, ["telegram", "discord", "whatsapp", "slack"], "{stdout}");
     for line in &lines {
         assert_eq!(line["openclaw"], openclaw.version()?, "{line}");
-        assert!(
-            line["sent"].is_string() && line["reply"].is_string(),
-            "{line}"
-        );
+        assert!(line["sent"].is_string() && line["reply"].is_string(), "{line}");
         for stage in ["accepted_ms", "wake_ms", "first_delta_ms", "delivered_ms"] {
             assert!(line[stage].is_number(), "{stage}: {line}");
         }

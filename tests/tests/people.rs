@@ -26,8 +26,7 @@ async fn user_of(world: &World, channel: ChannelKind, who: Person) -> Result<Str
     let is_theirs = |user: &&Value| {
         let bindings = user["bindings"].as_array();
         bindings.is_some_and(|all| {
-            all.iter()
-                .any(|one| one["channel"] == channel.as_str() && one["sender"] == sender)
+            all.iter().any(|one| one["channel"] == channel.as_str() && one["sender"] == sender)
         })
     };
     let users = users(world).await?;
@@ -35,23 +34,12 @@ async fn user_of(world: &World, channel: ChannelKind, who: Person) -> Result<Str
         .iter()
         .find(is_theirs)
         .with_context(|| format!("{sender} is in none of {users:#?}"))?;
-    Ok(user["user"]
-        .as_str()
-        .context("a user without an id")?
-        .to_owned())
+    Ok(user["user"].as_str().context("a user without an id")?.to_owned())
 }
 
 async fn link(world: &World, user: &str, channel: ChannelKind, who: Person) -> Result<String> {
     let (scope, sender) = who.sender(world, channel);
-    let args = [
-        "users",
-        "link",
-        user,
-        channel.as_str(),
-        &sender,
-        "--scope",
-        &scope,
-    ];
+    let args = ["users", "link", user, channel.as_str(), &sender, "--scope", &scope];
     world.zaki(&args).await?.ok()
 }
 
@@ -62,11 +50,7 @@ async fn the_same_sender_is_always_the_same_person() -> Result<()> {
         world.ask(channel, ADA, "hello").await?;
     }
     let known = users(&world).await?;
-    assert_eq!(
-        known.len(),
-        4,
-        "four senders whom nobody has linked: {known:#?}"
-    );
+    assert_eq!(known.len(), 4, "four senders whom nobody has linked: {known:#?}");
     let mut renamed = telegram::User::new(ADA.telegram().id, "Another Name");
     renamed.username = Some("another".to_owned());
     world.telegram.say(&renamed, "a name is no identity");
@@ -113,20 +97,10 @@ async fn a_closed_house_lets_no_stranger_in() -> Result<()> {
     world.up().await?;
     world.say(TELEGRAM, BOB, "let me in");
     let settled = |found: &Vec<Value>| found.iter().any(|one| one["reason"] == "refused");
-    let inbox = world
-        .until("a refusal", || world.inbox(TELEGRAM), settled)
-        .await?;
+    let inbox = world.until("a refusal", || world.inbox(TELEGRAM), settled).await?;
     assert_eq!(inbox[0]["state"], json!("settled"));
-    assert_eq!(
-        world.ask(TELEGRAM, ADA, "still here").await?,
-        "echo: still here"
-    );
-    assert!(
-        world
-            .answers(TELEGRAM, BOB)
-            .iter()
-            .all(|text| !text.contains("echo"))
-    );
+    assert_eq!(world.ask(TELEGRAM, ADA, "still here").await?, "echo: still here");
+    assert!(world.answers(TELEGRAM, BOB).iter().all(|text| !text.contains("echo")));
     assert_eq!(users(&world).await?.len(), 1);
     Ok(())
 }
@@ -137,9 +111,7 @@ async fn two_people_have_no_openclaw_memory_or_file_in_common() -> Result<()> {
         return Ok(());
     };
     let world = Setup::openclaw(openclaw).only(&[TELEGRAM]).start().await?;
-    let told = world
-        .ask_within(TELEGRAM, ADA, "My favourite colour is teal.", AGENT)
-        .await?;
+    let told = world.ask_within(TELEGRAM, ADA, "My favourite colour is teal.", AGENT).await?;
     ensure!(told.contains("teal"), "not the offline model: {told}");
     let question = "What is my favourite colour?";
     let bob = world.ask_within(TELEGRAM, BOB, question, AGENT).await?;
@@ -147,33 +119,16 @@ async fn two_people_have_no_openclaw_memory_or_file_in_common() -> Result<()> {
     let ada = world.ask_within(TELEGRAM, ADA, question, AGENT).await?;
     assert!(ada.contains("teal"), "forgotten: {ada}");
 
-    let (ada, bob) = (
-        Sandbox::of(&world, ADA).await?,
-        Sandbox::of(&world, BOB).await?,
-    );
+    let (ada, bob) = (Sandbox::of(&world, ADA).await?, Sandbox::of(&world, BOB).await?);
     assert!(ada.pids.is_disjoint(&bob.pids), "{ada:?} {bob:?}");
     if !nix::unistd::geteuid().is_root() {
         println!("SKIPPED: sandboxes have users of their own only under root");
         return Ok(());
     }
-    let (Some(ada_uid), Some(bob_uid)) = (ada.uid, bob.uid) else {
-        panic!("{ada:?} {bob:?}")
-    };
-    assert!(
-        ada_uid != bob_uid && ada_uid != 0 && bob_uid != 0,
-        "{ada_uid} {bob_uid}"
-    );
-    let list = |uid: u32| {
-        Command::new("ls")
-            .arg(&ada.state)
-            .uid(uid)
-            .gid(uid)
-            .output()
-    };
-    assert!(
-        list(ada_uid)?.status.success(),
-        "her own directory is hers to read"
-    );
+    let (Some(ada_uid), Some(bob_uid)) = (ada.uid, bob.uid) else { panic!("{ada:?} {bob:?}") };
+    assert!(ada_uid != bob_uid && ada_uid != 0 && bob_uid != 0, "{ada_uid} {bob_uid}");
+    let list = |uid: u32| Command::new("ls").arg(&ada.state).uid(uid).gid(uid).output();
+    assert!(list(ada_uid)?.status.success(), "her own directory is hers to read");
     assert!(!list(bob_uid)?.status.success(), "and nobody else's");
     Ok(())
 }
@@ -199,10 +154,6 @@ impl Sandbox {
         let state = world.data().join("sandboxes").join(&name);
         ensure!(state.is_dir(), "{} is not there", state.display());
         let pids = mine.iter().map(|process| process.pid).collect();
-        Ok(Self {
-            pids,
-            uid: uids.first().copied(),
-            state,
-        })
+        Ok(Self { pids, uid: uids.first().copied(), state })
     }
 }

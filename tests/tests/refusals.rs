@@ -32,11 +32,7 @@ fn forged(post: &Post, channel: ChannelKind) -> Post {
 }
 
 async fn nothing_stored(world: &World) -> Result<()> {
-    for args in [
-        &["inbox", "list"][..],
-        &["inbox", "list", "--dead"],
-        &["users", "list"],
-    ] {
+    for args in [&["inbox", "list"][..], &["inbox", "list", "--dead"], &["users", "list"]] {
         assert_eq!(world.list(args).await?, [Value::Null; 0], "{args:?}");
     }
     Ok(())
@@ -63,11 +59,7 @@ async fn what_is_not_signed_is_refused_counted_and_not_stored() -> Result<()> {
         for post in bad {
             post.expect(&world, 401).await?;
         }
-        assert_eq!(
-            world.count(channel, "refused").await?,
-            before + count,
-            "{channel}"
-        );
+        assert_eq!(world.count(channel, "refused").await?, before + count, "{channel}");
     }
     nothing_stored(&world).await
 }
@@ -97,17 +89,10 @@ async fn what_was_signed_long_ago_is_refused() -> Result<()> {
 async fn an_account_that_is_not_configured_does_not_exist() -> Result<()> {
     let world = Setup::echo().only(&[ChannelKind::Telegram]).start().await?;
     let good = payload::message(&world, ChannelKind::Telegram, ADA, 1, "hello");
-    for path in [
-        "telegram/other",
-        "slack/main/events",
-        "irc/main",
-        "telegram/..%2Fmain",
-        "telegram",
-    ] {
-        good.clone()
-            .at(&format!("/webhooks/{path}"))
-            .expect(&world, 404)
-            .await?;
+    for path in
+        ["telegram/other", "slack/main/events", "irc/main", "telegram/..%2Fmain", "telegram"]
+    {
+        good.clone().at(&format!("/webhooks/{path}")).expect(&world, 404).await?;
     }
     nothing_stored(&world).await
 }
@@ -116,24 +101,14 @@ async fn an_account_that_is_not_configured_does_not_exist() -> Result<()> {
 async fn a_body_over_the_limit_is_refused_and_one_at_the_limit_is_taken() -> Result<()> {
     let world = Setup::echo().start().await?;
     for channel in ChannelKind::ALL {
-        let limit = if channel == ChannelKind::WhatsApp {
-            3 << 20
-        } else {
-            1 << 20
-        };
+        let limit = if channel == ChannelKind::WhatsApp { 3 << 20 } else { 1 << 20 };
         for (number, size, status) in [(1, limit + 1, 413), (2, limit, 200)] {
             let mut body = payload::message(&world, channel, ADA, number, "much space").body;
             body.resize(size, b' ');
-            Post::signed(&world, channel, body)
-                .expect(&world, status)
-                .await?;
+            Post::signed(&world, channel, body).expect(&world, status).await?;
         }
         assert_eq!(world.count(channel, "too_large").await?, 1, "{channel}");
-        assert_eq!(
-            world.inbox(channel).await?.len(),
-            1,
-            "{channel}: the one at the limit"
-        );
+        assert_eq!(world.inbox(channel).await?.len(), 1, "{channel}: the one at the limit");
     }
     Ok(())
 }
@@ -141,36 +116,23 @@ async fn a_body_over_the_limit_is_refused_and_one_at_the_limit_is_taken() -> Res
 #[tokio::test(flavor = "multi_thread")]
 async fn signed_garbage_is_acknowledged_and_kept_as_a_dead_letter() -> Result<()> {
     let world = Setup::echo().start().await?;
-    let garbage: [&[u8]; 4] = [
-        b"{\"not\":\"yours\"}",
-        b"not even JSON",
-        b"\xff\xfe\x00",
-        b"[1,2,3]",
-    ];
+    let garbage: [&[u8]; 4] =
+        [b"{\"not\":\"yours\"}", b"not even JSON", b"\xff\xfe\x00", b"[1,2,3]"];
     for channel in ChannelKind::ALL {
         for body in garbage {
-            Post::signed(&world, channel, body)
-                .expect(&world, 200)
-                .await?;
+            Post::signed(&world, channel, body).expect(&world, 200).await?;
         }
     }
     let dead = world.list(&["inbox", "list", "--dead"]).await?;
     for channel in ChannelKind::ALL {
         let mine = |letter: &&Value| letter["channel"] == channel.as_str();
-        let raw: Vec<&Value> = dead
-            .iter()
-            .filter(mine)
-            .map(|letter| &letter["raw"])
-            .collect();
+        let raw: Vec<&Value> = dead.iter().filter(mine).map(|letter| &letter["raw"]).collect();
         assert_eq!(raw.len(), garbage.len(), "{channel}: {raw:?}");
         assert!(
             raw.contains(&&json!("{\"not\":\"yours\"}")),
             "{channel}: its bytes are kept: {raw:?}"
         );
-        assert_eq!(
-            world.ask(channel, ADA, "still there?").await?,
-            "echo: still there?"
-        );
+        assert_eq!(world.ask(channel, ADA, "still there?").await?, "echo: still there?");
     }
     Ok(())
 }
@@ -179,24 +141,13 @@ async fn signed_garbage_is_acknowledged_and_kept_as_a_dead_letter() -> Result<()
 async fn one_bad_item_in_a_batch_loses_no_other() -> Result<()> {
     let world = Setup::echo().only(&[ChannelKind::WhatsApp]).start().await?;
     let text = |number, text| payload::whatsapp_text(ADA, number, text);
-    let items = [
-        text(1, "one"),
-        json!(17),
-        json!({"type": "text"}),
-        text(2, "two"),
-    ];
+    let items = [text(1, "one"), json!(17), json!({"type": "text"}), text(2, "two")];
     let batch = payload::whatsapp(&world, &items).to_string();
-    Post::signed(&world, ChannelKind::WhatsApp, batch)
-        .expect(&world, 200)
-        .await?;
+    Post::signed(&world, ChannelKind::WhatsApp, batch).expect(&world, 200).await?;
     let answers = world.expect(ChannelKind::WhatsApp, ADA, 2, SOON).await?;
     assert_eq!(answers, ["echo: one", "echo: two"]);
     let dead = world.list(&["inbox", "list", "--dead"]).await?;
-    assert_eq!(
-        dead.len().cmp(&1),
-        Ordering::Greater,
-        "both bad items: {dead:?}"
-    );
+    assert_eq!(dead.len().cmp(&1), Ordering::Greater, "both bad items: {dead:?}");
     Ok(())
 }
 
@@ -229,14 +180,9 @@ async fn what_never_ends_does_not_keep_others_waiting() -> Result<()> {
     for _ in 0..50 {
         let mut stream = tokio::net::TcpStream::connect(&address).await?;
         let head = format!("POST /webhooks/telegram/{ACCOUNT} HTTP/1.1\r\nhost: x\r\n");
-        stream
-            .write_all(format!("{head}content-length: 100\r\n\r\n{{").as_bytes())
-            .await?;
+        stream.write_all(format!("{head}content-length: 100\r\n\r\n{{").as_bytes()).await?;
         slow.push(stream);
     }
-    assert_eq!(
-        world.ask(ChannelKind::Telegram, ADA, "me too").await?,
-        "echo: me too"
-    );
+    assert_eq!(world.ask(ChannelKind::Telegram, ADA, "me too").await?, "echo: me too");
     Ok(())
 }

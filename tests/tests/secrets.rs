@@ -36,11 +36,7 @@ fn secrets(world: &World) -> Vec<String> {
 /// The lines of `text` that hold one of `secrets`.
 fn leaks(text: &str, secrets: &[String]) -> Vec<String> {
     let holds = |line: &&str| secrets.iter().any(|secret| line.contains(secret.as_str()));
-    text.lines()
-        .filter(holds)
-        .take(5)
-        .map(str::to_owned)
-        .collect()
+    text.lines().filter(holds).take(5).map(str::to_owned).collect()
 }
 
 /// Every file under `dir` that is not a store.
@@ -58,32 +54,20 @@ fn texts(dir: &Path) -> Result<String> {
 }
 
 async fn trouble(world: &World) -> Result<()> {
-    let faults = [
-        Fault::Drop,
-        Fault::Status { code: 500 },
-        Fault::RateLimited { after_ms: 1000 },
-    ];
+    let faults = [Fault::Drop, Fault::Status { code: 500 }, Fault::RateLimited { after_ms: 1000 }];
     for channel in ChannelKind::ALL {
         for fault in &faults {
             world.platform(channel).fail(None, 1, fault.clone());
             world.say(channel, ADA, &format!("{SAID} in trouble"));
         }
         let garbage = format!("{{\"unheard of\":\"{SAID}\"}}");
-        Post::signed(world, channel, garbage)
-            .expect(world, 200)
-            .await?;
+        Post::signed(world, channel, garbage).expect(world, 200).await?;
         let unsigned =
             payload::message(world, channel, ADA, 7, SAID).header("x-hub-signature-256", SAID);
-        unsigned
-            .header("x-slack-signature", SAID)
-            .send(world)
-            .await?;
+        unsigned.header("x-slack-signature", SAID).send(world).await?;
     }
     let direct = world.discord.direct(&ADA.discord());
-    world
-        .discord
-        .command(&direct, &ADA.discord(), "zaki", ("message", SAID))
-        .await;
+    world.discord.command(&direct, &ADA.discord(), "zaki", ("message", SAID)).await;
     for channel in ChannelKind::ALL {
         world.platform(channel).faults().clear();
         let done = |sent: &zaki_simulators::Sent| sent.text.contains(&format!("{SAID} at last"));
@@ -98,10 +82,7 @@ async fn conversation(setup: Setup) -> Result<()> {
     let mut world = setup.start().await?;
     trouble(&world).await?;
     let log = world.hub()?.whole_log();
-    assert!(
-        log.contains("TRACE") && log.contains("WARN"),
-        "the log does not hold everything"
-    );
+    assert!(log.contains("TRACE") && log.contains("WARN"), "the log does not hold everything");
     let secrets = secrets(&world);
     assert_eq!(leaks(&log, &secrets), [""; 0], "in the log");
     for delivery in world.list(&["deliveries", "list"]).await? {
@@ -109,18 +90,10 @@ async fn conversation(setup: Setup) -> Result<()> {
         assert_eq!(leaks(&reason, &secrets), [""; 0], "in a reason");
     }
     for letter in world.list(&["inbox", "list", "--dead"]).await? {
-        assert_eq!(
-            leaks(&letter["reason"].to_string(), &secrets),
-            [""; 0],
-            "in a reason"
-        );
+        assert_eq!(leaks(&letter["reason"].to_string(), &secrets), [""; 0], "in a reason");
     }
     world.stop().await?;
-    assert_eq!(
-        leaks(&texts(&world.data())?, &secrets),
-        [""; 0],
-        "in a file"
-    );
+    assert_eq!(leaks(&texts(&world.data())?, &secrets), [""; 0], "in a file");
     Ok(())
 }
 
@@ -136,14 +109,10 @@ async fn the_json_log_holds_none_either() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn polling_in_trouble_logs_no_token() -> Result<()> {
-    let setup = Setup::echo()
-        .only(&[ChannelKind::Telegram])
-        .without_public_url();
+    let setup = Setup::echo().only(&[ChannelKind::Telegram]).without_public_url();
     let world = setup.set("log.level", "trace").start().await?;
     world.telegram.fail(Some("getUpdates"), 1, Fault::Drop);
-    world
-        .telegram
-        .fail(Some("getUpdates"), 1, Fault::Status { code: 500 });
+    world.telegram.fail(Some("getUpdates"), 1, Fault::Status { code: 500 });
     world.say(ChannelKind::Telegram, ADA, SAID);
     world.expect(ChannelKind::Telegram, ADA, 1, SOON).await?;
     world.say(ChannelKind::Telegram, ADA, SAID);

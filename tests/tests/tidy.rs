@@ -10,49 +10,26 @@ use cargo_metadata::{MetadataCommand, TargetKind};
 const MAX_LINES: usize = 450;
 /// Names that say nothing; the design lists the ones that do.
 const BANNED: &[&str] = &["manager", "service", "helper", "util", "processor"];
-const DECLARING: &[&str] = &[
-    "struct", "enum", "trait", "type", "mod", "fn", "const", "static",
-];
+const DECLARING: &[&str] = &["struct", "enum", "trait", "type", "mod", "fn", "const", "static"];
 /// Written in two halves, so that this file passes its own check.
-const UNFINISHED: &[&str] = &[
-    concat!("to", "do!("),
-    concat!("un", "implemented!("),
-    concat!("FIX", "ME"),
-];
+const UNFINISHED: &[&str] =
+    &[concat!("to", "do!("), concat!("un", "implemented!("), concat!("FIX", "ME")];
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 fn root() -> Result<PathBuf> {
-    Ok(Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("..")
-        .canonicalize()?)
+    Ok(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?)
 }
 
 /// The tracked text files that are still there, by their path from the root.
 fn tracked() -> Result<Vec<(String, String)>> {
-    let out = Command::new("git")
-        .arg("-C")
-        .arg(root()?)
-        .args(["ls-files", "-z"])
-        .output()?;
-    assert!(
-        out.status.success(),
-        "git ls-files: {}",
-        String::from_utf8_lossy(&out.stderr)
-    );
+    let out = Command::new("git").arg("-C").arg(root()?).args(["ls-files", "-z"]).output()?;
+    assert!(out.status.success(), "git ls-files: {}", String::from_utf8_lossy(&out.stderr));
     let names = String::from_utf8(out.stdout)?;
     let root = root()?;
-    let read = |name: &str| {
-        Some((
-            name.to_owned(),
-            std::fs::read_to_string(root.join(name)).ok()?,
-        ))
-    };
+    let read = |name: &str| Some((name.to_owned(), std::fs::read_to_string(root.join(name)).ok()?));
     let files: Vec<_> = names.split_terminator('\0').filter_map(read).collect();
-    assert!(
-        files.iter().any(|(name, _)| name == "Cargo.toml"),
-        "git lists no Cargo.toml"
-    );
+    assert!(files.iter().any(|(name, _)| name == "Cargo.toml"), "git lists no Cargo.toml");
     Ok(files)
 }
 
@@ -77,27 +54,18 @@ fn words(identifier: &str) -> Vec<String> {
             word.extend(c.to_lowercase());
         }
     }
-    words
-        .iter()
-        .map(|w| w.trim_end_matches('s').to_owned())
-        .collect()
+    words.iter().map(|w| w.trim_end_matches('s').to_owned()).collect()
 }
 
 fn is_banned(identifier: &str) -> bool {
-    words(identifier)
-        .iter()
-        .any(|w| BANNED.contains(&w.as_str()))
+    words(identifier).iter().any(|w| BANNED.contains(&w.as_str()))
 }
 
 /// The names that one line of Rust declares.
 fn declared(line: &str) -> Vec<&str> {
     let code = line.split("//").next().unwrap_or_default();
-    let tokens: Vec<_> = code
-        .split(|c: char| !(c.is_alphanumeric() || c == '_'))
-        .collect();
-    let names = tokens
-        .windows(2)
-        .filter(|pair| DECLARING.contains(&pair[0]));
+    let tokens: Vec<_> = code.split(|c: char| !(c.is_alphanumeric() || c == '_')).collect();
+    let names = tokens.windows(2).filter(|pair| DECLARING.contains(&pair[0]));
     names.map(|pair| pair[1]).collect()
 }
 
@@ -110,17 +78,14 @@ fn holds_path(text: &str, path: &str) -> bool {
 
 /// Where this machine keeps the tree and the tools. A short root (`/app`) proves nothing.
 fn machine_paths() -> Result<Vec<String>> {
-    let mut paths = vec![
-        concat!("/wo", "rk/main").to_owned(),
-        concat!("/wo", "rk/shared").to_owned(),
-    ];
+    let mut paths =
+        vec![concat!("/wo", "rk/main").to_owned(), concat!("/wo", "rk/shared").to_owned()];
     let root = root()?;
     if root.components().count() > 2 {
         paths.push(root.display().to_string());
     }
-    if let Some(home) = std::env::var_os("HOME")
-        .map(PathBuf::from)
-        .filter(|h| h.components().count() > 1)
+    if let Some(home) =
+        std::env::var_os("HOME").map(PathBuf::from).filter(|h| h.components().count() > 1)
     {
         paths.extend([".cargo", ".rustup", ".cache"].map(|d| home.join(d).display().to_string()));
     }
@@ -129,20 +94,16 @@ fn machine_paths() -> Result<Vec<String>> {
 
 #[test]
 fn every_crate_opens_with_what_it_is() -> Result {
-    let metadata = MetadataCommand::new()
-        .manifest_path(root()?.join("Cargo.toml"))
-        .no_deps()
-        .exec()?;
+    let metadata =
+        MetadataCommand::new().manifest_path(root()?.join("Cargo.toml")).no_deps().exec()?;
     let is_crate = |kind: &TargetKind| matches!(kind, TargetKind::Lib | TargetKind::Bin);
     let mut faults = Vec::new();
     for target in metadata.packages.iter().flat_map(|p| &p.targets) {
         if target.kind.iter().any(is_crate) {
             let text = std::fs::read_to_string(&target.src_path)?;
             if text.lines().take_while(|l| l.starts_with("//!")).count() < 2 {
-                faults.push(format!(
-                    "{}: opens with less than two lines of `//!`",
-                    target.src_path
-                ));
+                faults
+                    .push(format!("{}: opens with less than two lines of `//!`", target.src_path));
             }
         }
     }
@@ -155,13 +116,7 @@ fn every_crate_keeps_the_lints_of_the_house() -> Result {
     let manifests = |(name, _): &(String, String)| name.ends_with("/Cargo.toml");
     let inherits = |text: &str| text.contains("[lints]\nworkspace = true");
     let lax = |(name, text): &(String, String)| (!inherits(text)).then(|| name.clone());
-    none(
-        &tracked()?
-            .iter()
-            .filter(|f| manifests(f))
-            .filter_map(lax)
-            .collect::<Vec<_>>(),
-    );
+    none(&tracked()?.iter().filter(|f| manifests(f)).filter_map(lax).collect::<Vec<_>>());
     Ok(())
 }
 
@@ -170,16 +125,8 @@ fn every_crate_keeps_the_lints_of_the_house() -> Result {
 fn the_pure_crates_ban_clocks_and_threads() -> Result {
     for krate in ["bots/envelope", "edge/core"] {
         let bans = std::fs::read_to_string(root()?.join(krate).join("clippy.toml"))?;
-        for banned in [
-            "Instant::now",
-            "SystemTime::now",
-            "thread::spawn",
-            "thread::sleep",
-        ] {
-            assert!(
-                bans.contains(banned),
-                "{krate}/clippy.toml does not ban {banned}"
-            );
+        for banned in ["Instant::now", "SystemTime::now", "thread::spawn", "thread::sleep"] {
+            assert!(bans.contains(banned), "{krate}/clippy.toml does not ban {banned}");
         }
     }
     Ok(())
@@ -238,10 +185,7 @@ fn nothing_names_the_build_machine() -> Result {
 fn the_rules_see_what_they_should() {
     assert!(is_banned("SessionManager") && is_banned("http_utils") && is_banned("src/helpers.rs"));
     assert!(!is_banned("utility") && !is_banned("manage") && !is_banned("ServiceworthyX"));
-    assert_eq!(
-        declared("pub(crate) async fn send<T>(x: Service) {"),
-        ["send"]
-    );
+    assert_eq!(declared("pub(crate) async fn send<T>(x: Service) {"), ["send"]);
     assert_eq!(declared("    pub struct Lane; // struct Other"), ["Lane"]);
     assert!(holds_path("cd /a/b/c", "/a/b") && !holds_path("https://x.org/a/b", "/a/b"));
     assert!(!holds_path("${ROOT}/a/b", "/a/b"));

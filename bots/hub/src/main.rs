@@ -29,8 +29,31 @@ fn main() -> ExitCode {
     match cli::Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", sentence(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// An error with its causes; a cause that has been told already is not told twice.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut said = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !said.contains(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let told = Err::<(), _>(std::io::Error::other("broken")).context("the disk: broken");
+        let error = told.context("cannot start").unwrap_err();
+        assert_eq!(super::sentence(&error), "cannot start: the disk: broken");
     }
 }

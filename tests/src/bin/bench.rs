@@ -37,19 +37,13 @@ async fn turns() -> Result<()> {
     println!(
         "{ROUNDS} turns one after another on each channel, after {WARM_UP} to warm up; in ms\n"
     );
-    println!(
-        "{:32}{:>8}{:>8}{:>8}{:>8}{:>10}",
-        "", "min", "median", "p95", "p99", "times base"
-    );
+    println!("{:32}{:>8}{:>8}{:>8}{:>8}{:>10}", "", "min", "median", "p95", "p99", "times base");
     let base = baseline(&world).await?;
     println!("{:32}{base}", "base: HTTP round trip + fsync");
     for channel in ChannelKind::ALL {
         let (replied, acknowledged) = measure(&world, channel).await?;
         let times = replied.median() / base.median();
-        println!(
-            "{:32}{replied}{times:>10.1}",
-            format!("{channel}: message to reply")
-        );
+        println!("{:32}{replied}{times:>10.1}", format!("{channel}: message to reply"));
         if let Some(acknowledged) = acknowledged {
             println!("{:32}{acknowledged}", "  of it until acknowledged");
         }
@@ -60,26 +54,14 @@ async fn turns() -> Result<()> {
 /// What the figures depend on.
 fn facts(world: &World) -> Result<()> {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cpu = cpu
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let cores = std::thread::available_parallelism()?;
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or("?").to_owned();
-    let disk = Command::new("stat")
-        .args(["-f", "-c", "%T"])
-        .arg(world.dir())
-        .output();
+    let disk = Command::new("stat").args(["-f", "-c", "%T"]).arg(world.dir()).output();
     let disk = disk.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
-    println!(
-        "{cores} cores of {}, load {load}",
-        cpu.map_or("unknown make", |(_, name)| name)
-    );
-    println!(
-        "stores on {}, at {}",
-        disk.unwrap_or_default(),
-        world.dir().display()
-    );
+    println!("{cores} cores of {}, load {load}", cpu.map_or("unknown make", |(_, name)| name));
+    println!("stores on {}, at {}", disk.unwrap_or_default(), world.dir().display());
     if cfg!(debug_assertions) {
         println!("NOT a release build: these figures say little");
     }
@@ -91,10 +73,8 @@ struct Times(Vec<f64>);
 
 impl Times {
     fn new(times: impl IntoIterator<Item = Duration>) -> Self {
-        let mut times: Vec<f64> = times
-            .into_iter()
-            .map(|time| time.as_secs_f64() * 1000.0)
-            .collect();
+        let mut times: Vec<f64> =
+            times.into_iter().map(|time| time.as_secs_f64() * 1000.0).collect();
         times.sort_unstable_by(f64::total_cmp);
         Self(times)
     }
@@ -121,11 +101,7 @@ impl fmt::Display for Times {
 
 /// What no hub can do without: a request to the platform, and one commit on the same disk.
 async fn baseline(world: &World) -> Result<Times> {
-    let url = format!(
-        "{}/bot{}/getMe",
-        world.telegram.url(),
-        world.telegram.token()
-    );
+    let url = format!("{}/bot{}/getMe", world.telegram.url(), world.telegram.token());
     let mut file = File::create(world.dir().join("baseline"))?;
     let page = [7; 4096];
     let mut times = Vec::new();
@@ -158,13 +134,7 @@ async fn measure(world: &World, channel: ChannelKind) -> Result<(Times, Option<T
         };
         let attempt = match channel {
             ChannelKind::Discord => None,
-            _ => Some(
-                platform
-                    .attempts()
-                    .wait_for(|_| true, SOON)
-                    .await
-                    .context("no attempt")?,
-            ),
+            _ => Some(platform.attempts().wait_for(|_| true, SOON).await.context("no attempt")?),
         };
         if round < WARM_UP {
             continue;

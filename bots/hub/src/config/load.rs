@@ -20,8 +20,8 @@ const ENV_PREFIX: &str = "ZAKI__";
 pub(crate) enum ConfigError {
     #[error("cannot read the configuration {path}: {source}", path = path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("{origin} is not TOML: {source}")]
-    Syntax { origin: String, source: Box<toml::de::Error> },
+    #[error("{origin} is not TOML: line {line}: {message}")]
+    Syntax { origin: String, line: usize, message: String },
     #[error("in the configuration {0}")]
     Key(String),
     #[error("cannot read {path}, which {key} names: {source}", path = path.display())]
@@ -63,9 +63,14 @@ pub(crate) fn load_table(table: Table) -> Result<Config, ConfigError> {
 }
 
 fn parse(origin: &str, text: &str) -> Result<Table, ConfigError> {
-    text.parse().map_err(|source: toml::de::Error| ConfigError::Syntax {
-        origin: origin.to_owned(),
-        source: Box::new(source),
+    text.parse().map_err(|error: toml::de::Error| {
+        // The parser's own words quote the line, and with it a secret.
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        ConfigError::Syntax {
+            origin: origin.to_owned(),
+            line: before.matches('\n').count() + 1,
+            message: error.message().replace('\n', ", "),
+        }
     })
 }
 
