@@ -4,7 +4,9 @@
 //! Facts are from discord.com/developers/docs. The gateway's first URL ends in `/gateway`, the one
 //! in READY in `/resume`: [`Discord::connections`] shows which was used.
 
+mod callback;
 mod commands;
+mod endpoint;
 mod files;
 mod gateway;
 mod interactions;
@@ -194,7 +196,7 @@ impl Discord {
     /// Sets the Interactions Endpoint URL as the portal does: a PING must be answered, and one with
     /// a bad signature refused with 401. From then on interactions no longer come by the gateway.
     pub async fn set_interactions_endpoint(&self, url: &str) -> Result<(), WebhookRefused> {
-        interactions::set_endpoint(&self.shared, url).await
+        endpoint::set(&self.shared, url).await
     }
 
     /// `user` runs a slash command with one text option in `channel`. Waits for the endpoint's
@@ -226,7 +228,7 @@ impl Discord {
     /// A request to the endpoint with a signature that does not fit, as Discord makes from time to
     /// time. Absent when no endpoint is set.
     pub async fn probe(&self) -> Option<Attempt> {
-        interactions::probe(&self.shared).await
+        endpoint::probe(&self.shared).await
     }
 
     /// The interaction's 15 minutes are over.

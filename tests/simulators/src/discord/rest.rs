@@ -19,7 +19,7 @@ use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::refusal::{Refusal, bucket, rate_limited};
-use super::{Shared, commands, files, gateway, interactions, messages, webhooks};
+use super::{Shared, callback, commands, endpoint, files, gateway, messages, webhooks};
 use crate::common::{Dialect, Route, lock};
 
 /// Names and refusals of the REST API.
@@ -76,7 +76,7 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
         .route("/gateway/bot", get(gateway_bot))
         .route("/users/@me", get(current_user))
         .route("/users/@me/channels", post(messages::create_dm))
-        .route("/applications/@me", get(application).patch(interactions::edit_application))
+        .route("/applications/@me", get(application).patch(endpoint::edit_application))
         .route("/oauth2/applications/@me", get(application))
         .route("/applications/{app}/commands", commands.clone())
         .route("/applications/{app}/guilds/{guild}/commands", commands)
@@ -95,7 +95,7 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
     // These carry their right in the path.
     let by_token = Router::new()
         .route("/gateway", get(gateway_url))
-        .route("/interactions/{id}/{token}/callback", post(interactions::callback))
+        .route("/interactions/{id}/{token}/callback", post(callback::callback))
         .route("/webhooks/{app}/{token}", post(webhooks::create))
         .route(
             "/webhooks/{app}/{token}/messages/{message}",

@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Shared;
-use super::methods::Refusal;
+use super::refusal::Refusal;
 use crate::common::{Act, Sent, lock, unix_seconds};
 
 /// `chat.postMessage` cuts a longer text, in characters.

@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::Shared;
-use super::methods::Refusal;
+use super::refusal::Refusal;
 use crate::common::lock;
 
 pub(super) struct File {

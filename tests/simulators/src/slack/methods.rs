@@ -13,18 +13,10 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
+use super::refusal::Refusal;
 use super::world::channel_json;
 use super::{Shared, chat, files};
 use crate::common::{Dialect, Route, as_params, lock};
-
-/// `{"ok":false,"error":…}`, which Slack sends with status 200.
-pub(super) struct Refusal(pub(super) &'static str);
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        axum::Json(json!({"ok": false, "error": self.0})).into_response()
-    }
-}
 
 /// Names and refusals of the Web API.
 pub(super) struct WebApi;

@@ -9,6 +9,7 @@ mod deliver;
 mod event;
 mod files;
 mod methods;
+mod refusal;
 mod world;
 
 use std::io;

@@ -12,40 +12,10 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
+use super::params::{boolean, decoded, int, string};
+use super::refusal::Refusal;
 use super::{Shared, send, updates};
 use crate::common::{Dialect, Route, as_params, lock};
-
-/// An answer with `ok: false`.
-pub(super) struct Refusal {
-    code: u16,
-    description: String,
-}
-
-impl Refusal {
-    pub(super) fn bad_request(why: &str) -> Self {
-        Self { code: 400, description: format!("Bad Request: {why}") }
-    }
-
-    pub(super) fn conflict(why: &str) -> Self {
-        Self { code: 409, description: format!("Conflict: {why}") }
-    }
-
-    pub(super) fn forbidden(why: &str) -> Self {
-        Self { code: 403, description: format!("Forbidden: {why}") }
-    }
-
-    fn other(code: u16, description: &str) -> Self {
-        Self { code, description: description.to_owned() }
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = json!({"ok": false, "error_code": self.code, "description": self.description});
-        (status, axum::Json(body)).into_response()
-    }
-}
 
 /// Names and refusals of the Bot API.
 pub(super) struct BotApi;
@@ -252,33 +222,5 @@ async fn download(
     match world.files.values().find(|file| file.path == path) {
         Some(file) => Body::from(file.content.clone()).into_response(),
         None => Refusal::other(404, "Not Found").into_response(),
-    }
-}
-
-/// A whole number, given as one or written out.
-pub(super) fn int(params: &Value, name: &str) -> Option<i64> {
-    let value = &params[name];
-    value.as_i64().or_else(|| value.as_str()?.parse().ok())
-}
-
-/// A string; a number is written out. Empty if absent.
-pub(super) fn string(params: &Value, name: &str) -> String {
-    match &params[name] {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    }
-}
-
-fn boolean(params: &Value, name: &str) -> bool {
-    matches!(string(params, name).to_lowercase().as_str(), "true" | "1" | "yes")
-}
-
-/// An object or array, given as one or, in a form, as JSON text.
-pub(super) fn decoded(params: &Value, name: &str) -> Option<Value> {
-    match &params[name] {
-        Value::Null => None,
-        Value::String(text) => serde_json::from_str(text).ok(),
-        other => Some(other.clone()),
     }
 }

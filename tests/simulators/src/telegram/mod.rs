@@ -7,6 +7,9 @@
 
 mod markup;
 mod methods;
+mod params;
+mod person;
+mod refusal;
 mod send;
 mod text;
 mod updates;
@@ -21,7 +24,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use world::{Chat, User};
+pub use person::{Chat, User};
 
 use crate::common::{Desk, Gate, Poster, Records, Retry, Simulator, gate, listen, lock, serve};
 use methods::BotApi;

@@ -4,11 +4,13 @@ use std::sync::MutexGuard;
 
 use serde_json::{Value, json};
 
+use super::Chat;
 use super::Shared;
 use super::markup::{self, Marked};
-use super::methods::{Refusal, decoded, int, string};
+use super::params::{decoded, int, string};
+use super::refusal::Refusal;
 use super::text::{MAX_TEXT, detect, units};
-use super::world::{Chat, World, merge};
+use super::world::{World, merge};
 use crate::common::{Act, Sent, lock, unix_seconds};
 
 type Locked<'a> = MutexGuard<'a, World>;
@@ -28,6 +30,9 @@ pub(super) fn send_message(shared: &Shared, params: &Value) -> Result<Value, Ref
         },
     };
     let thread = int(params, "message_thread_id");
+    if thread.is_some() && !chat.has_topics() {
+        return Err(Refusal::bad_request("message thread not found"));
+    }
     let bot = world.bot.clone();
     let message = world.keep(
         &chat,

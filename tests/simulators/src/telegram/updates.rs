@@ -7,7 +7,8 @@ use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use super::Shared;
-use super::methods::{Refusal, call};
+use super::methods::call;
+use super::refusal::Refusal;
 use super::world::{Pending, Webhook};
 use crate::common::{Post, lock, unix_seconds};
 

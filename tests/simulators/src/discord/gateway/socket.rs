@@ -11,8 +11,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::session::{self, Attached, NotResumed, Signal};
 use super::zlib::Frames;
-use super::{Attached, Connected, How, NotResumed, Signal, intents};
+use super::{Connected, How, intents};
 use crate::common::lock;
 use crate::discord::Shared;
 
@@ -94,7 +95,7 @@ impl Connection {
     async fn run(mut self, version_fits: bool) {
         let end = if version_fits { self.talk().await } else { Err(End::Close(INVALID_VERSION)) };
         if let Some(attached) = &self.attached {
-            super::detach(&self.shared, attached);
+            session::detach(&self.shared, attached);
         }
         if let Err(End::Close(code)) = end {
             let frame = CloseFrame { code, reason: "simulated".into() };
@@ -189,7 +190,7 @@ impl Connection {
         if !data["properties"].is_object() {
             return Err(End::Close(DECODE_ERROR));
         }
-        let attached = super::identify(&self.shared, granted, &data["shard"]);
+        let attached = session::identify(&self.shared, granted, &data["shard"]);
         self.record(How::Identified, &attached.session);
         self.attached = Some(attached);
         Ok(())
@@ -199,7 +200,7 @@ impl Connection {
         self.check_token(data)?;
         let session = data["session_id"].as_str().unwrap_or_default();
         let seq = data["seq"].as_u64().unwrap_or_default();
-        match super::resume(&self.shared, session, seq) {
+        match session::resume(&self.shared, session, seq) {
             Ok(attached) => {
                 self.record(How::Resumed { replayed: attached.replayed }, session);
                 self.attached = Some(attached);
@@ -219,7 +220,7 @@ impl Connection {
     /// The client may identify again on the same socket.
     async fn invalid(&mut self, resumable: bool) -> Result<(), End> {
         if let Some(attached) = self.attached.take() {
-            super::detach(&self.shared, &attached);
+            session::detach(&self.shared, &attached);
         }
         self.send(&json!({"op": 9, "s": null, "t": null, "d": resumable})).await
     }
