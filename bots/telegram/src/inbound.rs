@@ -288,7 +288,7 @@ fn kind_of(name: &str, fields: &Object, message: &MessageId) -> InboundKind {
         InboundKind::Edit { target: message.clone() }
     } else if let Some(change) = content::membership(fields) {
         InboundKind::Membership { change: change.to_owned() }
-    } else if let Some(event) = content::service(fields) {
+    } else if let Some(event) = content::event(fields) {
         InboundKind::Other { name: event.to_owned() }
     } else {
         InboundKind::Message

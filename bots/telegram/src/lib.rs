@@ -8,6 +8,7 @@ mod api;
 mod channel;
 mod config;
 mod inbound;
+mod offset;
 mod source;
 mod webhook;
 

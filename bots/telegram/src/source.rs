@@ -14,6 +14,7 @@ use zaki_envelope::{AccountName, Timestamp};
 
 use crate::api::{Api, Failure};
 use crate::channel::{ALLOWED_UPDATES, delete_webhook, learn};
+use crate::offset::Offset;
 use crate::{Config, Reader};
 
 /// How long Telegram holds an empty answer back.
@@ -58,9 +59,9 @@ impl Poll {
         Ok(())
     }
 
-    async fn poll(&self, offset: i64) -> Result<Vec<Box<RawValue>>, Failure> {
+    async fn poll(&self, offset: Offset) -> Result<Vec<Box<RawValue>>, Failure> {
         let body = json!({
-            "offset": offset,
+            "offset": offset.at(now()),
             "limit": 100,
             "timeout": HOLD.as_secs(),
             "allowed_updates": ALLOWED_UPDATES,
@@ -72,7 +73,7 @@ impl Poll {
 
     async fn receive(&self, inbox: &dyn Inbox) -> Result<(), ChannelError> {
         self.prepare_at_last().await?;
-        let mut offset = start(inbox).await;
+        let mut offset = Offset::read(self.config.bot_id(), start(inbox).await.as_deref());
         info!(account = %self.account, "polling Telegram");
         let mut pause = Pause::default();
         loop {
@@ -98,10 +99,10 @@ impl Poll {
     }
 
     /// Stores one update, as often as it takes, and returns the offset behind it.
-    async fn accept(&self, inbox: &dyn Inbox, update: &RawValue, offset: i64) -> i64 {
+    async fn accept(&self, inbox: &dyn Inbox, update: &RawValue, offset: Offset) -> Offset {
         let raw = update.get().as_bytes();
-        let next = update_id(update).map_or(offset, |id| id.saturating_add(1));
         let received_at = now();
+        let next = update_id(update).map_or(offset, |id| offset.behind(id, received_at));
         let parsed = self.reader.parse(Verified::trusted("", raw), received_at);
         let batch = Batch {
             raw: raw.to_vec(),
@@ -144,12 +145,12 @@ impl Source for Poll {
     }
 }
 
-/// Where the last run left off; the oldest update Telegram still has, if there was none.
-async fn start(inbox: &dyn Inbox) -> i64 {
+/// Where the last run left off.
+async fn start(inbox: &dyn Inbox) -> Option<String> {
     let mut pause = Pause::default();
     loop {
         match inbox.cursor().await {
-            Ok(cursor) => return cursor.and_then(|it| it.parse().ok()).unwrap_or_default(),
+            Ok(cursor) => return cursor,
             Err(e) => warn!(error = %e, "the inbox does not say where to go on"),
         }
         pause.wait().await;

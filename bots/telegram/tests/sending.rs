@@ -30,7 +30,7 @@ impl Bench {
     async fn new() -> Self {
         let server = telegram::Telegram::start(telegram::Config::default()).await.unwrap();
         let mut config = Config::new(server.token().into());
-        config.api_base = server.url().to_owned();
+        server.url().clone_into(&mut config.api_base);
         config.webhook_secret = Some("s3cret".into());
         let bot = Telegram::new("main".parse().unwrap(), config).unwrap();
         server.introduce(&Chat::private(&User::new(ADA, "Ada")));

@@ -23,7 +23,7 @@ const MEDIA: &[(&str, MediaKind)] = &[
 ];
 
 /// Messages nobody wrote: Telegram tells that something happened (Bot API 10.3).
-const SERVICE: &[&str] = &[
+const EVENTS: &[&str] = &[
     "boost_added",
     "channel_chat_created",
     "chat_background_set",
@@ -77,7 +77,7 @@ const SERVICE: &[&str] = &[
     "write_access_allowed",
 ];
 
-/// Service messages about people who come and go.
+/// The same, about people who come and go.
 const MEMBERSHIP: &[&str] = &["left_chat_member", "new_chat_members"];
 
 /// Fields that say something about a message and are no content of their own.
@@ -164,12 +164,12 @@ pub(super) fn read(message: &Object, bot: &Bot<'_>) -> Content {
     Content { parts, calls_bot }
 }
 
-/// The event a service message tells of.
-pub(super) fn service(message: &Object) -> Option<&'static str> {
-    SERVICE.iter().find(|name| message.has(name)).copied()
+/// The event a message tells of that nobody wrote.
+pub(super) fn event(message: &Object) -> Option<&'static str> {
+    EVENTS.iter().find(|name| message.has(name)).copied()
 }
 
-/// As [`service`], for people who come and go.
+/// As [`event`], for people who come and go.
 pub(super) fn membership(message: &Object) -> Option<&'static str> {
     MEMBERSHIP.iter().find(|name| message.has(name)).copied()
 }
