@@ -119,15 +119,15 @@ async fn a_turn_an_earlier_edge_left_is_taken_up_with_its_own_request() {
     let started = state.turn_started(user(), sandbox(), request(), clock::now());
     started.await.unwrap();
     let turns = Turns::default();
-    let begun = Mutex::new(0);
+    let runs = Mutex::new(0);
     let begin = |turn: &Arc<Turn>| {
         assert_eq!(turn.request, request());
-        *begun.lock().unwrap() += 1;
+        *runs.lock().unwrap() += 1;
     };
     let id = request().turn;
     for _ in 0..2 {
         let opened = turns.open(&state, user(), id, None, begin).await;
         assert!(matches!(opened, Ok(Opened::Live(_))));
     }
-    assert_eq!(*begun.lock().unwrap(), 1, "however many ask");
+    assert_eq!(*runs.lock().unwrap(), 1, "however many ask");
 }

@@ -266,7 +266,7 @@ async fn a_start_that_takes_too_long_fails_its_turns_and_is_ended() {
     assert_eq!((end.seq, code), (1, ErrorCode::Timeout));
     until("its end", || containers(dir.path()).is_empty().then_some(())).await;
     // The end is kept like any other.
-    assert_eq!(resume(&edge.router(), user(1), turn(1), 0).await, [end.clone()]);
+    assert_eq!(resume(&edge.router(), user(1), turn(1), 0).await, std::slice::from_ref(end));
     edge.shutdown().await;
 }
 
