@@ -3,7 +3,8 @@
 //! Calls are recorded under the method's own name (`sendMessage`). Facts are from
 //! core.telegram.org/bots/api and the wording of errors from `tdlib/telegram-bot-api`.
 //! Unlike the real one it takes `http:` webhooks, and a chat exists once somebody wrote in it or
-//! [`Telegram::introduce`] was called; before that it is "chat not found".
+//! [`Telegram::introduce`] was called; before that it is "chat not found". Privacy mode is left
+//! out: the bot sees everything that is said in a group.
 
 mod markup;
 mod methods;
