@@ -148,10 +148,13 @@ async fn media_are_fetched_by_their_id() {
     let body = whatsapp.fetch(&MediaRef::new(id)).await.unwrap();
     let chunks: Vec<_> = body.try_collect().await.unwrap();
     assert_eq!(chunks.concat(), b"pixels");
-    for media in ["", "../106/messages", "1?x=2", "404"] {
+    let calls = graph.calls().len();
+    for media in ["", "../106/messages", "1?x=2"] {
         let fetched = whatsapp.fetch(&MediaRef::new(media)).await;
         assert_eq!(retry(fetched), Retry::Never, "{media:?}");
     }
+    assert_eq!(graph.calls().len(), calls, "no other object is asked for");
+    assert_eq!(retry(whatsapp.fetch(&MediaRef::new("404")).await), Retry::Never);
 }
 
 #[tokio::test]
