@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tokio::net::TcpListener;
-use zaki_simulators::{Fault, Simulator};
+use zaki_simulators::{Call, Fault, Sent, Simulator};
 use zaki_tests::openclaw::OpenClaw;
 use zaki_tests::processes::{self, Process};
 use zaki_tests::store::Held;
@@ -74,24 +74,28 @@ async fn a_turn_under_way_is_taken_up_after_a_crash() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_that_wait_are_sent_after_a_crash_in_order() -> Result<()> {
+async fn answers_that_wait_are_sent_after_a_crash_in_order_and_not_before_their_time() -> Result<()> {
     let mut world = Setup::echo().only(&[TELEGRAM]).start().await?;
-    world.telegram.fail(Some("sendMessage"), 1, Fault::RateLimited { after_ms: 60_000 });
+    let wait = Duration::from_secs(3);
+    world.telegram.fail(Some("sendMessage"), 1, Fault::rate_limited(wait));
     let words: Vec<String> = (0..1000).map(|n| format!("{n:08}")).collect();
     world.say(TELEGRAM, ADA, &words.join(" "));
     let waits = |found: &Vec<Value>| {
-        found.len() > 1
-            && found.iter().all(|one| one["state"] == "pending")
-            && found.iter().any(|one| one["attempts"] == 1)
+        found.len() > 1 && found.iter().all(|one| one["state"] == "pending")
     };
+    let refused = |call: &Call| call.status == 429;
+    let refused = world.telegram.calls().wait_for(refused, SOON).await?;
     world.until("a refused answer", || world.deliveries(TELEGRAM), waits).await?;
     world.kill()?;
     world.up().await?;
-    assert_eq!(world.ask(TELEGRAM, ADA, "last").await?.split(' ').next(), Some("echo:"));
-    let is_last = |sent: &zaki_simulators::Sent| sent.text == "echo: last";
+    world.say(TELEGRAM, ADA, "last");
+    let is_last = |sent: &Sent| sent.text == "echo: last";
     world.expect_sent(TELEGRAM, is_last).await?;
     let told = world.answers(TELEGRAM, ADA).join(" ");
     assert_eq!(told, format!("echo: {} echo: last", words.join(" ")));
+    let first = world.telegram.sent().wait_for(Sent::has_text, SOON).await?;
+    let waited = first.at.duration_since(refused.at)?;
+    assert!(waited >= wait, "the platform asked for {wait:?}, it got {waited:?}");
     Ok(())
 }
 
@@ -125,7 +129,7 @@ async fn whenever_it_dies_nothing_acknowledged_is_lost_and_nothing_is_said_twice
     }
     // Answers keep their order, so all others came before this one.
     assert!(!world.ask(TELEGRAM, ADA, "last").await?.is_empty());
-    let is_last = |sent: &zaki_simulators::Sent| sent.text == "echo: last";
+    let is_last = |sent: &Sent| sent.text == "echo: last";
     world.expect_sent(TELEGRAM, is_last).await?;
     let answers = world.answers(TELEGRAM, ADA);
     let deliveries = world.deliveries(TELEGRAM).await?;
@@ -177,7 +181,7 @@ async fn openclaw_goes_on_with_a_turn_while_the_hub_is_dead() -> Result<()> {
         let typing =
             world.telegram.sent().matching(|sent| sent.act == zaki_simulators::Act::Typing);
         world.say(TELEGRAM, ADA, slow);
-        let one_more = |sent: &zaki_simulators::Sent| sent.act == zaki_simulators::Act::Typing;
+        let one_more = |sent: &Sent| sent.act == zaki_simulators::Act::Typing;
         let seen = world.telegram.sent().wait_for_count(typing.len() + 1, one_more, SOON).await;
         seen.with_context(|| world.log())?;
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -4,7 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use zaki_channel::{ChannelError, Retry};
-use zaki_envelope::{AccountName, Address, ChannelKind, ConversationId, DeliveryId, InboundId};
+use zaki_envelope::{
+    AccountName, Address, ChannelKind, ConversationId, DeliveryId, InboundId, Timestamp,
+};
 use zaki_ledger::{Claimed, Delivery, DeliveryEnd, NewDelivery};
 
 use crate::{clock, hub::Hub, stage::Step};
@@ -17,6 +19,8 @@ pub(crate) struct Reply {
     parts: Vec<DeliveryId>,
     /// The first part, when the ledger has handed it out already.
     first: Option<Claimed>,
+    /// What the platform asked an earlier process to wait for.
+    not_before: Timestamp,
 }
 
 impl Reply {
@@ -28,7 +32,7 @@ impl Reply {
     ) -> Option<Self> {
         let to = deliveries.first()?.address.clone();
         let parts = deliveries.iter().map(|delivery| delivery.id).collect();
-        Some(Self { inbounds, to, parts, first })
+        Some(Self { inbounds, to, parts, first, not_before: Timestamp::default() })
     }
 
     /// What an earlier process left, reply by reply.
@@ -39,9 +43,9 @@ impl Reply {
         deliveries
             .chunk_by(same)
             .filter_map(|reply| {
-                let to = reply.first()?.address.clone();
+                let (to, not_before) = (reply.first()?.address.clone(), reply.first()?.not_before);
                 let parts = reply.iter().map(|delivery| delivery.id).collect();
-                Some(Self { inbounds: Vec::new(), to, parts, first: None })
+                Some(Self { inbounds: Vec::new(), to, parts, first: None, not_before })
             })
             .collect()
     }
@@ -54,8 +58,10 @@ impl Reply {
     }
 
     async fn send(mut self, hub: Arc<Hub>) {
-        let mut sent = true;
-        for part in self.parts {
+        let wait = u64::try_from(self.not_before.since(clock::now())).unwrap_or_default();
+        let mut sent = rest(&hub, Duration::from_millis(wait).min(hub.settings.max_wait)).await;
+        let parts = if sent { self.parts } else { Vec::new() };
+        for part in parts {
             sent = send_part(&hub, part, self.first.take()).await;
             if !sent {
                 break;
@@ -93,10 +99,20 @@ async fn send_part(hub: &Hub, id: DeliveryId, mut claimed: Option<Claimed>) -> b
         let (Some(_), Some(pause)) = (settled, pause) else {
             return sent;
         };
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = hub.stop.cancelled() => return false,
+        if !rest(hub, pause).await {
+            return false;
         }
+    }
+}
+
+/// Waits; `false`: the hub closes first, and what waits is sent after the next start.
+async fn rest(hub: &Hub, time: Duration) -> bool {
+    if time.is_zero() {
+        return true;
+    }
+    tokio::select! {
+        () = tokio::time::sleep(time) => true,
+        () = hub.closing.cancelled() => false,
     }
 }
 
