@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::RETRY_AFTER;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -82,10 +82,17 @@ impl Api {
         }
     }
 
-    /// Opens a file with the bot's token.
+    /// Opens a file with the bot's token. Slack leads a bot without the right to it to the login
+    /// page, which must not pass for the file.
     pub(crate) async fn download(&self, url: Url) -> Result<Response, ChannelError> {
-        let request = self.http.get(url);
-        self.send("file", self.signed(request)).await
+        let request = self.signed(self.http.get(url.clone()));
+        let response = self.send("file", request).await?;
+        let kind = response.headers().get(CONTENT_TYPE);
+        let is_page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+        if is_page && *response.url() != url {
+            return Err(error("file", Retry::Never, "not permitted; the app needs files:read"));
+        }
+        Ok(response)
     }
 
     /// Whether a URL leads to Slack, or to the configured server: no other is shown a secret.

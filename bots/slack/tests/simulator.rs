@@ -219,11 +219,6 @@ async fn both_events_of_a_mention_are_one_message() {
     assert!(seen.iter().all(|arrival| arrival.inbound.addressed));
 }
 
-fn is_whole(request: &[u8]) -> bool {
-    let has_body = !request.starts_with(b"GET");
-    request.ends_with(if has_body { b"}".as_slice() } else { b"\r\n\r\n" })
-}
-
 /// A server that answers every POST with its challenge, or with nothing.
 async fn webhook() -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -234,7 +229,7 @@ async fn webhook() -> String {
             let mut bytes = vec![0; 65_536];
             let mut length = 0;
             // Small requests: the head and its body come in one or two reads.
-            while !is_whole(&bytes[..length]) {
+            while !bytes[..length].ends_with(b"}") {
                 match stream.read(&mut bytes[length..]).await {
                     Ok(read) if read > 0 => length += read,
                     _ => break,
@@ -252,17 +247,43 @@ async fn webhook() -> String {
 }
 
 #[tokio::test]
-async fn files_are_fetched_from_slack_alone() {
-    let (_simulator, slack) = start().await;
+async fn files_are_fetched_by_url_or_id_and_from_slack_alone() {
+    let (simulator, slack) = start().await;
+    let file = simulator.put_file("a.png", "image/png", b"pixels".to_vec());
+    for reference in [&file["url_private"], &file["id"]] {
+        let media = MediaRef::new(reference.as_str().unwrap());
+        let body = slack.fetch(&media).await.unwrap();
+        let chunks: Vec<_> = body.try_collect().await.unwrap();
+        assert_eq!(chunks.concat(), b"pixels", "{media}");
+    }
+    let calls = simulator.calls().len();
     for media in ["https://evil.org/a.png", "file:///etc/passwd", "://"] {
         let fetched = slack.fetch(&MediaRef::new(media)).await;
         assert_eq!(retry(fetched), Retry::Never, "{media}");
     }
-    let url = webhook().await;
-    let slack = channel(&url, "xoxb-1");
-    let body = slack.fetch(&MediaRef::new(&url)).await.unwrap();
-    let bytes: Vec<_> = body.try_collect().await.unwrap();
-    assert!(bytes.is_empty());
+    assert_eq!(simulator.calls().len(), calls);
+    assert_eq!(retry(slack.fetch(&MediaRef::new("F404")).await), Retry::Never);
+}
+
+#[tokio::test]
+async fn the_login_page_does_not_pass_for_a_file() {
+    // A server that leads everybody to a page.
+    let app = "HTTP/1.1 302 Found\r\nlocation: /login\r\ncontent-length: 0\r\n\r\n";
+    let page = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 2\r\n\r\nhi";
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let (mut stream, _) = listener.accept().await.unwrap();
+        for answer in [app, page] {
+            let mut request = vec![0; 4096];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    let slack = channel(&base, "xoxb-1");
+    let fetched = slack.fetch(&MediaRef::new(format!("{base}files-pri/T1-F1/a.png"))).await;
+    assert!(fetched.err().unwrap().to_string().contains("files:read"));
 }
 
 #[tokio::test]
