@@ -127,6 +127,33 @@ async fn what_cannot_be_read_is_kept_as_dead_and_blocks_nobody() {
     polling.end().await.unwrap();
 }
 
+/// A server that answers every `getUpdates` with `updates`, and everything else with `true`.
+async fn odd_server(updates: &'static str) -> String {
+    let app = axum::Router::new().fallback(move |uri: http::Uri| async move {
+        let result = if uri.path().ends_with("getUpdates") { updates } else { "true" };
+        format!(r#"{{"ok":true,"result":{result}}}"#)
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+#[tokio::test]
+async fn what_is_no_update_at_all_is_kept_too() {
+    let updates = r#"[7, {"no": "number"}, {"update_id": 9, "poll": {}}]"#;
+    let mut config = Config::new("42:key".into());
+    config.api_base = odd_server(updates).await;
+    let inbox = Arc::new(Memory::new());
+    let polling = Polling::of(config, &inbox);
+    inbox.messages(1).await;
+    polling.end().await.unwrap();
+    let batches = inbox.batches();
+    let dead = batches.iter().take(2).map(|batch| batch.parsed.dead.len());
+    assert_eq!(dead.collect::<Vec<_>>(), [1, 1]);
+    assert_eq!(batches[1].parsed.dead[0].raw, br#"{"no": "number"}"#);
+}
+
 #[tokio::test]
 async fn trouble_passes() {
     let server = server().await;
