@@ -49,7 +49,8 @@ async fn readers_get_every_event_from_wherever_they_resume() {
     turn.emit(delta("a")).await;
     turn.emit(finished("a")).await;
     turn.emit(delta("after the end")).await;
-    let all = live.await.unwrap();
+    let bound = std::time::Duration::from_mins(1);
+    let all = tokio::time::timeout(bound, live).await.unwrap().unwrap();
     assert_eq!(all.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 2, 3]);
     let late: Vec<_> = Arc::clone(&turn).events_after(2).collect().await;
     assert_eq!(late, all[2..]);

@@ -133,6 +133,9 @@ impl Identity {
 mod tests {
     use super::*;
 
+    /// A test that fails ends; one that passes never waits so long.
+    const PATIENCE: Duration = Duration::from_mins(1);
+
     fn sleeper(dir: &Path) -> Process {
         let mut command = Command::new("/bin/sh");
         // Deaf to SIGTERM, with a child of its own.
@@ -155,9 +158,12 @@ mod tests {
             fs::read_to_string(format!("/proc/{pid}/stat"))
                 .map_or(true, |stat| stat.contains(") Z"))
         };
-        while !dead(pid) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let ended = async {
+            while !dead(pid) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(PATIENCE, ended).await.unwrap();
     }
 
     #[tokio::test]
@@ -176,7 +182,8 @@ mod tests {
         let mut process = sleeper(dir.path());
         let grandchild = grandchild(dir.path()).await;
         drop(process.guard.stdin.take());
-        process.gateway.wait().await.unwrap();
+        let ended = timeout(PATIENCE, process.gateway.wait()).await;
+        assert!(!ended.unwrap().unwrap().success());
         ends(grandchild).await;
     }
 
