@@ -112,6 +112,13 @@ async fn a_message_pings_nobody_and_is_made_once() {
 }
 
 #[tokio::test]
+async fn a_reply_to_a_message_that_is_gone_is_sent_all_the_same() {
+    let bench = Bench::new().await;
+    let reply_to = Some(MessageId::new("999"));
+    bench.send(Outbound::Post { parts: vec![Part::text("hi")], reply_to }).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_lost_answer_may_be_repeated_without_a_second_message() {
     let bench = Bench::new().await;
     bench.server.fail(Some("create_message"), 1, Fault::LoseAnswer);
