@@ -201,6 +201,9 @@ fn command(settings: &Settings, layout: &Layout, port: u16) -> Command {
         command.env(flag, "1");
     }
     command.env("OPENCLAW_EXEC_SHELL_SNAPSHOT", "0");
+    if let Some(zone) = std::env::var_os("TZ") {
+        command.env("TZ", zone);
+    }
     command
 }
 
