@@ -147,7 +147,7 @@ async fn what_the_store_refused_is_replayed_after_a_restart() {
     inbox.messages(1).await;
     inbox.refuse(u32::MAX);
     server.say(&ada(), "two");
-    inbox.until_refused().await;
+    inbox.until_refused(1).await;
     first.end().await.unwrap();
     inbox.refuse(0);
     let second = Running::of(config(&server), &inbox);
@@ -231,7 +231,8 @@ async fn an_interaction_is_acknowledged_only_once_it_is_stored() {
     inbox.refuse(u32::MAX);
     let channel = server.direct(&ada());
     server.command(&channel, &ada(), "zaki", ("message", "hello")).await;
-    inbox.until_refused().await;
+    // Time enough for an answer that did not wait.
+    inbox.until_refused(2).await;
     let answered = || server.calls().matching(|call| call.method == "interaction_callback").len();
     assert_eq!(answered(), 0);
     inbox.refuse(0);

@@ -28,10 +28,10 @@ impl Memory {
         self.refusals.send_replace((times, 0));
     }
 
-    /// Until something was refused since [`Memory::refuse`].
-    pub(crate) async fn until_refused(&self) {
+    /// Until so much was refused since [`Memory::refuse`].
+    pub(crate) async fn until_refused(&self, times: u32) {
         let mut refusals = self.refusals.subscribe();
-        let refused = refusals.wait_for(|(_, done)| *done > 0);
+        let refused = refusals.wait_for(|(_, done)| *done >= times);
         tokio::time::timeout(Duration::from_secs(30), refused).await.expect("in time").unwrap();
     }
 
