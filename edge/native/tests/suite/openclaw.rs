@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use axum::http::StatusCode;
 use zaki_edge_native::Edge;
@@ -95,9 +94,7 @@ async fn a_turn_goes_on_after_its_sandbox_was_killed() {
         let path = format!("/v1/users/{}/turns/{}", user(1), turn(2));
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         events_until(&router, signed("GET", &path, vec![]), deltas).await;
-        let found = containers(dir.path()).pop().unwrap();
-        let killed = Command::new("kill").args(["-KILL", &found.pid.to_string()]).status();
-        assert!(killed.unwrap().success());
+        kill(containers(dir.path()).pop().unwrap().pid);
     };
     let (events, ()) = tokio::join!(running, killing);
     assert!(answer(&events).contains("word39"), "{:?}", events.last());

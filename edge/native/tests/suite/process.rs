@@ -118,11 +118,6 @@ async fn a_sandbox_that_dies_is_noticed_and_started_again_for_its_next_turn() {
     assert_eq!(containers(dir.path()), []);
 }
 
-fn kill(pid: u32) {
-    let killed = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
-    assert!(killed.unwrap().success());
-}
-
 #[tokio::test]
 async fn a_sandbox_gets_what_it_needs_and_nothing_else() {
     let dir = directory();

@@ -53,11 +53,34 @@ pub(crate) fn idle_runtime(dir: &Path) -> RuntimePaths {
     paths
 }
 
-/// A directory other users can pass, as a data directory's parent has to be.
-pub(crate) fn directory() -> TempDir {
+/// A directory other users can pass, as a data directory's parent has to be. A test that fails
+/// leaves no sandbox behind.
+pub(crate) struct Directory(TempDir);
+
+pub(crate) fn directory() -> Directory {
     let dir = tempfile::tempdir().unwrap();
     fs::set_permissions(dir.path(), Permissions::from_mode(0o711)).unwrap();
-    dir
+    Directory(dir)
+}
+
+impl Directory {
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        for left in containers(self.path()) {
+            kill(left.pid);
+        }
+    }
+}
+
+/// Ends a process at once; it takes its gateway along.
+pub(crate) fn kill(pid: u32) {
+    let killed = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+    assert!(killed.unwrap().success());
 }
 
 pub(crate) fn config(dir: &Path, runtime: RuntimePaths) -> EdgeConfig {
@@ -158,6 +181,13 @@ pub(crate) struct Victim {
     child: Child,
 }
 
+impl Drop for Victim {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 impl Victim {
     /// Starts it with a gateway that never comes up, or with a real one; `text` is said to user 1
     /// as turn 1 (see `an_edge_to_be_killed`).
@@ -176,6 +206,5 @@ impl Victim {
 
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
-        self.child.wait().unwrap();
     }
 }
