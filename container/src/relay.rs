@@ -12,7 +12,7 @@ use zaki_envelope::wire::{ErrorCode, TurnEventKind, TurnRequest};
 use crate::{
     gateway::{
         CallError, Connection, Link,
-        protocol::{History, Sent, SessionEvent},
+        protocol::{History, SendAnswer, SessionEvent},
     },
     progress::Progress,
     prompt::prompt,
@@ -58,11 +58,20 @@ pub(crate) struct Relay {
     patience: Patience,
 }
 
-/// What comes next.
+/// What a look at the transcript says to do.
 enum Next {
     Send,
     Watch,
     End(TurnEventKind),
+}
+
+/// What the gateway made of `chat.send`.
+enum Sent {
+    Started,
+    /// It has the key already, and the run goes on or has ended.
+    Known {
+        ended: bool,
+    },
 }
 
 /// Why a step did not succeed.
@@ -100,6 +109,7 @@ impl Relay {
         let grace = self.patience.grace;
         let budget = Duration::from_millis(self.request.budget.timeout_ms);
         let deadline = Instant::now() + budget;
+        tracing::info!(turn = %self.turn.id, resumed, "turn.running");
         let end = tokio::select! {
             end = self.drive(resumed, deadline) => end,
             () = sleep_until(deadline + grace) => None,
@@ -108,6 +118,7 @@ impl Relay {
             Some(end) => end,
             None => self.give_up().await,
         };
+        tracing::info!(turn = %self.turn.id, end = end.name(), "turn.ended");
         self.turn.emit(end).await;
     }
 
@@ -141,7 +152,8 @@ impl Relay {
         may_be_known: &mut bool,
         deadline: Instant,
     ) -> Result<TurnEventKind, Break> {
-        if *may_be_known {
+        let has_looked = *may_be_known;
+        if has_looked {
             match self.catch_up(connection).await? {
                 Next::Send => *may_be_known = false,
                 Next::Watch => return self.watch(connection, true).await,
@@ -152,16 +164,18 @@ impl Relay {
             return Ok(self.progress.stopped());
         }
         match self.send(connection, deadline).await? {
-            Next::End(end) => Ok(end),
-            Next::Watch => self.watch(connection, false).await,
-            Next::Send => {
+            Sent::Started => self.watch(connection, false).await,
+            Sent::Known { ended: true } if has_looked => {
+                Err(Break::Never("the gateway kept no answer".to_owned()))
+            }
+            Sent::Known { .. } => {
                 *may_be_known = true;
                 Err(Break::Later(Duration::from_millis(200)))
             }
         }
     }
 
-    async fn send(&self, connection: &Connection, deadline: Instant) -> Result<Next, Break> {
+    async fn send(&self, connection: &Connection, deadline: Instant) -> Result<Sent, Break> {
         let left = deadline.saturating_duration_since(Instant::now());
         let params = json!({
             "sessionKey": self.request.session,
@@ -169,13 +183,12 @@ impl Relay {
             "idempotencyKey": self.turn.id,
             "timeoutMs": u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1_000),
         });
-        let sent: Sent = connection.call("chat.send", &params).await?;
-        // Anything but "started" says that the gateway had it before: look what became of it.
+        let sent: SendAnswer = connection.call("chat.send", &params).await?;
         if sent.status != "started" {
-            return Ok(Next::Send);
+            return Ok(Sent::Known { ended: sent.status == "ok" });
         }
         self.started(connection).await;
-        Ok(Next::Watch)
+        Ok(Sent::Started)
     }
 
     async fn started(&self, connection: &Connection) {

@@ -160,6 +160,17 @@ async fn a_key_the_gateway_knows_is_looked_up_not_run() {
 }
 
 #[tokio::test]
+async fn a_key_whose_answer_is_kept_nowhere_is_an_error_not_a_loop() {
+    let scene = Scene::new().await;
+    let events = scene.run(true);
+    let mut peer = scene.gateway.connect().await;
+    tell(&mut peer, json!({"messages": []})).await;
+    let send = peer.expect("chat.send").await;
+    peer.answer(&send, json!({"status": "ok"})).await;
+    assert_eq!(code_of(events.await.unwrap().last()), ErrorCode::Agent);
+}
+
+#[tokio::test]
 async fn an_end_that_was_missed_is_found_by_looking() {
     let mut scene = Scene::new().await;
     scene.patience.look = Duration::from_millis(1);

@@ -11,7 +11,7 @@ mod model;
 #[path = "gateway/sandbox.rs"]
 mod sandbox;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use model::Model;
 use sandbox::{Sandbox, answer, has_tool, kinds, output_tokens, turn_id};
@@ -28,7 +28,7 @@ async fn a_sandbox_answers_refuses_and_survives() {
     };
     let model = Model::start().await;
     let state = tempfile::tempdir().unwrap();
-    let mut sandbox = Sandbox::start(&runtime, state.path(), &model).await;
+    let mut sandbox = a_stop_leaves_a_waiting_turn(&runtime, state.path(), &model).await;
     it_answers_with_its_version_and_remembers(&sandbox, &model).await;
     the_group_is_served_by_its_own_agent(&sandbox, &model).await;
     host_tools_are_refused(&sandbox).await;
@@ -40,8 +40,19 @@ async fn a_sandbox_answers_refuses_and_survives() {
     no_token_is_left_on_the_disk(state.path());
 }
 
+/// Asked while the gateway starts, stopped before it is up: the next start runs the turn.
+async fn a_stop_leaves_a_waiting_turn(runtime: &Path, state: &Path, model: &Model) -> Sandbox {
+    let mut stopped = Sandbox::start(runtime, state, model).await;
+    let stream = stopped.post(1, PRIVATE, "SAY:the first answer").await;
+    stopped.terminate();
+    assert!(stopped.wait().await.success());
+    assert_eq!(stream.finish().await, []);
+    assert_eq!(model.asked(), 0);
+    Sandbox::start(runtime, state, model).await
+}
+
 async fn it_answers_with_its_version_and_remembers(sandbox: &Sandbox, model: &Model) {
-    let events = sandbox.run(1, PRIVATE, "SAY:the first answer").await;
+    let events = sandbox.resume(1, 0).await;
     let TurnEventKind::Started { agent } = &events[0].kind else {
         panic!("{:?}", kinds(&events));
     };
@@ -129,8 +140,8 @@ async fn a_turn_survives_the_death_of_its_gateway(sandbox: &Sandbox, model: &Mod
 
 async fn a_turn_survives_the_death_of_all(
     sandbox: Sandbox,
-    runtime: &std::path::Path,
-    state: &std::path::Path,
+    runtime: &Path,
+    state: &Path,
     model: &Model,
 ) -> Sandbox {
     let mut stream = sandbox.post(60, PRIVATE, "SLOW:30x100").await;
@@ -157,7 +168,7 @@ async fn a_stop_ends_turns_and_leaves_no_process(mut sandbox: Sandbox) {
     assert_eq!(sandbox.processes(), Vec::<String>::new());
 }
 
-fn no_token_is_left_on_the_disk(dir: &std::path::Path) {
+fn no_token_is_left_on_the_disk(dir: &Path) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -82,7 +82,7 @@ pub(crate) struct Server {
 
 /// The answer to `chat.send`.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Sent {
+pub(crate) struct SendAnswer {
     #[serde(default)]
     pub(crate) status: String,
 }

@@ -89,6 +89,7 @@ async fn a_stop_ends_a_gateway_that_never_came_up() {
         serde_json::from_slice(&fs::read(stage.layout.pid_file()).unwrap()).unwrap();
     stage.stop.cancel();
     supervisor.await.unwrap();
+    assert!(matches!(stage.link.state(), State::Starting), "a stop is no failure");
     identity.end().await;
     assert!(!stage.layout.pid_file().exists());
 }
