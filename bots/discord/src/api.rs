@@ -17,8 +17,10 @@ use zaki_envelope::ChannelKind;
 
 use crate::Config;
 
-/// Connecting and answering; a call that is cut off may still have had its effect.
+/// Connecting, the silence between two pieces of a file, and answering; a call that is cut off may
+/// still have had its effect.
 const CONNECT: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_mins(1);
 const ANSWER: Duration = Duration::from_secs(30);
 /// Where a 429 does not say how long to wait; also the pause after a connection that failed.
 const PAUSE_MS: u64 = 1000;
@@ -78,7 +80,7 @@ impl Api {
     pub(crate) fn new(config: &Config) -> Result<Self, ChannelError> {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
-            .timeout(ANSWER)
+            .read_timeout(SILENCE)
             .user_agent(USER_AGENT)
             // A redirect would carry the token elsewhere.
             .redirect(reqwest::redirect::Policy::none())
@@ -121,7 +123,7 @@ impl Api {
         path: &[&str],
         body: Option<&B>,
     ) -> Result<Value, Failure> {
-        let mut request = self.http.request(method, self.url(path));
+        let mut request = self.http.request(method, self.url(path)).timeout(ANSWER);
         if caller == As::Bot {
             let token = format!("Bot {}", self.token.expose_secret());
             request = request.header(reqwest::header::AUTHORIZATION, token);
@@ -217,6 +219,14 @@ impl Failure {
     /// The bot itself is refused.
     pub(crate) fn is_bad_token(&self) -> bool {
         matches!(self, Self::Refused { status: 401, code, .. } if *code != code::INVALID_WEBHOOK_TOKEN)
+    }
+
+    /// How long the platform asks to wait.
+    pub(crate) fn asks_to_wait(&self) -> Duration {
+        match self {
+            Self::Limited { after_ms } => Duration::from_millis(*after_ms),
+            _ => Duration::ZERO,
+        }
     }
 
     /// No later attempt with this token at this address will fare better.

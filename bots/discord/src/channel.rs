@@ -239,7 +239,9 @@ impl Channel for Discord {
         outbound: &Outbound,
         key: DeliveryId,
     ) -> Result<Receipt, ChannelError> {
-        debug_assert_eq!(to.account, self.account, "an address of this bot");
+        if to.account != self.account {
+            return Err(error("an address of another bot", Retry::Never));
+        }
         match outbound {
             Outbound::Post { parts, reply_to } => {
                 return self.post(to, parts, reply_to.as_ref(), key).await;

@@ -12,6 +12,7 @@ mod channel;
 mod config;
 mod handle;
 mod inbound;
+mod pause;
 mod session;
 mod source;
 mod webhook;

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use rand::Rng;
 use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -26,6 +25,7 @@ use zaki_envelope::AccountName;
 
 use crate::api::{Api, error};
 use crate::channel::now;
+use crate::pause::Pause;
 use crate::session::{Cursor, fatal, is_gateway};
 use crate::{Config, Reader};
 
@@ -33,7 +33,6 @@ use crate::{Config, Reader};
 const QUEUE: usize = 1024;
 /// After so many events of no use the cursor is stored all the same, so that a resume is short.
 const IDLE_EVENTS: u32 = 100;
-const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// Connections that may fail before the session's own address is given up.
 const PATIENCE: u32 = 3;
 
@@ -81,7 +80,7 @@ struct Progress {
     cursor: Option<Cursor>,
     /// Events since a cursor was last stored.
     idle: u32,
-    failures: u32,
+    pause: Pause,
 }
 
 impl Gateway {
@@ -125,28 +124,31 @@ impl Gateway {
             let shard = self.shard(&gate.url, &progress, starts.clone());
             self.listen(shard, &mut progress, &queue).await?;
             warn!(account = %self.account, "the Discord gateway is not reached");
-            pause(progress.failures).await;
-            progress.failures += 1;
+            progress.pause.wait().await;
         }
     }
 
     /// Where the gateway is, as often as it takes to learn it.
     async fn gate_at_last(&self) -> Result<Gate, ChannelError> {
-        let mut failures = 0;
+        let mut pause = Pause::default();
         loop {
-            match self.api.call(Method::GET, &["gateway", "bot"]).await.map(gate_of) {
+            let asked = match self.api.call(Method::GET, &["gateway", "bot"]).await.map(gate_of) {
                 Ok(Some(gate)) => return Ok(gate),
-                Ok(None) => warn!(account = %self.account, "Discord does not name its gateway"),
+                Ok(None) => {
+                    warn!(account = %self.account, "Discord does not name its gateway");
+                    Duration::ZERO
+                }
                 Err(failure) if failure.is_hopeless() => {
                     return Err(failure.into_error("gateway (are token and api_base right?)"));
                 }
                 Err(failure) => {
+                    let asked = failure.asks_to_wait();
                     let e = failure.into_error("gateway");
                     warn!(account = %self.account, error = %e, "Discord is not reached yet");
+                    asked
                 }
-            }
-            pause(failures).await;
-            failures += 1;
+            };
+            pause.wait_for(asked).await;
         }
     }
 
@@ -156,7 +158,7 @@ impl Gateway {
             .proxy_url(url.trim_end_matches('/').to_owned());
         if let Some(cursor) = &progress.cursor {
             config = config.session(cursor.session());
-            if progress.failures < PATIENCE {
+            if progress.pause.failures() < PATIENCE {
                 config = config.resume_url(cursor.resume_url().trim_end_matches('/').to_owned());
             }
         }
@@ -217,7 +219,7 @@ impl Gateway {
         if let Some(bot) = (name == "READY").then(|| bot_of(payload.d)).flatten() {
             self.config.learn(bot);
         }
-        progress.failures = 0;
+        progress.pause = Pause::default();
         progress.follow(shard, self.config.bot_id());
         let received_at = now();
         let parsed = self.reader.parse(Verified::trusted("", raw.as_bytes()), received_at);
@@ -245,11 +247,10 @@ impl Gateway {
     /// Stores each item, as often as it takes, and only then acknowledges it.
     async fn store(&self, inbox: &dyn Inbox, mut items: mpsc::Receiver<Item>) {
         while let Some(Item { batch, ack }) = items.recv().await {
-            let mut failures = 0;
+            let mut pause = Pause::default();
             while let Err(e) = inbox.accept(batch.clone()).await {
                 warn!(account = %self.account, error = %e, "an event waits to be stored");
-                pause(failures).await;
-                failures += 1;
+                pause.wait().await;
             }
             if let Some(ack) = ack {
                 self.acknowledge(ack);
@@ -340,20 +341,12 @@ fn is_unreached(e: &twilight_gateway::error::ReceiveMessageError) -> bool {
 
 /// Where the last run left off.
 async fn start(inbox: &dyn Inbox) -> Option<String> {
-    let mut failures = 0;
+    let mut pause = Pause::default();
     loop {
         match inbox.cursor().await {
             Ok(cursor) => return cursor,
             Err(e) => warn!(error = %e, "the inbox does not say where to go on"),
         }
-        pause(failures).await;
-        failures += 1;
+        pause.wait().await;
     }
-}
-
-/// Pauses that double from half a second to [`MAX_PAUSE`], each drawn from its upper half.
-async fn pause(failures: u32) {
-    let whole = Duration::from_millis(500).saturating_mul(1 << failures.min(10));
-    let share = rand::rng().random_range(0.5..=1.0);
-    tokio::time::sleep(whole.min(MAX_PAUSE).mul_f64(share)).await;
 }

@@ -19,8 +19,10 @@ use zaki_envelope::ChannelKind;
 
 use crate::Config;
 
-/// Connecting and answering; a call that is cut off may still have had its effect.
+/// Connecting, the silence between two pieces of a file, and answering; a call that is cut off may
+/// still have had its effect.
 const CONNECT: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_mins(1);
 const ANSWER: Duration = Duration::from_secs(30);
 /// Where a 429 does not say how long to wait; also the pause after a connection that failed.
 const PAUSE_MS: u64 = 1000;
@@ -72,6 +74,7 @@ impl Api {
     pub(crate) fn new(config: &Config) -> Result<Self, ChannelError> {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
+            .read_timeout(SILENCE)
             // A redirect would carry the token elsewhere.
             .redirect(reqwest::redirect::Policy::none())
             .build()
@@ -195,6 +198,14 @@ impl Failure {
         match self {
             Self::Refused { status, .. } => Some(*status),
             _ => None,
+        }
+    }
+
+    /// How long the platform asks to wait.
+    pub(crate) fn asks_to_wait(&self) -> Duration {
+        match self {
+            Self::Limited { after_ms } => Duration::from_millis(*after_ms),
+            _ => Duration::ZERO,
         }
     }
 

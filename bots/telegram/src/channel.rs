@@ -197,7 +197,9 @@ impl Channel for Telegram {
         outbound: &Outbound,
         _key: DeliveryId,
     ) -> Result<Receipt, ChannelError> {
-        debug_assert_eq!(to.account, self.account, "an address of this bot");
+        if to.account != self.account {
+            return Err(error("an address of another bot", Retry::Never));
+        }
         match outbound {
             Outbound::Post { parts, reply_to } => {
                 return self.post(to, parts, reply_to.as_ref()).await;

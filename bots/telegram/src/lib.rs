@@ -9,6 +9,7 @@ mod channel;
 mod config;
 mod inbound;
 mod offset;
+mod pause;
 mod source;
 mod webhook;
 

@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use rand::Rng;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -15,13 +14,13 @@ use zaki_envelope::{AccountName, Timestamp};
 use crate::api::{Api, Failure};
 use crate::channel::{ALLOWED_UPDATES, delete_webhook, learn};
 use crate::offset::Offset;
+use crate::pause::Pause;
 use crate::{Config, Reader};
 
 /// How long Telegram holds an empty answer back.
 const HOLD: Duration = Duration::from_secs(30);
 /// How much longer we wait for it.
 const SLACK: Duration = Duration::from_secs(15);
-const MAX_PAUSE: Duration = Duration::from_secs(30);
 
 /// Polls for one bot.
 #[derive(Clone)]
@@ -53,8 +52,7 @@ impl Poll {
     async fn prepare_at_last(&self) -> Result<(), ChannelError> {
         let mut pause = Pause::default();
         while let Err(failure) = self.prepare().await {
-            self.complain(failure)?;
-            pause.wait().await;
+            pause.wait_for(self.complain(failure)?).await;
         }
         Ok(())
     }
@@ -91,8 +89,7 @@ impl Poll {
                     }
                 }
                 Err(failure) => {
-                    self.complain(failure)?;
-                    pause.wait().await;
+                    pause.wait_for(self.complain(failure)?).await;
                 }
             }
         }
@@ -118,9 +115,10 @@ impl Poll {
         next
     }
 
-    /// Logs what keeps us from polling; fails when it always will.
-    fn complain(&self, failure: Failure) -> Result<(), ChannelError> {
-        let account = &self.account;
+    /// Logs what keeps us from polling and returns how long Telegram asks to wait; fails when
+    /// waiting is pointless.
+    fn complain(&self, failure: Failure) -> Result<Duration, ChannelError> {
+        let (account, asked) = (&self.account, failure.asks_to_wait());
         if failure.is_hopeless() {
             return Err(failure.into_error("polling (are token and api_base right?)"));
         }
@@ -133,7 +131,7 @@ impl Poll {
         } else {
             warn!(%account, error = %failure.into_error("polling"), "Telegram is not reached");
         }
-        Ok(())
+        Ok(asked)
     }
 }
 
@@ -175,20 +173,4 @@ fn update_id(update: &RawValue) -> Option<i64> {
 fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
-
-/// Pauses that double from half a second to [`MAX_PAUSE`], each drawn from its upper half.
-#[derive(Default)]
-struct Pause {
-    failures: u32,
-}
-
-impl Pause {
-    async fn wait(&mut self) {
-        let whole = Duration::from_millis(500).saturating_mul(1 << self.failures.min(10));
-        let whole = whole.min(MAX_PAUSE);
-        self.failures += 1;
-        let share = rand::rng().random_range(0.5..=1.0);
-        tokio::time::sleep(whole.mul_f64(share)).await;
-    }
 }

@@ -1,0 +1,49 @@
+//! Waiting between attempts that fail.
+
+use std::time::Duration;
+
+use rand::Rng;
+
+const FIRST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// Pauses that double from [`FIRST`] to [`LONGEST`], each drawn from its upper half.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Pause {
+    failures: u32,
+}
+
+impl Pause {
+    pub(crate) async fn wait(&mut self) {
+        self.wait_for(Duration::ZERO).await;
+    }
+
+    /// At least as long as the platform asks for.
+    pub(crate) async fn wait_for(&mut self, asked: Duration) {
+        let share = rand::rng().random_range(0.5..=1.0);
+        let own = self.whole().mul_f64(share);
+        self.failures = self.failures.saturating_add(1);
+        tokio::time::sleep(own.max(asked)).await;
+    }
+
+    /// How many attempts have failed.
+    pub(crate) fn failures(self) -> u32 {
+        self.failures
+    }
+
+    fn whole(self) -> Duration {
+        FIRST.saturating_mul(1 << self.failures.min(10)).min(LONGEST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_bound() {
+        let whole = |failures| Pause { failures }.whole();
+        assert_eq!([0, 1, 2].map(whole), [FIRST, FIRST * 2, FIRST * 4]);
+        assert_eq!([6, 10, u32::MAX].map(whole), [LONGEST; 3]);
+    }
+}
