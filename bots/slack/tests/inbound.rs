@@ -53,6 +53,15 @@ fn a_mention_is_one_message_however_and_in_which_order_it_comes() {
 }
 
 #[test]
+fn a_question_in_front_of_others_opens_a_thread() {
+    let thread = |event: &Value| one(event).conversation.thread.map(|id| id.to_string());
+    let asked = thread(&said("C1", "<@UBOT> hello"));
+    assert_eq!(asked.as_deref(), Some("1795000000.000100"));
+    assert_eq!(thread(&said("C1", "hello all")), None);
+    assert_eq!(thread(&said("D1", "<@UBOT> hello")), None);
+}
+
+#[test]
 fn in_a_channel_only_what_is_meant_for_the_bot_is_addressed() {
     assert!(!one(&said("C1", "hello all")).addressed);
     assert!(!one(&said("C1", "<@U2> hello")).addressed);

@@ -3,7 +3,7 @@
 use zaki_channel::{Arrival, Parsed};
 use zaki_envelope::{
     Conversation, ConversationKind, DedupeKey, InboundKind, MediaKind, MediaRef, MessageId, Part,
-    Sender,
+    Sender, ThreadId,
 };
 
 use super::payload::{Event, File, Outer, first};
@@ -82,9 +82,13 @@ impl View<'_> {
             }
             other => InboundKind::Other { name: format!("message.{other}") },
         };
-        let place = self.place(event);
+        let mut place = self.place(event);
         let words = words(event);
         let is_addressed = self.is_addressed(event, &place, &words);
+        if is_addressed && place.kind != ConversationKind::Direct && place.thread.is_none() {
+            // A question put to the bot in front of others opens a thread, and is answered there.
+            place.thread = (!event.ts.is_empty()).then(|| ThreadId::new(&event.ts));
+        }
         let key = self.space.key(&[&event.channel, &event.ts]);
         let mut inbound = self.seed.inbound(key, place, self.sender(event), kind);
         inbound.sent_at = time(&event.ts);
