@@ -13,7 +13,7 @@ use zaki_envelope::{SandboxName, TurnId, wire::ErrorCode};
 
 use crate::{
     clock, relay,
-    runtime::{Link, Place, RuntimeError},
+    runtime::{Link, Manner, Place, RuntimeError},
     sandboxes::Mailbox,
     shared::Shared,
     state::SandboxRow,
@@ -51,6 +51,8 @@ pub(crate) struct Actor {
     current: CancellationToken,
     /// Why the last start failed.
     reason: Option<String>,
+    /// How to stop: once a turn was released, so that it is taken up and not aborted.
+    manner: Manner,
     /// To be done before the first message.
     pending: Vec<Effect>,
 }
@@ -70,6 +72,7 @@ impl Actor {
             permit: None,
             current: CancellationToken::new(),
             reason: None,
+            manner: Manner::Gently,
             pending: Vec::new(),
         }
     }
@@ -88,7 +91,7 @@ impl Actor {
             actor.shared.grant(&place.token, &actor.name);
             actor.link = Some(link);
         } else {
-            runtime.stop(&actor.name, &place).await;
+            runtime.stop(&actor.name, &place, Manner::Gently).await;
             actor.place = None;
             actor.persist().await.ok()?;
         }
@@ -241,6 +244,7 @@ impl Actor {
                 if let Some(turn) = self.turns.remove(&turn) {
                     turn.release();
                     self.shared.turns.close(&turn);
+                    self.manner = Manner::AtOnce;
                 }
                 None
             }
@@ -328,7 +332,7 @@ impl Actor {
         self.current.cancel();
         self.link = None;
         if let Some(place) = &self.place {
-            self.shared.runtime.stop(&self.name, place).await;
+            self.shared.runtime.stop(&self.name, place, self.manner).await;
         }
         self.shared.revoke(&self.name);
         tracing::info!(sandbox = %self.name, generation = generation.0, "sandbox.stopped");

@@ -25,6 +25,8 @@ use crate::{
     turns::{Opened, Turn},
 };
 
+/// How long the last writes may take when the edge stops.
+const LAST_WRITES: Duration = Duration::from_secs(5);
 /// How often what is no longer kept is dropped.
 const FORGET_EVERY: Duration = Duration::from_hours(1);
 
@@ -97,7 +99,8 @@ impl Edge {
             task.abort();
         }
         self.running.shared.tasks.close();
-        self.running.shared.tasks.wait().await;
+        // A store that refuses keeps nothing up: the sandboxes' journals have it.
+        let _ = tokio::time::timeout(LAST_WRITES, self.running.shared.tasks.wait()).await;
         self.running.shared.state.close().await;
     }
 }

@@ -85,7 +85,16 @@ pub(crate) trait Runtime: Send + Sync + 'static {
     async fn adopt(&self, name: &SandboxName, place: &Place) -> Option<Arc<dyn Link>>;
 
     /// Ends exactly what is at `place`, if anything, and returns when it is gone.
-    async fn stop(&self, name: &SandboxName, place: &Place);
+    async fn stop(&self, name: &SandboxName, place: &Place, manner: Manner);
+}
+
+/// How a sandbox is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// It may put its things in order, and aborts what still runs.
+    Gently,
+    /// As a crash would, so that it takes its turns up at its next start instead of aborting them.
+    AtOnce,
 }
 
 /// The way to one start of a sandbox.

@@ -10,7 +10,7 @@ use zaki_envelope::{
     wire::{AgentInfo, TurnEvent, TurnEventKind, TurnRequest, Usage},
 };
 
-use super::{Events, Link, LinkError, Place, Runtime, RuntimeError};
+use super::{Events, Link, LinkError, Manner, Place, Runtime, RuntimeError};
 
 /// The runtime and its only link.
 #[derive(Clone, Copy)]
@@ -38,7 +38,7 @@ impl Runtime for Echo {
         None
     }
 
-    async fn stop(&self, _name: &SandboxName, _place: &Place) {}
+    async fn stop(&self, _name: &SandboxName, _place: &Place, _manner: Manner) {}
 }
 
 #[async_trait]

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use zaki_edge_core::sandbox::Generation;
 use zaki_envelope::{SandboxName, TurnId, wire::TurnRequest};
 
-use super::{Events, Link, LinkError, Place, Runtime, RuntimeError, http_link::HttpLink};
+use super::{Events, Link, LinkError, Manner, Place, Runtime, RuntimeError, http_link::HttpLink};
 use crate::{EdgeError, config::ProcessConfig};
 use identity::{Handle, Identity};
 use launch::{Launch, TOKEN_VARIABLE};
@@ -136,19 +136,14 @@ impl Runtime for Process {
         (!health.has_failed()).then(|| Arc::new(link) as Arc<dyn Link>)
     }
 
-    async fn stop(&self, name: &SandboxName, place: &Place) {
+    async fn stop(&self, name: &SandboxName, place: &Place, manner: Manner) {
         let Some(spot) = &place.process else { return };
         // Without a pid an earlier edge crashed between the start and noting it: the token tells.
         let marked = || identity::with_variable(TOKEN_VARIABLE, &place.token);
         let leaders = spot.identity.map_or_else(marked, |identity| vec![identity]);
         for leader in leaders {
             if let Some(handle) = leader.open() {
-                handle.signal(Signal::TERM);
-                if timeout(GRACE, handle.exited()).await.is_err() {
-                    tracing::warn!(sandbox = %name, pid = leader.pid(), "sandbox.killed");
-                    handle.signal(Signal::KILL);
-                    handle.exited().await;
-                }
+                end(name, &handle, manner).await;
             }
             sweep(|| match spot.uid {
                 Some(uid) => identity::of_user(uid),
@@ -157,6 +152,18 @@ impl Runtime for Process {
             .await;
         }
     }
+}
+
+async fn end(name: &SandboxName, handle: &Handle, manner: Manner) {
+    if manner == Manner::Gently {
+        handle.signal(Signal::TERM);
+        if timeout(GRACE, handle.exited()).await.is_ok() {
+            return;
+        }
+        tracing::warn!(sandbox = %name, "sandbox.killed");
+    }
+    handle.signal(Signal::KILL);
+    handle.exited().await;
 }
 
 /// Kills what is left until nothing is.
@@ -254,10 +261,10 @@ mod tests {
         let runtime = runtime(dir.path());
         let mut innocent = sleeper("innocent");
         let noted = json!({"pid": innocent.id(), "started": 1});
-        runtime.stop(&name(), &place("innocent", &noted)).await;
+        runtime.stop(&name(), &place("innocent", &noted), Manner::Gently).await;
         assert!(innocent.try_wait().unwrap().is_none(), "another process was ended");
         let noted = serde_json::to_value(identity(&innocent)).unwrap();
-        runtime.stop(&name(), &place("x", &noted)).await;
+        runtime.stop(&name(), &place("x", &noted), Manner::AtOnce).await;
         assert!(!innocent.wait().unwrap().success());
     }
 
@@ -269,7 +276,7 @@ mod tests {
         while identity::with_variable(TOKEN_VARIABLE, "lost-token").is_empty() {
             tokio::task::yield_now().await;
         }
-        runtime.stop(&name(), &place("lost-token", &json!(null))).await;
+        runtime.stop(&name(), &place("lost-token", &json!(null)), Manner::Gently).await;
         assert!(!lost.wait().unwrap().success());
         assert!(other.try_wait().unwrap().is_none());
         other.kill().unwrap();

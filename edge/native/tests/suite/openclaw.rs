@@ -103,6 +103,22 @@ async fn a_turn_goes_on_after_its_sandbox_was_killed() {
 }
 
 #[tokio::test]
+async fn a_turn_goes_on_after_its_edge_was_shut_down() {
+    let dir = directory();
+    let Some(first) = edge(dir.path()).await else { return };
+    let asked = serde_json::to_vec(&request(turn(1), "SLOW:40x100")).unwrap();
+    let asked = signed("POST", &format!("/v1/users/{}/turns", user(1)), asked);
+    events_until(&first.router(), asked, |event| event.seq >= 4).await;
+    first.shutdown().await;
+    assert_eq!(mentions(dir.path()), Vec::<String>::new(), "nothing is left");
+
+    let second = edge(dir.path()).await.unwrap();
+    let rest = resume(&second.router(), user(1), turn(1), 0).await;
+    assert!(answer(&rest).contains("word39"), "{:?}", rest.last());
+    second.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_turn_can_be_stopped() {
     let dir = directory();
     let Some(edge) = edge(dir.path()).await else {
