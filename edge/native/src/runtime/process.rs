@@ -147,7 +147,8 @@ impl Runtime for Process {
             }
             sweep(|| match spot.uid {
                 Some(uid) => identity::of_user(uid),
-                None => identity::of_group(leader),
+                // The gateway has a group of its own, and the token.
+                None => [identity::of_group(leader), identity::with_value(&place.token)].concat(),
             })
             .await;
         }
@@ -261,10 +262,10 @@ mod tests {
         let runtime = runtime(dir.path());
         let mut innocent = sleeper("innocent");
         let noted = json!({"pid": innocent.id(), "started": 1});
-        runtime.stop(&name(), &place("innocent", &noted), Manner::Gently).await;
+        runtime.stop(&name(), &place("another", &noted), Manner::Gently).await;
         assert!(innocent.try_wait().unwrap().is_none(), "another process was ended");
         let noted = serde_json::to_value(identity(&innocent)).unwrap();
-        runtime.stop(&name(), &place("x", &noted), Manner::AtOnce).await;
+        runtime.stop(&name(), &place("another", &noted), Manner::AtOnce).await;
         assert!(!innocent.wait().unwrap().success());
     }
 
@@ -281,6 +282,19 @@ mod tests {
         assert!(other.try_wait().unwrap().is_none());
         other.kill().unwrap();
         other.wait().unwrap();
+    }
+
+    #[tokio::test]
+    async fn stop_ends_what_left_the_group_with_the_token() {
+        let dir = tempfile::tempdir().unwrap();
+        let runtime = runtime(dir.path());
+        let (mut leader, mut gateway) = (sleeper("a-token"), sleeper("a-token"));
+        let noted = serde_json::to_value(identity(&leader)).unwrap();
+        while identity::with_value("a-token").len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        runtime.stop(&name(), &place("a-token", &noted), Manner::AtOnce).await;
+        assert!(!leader.wait().unwrap().success() && !gateway.wait().unwrap().success());
     }
 
     #[tokio::test]

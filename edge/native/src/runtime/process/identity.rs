@@ -91,9 +91,22 @@ fn numbers() -> Vec<i32> {
 /// The processes that were started with this variable.
 pub(crate) fn with_variable(name: &str, value: &str) -> Vec<Identity> {
     let wanted = format!("{name}={value}");
+    with_entry(|entry| entry == wanted.as_bytes())
+}
+
+/// The processes that were started with a variable of this value, a secret nobody else has.
+pub(crate) fn with_value(value: &str) -> Vec<Identity> {
+    if value.is_empty() {
+        return Vec::new();
+    }
+    let wanted = format!("={value}");
+    with_entry(|entry| entry.ends_with(wanted.as_bytes()))
+}
+
+fn with_entry(fits: impl Fn(&[u8]) -> bool) -> Vec<Identity> {
     let has = |pid: &i32| {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
+        environment.split(|byte| *byte == 0).any(&fits)
     };
     let found = numbers().into_iter().filter(has);
     found.filter_map(Identity::of).collect()
@@ -164,6 +177,9 @@ mod tests {
         }
         assert_eq!(with_variable("ZAKI_TEST_MARK", "here-1"), [identity]);
         assert_eq!(with_variable("ZAKI_TEST_MARK", "here"), []);
+        assert_eq!(with_value("here-1"), [identity]);
+        assert_eq!(with_value("here"), []);
+        assert_eq!(with_value(""), []);
         assert_eq!(of_group(identity), [identity]);
         let other = Identity { started: identity.started + 1, ..identity };
         assert_eq!(of_group(other), []);
