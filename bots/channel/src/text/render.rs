@@ -259,7 +259,9 @@ fn backslashed(words: &str, at_line_start: bool) -> String {
     let mut rest = words;
     while let Some(c) = rest.chars().next() {
         let address = bare_address(rest);
-        if "\\*_~`|[]<".contains(c) || (opening && "#>".contains(c)) {
+        // Brackets alone are shown as they are; only with a parenthesis do they hide an address.
+        let masks = rest.starts_with("](");
+        if masks || "\\*_~`|<".contains(c) || (opening && "#>".contains(c)) {
             out.push('\\');
         }
         let (taken, later) = rest.split_at(address.max(c.len_utf8()));

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use zaki_envelope::{ChannelKind, InboundId, wire::AgentInfo};
 
+use super::say;
 use crate::stage::{Stage, Step};
 
 /// When each stage came, since the message was sent.
@@ -26,6 +27,7 @@ pub(super) async fn follow(
     sent: Instant,
 ) -> Journey {
     let (mut journey, mut mine): (Journey, Option<InboundId>) = Default::default();
+    let mut waking: Option<Instant> = None;
     loop {
         let stage = match stages.recv().await {
             Ok(stage) => stage,
@@ -42,8 +44,22 @@ pub(super) async fn follow(
                 journey.accepted = Some(sent.elapsed());
             }
             _ if mine != Some(stage.inbound) => {}
-            Step::Accepted { .. } | Step::Waking => {}
+            Step::Accepted { .. } => {}
+            Step::Waking if waking.is_none() => {
+                waking = Some(Instant::now());
+                say(&format!(
+                    "{channel:<16} waking the sandbox: OpenClaw takes 8 s or more to start"
+                ));
+            }
+            Step::Waking => {}
             Step::Started(agent) => {
+                if let Some(since) = waking.take() {
+                    let took = since.elapsed().as_secs_f64();
+                    say(&format!(
+                        "{channel:<16} {} {} is up after {took:.1} s",
+                        agent.name, agent.version
+                    ));
+                }
                 journey.started = Some(sent.elapsed());
                 journey.agent = Some(agent);
             }
