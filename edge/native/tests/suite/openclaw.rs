@@ -54,7 +54,7 @@ async fn openclaw_answers_remembers_and_streams() {
     let said = answer(&tool);
     assert!(said.contains("The tool said") && !said.contains("uid="), "{said}");
     edge.shutdown().await;
-    assert_eq!(mentions(dir.path()), Vec::<String>::new(), "nothing is left");
+    nothing_is_left(dir.path()).await;
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn a_turn_goes_on_after_its_edge_was_shut_down() {
     let asked = signed("POST", &format!("/v1/users/{}/turns", user(1)), asked);
     events_until(&first.router(), asked, |event| event.seq >= 4).await;
     first.shutdown().await;
-    assert_eq!(mentions(dir.path()), Vec::<String>::new(), "nothing is left");
+    nothing_is_left(dir.path()).await;
 
     let second = edge(dir.path()).await.unwrap();
     let rest = resume(&second.router(), user(1), turn(1), 0).await;

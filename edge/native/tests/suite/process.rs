@@ -69,7 +69,7 @@ async fn a_live_sandbox_is_adopted_after_the_edge_was_killed() {
     wake(&edge, 1).await;
     assert_eq!(containers(dir.path()), [before], "adopted, and no second one started");
     edge.shutdown().await;
-    assert_eq!(mentions(dir.path()), Vec::<String>::new(), "nothing is left");
+    nothing_is_left(dir.path()).await;
 }
 
 #[tokio::test]

@@ -145,8 +145,13 @@ pub(crate) fn containers(dir: &Path) -> Vec<Found> {
     found
 }
 
+/// Returns when no process mentions `dir`. What has been ended may take a moment to be gone.
+pub(crate) async fn nothing_is_left(dir: &Path) {
+    until("the end of every process", || mentions(dir).is_empty().then_some(())).await;
+}
+
 /// Every process that mentions `dir`, gateways and guards included.
-pub(crate) fn mentions(dir: &Path) -> Vec<String> {
+fn mentions(dir: &Path) -> Vec<String> {
     let dir = dir.to_str().unwrap();
     let lines = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
         let _: u32 = entry.file_name().to_str()?.parse().ok()?;
