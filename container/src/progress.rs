@@ -6,6 +6,7 @@ use zaki_envelope::{
 };
 
 use crate::gateway::protocol::{AgentEvent, ChatEvent, ChatState, SessionEvent};
+use crate::recovery::turn_of;
 
 /// How far one turn is.
 #[derive(Debug)]
@@ -81,7 +82,7 @@ impl Progress {
         match &self.run {
             Run::Known(known) => known == run,
             // Another turn of ours in the same session keeps its own id.
-            Run::Awaited if run.is_empty() || run.parse::<TurnId>().is_ok() => false,
+            Run::Awaited if run.is_empty() || turn_of(run).is_some() => false,
             Run::Awaited => {
                 self.run = Run::Known(run.to_owned());
                 true

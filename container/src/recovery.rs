@@ -4,6 +4,8 @@
 //! Killed in a turn, it resumes by itself at its next start, under a run id of its own (a UUID) and
 //! with a user row `<run>:user` of its own; `hasActiveRun` is true all along. The same turn sent
 //! again after a restart ends in an error, so it is sent only when the transcript does not have it.
+//! Killed some 250 ms into a turn, the gateway has the user row and resumes nothing: such a turn is
+//! sent once more under a key of its own.
 
 use zaki_envelope::{
     TurnId,
@@ -21,40 +23,52 @@ pub(crate) enum Verdict {
     Running(Option<String>, String),
     /// It has ended.
     Ended(TurnEventKind),
-    /// It was taken and nothing happens. At once after a start that may still change.
+    /// It was heard and nothing has come of it: no run, no word, no tool. Soon after a start that
+    /// may still change.
+    Dropped,
+    /// It was begun and nothing goes on. Soon after a start that may still change.
     Idle,
 }
+
+/// What a turn is sent under the second time, when the first try is in the transcript and dead.
+pub(crate) fn second_key(turn: TurnId) -> String {
+    format!("{turn}{SECOND}")
+}
+
+/// The turn of ours a run belongs to; `None` for the gateway's own runs, whose ids are UUIDs.
+pub(crate) fn turn_of(run: &str) -> Option<TurnId> {
+    run.strip_suffix(SECOND).unwrap_or(run).parse().ok()
+}
+
+const SECOND: &str = "-2";
 
 /// Judges the turn by its session's history.
 pub(crate) fn judge(turn: TurnId, history: &History) -> Verdict {
     let rows = &history.messages;
-    let key = format!("{turn}:user");
-    let is_own = |row: &Row| row.idempotency_key.as_deref() == Some(key.as_str());
-    let Some(at) = rows.iter().position(is_own) else {
+    let Some(at) = rows.iter().position(|row| speaker(row) == Some(turn)) else {
         return Verdict::Unknown;
     };
-    let after = rows.get(at + 1..).unwrap_or_default();
-    let next = after.iter().position(begins_turn);
-    let (answer, is_last) = match next {
-        Some(next) => (after.get(..next).unwrap_or_default(), false),
-        None => (after, true),
-    };
-    if is_last && history.is_active() {
+    let own = rows.get(at..).unwrap_or_default();
+    let is_other = |row: &Row| speaker(row).is_some_and(|other| other != turn);
+    let next = own.iter().position(is_other);
+    let own = own.get(..next.unwrap_or(own.len())).unwrap_or_default();
+    if next.is_none() && history.is_active() {
         let run = history.in_flight_run.as_ref();
         return Verdict::Running(
             run.map(|run| run.run_id.clone()),
             run.map(|run| run.text.clone()).unwrap_or_default(),
         );
     }
-    ended(answer).map_or(Verdict::Idle, Verdict::Ended)
+    match (ended(own), own.len()) {
+        (Some(end), _) => Verdict::Ended(end),
+        (None, 1) => Verdict::Dropped,
+        (None, _) => Verdict::Idle,
+    }
 }
 
-/// Whether a row is what somebody said, in another turn of ours. The gateway's own rows carry
-/// UUIDs, ours ULIDs.
-fn begins_turn(row: &Row) -> bool {
-    let key = row.idempotency_key.as_deref();
-    let turn = key.and_then(|key| key.strip_suffix(":user"));
-    turn.is_some_and(|turn| turn.parse::<TurnId>().is_ok())
+/// The turn of ours in which a row was said.
+fn speaker(row: &Row) -> Option<TurnId> {
+    turn_of(row.idempotency_key.as_deref()?.strip_suffix(":user")?)
 }
 
 fn ended(rows: &[Row]) -> Option<TurnEventKind> {

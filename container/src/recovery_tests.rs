@@ -61,7 +61,7 @@ fn a_later_turn_neither_hides_nor_lends_an_answer() {
     let rows = [user(1), assistant("mine", "stop"), user(2), assistant("theirs", "stop")];
     assert_eq!(verdict(&rows, busy()), answer("mine", 1));
     let rows = [user(1), user(2), assistant("theirs", "stop")];
-    assert_eq!(verdict(&rows, idle()), Verdict::Idle);
+    assert_eq!(verdict(&rows, idle()), Verdict::Dropped);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_run_that_goes_on_is_watched_not_sent_again() {
 
 #[test]
 fn half_an_answer_is_none_and_a_recorded_failure_is_one() {
-    assert_eq!(verdict(&[user(1)], idle()), Verdict::Idle);
+    assert_eq!(verdict(&[user(1), resumed()], idle()), Verdict::Idle);
     let rows = [user(1), assistant("let me look", "toolUse")];
     assert_eq!(verdict(&rows, idle()), Verdict::Idle);
     let failed = json!({"role": "assistant", "content": "failed",
@@ -87,4 +87,14 @@ fn half_an_answer_is_none_and_a_recorded_failure_is_one() {
         panic!("a failure ends the turn");
     };
     assert_eq!(code, ErrorCode::Agent);
+}
+
+#[test]
+fn a_turn_nobody_began_is_sent_once_more_and_only_once() {
+    let again = json!({"role": "user", "content": "hi",
+                       "idempotencyKey": format!("{}:user", second_key(turn(1)))});
+    assert_eq!(verdict(&[user(1)], idle()), Verdict::Dropped);
+    assert_eq!(verdict(&[user(1), again.clone()], idle()), Verdict::Idle);
+    let rows = [user(1), again, assistant("yes", "stop"), user(2)];
+    assert_eq!(verdict(&rows, idle()), answer("yes", 1));
 }

@@ -16,7 +16,7 @@ use crate::{
     },
     progress::Progress,
     prompt::prompt,
-    recovery::{Verdict, judge},
+    recovery::{Verdict, judge, second_key},
     turn::Turn,
 };
 
@@ -31,8 +31,11 @@ pub(crate) struct Patience {
     pub(crate) grace: Duration,
     /// For the last word of an aborted run. Measured: 50 ms.
     pub(crate) abort: Duration,
-    /// After a start, for the gateway to resume what was interrupted.
+    /// After a start, for the gateway to resume what was interrupted. Measured: what it will
+    /// resume is active at once after its hello.
     pub(crate) resume: Duration,
+    /// Between two looks meanwhile.
+    pub(crate) step: Duration,
     /// Between two looks whether the end of a resumed turn was missed.
     pub(crate) look: Duration,
 }
@@ -42,7 +45,8 @@ impl Default for Patience {
         Self {
             grace: Duration::from_secs(10),
             abort: Duration::from_secs(3),
-            resume: Duration::from_secs(30),
+            resume: Duration::from_secs(10),
+            step: Duration::from_secs(1),
             look: Duration::from_secs(10),
         }
     }
@@ -55,6 +59,8 @@ pub(crate) struct Relay {
     request: TurnRequest,
     events: UnboundedReceiver<SessionEvent>,
     progress: Progress,
+    /// What the gateway knows the turn by.
+    key: String,
     patience: Patience,
 }
 
@@ -101,7 +107,8 @@ impl Relay {
     pub(crate) fn new(link: Arc<Link>, turn: Arc<Turn>, request: TurnRequest) -> Self {
         let events = link.subscribe(request.session.as_str());
         let progress = Progress::new(turn.id);
-        Self { link, turn, request, events, progress, patience: Patience::default() }
+        let key = turn.id.to_string();
+        Self { link, turn, request, events, progress, key, patience: Patience::default() }
     }
 
     /// Runs the turn to its end. With `resumed`, the gateway may have it already.
@@ -180,7 +187,7 @@ impl Relay {
         let params = json!({
             "sessionKey": self.request.session,
             "message": prompt(&self.request.parts),
-            "idempotencyKey": self.turn.id,
+            "idempotencyKey": self.key,
             "timeoutMs": u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1_000),
         });
         let sent: SendAnswer = connection.call("chat.send", &params).await?;
@@ -203,8 +210,13 @@ impl Relay {
         let patience = Instant::now() + self.patience.resume;
         loop {
             match self.judge(connection).await? {
-                Verdict::Idle if self.turn.abort.is_cancelled() => {
+                Verdict::Idle | Verdict::Dropped if self.turn.abort.is_cancelled() => {
                     return Ok(Next::End(self.progress.stopped()));
+                }
+                Verdict::Dropped if Instant::now() > patience => {
+                    self.key = second_key(self.turn.id);
+                    self.progress.resume(Some(&self.key), "");
+                    return Ok(Next::Send);
                 }
                 Verdict::Unknown => return Ok(Next::Send),
                 Verdict::Ended(end) => {
@@ -222,7 +234,7 @@ impl Relay {
                     let why = "the agent was interrupted and did not take the turn up again";
                     return Err(Break::Never(why.to_owned()));
                 }
-                Verdict::Idle => sleep(Duration::from_secs(1)).await,
+                Verdict::Idle | Verdict::Dropped => sleep(self.patience.step).await,
             }
         }
     }

@@ -185,12 +185,28 @@ async fn an_end_that_was_missed_is_found_by_looking() {
 }
 
 #[tokio::test]
-async fn what_the_gateway_dropped_ends_in_an_error_and_is_not_sent_again() {
+async fn what_the_gateway_heard_and_never_began_is_sent_once_more() {
     let mut scene = Scene::new().await;
     scene.patience.resume = Duration::ZERO;
     let events = scene.run(true);
     let mut peer = scene.gateway.connect().await;
     tell(&mut peer, json!({"messages": [scene.user()]})).await;
+    let send = peer.expect("chat.send").await;
+    let key = second_key(scene.turn.id);
+    assert_eq!(send["params"]["idempotencyKey"], key);
+    peer.answer(&send, started()).await;
+    peer.chat(&key, "final", "at last").await;
+    assert_eq!(text_of(events.await.unwrap().last()), "at last");
+}
+
+#[tokio::test]
+async fn what_the_gateway_began_and_gave_up_is_an_error_and_is_not_sent_again() {
+    let mut scene = Scene::new().await;
+    scene.patience.resume = Duration::ZERO;
+    let events = scene.run(true);
+    let mut peer = scene.gateway.connect().await;
+    let call = json!({"role": "assistant", "content": "", "stopReason": "toolUse"});
+    tell(&mut peer, json!({"messages": [scene.user(), call]})).await;
     assert_eq!(code_of(events.await.unwrap().last()), ErrorCode::Agent);
     scene.link.set(State::Starting);
     assert_eq!(peer.last_words().await, None);
