@@ -59,16 +59,11 @@ impl Up {
 
     /// The end of what it wrote.
     pub fn log(&self) -> String {
-        let whole = self.whole_log();
+        let whole = fs::read(&self.log).unwrap_or_default();
+        let whole = String::from_utf8_lossy(&whole);
         let from = whole.len().saturating_sub(TAIL);
         let from = (from..whole.len()).find(|at| whole.is_char_boundary(*at)).unwrap_or_default();
         format!("--- zaki's log:\n{}", whole.get(from..).unwrap_or_default())
-    }
-
-    /// All that it, and those before it with the same file, wrote.
-    pub fn whole_log(&self) -> String {
-        let bytes = fs::read(&self.log).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// Ends it as a crash does.

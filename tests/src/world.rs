@@ -169,7 +169,7 @@ impl World {
     /// Starts the hub and waits until it is ready; the platforms are not told.
     pub async fn launch(&mut self) -> Result<()> {
         let patience = if self.openclaw.is_some() { 2 * SOON } else { SOON };
-        let mut up = Up::start(&self.config(), &self.dir().join("zaki.log"), patience)?;
+        let mut up = Up::start(&self.config(), &self.log_file(), patience)?;
         up.ready(&self.url("/ready"), 2 * SOON).await?;
         self.up = Some(up);
         Ok(())
@@ -225,14 +225,23 @@ impl World {
         self.up.as_ref().map(Up::log).unwrap_or_default()
     }
 
+    /// All that this hub and those before it wrote.
+    pub fn whole_log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.dir().join("zaki.log")
+    }
+
     /// The hub dies as in a crash.
     pub fn kill(&mut self) -> Result<()> {
         self.up.take().context("the hub is not up")?.kill()
     }
 
     /// The hub is asked to end, and does.
-    pub async fn stop(&mut self) -> Result<ExitStatus> {
-        self.up.take().context("the hub is not up")?.stop(Signal::SIGTERM).await
+    pub async fn stop(&mut self, signal: Signal) -> Result<ExitStatus> {
+        self.up.take().context("the hub is not up")?.stop(signal).await
     }
 
     /// Every process that belongs to this world, the hub among them.

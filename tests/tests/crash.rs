@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use zaki_simulators::{Call, Fault, Sent, Simulator};
@@ -74,15 +75,15 @@ async fn a_turn_under_way_is_taken_up_after_a_crash() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_that_wait_are_sent_after_a_crash_in_order_and_not_before_their_time() -> Result<()> {
+async fn answers_that_wait_are_sent_after_a_crash_in_order_and_not_before_their_time() -> Result<()>
+{
     let mut world = Setup::echo().only(&[TELEGRAM]).start().await?;
     let wait = Duration::from_secs(3);
     world.telegram.fail(Some("sendMessage"), 1, Fault::rate_limited(wait));
     let words: Vec<String> = (0..1000).map(|n| format!("{n:08}")).collect();
     world.say(TELEGRAM, ADA, &words.join(" "));
-    let waits = |found: &Vec<Value>| {
-        found.len() > 1 && found.iter().all(|one| one["state"] == "pending")
-    };
+    let waits =
+        |found: &Vec<Value>| found.len() > 1 && found.iter().all(|one| one["state"] == "pending");
     let refused = |call: &Call| call.status == 429;
     let refused = world.telegram.calls().wait_for(refused, SOON).await?;
     world.until("a refused answer", || world.deliveries(TELEGRAM), waits).await?;
@@ -151,9 +152,21 @@ async fn whenever_it_dies_nothing_acknowledged_is_lost_and_nothing_is_said_twice
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_is_asked_to_end_ends_well() -> Result<()> {
     let mut world = Setup::echo().start().await?;
-    assert_eq!(world.ask(TELEGRAM, ADA, "hello").await?, "echo: hello");
-    assert_eq!(world.stop().await?.code(), Some(0));
-    assert_eq!(world.processes(), []);
+    for (n, signal) in [Signal::SIGTERM, Signal::SIGINT].into_iter().enumerate() {
+        // One answer waits for its platform: that must not hold up the end.
+        world.telegram.fail(Some("sendMessage"), 1, Fault::RateLimited { after_ms: 60_000 });
+        world.say(TELEGRAM, ADA, "waits");
+        let refused = |call: &Call| call.status == 429;
+        world.telegram.calls().wait_for_count(n + 1, refused, SOON).await?;
+        assert_eq!(world.stop(signal).await?.code(), Some(0), "{signal}");
+        assert!(
+            !world.whole_log().contains("stopping with unfinished work"),
+            "it waited for a platform"
+        );
+        assert_eq!(world.processes(), [], "{signal}");
+        world.reconfigure("deliver.max_wait_s", 1)?;
+        world.up().await?;
+    }
     Ok(())
 }
 
@@ -205,7 +218,7 @@ async fn openclaw_goes_on_with_a_turn_while_the_hub_is_dead() -> Result<()> {
     assert_eq!(world.answers(TELEGRAM, ADA).len(), 4);
 
     let after = sandbox(&world)?;
-    assert_eq!(world.stop().await?.code(), Some(0), "SIGTERM");
+    assert_eq!(world.stop(Signal::SIGTERM).await?.code(), Some(0));
     assert!(processes::gone(&after, SOON).await, "these are left: {:#?}", world.processes());
     assert_eq!(world.processes(), [], "and nothing else");
     Ok(())

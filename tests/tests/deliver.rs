@@ -96,12 +96,13 @@ async fn an_answer_that_can_never_be_sent_is_dead_and_visible() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn later_is_not_for_ever() -> Result<()> {
-    let world = Setup::echo().only(TELEGRAM).set("deliver.attempts", 2).start().await?;
+    let world = Setup::echo().only(TELEGRAM).set("deliver.patience_s", 2).start().await?;
     let always = Fault::RateLimited { after_ms: 1000 };
     world.telegram.fail(Some("sendMessage"), 1000, always);
     world.say(ChannelKind::Telegram, ADA, "hello");
     let delivery = newest(&world, ChannelKind::Telegram, "dead").await?;
-    assert_eq!(delivery["attempts"], 2, "{delivery}");
+    let attempts = delivery["attempts"].as_u64().unwrap_or_default();
+    assert!((1..=3).contains(&attempts), "{delivery}");
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use zaki_simulators::Simulator;
-use zaki_tests::{ChannelKind, Person, Post, SOON, Setup, World, payload};
+use zaki_tests::{ChannelKind, Person, Post, SOON, Said, Setup, World, payload};
 
 const ADA: Person = Person::ADA;
 
@@ -45,6 +45,12 @@ async fn the_same_webhook_three_times_is_one_turn_and_one_answer() -> Result<()>
     Ok(())
 }
 
+fn again(world: &World, all: &[Said]) {
+    for said in all {
+        world.say_again(said);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_platform_delivers_again_later_is_known() -> Result<()> {
     let mut world = Setup::echo().start().await?;
@@ -53,10 +59,10 @@ async fn what_the_platform_delivers_again_later_is_known() -> Result<()> {
         said.push(world.say(channel, ADA, "hello"));
         world.expect(channel, ADA, 1, SOON).await?;
     }
-    said.iter().for_each(|said| world.say_again(said));
+    again(&world, &said);
     world.kill()?;
     world.up().await?;
-    said.iter().for_each(|said| world.say_again(said));
+    again(&world, &said);
     for channel in ChannelKind::ALL {
         assert_eq!(answers(&world, channel, 1).await?, ["echo: hello", "echo: last"], "{channel}");
         assert_eq!(world.inbox(channel).await?.len(), 2, "{channel}");

@@ -61,7 +61,7 @@ async fn one_person_has_one_sandbox_and_one_memory_on_all_channels() -> Result<(
     let answer = world.ask_within(TELEGRAM, ADA, asked, AGENT).await?;
     assert!(!answer.contains("uid="), "a command ran: {answer}");
 
-    let log = world.hub()?.whole_log();
+    let log = world.whole_log();
     assert!(!log.contains("saffron") && !log.contains("favourite"), "the log holds what was said");
     Ok(())
 }
@@ -110,7 +110,7 @@ async fn the_key_of_the_model_reaches_the_provider_and_no_sandbox() -> Result<()
     }
     let files = holding(&world.data(), KEY)?;
     assert_eq!(files, [""; 0], "the key is on the disk");
-    assert!(!world.hub()?.whole_log().contains(KEY), "the key is in the log");
+    assert!(!world.whole_log().contains(KEY), "the key is in the log");
     reads_nothing_of_the_hub(&world, sandbox.iter().find_map(zaki_tests::processes::Process::uid))
 }
 

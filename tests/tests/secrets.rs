@@ -81,7 +81,7 @@ async fn conversation(setup: Setup) -> Result<()> {
     let setup = setup.set("log.level", "trace").set("edge.key", EDGE_KEY);
     let mut world = setup.start().await?;
     trouble(&world).await?;
-    let log = world.hub()?.whole_log();
+    let log = world.whole_log();
     assert!(log.contains("TRACE") && log.contains("WARN"), "the log does not hold everything");
     let secrets = secrets(&world);
     assert_eq!(leaks(&log, &secrets), [""; 0], "in the log");
@@ -92,7 +92,7 @@ async fn conversation(setup: Setup) -> Result<()> {
     for letter in world.list(&["inbox", "list", "--dead"]).await? {
         assert_eq!(leaks(&letter["reason"].to_string(), &secrets), [""; 0], "in a reason");
     }
-    world.stop().await?;
+    world.stop(nix::sys::signal::Signal::SIGTERM).await?;
     assert_eq!(leaks(&texts(&world.data())?, &secrets), [""; 0], "in a file");
     Ok(())
 }
@@ -117,6 +117,6 @@ async fn polling_in_trouble_logs_no_token() -> Result<()> {
     world.expect(ChannelKind::Telegram, ADA, 1, SOON).await?;
     world.say(ChannelKind::Telegram, ADA, SAID);
     world.expect(ChannelKind::Telegram, ADA, 2, SOON).await?;
-    assert_eq!(leaks(&world.hub()?.whole_log(), &secrets(&world)), [""; 0]);
+    assert_eq!(leaks(&world.whole_log(), &secrets(&world)), [""; 0]);
     Ok(())
 }
