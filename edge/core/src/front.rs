@@ -1,7 +1,8 @@
 //! Requests: which call they are, who may make it, and how large it may be.
 //!
 //! A shell reads the head, asks [`Call::of`], reads the body up to [`Call::body_limit`], asks
-//! [`Front::admit`] over the raw bytes, and only then parses the body.
+//! [`Front::admit`] over the raw bytes, and only then parses the body. Where the proof does not
+//! cover the body ([`Call::signs_its_body`]) it asks first and reads later.
 
 mod tokens;
 
@@ -185,6 +186,12 @@ impl Call {
             Self::Chat => 32 * 1024 * 1024,
             _ => 16 * 1024,
         }
+    }
+
+    /// Whether the caller is proven over the body. All others can be proven, and strangers turned
+    /// away, before a byte of it is read.
+    pub const fn signs_its_body(self) -> bool {
+        matches!(self.proof(), Proof::Signature)
     }
 
     const fn proof(self) -> Proof {

@@ -91,7 +91,8 @@ impl Actor {
             actor.shared.grant(&place.token, &actor.name);
             actor.link = Some(link);
         } else {
-            runtime.stop(&actor.name, &place, Manner::Gently).await;
+            // What runs in it is taken up by its next start.
+            runtime.stop(&actor.name, &place, Manner::AtOnce).await;
             actor.place = None;
             actor.persist().await.ok()?;
         }

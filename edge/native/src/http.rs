@@ -24,6 +24,9 @@ use crate::{actor::Message, edge::Running, turns::Opened};
 /// A silent stream says that it lives this often; proxies close what is silent for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// How long a body may take to arrive.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
+
 /// The routes, for a socket or for calls in the same process.
 pub(crate) fn router(edge: Arc<Running>) -> Router {
     Router::new().fallback(answer).with_state(edge)
@@ -36,7 +39,11 @@ async fn answer(State(edge): State<Arc<Running>>, request: Request) -> Response 
 
 async fn respond(edge: &Running, head: &request::Parts, body: Body) -> Result<Response, Refusal> {
     let call = Call::of(head.method.as_str(), head.uri.path(), head.uri.query())?;
-    let body = read(call, &head.headers, body).await?;
+    if !call.signs_its_body() {
+        prove(edge, call, head, &[])?;
+    }
+    let body = tokio::time::timeout(BODY_PATIENCE, read(call, &head.headers, body));
+    let body = body.await.map_err(|_| Refusal::Malformed("the body did not arrive in time"))??;
     let caller = prove(edge, call, head, &body)?;
     match (call, caller) {
         (Call::Health, _) => Ok(Json(json!({"ok": true})).into_response()),
