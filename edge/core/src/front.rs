@@ -123,9 +123,7 @@ impl Call {
         if call.method() == method {
             Ok(call)
         } else {
-            Err(Refusal::Method {
-                allow: call.method(),
-            })
+            Err(Refusal::Method { allow: call.method() })
         }
     }
 
@@ -157,11 +155,7 @@ impl Call {
             ("turns", Some(turn)) => {
                 let turn = turn.parse().ok()?;
                 match pieces.next() {
-                    None => Some(Self::Events {
-                        user,
-                        turn,
-                        after: after(query)?,
-                    }),
+                    None => Some(Self::Events { user, turn, after: after(query)? }),
                     Some("abort") => Some(Self::Abort { user, turn }),
                     Some(_) => None,
                 }
@@ -205,10 +199,7 @@ impl Call {
 
 /// `after=<seq>`; nothing means from the start, anything else is malformed.
 fn after(query: &str) -> Option<u64> {
-    match query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("after="))
-    {
+    match query.split('&').find_map(|pair| pair.strip_prefix("after=")) {
         Some(seq) => seq.parse().ok(),
         None => Some(0),
     }

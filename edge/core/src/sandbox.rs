@@ -245,10 +245,7 @@ impl Sandbox {
     }
 
     fn alarm(&self, now: Timestamp) -> Effect {
-        Effect::SetAlarm {
-            at: now.plus_ms(self.start_timeout_ms),
-            generation: self.generation,
-        }
+        Effect::SetAlarm { at: now.plus_ms(self.start_timeout_ms), generation: self.generation }
     }
 
     fn ready(&mut self) -> Vec<Effect> {
@@ -294,9 +291,8 @@ impl Sandbox {
                 let spent = |runs: &u32| *runs >= MAX_RUNS;
                 let code = ErrorCode::Sandbox;
                 let failed = self.turns.iter().filter(|(_, runs)| spent(runs));
-                let mut effects: Vec<_> = failed
-                    .map(|(&turn, _)| Effect::Fail { turn, code })
-                    .collect();
+                let mut effects: Vec<_> =
+                    failed.map(|(&turn, _)| Effect::Fail { turn, code }).collect();
                 self.turns.retain(|_, runs| !spent(runs));
                 effects.push(self.stop());
                 effects

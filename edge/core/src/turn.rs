@@ -71,10 +71,7 @@ impl TurnLog {
 
     /// Ends the turn from outside, as its next event; `None` when it has ended already.
     pub fn fail(&mut self, code: ErrorCode, message: &str) -> Option<TurnEvent> {
-        self.finish(TurnEventKind::Error {
-            code,
-            message: message.to_owned(),
-        })
+        self.finish(TurnEventKind::Error { code, message: message.to_owned() })
     }
 
     /// Ends it as aborted, with the text so far; `None` when it has ended already.
@@ -97,16 +94,10 @@ impl TurnLog {
     pub fn after(&self, seq: u64) -> Vec<TurnEvent> {
         let text = (self.text_seq > 0 && self.end.is_none()).then(|| TurnEvent {
             seq: self.text_seq,
-            kind: TurnEventKind::Delta {
-                text: self.text.clone(),
-                replace: true,
-            },
+            kind: TurnEventKind::Delta { text: self.text.clone(), replace: true },
         });
         let kept = [self.started.clone(), text, self.end.clone()];
-        kept.into_iter()
-            .flatten()
-            .filter(|event| event.seq > seq)
-            .collect()
+        kept.into_iter().flatten().filter(|event| event.seq > seq).collect()
     }
 
     /// Number of the last event taken; 0: none.
@@ -132,10 +123,7 @@ mod tests {
     }
 
     fn started(seq: u64) -> TurnEvent {
-        let agent = AgentInfo {
-            name: "openclaw".into(),
-            version: "1".into(),
-        };
+        let agent = AgentInfo { name: "openclaw".into(), version: "1".into() };
         event(seq, TurnEventKind::Started { agent })
     }
 
@@ -145,11 +133,8 @@ mod tests {
     }
 
     fn done(seq: u64, text: &str) -> TurnEvent {
-        let kind = TurnEventKind::Final {
-            text: text.into(),
-            usage: Usage::default(),
-            aborted: false,
-        };
+        let kind =
+            TurnEventKind::Final { text: text.into(), usage: Usage::default(), aborted: false };
         event(seq, kind)
     }
 
@@ -163,13 +148,7 @@ mod tests {
 
     #[test]
     fn a_late_reader_gets_the_text_at_once() {
-        let tool = event(
-            3,
-            TurnEventKind::Tool {
-                name: "x".into(),
-                phase: "start".into(),
-            },
-        );
+        let tool = event(3, TurnEventKind::Tool { name: "x".into(), phase: "start".into() });
         let log = log(&[started(1), delta(2, "a", false), tool, delta(4, "b", false)]);
         assert_eq!(log.after(0), [started(1), delta(4, "ab", true)]);
         assert_eq!(log.after(2), [delta(4, "ab", true)]);
@@ -179,11 +158,7 @@ mod tests {
 
     #[test]
     fn a_replacing_delta_voids_the_text_before_it() {
-        let log = log(&[
-            delta(1, "wrong", false),
-            delta(2, "r", true),
-            delta(3, "ight", false),
-        ]);
+        let log = log(&[delta(1, "wrong", false), delta(2, "r", true), delta(3, "ight", false)]);
         assert_eq!(log.after(0), [delta(3, "right", true)]);
     }
 
@@ -215,12 +190,7 @@ mod tests {
     #[test]
     fn waking_is_passed_on_and_not_kept() {
         let mut log = TurnLog::default();
-        let waking = event(
-            0,
-            TurnEventKind::Waking {
-                stage: WakeStage::Queued,
-            },
-        );
+        let waking = event(0, TurnEventKind::Waking { stage: WakeStage::Queued });
         assert!(log.push(&waking) && log.push(&waking));
         assert_eq!(log.after(0), []);
         assert!(!log.push(&done(0, "an end needs a number")));

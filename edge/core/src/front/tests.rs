@@ -22,59 +22,28 @@ fn every_route_is_read() {
         ("GET", "/health".to_owned(), None, Call::Health),
         ("POST", format!("{base}/turns"), None, Call::Turn { user }),
         ("POST", format!("{base}/wake"), None, Call::Wake { user }),
-        (
-            "POST",
-            format!("{base}/turns/{turn}/abort"),
-            None,
-            Call::Abort { user, turn },
-        ),
-        (
-            "GET",
-            format!("{base}/turns/{turn}"),
-            None,
-            Call::Events {
-                user,
-                turn,
-                after: 0,
-            },
-        ),
+        ("POST", format!("{base}/turns/{turn}/abort"), None, Call::Abort { user, turn }),
+        ("GET", format!("{base}/turns/{turn}"), None, Call::Events { user, turn, after: 0 }),
         (
             "GET",
             format!("{base}/turns/{turn}"),
             Some("after=9"),
-            Call::Events {
-                user,
-                turn,
-                after: 9,
-            },
+            Call::Events { user, turn, after: 9 },
         ),
         (
             "GET",
             format!("{base}/turns/{turn}"),
             Some("x=1&after=2"),
-            Call::Events {
-                user,
-                turn,
-                after: 2,
-            },
+            Call::Events { user, turn, after: 2 },
         ),
-        (
-            "POST",
-            "/model/v1/chat/completions".to_owned(),
-            None,
-            Call::Chat,
-        ),
+        ("POST", "/model/v1/chat/completions".to_owned(), None, Call::Chat),
         ("GET", "/model/v1/models".to_owned(), None, Call::Models),
     ];
     for (method, path, query, call) in cases {
         assert_eq!(Call::of(method, &path, query), Ok(call), "{method} {path}");
         let other = if method == "GET" { "POST" } else { "GET" };
         let allow = call.method();
-        assert_eq!(
-            Call::of(other, &path, query),
-            Err(Refusal::Method { allow }),
-            "{other} {path}"
-        );
+        assert_eq!(Call::of(other, &path, query), Err(Refusal::Method { allow }), "{other} {path}");
     }
 }
 
@@ -104,20 +73,12 @@ fn anything_else_is_not_found() {
     ];
     for path in paths {
         for method in ["GET", "POST"] {
-            assert_eq!(
-                Call::of(method, &path, None),
-                Err(Refusal::NotFound),
-                "{path}"
-            );
+            assert_eq!(Call::of(method, &path, None), Err(Refusal::NotFound), "{path}");
         }
     }
     let events = format!("/v1/users/{user}/turns/{turn}");
     for query in ["after=", "after=-1", "after=x", "after=1.5"] {
-        assert_eq!(
-            Call::of("GET", &events, Some(query)),
-            Err(Refusal::NotFound),
-            "{query}"
-        );
+        assert_eq!(Call::of("GET", &events, Some(query)), Err(Refusal::NotFound), "{query}");
     }
 }
 
@@ -132,27 +93,15 @@ fn admit(
     let name = SandboxName::new(user(), &SandboxKind::Personal).unwrap();
     tokens.grant("sesame", name);
     let keys = Keyring::new([SigningKey::new("k", "secret")]);
-    let front = Front {
-        keys: &keys,
-        tokens: &tokens,
-    };
-    let header = |name: &str| {
-        headers
-            .iter()
-            .find(|(n, _)| *n == name)
-            .map(|(_, value)| *value)
-    };
+    let front = Front { keys: &keys, tokens: &tokens };
+    let header = |name: &str| headers.iter().find(|(n, _)| *n == name).map(|(_, value)| *value);
     front.admit(call, header, message, Timestamp::from_secs(now))
 }
 
 #[test]
 fn hub_calls_need_the_signature_and_nothing_else_will_do() {
     let path = format!("/v1/users/{}/turns", user());
-    let message = Message {
-        method: "POST",
-        path_and_query: &path,
-        body: b"{}",
-    };
+    let message = Message { method: "POST", path_and_query: &path, body: b"{}" };
     let signed = SigningKey::new("k", "secret").sign(Timestamp::from_secs(1000), message);
     let headers = [
         (KEY_HEADER, signed.key.as_str()),
@@ -161,18 +110,9 @@ fn hub_calls_need_the_signature_and_nothing_else_will_do() {
     ];
     let call = Call::Turn { user: user() };
     assert_eq!(admit(call, &headers, message, 1000), Ok(Caller::Hub));
-    assert_eq!(
-        admit(call, &headers, message, 1301),
-        Err(Refusal::Unauthorized)
-    );
-    let tampered = Message {
-        body: b"{} ",
-        ..message
-    };
-    assert_eq!(
-        admit(call, &headers, tampered, 1000),
-        Err(Refusal::Unauthorized)
-    );
+    assert_eq!(admit(call, &headers, message, 1301), Err(Refusal::Unauthorized));
+    let tampered = Message { body: b"{} ", ..message };
+    assert_eq!(admit(call, &headers, tampered, 1000), Err(Refusal::Unauthorized));
     for weak in [&[][..], &[("authorization", "Bearer sesame")]] {
         assert_eq!(admit(call, weak, message, 1000), Err(Refusal::Unauthorized));
     }
@@ -180,11 +120,8 @@ fn hub_calls_need_the_signature_and_nothing_else_will_do() {
 
 #[test]
 fn model_calls_need_a_sandbox_token() {
-    let message = Message {
-        method: "POST",
-        path_and_query: "/model/v1/chat/completions",
-        body: b"{}",
-    };
+    let message =
+        Message { method: "POST", path_and_query: "/model/v1/chat/completions", body: b"{}" };
     let owner = SandboxName::new(user(), &SandboxKind::Personal).unwrap();
     for call in [Call::Chat, Call::Models] {
         let with = |value| admit(call, &[("authorization", value)], message, 0);
@@ -204,34 +141,16 @@ fn turn_bodies_are_checked() {
         sandbox: SandboxKind::Personal,
         session: SessionKey::direct(1),
         parts: vec![Part::text("hi")],
-        origin: Origin {
-            channel: ChannelKind::Slack,
-            conversation: ConversationKind::Direct,
-        },
+        origin: Origin { channel: ChannelKind::Slack, conversation: ConversationKind::Direct },
         budget: Budget::default(),
         trace: None,
     };
     let parse = |request: &TurnRequest| parse_turn(user(), &serde_json::to_vec(request).unwrap());
     let (name, read) = parse(&request).unwrap();
-    assert_eq!(
-        (name.as_str(), &read),
-        (format!("openclaw-{}", user()).as_str(), &request)
-    );
+    assert_eq!((name.as_str(), &read), (format!("openclaw-{}", user()).as_str(), &request));
 
     let outside = SandboxKind::Project { id: "../x".into() };
-    assert!(
-        parse(&TurnRequest {
-            sandbox: outside,
-            ..request.clone()
-        })
-        .is_err()
-    );
-    assert!(
-        parse(&TurnRequest {
-            parts: vec![],
-            ..request
-        })
-        .is_err()
-    );
+    assert!(parse(&TurnRequest { sandbox: outside, ..request.clone() }).is_err());
+    assert!(parse(&TurnRequest { parts: vec![], ..request }).is_err());
     assert!(parse_turn(user(), b"{").is_err());
 }

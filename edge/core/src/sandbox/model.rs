@@ -33,18 +33,15 @@ impl Shell {
                 Effect::Persist => persisted = true,
                 Effect::Admit(g) => {
                     assert!(persisted, "a generation is durable before its start");
-                    self.answers
-                        .extend([Event::Admitted(g), Event::StartFailed(g)]);
+                    self.answers.extend([Event::Admitted(g), Event::StartFailed(g)]);
                 }
                 Effect::Start(g) => {
                     assert!(self.alive.is_empty(), "two starts in flight");
                     self.alive.insert(g);
-                    self.answers
-                        .extend([Event::Started(g), Event::StartFailed(g)]);
+                    self.answers.extend([Event::Started(g), Event::StartFailed(g)]);
                 }
                 Effect::AwaitReady(g) => {
-                    self.answers
-                        .extend([Event::Ready(g), Event::StartFailed(g), Event::Exited(g)]);
+                    self.answers.extend([Event::Ready(g), Event::StartFailed(g), Event::Exited(g)]);
                 }
                 Effect::Stop(g) => {
                     assert!(self.alive.contains(&g), "stop of what is not there");
@@ -93,10 +90,7 @@ impl Shell {
         let waiting: BTreeSet<_> = sandbox.turns().collect();
         let open: BTreeSet<_> = self.accepted.difference(&self.settled).copied().collect();
         assert_eq!(open, waiting);
-        assert!(
-            waiting.is_empty() || sandbox.phase() != Phase::Stopped,
-            "turns wait for nothing"
-        );
+        assert!(waiting.is_empty() || sandbox.phase() != Phase::Stopped, "turns wait for nothing");
         if sandbox.phase() == Phase::Stopped {
             assert!(self.alive.is_empty(), "something is left behind");
         }
@@ -104,12 +98,8 @@ impl Shell {
 
     /// Answers everything kindly until nothing is open.
     fn settle(&mut self, sandbox: &mut Sandbox) {
-        let kind = |e: &Event| {
-            !matches!(
-                e,
-                Event::StartFailed(_) | Event::Exited(_) | Event::Alarm(_)
-            )
-        };
+        let kind =
+            |e: &Event| !matches!(e, Event::StartFailed(_) | Event::Exited(_) | Event::Alarm(_));
         for _ in 0..1_000 {
             if self.answers.is_empty() {
                 return;

@@ -21,34 +21,19 @@ fn after(events: &[Event]) -> (Sandbox, Vec<Effect>) {
 }
 
 fn run(n: u128, generation: Generation) -> Effect {
-    Effect::Run {
-        turn: turn(n),
-        generation,
-    }
+    Effect::Run { turn: turn(n), generation }
 }
 
 fn failed(n: u128, code: ErrorCode) -> Effect {
-    Effect::Fail {
-        turn: turn(n),
-        code,
-    }
+    Effect::Fail { turn: turn(n), code }
 }
 
-const UP: [Event; 4] = [
-    Event::Wake,
-    Event::Admitted(G1),
-    Event::Started(G1),
-    Event::Ready(G1),
-];
+const UP: [Event; 4] = [Event::Wake, Event::Admitted(G1), Event::Started(G1), Event::Ready(G1)];
 
 #[test]
 fn the_first_turn_starts_the_sandbox_and_runs_when_it_is_ready() {
     let mut sandbox = Sandbox::stopped(G0, TIMEOUT);
-    let queued = [
-        Effect::Persist,
-        Effect::Admit(G1),
-        waking(turn(1), WakeStage::Queued),
-    ];
+    let queued = [Effect::Persist, Effect::Admit(G1), waking(turn(1), WakeStage::Queued)];
     assert_eq!(sandbox.step(Event::Accept(turn(1)), NOW), queued);
     let at = NOW.plus_ms(TIMEOUT);
     let starting = [
@@ -114,12 +99,8 @@ fn a_crash_takes_its_turns_up_in_the_next_start() {
     let (mut sandbox, _) = after(&UP);
     sandbox.step(Event::Accept(turn(1)), NOW);
     assert_eq!(sandbox.step(Event::Exited(G1), NOW), [Effect::Stop(G1)]);
-    let again = [
-        Effect::Persist,
-        Effect::Persist,
-        Effect::Admit(G2),
-        waking(turn(1), WakeStage::Queued),
-    ];
+    let again =
+        [Effect::Persist, Effect::Persist, Effect::Admit(G2), waking(turn(1), WakeStage::Queued)];
     assert_eq!(sandbox.step(Event::Stopped(G1), NOW), again);
     sandbox.step(Event::Admitted(G2), NOW);
     assert_eq!(sandbox.step(Event::Ready(G2), NOW), [run(1, G2)]);
@@ -178,10 +159,7 @@ fn closing_stops_it_and_leaves_its_turns_to_the_next_start() {
     sandbox.step(Event::Accept(turn(1)), NOW);
     let effects = sandbox.step(Event::Close, NOW);
     assert_eq!(effects, [Effect::Release(turn(1)), Effect::Stop(G1)]);
-    assert_eq!(
-        sandbox.step(Event::Accept(turn(2)), NOW),
-        [Effect::Release(turn(2))]
-    );
+    assert_eq!(sandbox.step(Event::Accept(turn(2)), NOW), [Effect::Release(turn(2))]);
     assert_eq!(sandbox.step(Event::Stopped(G1), NOW), [Effect::Persist]);
     assert_eq!(sandbox.step(Event::Wake, NOW), []);
     assert_eq!(sandbox.phase(), Phase::Stopped);
@@ -199,10 +177,7 @@ fn closing_before_the_start_was_admitted_starts_nothing() {
 fn an_adopted_sandbox_is_watched_and_then_runs_turns() {
     let (mut sandbox, effects) = Sandbox::adopted(G2, TIMEOUT, NOW);
     let at = NOW.plus_ms(TIMEOUT);
-    let watched = [
-        Effect::SetAlarm { at, generation: G2 },
-        Effect::AwaitReady(G2),
-    ];
+    let watched = [Effect::SetAlarm { at, generation: G2 }, Effect::AwaitReady(G2)];
     assert_eq!(effects, watched);
     let told = [waking(turn(1), WakeStage::Starting)];
     assert_eq!(sandbox.step(Event::Accept(turn(1)), NOW), told);
