@@ -20,6 +20,10 @@ use zaki_envelope::{
 use crate::api::{Api, error};
 use crate::{Config, emoji};
 
+/// Shown to nobody but who asked
+/// (<https://docs.slack.dev/interactivity/handling-user-interaction>).
+const EPHEMERAL: &str = "ephemeral";
+
 /// One app on Slack. Text is taken as [`Dialect::Slack`], as `fit` renders it.
 ///
 /// Slack has no idempotency key. The delivery's id travels as message metadata, by which
@@ -42,7 +46,7 @@ impl Slack {
         text: &str,
         key: DeliveryId,
     ) -> Result<Receipt, ChannelError> {
-        if self.respond(to, text, true).await? {
+        if self.respond(to, text, audience(to)).await? {
             return Ok(Receipt::default());
         }
         let mut params = json!({
@@ -64,9 +68,14 @@ impl Slack {
         Ok(Receipt { message: ts.map(MessageId::new) })
     }
 
-    /// Answers at a live `response_url`, for all to see where the command was given, or for the
-    /// person alone; false where there is none, and an ordinary message must serve.
-    async fn respond(&self, to: &Address, text: &str, to_all: bool) -> Result<bool, ChannelError> {
+    /// Answers at a live `response_url`; false where there is none, and an ordinary message must
+    /// serve.
+    async fn respond(
+        &self,
+        to: &Address,
+        text: &str,
+        response_type: &str,
+    ) -> Result<bool, ChannelError> {
         let live = to.handle.as_ref().filter(|handle| handle.is_live(now()));
         let url = live.and_then(|handle| Url::parse(&handle.secret).ok());
         let Some(url) = url.filter(|url| self.api.is_trusted(url)) else {
@@ -74,7 +83,7 @@ impl Slack {
         };
         let mut body = json!({
             "text": text,
-            "response_type": if to_all { "in_channel" } else { "ephemeral" },
+            "response_type": response_type,
             "replace_original": false,
             "unfurl_links": false,
             "unfurl_media": false,
@@ -128,6 +137,18 @@ impl Slack {
     }
 }
 
+/// Who sees what is posted at a `response_url`.
+///
+/// A command or press in a direct conversation may come from one between two people: Slack names
+/// it the same way as the one with the bot, and `response_url` writes where the bot is no member.
+/// The answer draws on the asker's private session, which the other person must not read.
+fn audience(to: &Address) -> &'static str {
+    match to.conversation.kind {
+        ConversationKind::Direct => EPHEMERAL,
+        ConversationKind::Group | ConversationKind::Channel => "in_channel",
+    }
+}
+
 #[async_trait]
 impl Channel for Slack {
     fn kind(&self) -> ChannelKind {
@@ -170,7 +191,7 @@ impl Channel for Slack {
             }
             Outbound::React { target, emoji } => self.react(to, target, emoji.as_deref()).await,
             Outbound::Answer { text: Some(text) } => {
-                self.respond(to, text, false).await?;
+                self.respond(to, text, EPHEMERAL).await?;
                 Ok(Receipt::default())
             }
             // The webhook's own answer has closed the press.

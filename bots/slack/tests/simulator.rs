@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures::TryStreamExt;
 use http::{HeaderMap, Method};
 use serde_json::json;
-use zaki_channel::{Channel, ChannelError, Receipt, Request, Retry, Webhook, fit};
+use zaki_channel::{Arrival, Channel, ChannelError, Receipt, Request, Retry, Webhook, fit};
 use zaki_envelope::{
     AccountName, Address, ChannelKind, Conversation, ConversationId, ConversationKind, DeliveryId,
-    Inbound, MediaRef, MessageId, Outbound, Part, Presence, ReplyHandle, ThreadId, Timestamp,
+    MediaRef, MessageId, Outbound, Part, Presence, ReplyHandle, ThreadId, Timestamp,
 };
 use zaki_simulators::slack::{Config as World, Slack as Simulator};
 use zaki_simulators::{Act, Fault, Simulator as _};
@@ -159,9 +159,9 @@ fn handle(url: &str) -> ReplyHandle {
 #[tokio::test]
 async fn a_command_is_answered_where_it_was_given_while_its_url_lives() {
     let (simulator, slack) = start().await;
-    let (arrival, hook_url) = typed_command(&simulator).await;
-    let mut to = Address::of(&arrival.0);
-    to.handle = Some(arrival.1.clone());
+    let arrival = typed(&simulator, "C1").await;
+    let mut to = Address::of(&arrival.inbound);
+    to.handle.clone_from(&arrival.handle);
     for n in 0..6 {
         say(&slack, &to, &format!("answer {n}")).await.unwrap();
     }
@@ -170,26 +170,55 @@ async fn a_command_is_answered_where_it_was_given_while_its_url_lives() {
     assert_eq!(acts, expected, "used up: an ordinary message serves");
     let note = Outbound::Answer { text: Some("done".to_owned()) };
     slack.send(&address("C1", None), &note, KEY).await.unwrap();
-    drop(hook_url);
 
-    to.handle = Some(ReplyHandle { secret: "https://evil.org/".to_owned(), ..arrival.1 });
+    to.handle = Some(handle("https://evil.org/"));
     say(&slack, &to, "x").await.unwrap();
     assert_eq!(simulator.sent().last().unwrap().act, Act::Post, "no stranger is called");
 }
 
-/// Has the simulator type a command, and reads what it POSTs.
-async fn typed_command(simulator: &Simulator) -> ((Inbound, ReplyHandle), String) {
-    let slash =
-        zaki_simulators::slack::Slash { command: "/zaki", text: "hi", user: "U1", channel: "C1" };
-    // Nobody answers there; the attempt is recorded all the same.
-    let url = format!("{}/commands", simulator.url());
-    let attempt = simulator.command(&url, &slash).await;
-    let parsed = read(simulator, &attempt.headers, &attempt.body);
-    let arrival = parsed.into_iter().next().unwrap();
-    ((arrival.inbound, arrival.handle.unwrap()), url)
+#[tokio::test]
+async fn answers_in_direct_conversations_are_for_the_asker_alone() {
+    let (simulator, slack) = start().await;
+    // Between two people: the bot is no member, and its `response_url` writes there all the same.
+    simulator.add_channel("D2", "directmessage");
+    let command = typed(&simulator, "D2").await;
+    let press = pressed(&simulator, "D2").await;
+    for arrival in [&command, &press] {
+        assert_eq!(response_type(&simulator, &slack, arrival).await, "ephemeral");
+    }
+    let press = pressed(&simulator, "C1").await;
+    assert_eq!(response_type(&simulator, &slack, &press).await, "in_channel");
 }
 
-fn read(simulator: &Simulator, headers: &HeaderMap, body: &[u8]) -> Vec<zaki_channel::Arrival> {
+/// How an answer to `arrival` went out.
+async fn response_type(simulator: &Simulator, slack: &Slack, arrival: &Arrival) -> String {
+    let mut to = Address::of(&arrival.inbound);
+    to.handle.clone_from(&arrival.handle);
+    say(slack, &to, "from memory").await.unwrap();
+    let sent = simulator.sent().last().unwrap();
+    assert_eq!(sent.act, Act::Answer);
+    sent.raw["response_type"].as_str().unwrap().to_owned()
+}
+
+/// Has the simulator press a button, and reads what it POSTs.
+async fn pressed(simulator: &Simulator, channel: &str) -> Arrival {
+    let url = format!("{}/interactivity", simulator.url());
+    let said = simulator.say_in(channel, "U1", "pick", json!({}));
+    let action = json!({"action_id": "a", "value": "yes", "action_ts": "7.8"});
+    let attempt = simulator.press(&url, "U1", channel, &said.ts, action).await;
+    read(simulator, &attempt.headers, &attempt.body).remove(0)
+}
+
+/// Has the simulator type a command, and reads what it POSTs. Nobody answers there; the attempt
+/// is recorded all the same.
+async fn typed(simulator: &Simulator, channel: &str) -> Arrival {
+    let slash = zaki_simulators::slack::Slash { command: "/zaki", text: "hi", user: "U1", channel };
+    let url = format!("{}/commands", simulator.url());
+    let attempt = simulator.command(&url, &slash).await;
+    read(simulator, &attempt.headers, &attempt.body).remove(0)
+}
+
+fn read(simulator: &Simulator, headers: &HeaderMap, body: &[u8]) -> Vec<Arrival> {
     let secret = simulator.config().signing_secret.as_str();
     let hook = Hook::new(account(), Config::new("x".into(), secret.into()));
     let request = Request { method: &Method::POST, route: "/events", query: "", headers, body };
