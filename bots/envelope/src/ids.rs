@@ -64,10 +64,7 @@ impl FromStr for ChannelKind {
         Self::ALL
             .into_iter()
             .find(|kind| kind.as_str() == text)
-            .ok_or(IdError {
-                kind: "channel",
-                rule: "one of telegram, discord, whatsapp, slack",
-            })
+            .ok_or(IdError { kind: "channel", rule: "one of telegram, discord, whatsapp, slack" })
     }
 }
 
@@ -133,6 +130,11 @@ macro_rules! own_id {
             pub const fn from_parts(at: Timestamp, random: u128) -> Self {
                 Self(Ulid::from_parts(at.as_ms().unsigned_abs(), random))
             }
+
+            /// The time it was minted at.
+            pub fn minted_at(self) -> Timestamp {
+                Timestamp::from_ms(i64::try_from(self.0.timestamp_ms()).unwrap_or(i64::MAX))
+            }
         }
 
         impl fmt::Display for $name {
@@ -190,10 +192,8 @@ impl InboundId {
     /// randomness, so that parsing stays pure.
     pub fn derive(received_at: Timestamp, dedupe: &DedupeKey) -> Self {
         let digest = Sha256::digest(dedupe.as_str());
-        let random = digest
-            .iter()
-            .take(10)
-            .fold(0, |bits: u128, byte| bits << 8 | u128::from(*byte));
+        let random =
+            digest.iter().take(10).fold(0, |bits: u128, byte| bits << 8 | u128::from(*byte));
         Self::from_parts(received_at, random)
     }
 }
@@ -224,16 +224,11 @@ impl FromStr for AccountName {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         let fits = (1..=32).contains(&text.len())
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if fits {
             Ok(Self(text.to_owned()))
         } else {
-            Err(IdError {
-                kind: "account name",
-                rule: "1 to 32 of a-z, 0-9 and -",
-            })
+            Err(IdError { kind: "account name", rule: "1 to 32 of a-z, 0-9 and -" })
         }
     }
 }
@@ -262,6 +257,7 @@ mod tests {
         let text = id.to_string();
         assert_eq!(text.parse(), Ok(id));
         assert_eq!(text, text.to_lowercase());
+        assert_eq!(id.minted_at(), Timestamp::from_ms(1_795_228_321_344));
         assert!(text.to_uppercase().parse::<ZakiUserId>().is_err());
         assert!("i".repeat(26).parse::<ZakiUserId>().is_err());
         assert!("../etc".parse::<ZakiUserId>().is_err());

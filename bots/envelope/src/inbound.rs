@@ -72,9 +72,7 @@ impl TryFrom<u32> for Version {
     fn try_from(v: u32) -> Result<Self, String> {
         match v {
             1 => Ok(Self),
-            newer => Err(format!(
-                "envelope version {newer} is newer than this program (1)"
-            )),
+            newer => Err(format!("envelope version {newer} is newer than this program (1)")),
         }
     }
 }

@@ -51,10 +51,7 @@ pub enum Outbound {
 impl Outbound {
     /// A plain message.
     pub fn post(text: impl Into<String>) -> Self {
-        Self::Post {
-            parts: vec![Part::text(text)],
-            reply_to: None,
-        }
+        Self::Post { parts: vec![Part::text(text)], reply_to: None }
     }
 }
 

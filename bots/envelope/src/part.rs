@@ -61,10 +61,7 @@ pub enum Part {
 impl Part {
     /// Text that names nobody.
     pub fn text(text: impl Into<String>) -> Self {
-        Self::Text {
-            text: text.into(),
-            mentions: Vec::new(),
-        }
+        Self::Text { text: text.into(), mentions: Vec::new() }
     }
 
     /// A kind this version does not know.

@@ -50,16 +50,11 @@ impl SandboxName {
 
 fn free_part(text: &str) -> Result<&str, IdError> {
     let fits = (1..=24).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     if fits {
         Ok(text)
     } else {
-        Err(IdError {
-            kind: "sandbox name part",
-            rule: "1 to 24 of a-z and 0-9",
-        })
+        Err(IdError { kind: "sandbox name part", rule: "1 to 24 of a-z and 0-9" })
     }
 }
 
@@ -74,19 +69,14 @@ impl FromStr for SandboxName {
 
     /// Reads a stored name back; anything [`SandboxName::new`] could not have made is refused.
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let error = IdError {
-            kind: "sandbox name",
-            rule: "kind-[part-]userId",
-        };
+        let error = IdError { kind: "sandbox name", rule: "kind-[part-]userId" };
         let (prefix, user) = text.rsplit_once('-').ok_or_else(|| error.clone())?;
         let user: ZakiUserId = user.parse()?;
         let kind = match prefix.split_once('-') {
             None if prefix == "openclaw" => SandboxKind::Personal,
             None if prefix == "runtime" => SandboxKind::Runtime,
             Some(("project", id)) => SandboxKind::Project { id: id.to_owned() },
-            Some(("custom", name)) => SandboxKind::Custom {
-                name: name.to_owned(),
-            },
+            Some(("custom", name)) => SandboxKind::Custom { name: name.to_owned() },
             _ => return Err(error),
         };
         Self::new(user, &kind)

@@ -30,13 +30,6 @@ pub struct Sender {
 impl Sender {
     /// A sender known by its id alone.
     pub fn new(scope: SenderScope, id: SenderId) -> Self {
-        Self {
-            scope,
-            id,
-            display_name: None,
-            handle: None,
-            is_bot: false,
-            aliases: Vec::new(),
-        }
+        Self { scope, id, display_name: None, handle: None, is_bot: false, aliases: Vec::new() }
     }
 }

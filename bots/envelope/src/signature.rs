@@ -66,21 +66,14 @@ pub enum SignatureError {
 impl SigningKey {
     /// A key; use at least 32 random bytes.
     pub fn new(id: impl Into<String>, secret: impl Into<Vec<u8>>) -> Self {
-        Self {
-            id: id.into(),
-            secret: secret.into(),
-        }
+        Self { id: id.into(), secret: secret.into() }
     }
 
     /// Signs a message as of `now`.
     pub fn sign(&self, now: Timestamp, message: Message<'_>) -> Signed {
         let timestamp = now.as_secs().to_string();
         let signature = hex::encode(self.mac(&timestamp, message).finalize().into_bytes());
-        Signed {
-            key: self.id.clone(),
-            timestamp,
-            signature,
-        }
+        Signed { key: self.id.clone(), timestamp, signature }
     }
 
     fn mac(&self, timestamp: &str, message: Message<'_>) -> Hmac<Sha256> {
@@ -121,17 +114,11 @@ impl Keyring {
         let signature =
             hex::decode(read(SIGNATURE_HEADER)?).map_err(|_| SignatureError::Missing)?;
         let signed_at: i64 = timestamp.parse().map_err(|_| SignatureError::Missing)?;
-        let key = self
-            .0
-            .iter()
-            .find(|key| key.id == key_id)
-            .ok_or(SignatureError::UnknownKey)?;
+        let key = self.0.iter().find(|key| key.id == key_id).ok_or(SignatureError::UnknownKey)?;
         if now.since(Timestamp::from_secs(signed_at)).abs() > WINDOW_MS {
             return Err(SignatureError::Stale);
         }
-        key.mac(timestamp, message)
-            .verify_slice(&signature)
-            .map_err(|_| SignatureError::Mismatch)
+        key.mac(timestamp, message).verify_slice(&signature).map_err(|_| SignatureError::Mismatch)
     }
 }
 
@@ -139,11 +126,8 @@ impl Keyring {
 mod tests {
     use super::*;
 
-    const MESSAGE: Message<'_> = Message {
-        method: "POST",
-        path_and_query: "/v1/users/x/turns?a=1",
-        body: b"{}",
-    };
+    const MESSAGE: Message<'_> =
+        Message { method: "POST", path_and_query: "/v1/users/x/turns?a=1", body: b"{}" };
 
     fn check(signed: &Signed, message: Message<'_>, now: Timestamp) -> Result<(), SignatureError> {
         let header = |name: &str| match name {
@@ -152,11 +136,8 @@ mod tests {
             SIGNATURE_HEADER => Some(signed.signature.as_str()),
             _ => None,
         };
-        Keyring::new([
-            SigningKey::new("k0", "old"),
-            SigningKey::new("k1", "secret"),
-        ])
-        .verify(header, message, now)
+        Keyring::new([SigningKey::new("k0", "old"), SigningKey::new("k1", "secret")])
+            .verify(header, message, now)
     }
 
     #[test]
@@ -165,18 +146,9 @@ mod tests {
         let signed = SigningKey::new("k1", "secret").sign(now, MESSAGE);
         assert_eq!(check(&signed, MESSAGE, now), Ok(()));
         let tampered = [
-            Message {
-                body: b"{} ",
-                ..MESSAGE
-            },
-            Message {
-                method: "PUT",
-                ..MESSAGE
-            },
-            Message {
-                path_and_query: "/v1/users/y/turns?a=1",
-                ..MESSAGE
-            },
+            Message { body: b"{} ", ..MESSAGE },
+            Message { method: "PUT", ..MESSAGE },
+            Message { path_and_query: "/v1/users/y/turns?a=1", ..MESSAGE },
         ];
         for message in tampered {
             assert_eq!(check(&signed, message, now), Err(SignatureError::Mismatch));
@@ -184,10 +156,7 @@ mod tests {
         let forged = SigningKey::new("k1", "guess").sign(now, MESSAGE);
         assert_eq!(check(&forged, MESSAGE, now), Err(SignatureError::Mismatch));
         let stranger = SigningKey::new("k2", "secret").sign(now, MESSAGE);
-        assert_eq!(
-            check(&stranger, MESSAGE, now),
-            Err(SignatureError::UnknownKey)
-        );
+        assert_eq!(check(&stranger, MESSAGE, now), Err(SignatureError::UnknownKey));
     }
 
     #[test]
@@ -200,11 +169,7 @@ mod tests {
             (-300_000, Ok(())),
             (-300_001, Err(SignatureError::Stale)),
         ] {
-            assert_eq!(
-                check(&signed, MESSAGE, now.plus_ms(offset)),
-                expected,
-                "{offset}"
-            );
+            assert_eq!(check(&signed, MESSAGE, now.plus_ms(offset)), expected, "{offset}");
         }
     }
 }

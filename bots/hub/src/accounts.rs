@@ -164,20 +164,22 @@ fn http_client() -> Result<Client> {
     client.build().context("the HTTP client cannot be set up")
 }
 
-/// Runs an errand until it works, is refused for good, or the hub stops.
-pub(crate) async fn run_errand(label: String, errand: Errand, stop: CancellationToken) {
+/// Runs an errand until it works or the hub stops; an error says that it never will.
+pub(crate) async fn run_errand(
+    label: &str,
+    errand: Errand,
+    stop: CancellationToken,
+) -> Result<(), ChannelError> {
     let mut pause = Duration::from_secs(1);
     loop {
         match errand().await {
-            Ok(()) => return,
-            Err(error) if error.retry == Retry::Never => {
-                return tracing::error!(account = label, %error, "the platform refuses the set-up");
-            }
+            Ok(()) => return Ok(()),
+            Err(error) if error.retry == Retry::Never => return Err(error),
             Err(error) => tracing::warn!(account = label, %error, "trying the set-up again"),
         }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => return Ok(()),
         }
         pause = (pause * 2).min(Duration::from_mins(1));
     }

@@ -124,9 +124,10 @@ pub(crate) struct IdentityConfig {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeliverConfig {
-    pub attempts: u32,
     #[serde(rename = "max_wait_s", deserialize_with = "load::seconds")]
     pub max_wait: Duration,
+    #[serde(rename = "patience_s", deserialize_with = "load::seconds")]
+    pub patience: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

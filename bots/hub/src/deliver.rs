@@ -9,7 +9,11 @@ use zaki_envelope::{
 };
 use zaki_ledger::{Claimed, Delivery, DeliveryEnd, NewDelivery};
 
-use crate::{clock, hub::Hub, stage::Step};
+use crate::{
+    clock,
+    hub::{Hub, Settings},
+    stage::Step,
+};
 
 /// The deliveries of one reply, in order, to one place.
 pub(crate) struct Reply {
@@ -59,7 +63,7 @@ impl Reply {
 
     async fn send(mut self, hub: Arc<Hub>) {
         let wait = u64::try_from(self.not_before.since(clock::now())).unwrap_or_default();
-        let mut sent = rest(&hub, Duration::from_millis(wait).min(hub.settings.max_wait)).await;
+        let mut sent = rest(&hub, Duration::from_millis(wait)).await;
         let parts = if sent { self.parts } else { Vec::new() };
         for part in parts {
             sent = send_part(&hub, part, self.first.take()).await;
@@ -81,7 +85,7 @@ pub(crate) fn order_key(to: &Address) -> OrderKey {
     (to.channel, to.account.clone(), to.conversation.id.clone())
 }
 
-/// Sends one delivery, as often as the platform says "later" and the settings allow. Returns
+/// Sends one delivery, as often as the platform says "later" and patience lasts. Returns
 /// whether the platform has it, so that the next part may follow.
 async fn send_part(hub: &Hub, id: DeliveryId, mut claimed: Option<Claimed>) -> bool {
     loop {
@@ -134,34 +138,43 @@ async fn attempt(hub: &Hub, claim: Claimed) -> (DeliveryEnd, Option<Duration>) {
         Ok(receipt) => (DeliveryEnd::Sent { receipt: receipt.message.into_iter().collect() }, None),
         Err(error) => {
             tracing::warn!(delivery = %id, attempts, error = %chain(&error), "a send failed");
-            judge(hub, &error, attempts)
+            judge(&error, attempts, age(id), &hub.settings)
         }
     }
 }
 
 /// What a failed attempt means. The one table from failure class to what happens next.
-fn judge(hub: &Hub, error: &ChannelError, attempts: u32) -> (DeliveryEnd, Option<Duration>) {
+///
+/// "Later" is answered with patience, not with a number of tries: an outage of the platform or of
+/// our own uplink must not cost anybody an answer.
+fn judge(
+    error: &ChannelError,
+    attempts: u32,
+    age: Duration,
+    settings: &Settings,
+) -> (DeliveryEnd, Option<Duration>) {
     let reason = error.to_string();
-    match error.retry {
-        Retry::Never => (DeliveryEnd::Dead { reason }, None),
-        Retry::Unknown => (DeliveryEnd::Unknown { reason }, None),
-        Retry::AfterMs(_) if attempts >= hub.settings.attempts => (
-            DeliveryEnd::Dead { reason: format!("{reason}; given up after {attempts} attempts") },
-            None,
-        ),
-        Retry::AfterMs(ms) => {
-            let pause = pause(ms, attempts).min(hub.settings.max_wait);
-            let ms = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
-            let not_before = clock::now().plus_ms(ms);
-            (DeliveryEnd::Retry { not_before, reason }, Some(pause))
-        }
+    let asked = match error.retry {
+        Retry::Never => return (DeliveryEnd::Dead { reason }, None),
+        Retry::Unknown => return (DeliveryEnd::Unknown { reason }, None),
+        Retry::AfterMs(ms) => Duration::from_millis(ms),
+    };
+    let pause = asked.max(back_off(attempts).min(settings.max_wait));
+    if age + pause > settings.patience {
+        let reason = format!("{reason}; given up after {attempts} attempts");
+        return (DeliveryEnd::Dead { reason }, None);
     }
+    let ms = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+    (DeliveryEnd::Retry { not_before: clock::now().plus_ms(ms), reason }, Some(pause))
 }
 
-/// What the platform asks for, or half a second doubled with every attempt, whichever is longer.
-fn pause(asked_ms: u64, attempts: u32) -> Duration {
-    let own_ms = 500_u64.saturating_mul(1 << attempts.saturating_sub(1).min(10));
-    Duration::from_millis(asked_ms.max(own_ms))
+/// Half a second, doubled with every attempt.
+fn back_off(attempts: u32) -> Duration {
+    Duration::from_millis(500 << attempts.saturating_sub(1).min(10))
+}
+
+fn age(id: DeliveryId) -> Duration {
+    Duration::from_millis(u64::try_from(clock::now().since(id.minted_at())).unwrap_or_default())
 }
 
 /// An error with its causes, in one line.
@@ -174,11 +187,37 @@ fn chain(error: &dyn std::error::Error) -> String {
 mod tests {
     use super::*;
 
+    const SETTINGS: Settings = Settings {
+        turn_timeout: Duration::from_mins(10),
+        max_wait: Duration::from_mins(2),
+        patience: Duration::from_hours(24),
+    };
+
+    fn judged(retry: Retry, attempts: u32, age: Duration) -> (DeliveryEnd, Option<Duration>) {
+        let error = ChannelError::new(ChannelKind::Telegram, retry, "no");
+        judge(&error, attempts, age, &SETTINGS)
+    }
+
     #[test]
-    fn a_pause_is_never_shorter_than_the_platform_asks() {
-        assert_eq!(pause(30_000, 1), Duration::from_secs(30));
-        assert_eq!(pause(0, 1), Duration::from_millis(500));
-        assert_eq!(pause(0, 3), Duration::from_secs(2));
-        assert!(pause(0, u32::MAX) < Duration::from_mins(10));
+    fn a_pause_is_never_shorter_than_the_platform_asks_and_our_own_is_capped() {
+        let pause = |ms, attempts| judged(Retry::AfterMs(ms), attempts, Duration::ZERO).1;
+        assert_eq!(pause(0, 1), Some(Duration::from_millis(500)));
+        assert_eq!(pause(0, 3), Some(Duration::from_secs(2)));
+        assert_eq!(pause(0, u32::MAX), Some(Duration::from_mins(2)));
+        assert_eq!(pause(2_100_000, 1), Some(Duration::from_mins(35)));
+    }
+
+    #[test]
+    fn patience_ends_a_reply_and_nothing_else_does() {
+        let many = judged(Retry::AfterMs(0), 700, Duration::from_hours(23)).0;
+        assert!(matches!(many, DeliveryEnd::Retry { .. }));
+        let old = judged(Retry::AfterMs(0), 2, Duration::from_hours(24)).0;
+        assert!(matches!(old, DeliveryEnd::Dead { .. }));
+    }
+
+    #[test]
+    fn what_may_have_arrived_is_not_sent_again() {
+        assert!(matches!(judged(Retry::Unknown, 1, Duration::ZERO).0, DeliveryEnd::Unknown { .. }));
+        assert!(matches!(judged(Retry::Never, 1, Duration::ZERO).0, DeliveryEnd::Dead { .. }));
     }
 }

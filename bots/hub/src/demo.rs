@@ -16,7 +16,6 @@ use std::{
 use anyhow::{Context, Result};
 use clap::Args;
 use toml::{Table, Value, toml};
-use zaki_edge_native::install;
 
 use crate::{
     cli::up,
@@ -25,6 +24,9 @@ use crate::{
     serve::{self, Server},
 };
 use world::World;
+
+/// The exit code after Ctrl-C, as shells know it.
+const INTERRUPTED: u8 = 130;
 
 /// Show the whole road on this machine.
 #[derive(Args)]
@@ -53,18 +55,23 @@ pub(crate) struct Demo {
 impl Demo {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         up::log_to_stderr(config::LogFormat::Text, &self.log)?;
+        let mut signals = up::Signals::new()?;
         let scratch = tempfile::Builder::new().prefix("zaki-demo-").tempdir()?;
         let data = self.data.clone().unwrap_or_else(|| scratch.path().to_owned());
         let world = World::start().await.context("the simulated platforms do not start")?;
         let config = self.config(&world, &std::path::absolute(data)?)?;
         say(&format!("data directory   {}", config.data_dir().display()));
         if !self.echo {
-            install::ensure_runtime(&config.runtime_dir(), &install::Terminal::new()).await?;
+            let dir = config.runtime_dir();
+            tokio::select! {
+                installed = up::ensure_runtime(&dir) => drop(installed?),
+                () = signals.next() => return Ok(INTERRUPTED.into()),
+            }
         }
         let server = serve::start(&config).await?;
         let outcome = tokio::select! {
             outcome = self.show(&world, &server) => outcome,
-            interrupted = up::interrupted() => interrupted.map(|()| ExitCode::from(130)),
+            () = signals.next() => Ok(INTERRUPTED.into()),
         };
         server.stop().await?;
         outcome

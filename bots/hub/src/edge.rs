@@ -92,6 +92,12 @@ impl EdgeClient {
         self.call("GET", &format!("/v1/users/{user}/turns/{turn}?after={after}"), Vec::new()).await
     }
 
+    /// Stops a turn; its events tell the end.
+    pub(crate) async fn abort(&self, user: ZakiUserId, turn: TurnId) -> Result<(), EdgeError> {
+        let path = format!("/v1/users/{user}/turns/{turn}/abort");
+        self.call("POST", &path, Vec::new()).await.map(drop)
+    }
+
     async fn call(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Events, EdgeError> {
         let message = signature::Message { method, path_and_query: path, body: &body };
         let signed = self.key.sign(clock::now(), message);
@@ -139,7 +145,7 @@ impl Events {
         status: u16,
         bytes: BoxStream<'static, Result<Bytes, EdgeError>>,
     ) -> Result<Self, EdgeError> {
-        if status != 200 {
+        if !(200..300).contains(&status) {
             return Err(EdgeError::of_status(status));
         }
         Ok(Self { bytes, decoder: SseDecoder::default(), ready: VecDeque::new() })

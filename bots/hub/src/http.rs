@@ -31,7 +31,7 @@ pub(crate) fn router(hub: Arc<Hub>) -> Router {
 
 async fn ready(State(hub): State<Arc<Hub>>) -> Response {
     match hub.ready().await {
-        Ok(()) => "ready".into_response(),
+        Ok(()) => format!("ready\n{}", hub.troubles.lines()).into_response(),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     edge::EdgeClient,
     lanes::Lanes,
     stage::{Stages, Step},
+    troubles::Troubles,
     turn::{self, Job},
 };
 
@@ -26,8 +27,10 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(crate) struct Settings {
     pub turn_timeout: Duration,
-    pub attempts: u32,
+    /// The longest pause of our own between two attempts.
     pub max_wait: Duration,
+    /// How long a reply is tried.
+    pub patience: Duration,
 }
 
 /// Everything one hub process has.
@@ -38,6 +41,7 @@ pub(crate) struct Hub {
     pub edge: EdgeClient,
     pub settings: Settings,
     pub counters: Counters,
+    pub troubles: Troubles,
     pub stages: Stages,
     /// Fires when nothing new may begin.
     pub closing: CancellationToken,
@@ -65,6 +69,7 @@ impl Hub {
             edge,
             settings,
             counters: Counters::default(),
+            troubles: Troubles::default(),
             stages: Stages::default(),
             closing: CancellationToken::new(),
             stop: CancellationToken::new(),

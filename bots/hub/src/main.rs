@@ -18,6 +18,7 @@ mod lanes;
 mod presence;
 mod serve;
 mod stage;
+mod troubles;
 mod turn;
 mod words;
 

@@ -1,8 +1,9 @@
 //! Putting the rooms together: stores, edge, accounts, listener; and taking them down again.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File, Permissions, TryLockError},
     net::SocketAddr,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
     sync::Arc,
     time::Duration,
@@ -58,8 +59,8 @@ pub(crate) async fn start(config: &Config) -> Result<Server> {
     let (edge, client) = reach_edge(config).await?;
     let settings = Settings {
         turn_timeout: config.turn.timeout,
-        attempts: config.deliver.attempts,
         max_wait: config.deliver.max_wait,
+        patience: config.deliver.patience,
     };
     let hub = Hub::new(accounts, ledger.clone(), directory.clone(), client, settings);
     hub.recover().await.context("cannot read what an earlier run left")?;
@@ -104,7 +105,14 @@ fn lock(dir: &Path) -> Result<File> {
         )
     };
     fs::create_dir_all(dir).with_context(unusable)?;
-    let file = File::create(dir.join("zaki.lock")).with_context(unusable)?;
+    if is_ours(dir).with_context(unusable)? {
+        // Sandboxes pass through to their own directories, and see nothing on the way.
+        fs::set_permissions(dir, Permissions::from_mode(0o711)).with_context(unusable)?;
+    }
+    // Private: whoever can open it could hold the lock.
+    let mut private = File::options();
+    private.create(true).truncate(true).write(true).mode(0o600);
+    let file = private.open(dir.join("zaki.lock")).with_context(unusable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
@@ -112,6 +120,12 @@ fn lock(dir: &Path) -> Result<File> {
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(unusable),
     }
+}
+
+/// Whether nobody else keeps anything there, so that its mode is ours to set: it is empty, or an
+/// earlier zaki has used it.
+fn is_ours(dir: &Path) -> std::io::Result<bool> {
+    Ok(dir.join("zaki.lock").exists() || fs::read_dir(dir)?.next().is_none())
 }
 
 /// The ledger of the data directory.
@@ -130,9 +144,14 @@ pub(crate) async fn open_directory(config: &Config) -> Result<SqliteDirectory> {
     Ok(SqliteDirectory::open(dir.join("identity.db"), policy, config.identity.cache).await?)
 }
 
+fn private_dir(dir: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(dir)?;
+    fs::set_permissions(dir, Permissions::from_mode(0o700))
+}
+
 fn hub_dir(config: &Config) -> Result<std::path::PathBuf> {
     let dir = config.data_dir().join("hub");
-    fs::create_dir_all(&dir).with_context(|| {
+    private_dir(&dir).with_context(|| {
         format!(
             "cannot use the data directory {}; make it writable or set hub.data_dir",
             dir.display()
@@ -217,20 +236,31 @@ pub(crate) fn model(config: &Config) -> Result<ModelConfig> {
 /// Runs an account's socket, or tells its platform where the webhook is; both in the background,
 /// so that a platform that is down keeps nothing else from starting.
 fn connect(hub: &Arc<Hub>, account: &Account) {
-    let (label, stop) = (account.label().to_owned(), hub.closing.clone());
     if let Some(source) = &account.source {
         let inbox =
             AccountInbox { hub: Arc::clone(hub), kind: account.kind, name: account.name.clone() };
-        let source: Arc<dyn Source> = Arc::clone(source);
-        let (label, stop) = (label.clone(), stop.clone());
+        tokio::spawn(receive(inbox, Arc::clone(source), account.label().to_owned()));
+    }
+    for errand in &account.errands {
+        let (hub, label, errand) = (Arc::clone(hub), account.label().to_owned(), errand.clone());
         tokio::spawn(async move {
-            if let Err(error) = source.run(&inbox, stop).await {
-                tracing::error!(account = label, %error, "this account no longer receives");
+            if let Err(error) = accounts::run_errand(&label, errand, hub.closing.clone()).await {
+                hub.troubles.note(&label, error.to_string());
             }
         });
     }
-    for errand in &account.errands {
-        tokio::spawn(accounts::run_errand(label.clone(), Arc::clone(errand), stop.clone()));
+}
+
+/// Runs a socket until the hub closes. A source ends before that only when going on is pointless.
+async fn receive(inbox: AccountInbox, source: Arc<dyn Source>, label: String) {
+    let hub = Arc::clone(&inbox.hub);
+    let closing = hub.closing.clone();
+    // In a task of its own, so that a panic in it is noticed as well.
+    let ended = tokio::spawn(async move { source.run(&inbox, closing).await }).await;
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => hub.troubles.note(&label, error.to_string()),
+        Err(error) => hub.troubles.note(&label, format!("its socket ended abnormally: {error}")),
     }
 }
 

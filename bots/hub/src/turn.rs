@@ -20,6 +20,12 @@ use crate::{
     words,
 };
 
+/// How long a sandbox may wait for its start and start, on top of the turn itself. Generous: a
+/// burst of cold starts queues, and the edge ends a start that fails.
+const START_PATIENCE: Duration = Duration::from_mins(15);
+/// How long the edge may take to hear that a turn is to stop.
+const ABORT_PATIENCE: Duration = Duration::from_secs(5);
+
 /// What a lane works off.
 pub(crate) enum Job {
     /// A message nobody has worked on.
@@ -98,41 +104,20 @@ enum End {
 async fn relay(hub: &Hub, open: &OpenTurn) -> Option<End> {
     let request = request(hub, open);
     let mut progress = Progress { hub, open, last: 0, begun: false, first: true };
-    let patience = hub.settings.turn_timeout + Duration::from_mins(1);
-    let deadline = tokio::time::Instant::now() + patience;
-    let mut pause = Duration::from_millis(100);
-    loop {
-        let stream = progress.connect(&request).await;
-        let end = match stream {
-            Ok(events) => tokio::select! {
-                end = progress.follow(events) => end,
-                () = hub.stop.cancelled() => return None,
-                () = tokio::time::sleep_until(deadline) => Ok(Some(End::Failed(ErrorCode::Timeout))),
-            },
-            Err(error) => Err(error),
-        };
-        match end {
-            Ok(Some(end)) => return Some(end),
-            Ok(None) => {
-                tracing::warn!(turn = %open.turn.id, "the turn's events broke off; resuming")
-            }
-            Err(EdgeError::Refused(status)) => {
-                tracing::error!(turn = %open.turn.id, status, "the edge refuses the turn");
-                return Some(End::Failed(ErrorCode::Internal));
-            }
-            Err(EdgeError::Gone) => return Some(End::Failed(ErrorCode::Gone)),
-            Err(EdgeError::Unknown) => progress.begun = false,
-            Err(error) => tracing::warn!(turn = %open.turn.id, %error, "trying the edge again"),
+    let patience = hub.settings.turn_timeout + START_PATIENCE;
+    let end = tokio::select! {
+        end = progress.until_end(&request) => end,
+        () = hub.stop.cancelled() => return None,
+        () = tokio::time::sleep(patience) => End::Failed(ErrorCode::Timeout),
+    };
+    if matches!(end, End::Failed(ErrorCode::Timeout)) {
+        // Nobody reads it any more; it must not run on beside the person's next message.
+        let abort = hub.edge.abort(open.turn.user, open.turn.id);
+        if let Ok(Err(error)) = tokio::time::timeout(ABORT_PATIENCE, abort).await {
+            tracing::warn!(turn = %open.turn.id, %error, "the turn could not be stopped");
         }
-        if tokio::time::Instant::now() > deadline {
-            return Some(End::Failed(ErrorCode::Timeout));
-        }
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = hub.stop.cancelled() => return None,
-        }
-        pause = (pause * 2).min(Duration::from_secs(5));
     }
+    Some(end)
 }
 
 fn request(hub: &Hub, open: &OpenTurn) -> TurnRequest {
@@ -159,6 +144,32 @@ struct Progress<'a> {
 }
 
 impl Progress<'_> {
+    /// Follows the turn through lost connections, as long as it takes.
+    async fn until_end(&mut self, request: &TurnRequest) -> End {
+        let turn = request.turn;
+        let mut pause = Duration::from_millis(100);
+        loop {
+            let end = match self.connect(request).await {
+                Ok(events) => self.follow(events).await,
+                Err(error) => Err(error),
+            };
+            match end {
+                Ok(Some(end)) => return end,
+                Ok(None) => tracing::warn!(%turn, "the turn's events broke off; resuming"),
+                Err(EdgeError::Refused(status)) => {
+                    tracing::error!(%turn, status, "the edge refuses the turn");
+                    return End::Failed(ErrorCode::Internal);
+                }
+                Err(EdgeError::Gone) => return End::Failed(ErrorCode::Gone),
+                // It is begun again, and counts from 1 again.
+                Err(EdgeError::Unknown) => (self.begun, self.last) = (false, 0),
+                Err(error) => tracing::warn!(%turn, %error, "trying the edge again"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
     /// Begins the turn, or goes on reading it once it is known to have begun.
     async fn connect(&mut self, request: &TurnRequest) -> Result<Events, EdgeError> {
         let user = self.open.turn.user;
@@ -219,6 +230,9 @@ async fn finish(hub: &Arc<Hub>, open: OpenTurn, end: End) {
         tell(hub, &open, &Step::Failed);
     }
     let (ended, text) = match end {
+        End::Answered(text) if text.trim().is_empty() => {
+            (TurnEnd::Finished, words::NOTHING.to_owned())
+        }
         End::Answered(text) => (TurnEnd::Finished, text),
         End::Aborted(text) => (TurnEnd::Aborted, words::interrupted(&text)),
         End::Failed(code) => (TurnEnd::Failed { code }, words::failed(code).to_owned()),
@@ -244,12 +258,12 @@ async fn finish(hub: &Arc<Hub>, open: OpenTurn, end: End) {
 /// The reply as the channel can carry it.
 fn compose(hub: &Hub, open: &OpenTurn, text: String) -> Vec<NewDelivery> {
     let ReplyPlan { address, reply_to } = &open.turn.reply;
-    let Some(account) = hub.accounts.get(address.channel, &address.account) else {
-        tracing::error!(channel = %address.channel, account = %address.account, "no such account any more");
-        return Vec::new();
-    };
     let post = Outbound::Post { parts: vec![Part::text(text)], reply_to: reply_to.clone() };
-    let pieces = fit(post, &account.channel.capabilities(address.conversation.kind));
+    let pieces = match hub.accounts.get(address.channel, &address.account) {
+        Some(account) => fit(post, &account.channel.capabilities(address.conversation.kind)),
+        // The account is gone from the configuration: the outbox says so of the whole reply.
+        None => vec![post],
+    };
     let part = |(n, outbound)| NewDelivery {
         id: clock::delivery_id(),
         turn: Some(open.turn.id),

@@ -20,6 +20,9 @@ pub(crate) fn failed(code: ErrorCode) -> &'static str {
     }
 }
 
+/// When the agent ended its turn without a word. Whoever addressed it should not wonder.
+pub(crate) const NOTHING: &str = "(Your assistant had nothing to say to this.)";
+
 /// When a turn was stopped, with what there was of the answer.
 pub(crate) fn interrupted(partial: &str) -> String {
     const SAID: &str = "(Your assistant was stopped before it had finished. Please ask again.)";

@@ -15,20 +15,14 @@ const ALONE: u32 = 2_000;
 const TOGETHER: u32 = 10_000;
 
 async fn accept(ledger: &SqliteLedger, n: u32) {
-    let accepted = ledger
-        .accept(Fence::SINGLE, batch(vec![said(n)]))
-        .await
-        .unwrap();
+    let accepted = ledger.accept(Fence::SINGLE, batch(vec![said(n)])).await.unwrap();
     assert_eq!(accepted.fresh.len(), 1);
 }
 
 /// Webhook in to reply out, as far as the ledger is concerned.
 async fn to_reply(ledger: &SqliteLedger, n: u32) {
     accept(ledger, n).await;
-    ledger
-        .begin_turn(Fence::SINGLE, turn(n, &[n]))
-        .await
-        .unwrap();
+    ledger.begin_turn(Fence::SINGLE, turn(n, &[n])).await.unwrap();
     let answer = vec![delivery(n, Some(n), 0)];
     let end = TurnEnd::Finished;
     let finish = ledger.finish_turn(Fence::SINGLE, turn_id(n), end, answer, at(1), true);
@@ -43,12 +37,7 @@ async fn timed(work: impl Future<Output = ()>) -> Duration {
 
 fn print(what: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
-    let at = |share: usize| {
-        times
-            .get(times.len() * share / 100)
-            .copied()
-            .unwrap_or_default()
-    };
+    let at = |share: usize| times.get(times.len() * share / 100).copied().unwrap_or_default();
     println!("{what:<42} median {:>9.1?}   p99 {:>9.1?}", at(50), at(99));
 }
 
@@ -60,10 +49,7 @@ async fn alone(ledger: &SqliteLedger) {
     for n in ALONE..2 * ALONE {
         roads.push(timed(to_reply(ledger, n)).await);
         let sent = DeliveryEnd::Sent { receipt: vec![] };
-        ledger
-            .settle_delivery(Fence::SINGLE, delivery_id(n), sent, at(2))
-            .await
-            .unwrap();
+        ledger.settle_delivery(Fence::SINGLE, delivery_id(n), sent, at(2)).await.unwrap();
     }
     print("accept, one at a time", accepts);
     print("accept + begin + finish with first claim", roads);
@@ -78,10 +64,7 @@ async fn together(ledger: &Arc<SqliteLedger>, lanes: u32) {
             let ledger = Arc::clone(ledger);
             tokio::spawn(async move {
                 let mut times = Vec::new();
-                for n in (first..first + TOGETHER)
-                    .skip(lane as usize)
-                    .step_by(lanes as usize)
-                {
+                for n in (first..first + TOGETHER).skip(lane as usize).step_by(lanes as usize) {
                     times.push(timed(accept(&ledger, n)).await);
                 }
                 times
@@ -97,10 +80,7 @@ async fn together(ledger: &Arc<SqliteLedger>, lanes: u32) {
     let commits = u32::try_from(after.commits - before.commits).unwrap();
     print(&format!("accept, {lanes} at a time"), times);
     let share = f64::from(commits) / f64::from(TOGETHER);
-    println!(
-        "{:<42} {share:.3} commits per accept, {rate:.0} accepts per second",
-        ""
-    );
+    println!("{:<42} {share:.3} commits per accept, {rate:.0} accepts per second", "");
 }
 
 #[tokio::main]

@@ -22,8 +22,8 @@ use crate::{
 #[async_trait]
 pub trait Ledger: Send + Sync {
     /// Stores what is new in a request, with its raw bytes, its dead letters and its cursor. Only
-    /// after `Ok` may the platform be acknowledged. A message is new once per channel and dedupe
-    /// key, whichever account brought it.
+    /// after `Ok` may the platform be acknowledged. A message is new once per account and dedupe
+    /// key: two bots in one room each get it, and only one of them may be meant.
     async fn accept(&self, fence: Fence, batch: Batch) -> Result<Accepted, Error>;
 
     /// How far a source has read.

@@ -24,10 +24,7 @@ use crate::{
 const SCHEMA: Schema = Schema {
     name: "ledger",
     release: env!("CARGO_PKG_VERSION"),
-    steps: &[Step {
-        sql: include_str!("sqlite/schema.sql"),
-        min_reader: 1,
-    }],
+    steps: &[Step { sql: include_str!("sqlite/schema.sql"), min_reader: 1 }],
 };
 
 /// The ledger of one hub. Clones share the file.
@@ -68,8 +65,7 @@ impl SqliteLedger {
 #[async_trait]
 impl Ledger for SqliteLedger {
     async fn accept(&self, fence: Fence, batch: Batch) -> Result<Accepted, Error> {
-        self.write(fence, move |tx| accept::accept(tx, &batch))
-            .await
+        self.write(fence, move |tx| accept::accept(tx, &batch)).await
     }
 
     async fn cursor(&self, name: &str) -> Result<Option<String>, Error> {
@@ -84,8 +80,7 @@ impl Ledger for SqliteLedger {
         reason: SettleReason,
     ) -> Result<usize, Error> {
         let inbounds = inbounds.to_vec();
-        self.write(fence, move |tx| accept::settle(tx, &inbounds, reason))
-            .await
+        self.write(fence, move |tx| accept::settle(tx, &inbounds, reason)).await
     }
 
     async fn begin_turn(&self, fence: Fence, turn: NewTurn) -> Result<(), Error> {
@@ -101,10 +96,8 @@ impl Ledger for SqliteLedger {
         at: Timestamp,
         claim_first: bool,
     ) -> Result<Finish, Error> {
-        self.write(fence, move |tx| {
-            turns::finish(tx, turn, end, &deliveries, at, claim_first)
-        })
-        .await
+        self.write(fence, move |tx| turns::finish(tx, turn, end, &deliveries, at, claim_first))
+            .await
     }
 
     async fn post(
@@ -113,8 +106,7 @@ impl Ledger for SqliteLedger {
         deliveries: Vec<NewDelivery>,
         at: Timestamp,
     ) -> Result<(), Error> {
-        self.write(fence, move |tx| deliveries::post(tx, &deliveries, at))
-            .await
+        self.write(fence, move |tx| deliveries::post(tx, &deliveries, at)).await
     }
 
     async fn claim_delivery(
@@ -123,8 +115,7 @@ impl Ledger for SqliteLedger {
         delivery: DeliveryId,
         at: Timestamp,
     ) -> Result<Option<Claimed>, Error> {
-        self.write(fence, move |tx| deliveries::claim(tx, delivery, at))
-            .await
+        self.write(fence, move |tx| deliveries::claim(tx, delivery, at)).await
     }
 
     async fn settle_delivery(
@@ -134,8 +125,7 @@ impl Ledger for SqliteLedger {
         end: DeliveryEnd,
         at: Timestamp,
     ) -> Result<bool, Error> {
-        self.write(fence, move |tx| deliveries::settle(tx, delivery, &end, at))
-            .await
+        self.write(fence, move |tx| deliveries::settle(tx, delivery, &end, at)).await
     }
 
     async fn recover(&self, fence: Fence, at: Timestamp) -> Result<Recovery, Error> {
@@ -155,9 +145,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn list_deliveries(&self, filter: DeliveryFilter) -> Result<Vec<Delivery>, Error> {
-        self.store
-            .read(move |tx| lists::deliveries(tx, filter))
-            .await
+        self.store.read(move |tx| lists::deliveries(tx, filter)).await
     }
 
     async fn counts(&self) -> Result<Counts, Error> {
@@ -170,8 +158,7 @@ impl Ledger for SqliteLedger {
         now: Timestamp,
         retention: Retention,
     ) -> Result<usize, Error> {
-        self.write(fence, move |tx| prune::expire(tx, now, retention))
-            .await?;
+        self.write(fence, move |tx| prune::expire(tx, now, retention)).await?;
         let mut removed = 0;
         loop {
             // Small steps, so that no message waits behind a year's clean-up.

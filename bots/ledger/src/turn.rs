@@ -60,10 +60,7 @@ pub enum TurnEnd {
 
 /// What became of a call to end a turn.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "made once a turn and taken apart at once"
-)]
+#[allow(clippy::large_enum_variant, reason = "made once a turn and taken apart at once")]
 pub enum Finish {
     /// It has ended now, and its deliveries are stored.
     Ended {

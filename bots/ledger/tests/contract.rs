@@ -9,9 +9,7 @@ use zaki_ledger::{Fence, SqliteLedger};
 async fn sqlite_keeps_the_contract() {
     contract(async || {
         let folder = tempfile::tempdir().unwrap();
-        let ledger = SqliteLedger::open(folder.path().join("ledger.db"))
-            .await
-            .unwrap();
+        let ledger = SqliteLedger::open(folder.path().join("ledger.db")).await.unwrap();
         Subject {
             ledger: Arc::new(ledger),
             fence: Fence::SINGLE,

@@ -1,11 +1,7 @@
 //! Killed at any moment, the ledger knows every message it has said yes to, and what was being
 //! sent is unknown.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test speaks by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test speaks by panicking")]
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
@@ -35,12 +31,7 @@ async fn works_until_killed() {
     let first: u32 = from.parse().unwrap();
     let ledger = Arc::new(SqliteLedger::open(path).await.unwrap());
     let tasks: Vec<_> = (0..8)
-        .map(|lane| {
-            tokio::spawn(work(
-                ledger.clone(),
-                (first..first + SPAN).skip(lane).step_by(8),
-            ))
-        })
+        .map(|lane| tokio::spawn(work(ledger.clone(), (first..first + SPAN).skip(lane).step_by(8))))
         .collect();
     for task in tasks {
         task.await.unwrap();
@@ -49,18 +40,12 @@ async fn works_until_killed() {
 
 async fn work(ledger: Arc<SqliteLedger>, numbers: impl Iterator<Item = u32>) {
     for n in numbers {
-        ledger
-            .accept(Fence::SINGLE, batch(vec![said(n)]))
-            .await
-            .unwrap();
+        ledger.accept(Fence::SINGLE, batch(vec![said(n)])).await.unwrap();
         println!("accepted {n}");
         if n % 16 < 8 {
             continue;
         }
-        ledger
-            .begin_turn(Fence::SINGLE, turn(n, &[n]))
-            .await
-            .unwrap();
+        ledger.begin_turn(Fence::SINGLE, turn(n, &[n])).await.unwrap();
         let deliveries = vec![delivery(n, Some(n), 0)];
         let end = TurnEnd::Finished;
         let finish = ledger.finish_turn(Fence::SINGLE, turn_id(n), end, deliveries, at(1), true);
@@ -82,18 +67,14 @@ fn start(path: &Path, from: u32) -> Child {
 
 /// Kills it after [`ENOUGH`]; the numbers it had promised by then, by word.
 fn kill_midway(mut child: Child) -> (HashSet<u32>, HashSet<u32>) {
-    let mut lines = BufReader::new(child.stdout.take().unwrap())
-        .lines()
-        .map(Result::unwrap);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut seen: Vec<String> = lines.by_ref().take(ENOUGH).collect();
     child.kill().unwrap();
     child.wait().unwrap();
     // What was still in the pipe had been promised, too; the last line may be cut.
     seen.extend(lines);
     let number = |word: &str| {
-        let numbers = seen
-            .iter()
-            .filter_map(|line| line.strip_prefix(word)?.parse().ok());
+        let numbers = seen.iter().filter_map(|line| line.strip_prefix(word)?.parse().ok());
         numbers.collect::<HashSet<u32>>()
     };
     (number("accepted "), number("answered "))
@@ -115,27 +96,18 @@ async fn nothing_promised_is_lost() {
         let waiting: HashSet<_> = found.accepted.iter().map(|inbound| inbound.id).collect();
         let running: HashSet<_> = found.turns.iter().map(|open| open.inbounds[0].id).collect();
         for n in answered.iter().filter(|n| **n >= round * SPAN) {
-            let sending = found
-                .unknown
-                .iter()
-                .any(|delivery| delivery.turn == Some(turn_id(*n)));
+            let sending = found.unknown.iter().any(|delivery| delivery.turn == Some(turn_id(*n)));
             assert!(sending, "answer {n} was claimed");
         }
         for n in &accepted {
-            let again = ledger
-                .accept(Fence::SINGLE, batch(vec![said(*n)]))
-                .await
-                .unwrap();
+            let again = ledger.accept(Fence::SINGLE, batch(vec![said(*n)])).await.unwrap();
             assert_eq!(again.duplicates, 1, "message {n}");
             let id = message(*n).id;
             let open = waiting.contains(&id) || running.contains(&id);
             // Claimed in the same commit that ended the turn, and that commit may be the last.
             let ended = n % 16 >= 8;
             assert!(open || ended, "message {n} waits");
-            assert!(
-                !(waiting.contains(&id) && answered.contains(n)),
-                "message {n} is answered"
-            );
+            assert!(!(waiting.contains(&id) && answered.contains(n)), "message {n} is answered");
         }
         ledger.close().await;
     }

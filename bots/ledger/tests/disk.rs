@@ -1,11 +1,7 @@
 //! A disk that is really full: refused as "later", nothing lost, and well again once there is room.
 
 #![cfg(target_os = "linux")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test speaks by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test speaks by panicking")]
 
 use std::fs;
 use std::path::Path;
@@ -53,9 +49,7 @@ async fn a_full_disk_is_a_passing_thing() {
     };
     let ballast = disk.0.path().join("ballast");
     fs::write(&ballast, vec![1; 2_000_000]).unwrap();
-    let ledger = SqliteLedger::open(disk.0.path().join("ledger.db"))
-        .await
-        .unwrap();
+    let ledger = SqliteLedger::open(disk.0.path().join("ledger.db")).await.unwrap();
 
     let mut stored = 0;
     let error = loop {
@@ -65,30 +59,13 @@ async fn a_full_disk_is_a_passing_thing() {
         }
         assert!(stored < 100, "it never fills");
     };
-    assert!(
-        stored > 0 && error.is_transient(),
-        "after {stored}: {error}"
-    );
+    assert!(stored > 0 && error.is_transient(), "after {stored}: {error}");
     assert!(error.to_string().contains("no space"), "{error}");
-    assert!(
-        accept(&ledger, stored).await.unwrap_err().is_transient(),
-        "still full"
-    );
-    assert_eq!(
-        ledger.counts().await.unwrap().accepted,
-        u64::from(stored),
-        "reads go on"
-    );
+    assert!(accept(&ledger, stored).await.unwrap_err().is_transient(), "still full");
+    assert_eq!(ledger.counts().await.unwrap().accepted, u64::from(stored), "reads go on");
 
     fs::remove_file(&ballast).unwrap();
-    assert_eq!(
-        accept(&ledger, stored).await.unwrap(),
-        1,
-        "what was refused is new"
-    );
-    assert_eq!(
-        ledger.counts().await.unwrap().accepted,
-        u64::from(stored) + 1
-    );
+    assert_eq!(accept(&ledger, stored).await.unwrap(), 1, "what was refused is new");
+    assert_eq!(ledger.counts().await.unwrap().accepted, u64::from(stored) + 1);
     ledger.close().await;
 }

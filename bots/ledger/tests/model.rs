@@ -1,10 +1,6 @@
 //! The outbox against a model of it in a few lines, under any order of calls.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test speaks by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test speaks by panicking")]
 
 use proptest::prelude::*;
 use zaki_ledger::testkit::{at, delivery, delivery_id};
@@ -27,10 +23,7 @@ fn call() -> impl Strategy<Value = Call> {
     let reason = || "why".to_owned();
     let end = prop_oneof![
         Just(DeliveryEnd::Sent { receipt: vec![] }),
-        Just(DeliveryEnd::Retry {
-            not_before: at(1),
-            reason: reason()
-        }),
+        Just(DeliveryEnd::Retry { not_before: at(1), reason: reason() }),
         Just(DeliveryEnd::Unknown { reason: reason() }),
         Just(DeliveryEnd::Dead { reason: reason() }),
     ];
@@ -80,9 +73,7 @@ impl Model {
 
 async fn agree(calls: Vec<Call>) {
     let folder = tempfile::tempdir().unwrap();
-    let ledger = SqliteLedger::open(folder.path().join("ledger.db"))
-        .await
-        .unwrap();
+    let ledger = SqliteLedger::open(folder.path().join("ledger.db")).await.unwrap();
     for reply in [0..PARTS, PARTS..ALL] {
         let parts = reply.map(|n| delivery(n, None, n % PARTS)).collect();
         ledger.post(Fence::SINGLE, parts, at(0)).await.unwrap();
@@ -91,20 +82,13 @@ async fn agree(calls: Vec<Call>) {
     for (step, call) in calls.into_iter().enumerate() {
         match call.clone() {
             Call::Claim(n) => {
-                let claimed = ledger
-                    .claim_delivery(Fence::SINGLE, delivery_id(n), at(1))
-                    .await;
-                assert_eq!(
-                    claimed.unwrap().is_some(),
-                    model.claim(n),
-                    "{step}: {call:?}"
-                );
+                let claimed = ledger.claim_delivery(Fence::SINGLE, delivery_id(n), at(1)).await;
+                assert_eq!(claimed.unwrap().is_some(), model.claim(n), "{step}: {call:?}");
             }
             Call::Settle(n, end) => {
                 let to = end.state();
-                let changed = ledger
-                    .settle_delivery(Fence::SINGLE, delivery_id(n), end, at(1))
-                    .await;
+                let changed =
+                    ledger.settle_delivery(Fence::SINGLE, delivery_id(n), end, at(1)).await;
                 assert_eq!(changed.unwrap(), model.settle(n, to), "{step}: {call:?}");
             }
             Call::Recover => {
@@ -112,10 +96,7 @@ async fn agree(calls: Vec<Call>) {
                 assert_eq!(found.unknown.len(), model.recover(), "{step}: {call:?}");
             }
         }
-        let filter = DeliveryFilter {
-            limit: ALL,
-            ..Default::default()
-        };
+        let filter = DeliveryFilter { limit: ALL, ..Default::default() };
         let mut rows = ledger.list_deliveries(filter).await.unwrap();
         rows.reverse();
         let states: Vec<_> = rows.iter().map(|row| row.state).collect();

@@ -20,11 +20,7 @@ pub enum SseError {
 /// One event in SSE form. JSON holds no raw line break, so one `data` line is enough.
 pub fn encode_sse(event: &TurnEvent) -> Result<String, SseError> {
     let json = serde_json::to_string(event)?;
-    Ok(format!(
-        "id: {}\nevent: {}\ndata: {json}\n\n",
-        event.seq,
-        event.kind.name()
-    ))
+    Ok(format!("id: {}\nevent: {}\ndata: {json}\n\n", event.seq, event.kind.name()))
 }
 
 /// Reads events from bytes that arrive in any pieces.
@@ -47,24 +43,16 @@ impl SseDecoder {
             from = start;
         }
         self.buffer.drain(..start);
-        if self.buffer.len() > MAX_EVENT {
-            Err(SseError::TooLong)
-        } else {
-            Ok(events)
-        }
+        if self.buffer.len() > MAX_EVENT { Err(SseError::TooLong) } else { Ok(events) }
     }
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack
-        .windows(needle.len())
-        .position(|window| window == needle)
+    haystack.windows(needle.len()).position(|window| window == needle)
 }
 
 fn event(block: &[u8]) -> Result<Option<TurnEvent>, SseError> {
-    let data = block
-        .split(|byte| *byte == b'\n')
-        .find_map(|line| line.strip_prefix(b"data:"));
+    let data = block.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"data:"));
     Ok(data.map(serde_json::from_slice).transpose()?)
 }
 
@@ -74,13 +62,7 @@ mod tests {
     use crate::wire::TurnEventKind;
 
     fn delta(seq: u64, text: &str) -> TurnEvent {
-        TurnEvent {
-            seq,
-            kind: TurnEventKind::Delta {
-                text: text.into(),
-                replace: false,
-            },
-        }
+        TurnEvent { seq, kind: TurnEventKind::Delta { text: text.into(), replace: false } }
     }
 
     #[test]
@@ -92,20 +74,14 @@ mod tests {
         }
         for size in 1..bytes.len() {
             let mut decoder = SseDecoder::default();
-            let read: Vec<TurnEvent> = bytes
-                .chunks(size)
-                .flat_map(|chunk| decoder.push(chunk).unwrap())
-                .collect();
+            let read: Vec<TurnEvent> =
+                bytes.chunks(size).flat_map(|chunk| decoder.push(chunk).unwrap()).collect();
             assert_eq!(read, events, "in pieces of {size}");
         }
     }
 
     #[test]
     fn garbage_is_an_error() {
-        assert!(
-            SseDecoder::default()
-                .push(b"data: {\"seq\":true}\n\n")
-                .is_err()
-        );
+        assert!(SseDecoder::default().push(b"data: {\"seq\":true}\n\n").is_err());
     }
 }

@@ -45,9 +45,7 @@ pub struct Budget {
 impl Default for Budget {
     /// Ten minutes.
     fn default() -> Self {
-        Self {
-            timeout_ms: 600_000,
-        }
+        Self { timeout_ms: 600_000 }
     }
 }
 

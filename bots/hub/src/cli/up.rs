@@ -1,45 +1,84 @@
 //! `zaki up`: the hub for real. `zaki runtime install`: what its sandboxes need, beforehand.
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::Subcommand;
-use tokio::signal::unix::{SignalKind, signal};
-use zaki_edge_native::install;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use zaki_edge_native::{RuntimePaths, install};
 
 use crate::{
     config::{Config, LogFormat, Runtime as SandboxRuntime},
-    serve,
+    serve::{self, Server},
 };
+
+/// A platform that refuses an account this soon was given a wrong secret.
+const START: Duration = Duration::from_secs(30);
 
 /// Serves until SIGINT or SIGTERM.
 pub(crate) async fn run(config: Config) -> Result<ExitCode> {
     log_to_stderr(config.log.format, &config.log.level)?;
+    let mut signals = Signals::new()?;
     if config.edge.url.is_none() && config.sandbox.runtime == SandboxRuntime::Process {
-        install::ensure_runtime(&config.runtime_dir(), &install::Terminal::new()).await?;
+        let dir = config.runtime_dir();
+        tokio::select! {
+            installed = ensure_runtime(&dir) => drop(installed?),
+            () = signals.next() => return Ok(ExitCode::FAILURE),
+        }
     }
+    // A signal that comes meanwhile waits: what has been started must be stopped in order.
     let server = serve::start(&config).await?;
-    tracing::info!(address = %server.address, accounts = server.hub.accounts.iter().count(), "zaki is up");
-    if server.hub.accounts.iter().next().is_none() {
+    let accounts = server.hub.accounts.iter().count();
+    tracing::info!(address = %server.address, accounts, "zaki is up");
+    if accounts == 0 {
         tracing::warn!("no bot is configured yet: `zaki doctor` says how");
     }
-    interrupted().await?;
-    tracing::info!("stopping; a second signal stops at once");
-    tokio::select! {
-        stopped = server.stop() => stopped?,
-        again = interrupted() => again?,
+    let refused = tokio::select! {
+        () = signals.next() => None,
+        refused = refused_at_start(&server) => Some(refused),
+    };
+    tracing::info!("stopping");
+    server.stop().await?;
+    match refused {
+        None => Ok(ExitCode::SUCCESS),
+        Some(said) => Err(anyhow!(said)),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
-/// Waits for SIGINT or SIGTERM.
-pub(crate) async fn interrupted() -> Result<()> {
-    let (mut int, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        _ = int.recv() => {}
-        _ = term.recv() => {}
+/// The first account that its platform refuses while everything is new. Later ones only show in
+/// `/ready`: one revoked token must not silence the other bots.
+async fn refused_at_start(server: &Server) -> String {
+    match tokio::time::timeout(START, server.hub.troubles.first()).await {
+        Ok(said) => said,
+        Err(_) => std::future::pending().await,
     }
-    Ok(())
+}
+
+/// SIGINT and SIGTERM, caught from the moment this is made.
+pub(crate) struct Signals(Signal, Signal);
+
+impl Signals {
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self(signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+    }
+
+    /// Waits for either.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.0.recv() => {}
+            _ = self.1.recv() => {}
+        }
+    }
+}
+
+/// Installs Node and OpenClaw where they are missing, and says so.
+pub(crate) async fn ensure_runtime(dir: &Path) -> Result<RuntimePaths> {
+    Ok(install::ensure_runtime(dir, &install::Terminal::new()).await?)
 }
 
 /// Logs go to standard error; colours only on a terminal.
@@ -68,7 +107,7 @@ pub(crate) enum Runtime {
 impl Runtime {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let Self::Install { dir } = self;
-        let paths = install::ensure_runtime(&dir, &install::Terminal::new()).await?;
+        let paths = ensure_runtime(&dir).await?;
         println!("{}", paths.node.display());
         Ok(ExitCode::SUCCESS)
     }

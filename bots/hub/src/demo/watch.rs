@@ -44,14 +44,13 @@ pub(super) async fn follow(
                 journey.accepted = Some(sent.elapsed());
             }
             _ if mine != Some(stage.inbound) => {}
-            Step::Accepted { .. } => {}
             Step::Waking if waking.is_none() => {
                 waking = Some(Instant::now());
                 say(&format!(
                     "{channel:<16} waking the sandbox: OpenClaw takes 8 s or more to start"
                 ));
             }
-            Step::Waking => {}
+            Step::Waking | Step::Accepted { .. } => {}
             Step::Started(agent) => {
                 if let Some(since) = waking.take() {
                     let took = since.elapsed().as_secs_f64();

@@ -35,6 +35,7 @@ fn see(tx: &Tx<'_>, item: &NewInbound) -> Result<bool, Error> {
     let inbound = &item.inbound;
     let key = params![
         inbound.channel.as_str(),
+        inbound.account.as_str(),
         inbound.dedupe.as_str(),
         Ms(inbound.received_at)
     ];
@@ -46,12 +47,8 @@ fn add_request(tx: &Tx<'_>, batch: &Batch) -> Result<Option<i64>, Error> {
     if batch.raw.is_empty() {
         return Ok(None);
     }
-    let row = params![
-        batch.channel.as_str(),
-        batch.account.as_str(),
-        Ms(batch.received_at),
-        batch.raw
-    ];
+    let row =
+        params![batch.channel.as_str(), batch.account.as_str(), Ms(batch.received_at), batch.raw];
     tx.execute(sql::ADD_REQUEST, row)?;
     Ok(Some(tx.last_id()))
 }

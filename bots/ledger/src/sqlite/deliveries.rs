@@ -74,10 +74,9 @@ pub(super) fn settle(
     let (mut reason, mut receipt, mut later) = (None, None, None);
     match end {
         DeliveryEnd::Sent { receipt: ids } => receipt = Some(Json(ids)),
-        DeliveryEnd::Retry {
-            not_before,
-            reason: why,
-        } => (reason, later) = (Some(why), Some(Ms(*not_before))),
+        DeliveryEnd::Retry { not_before, reason: why } => {
+            (reason, later) = (Some(why), Some(Ms(*not_before)))
+        }
         DeliveryEnd::Unknown { reason: why } | DeliveryEnd::Dead { reason: why } => {
             reason = Some(why);
         }

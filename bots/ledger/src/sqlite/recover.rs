@@ -33,10 +33,7 @@ fn in_state(tx: &Tx<'_>, state: DeliveryState) -> Result<Vec<Delivery>, Error> {
 
 fn open_turns(tx: &Tx<'_>) -> Result<Vec<OpenTurn>, Error> {
     let turns = tx.all(sql::OPEN_TURNS, [], rows::turn)?;
-    turns
-        .into_iter()
-        .map(|turn| with_inbounds(tx, turn))
-        .collect()
+    turns.into_iter().map(|turn| with_inbounds(tx, turn)).collect()
 }
 
 fn with_inbounds(tx: &Tx<'_>, mut turn: NewTurn) -> Result<OpenTurn, Error> {

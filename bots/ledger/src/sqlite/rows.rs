@@ -115,10 +115,7 @@ pub(super) fn turn(row: &Row<'_>) -> Result<NewTurn> {
         session: session.0,
         sandbox: json(row, 3)?,
         inbounds: Vec::new(),
-        reply: ReplyPlan {
-            address: json(row, 4)?,
-            reply_to: reply_to.map(MessageId::new),
-        },
+        reply: ReplyPlan { address: json(row, 4)?, reply_to: reply_to.map(MessageId::new) },
         at: time(row, 6)?,
     })
 }
@@ -144,11 +141,8 @@ pub(super) fn delivery(row: &Row<'_>) -> Result<Delivery> {
 
 /// Columns: inbound, secret, expires_at, uses_left.
 pub(super) fn handle(row: &Row<'_>) -> Result<(InboundId, ReplyHandle)> {
-    let handle = ReplyHandle {
-        secret: row.get(1)?,
-        expires_at: time(row, 2)?,
-        uses_left: row.get(3)?,
-    };
+    let handle =
+        ReplyHandle { secret: row.get(1)?, expires_at: time(row, 2)?, uses_left: row.get(3)? };
     Ok((text(row, 0)?, handle))
 }
 

@@ -10,12 +10,14 @@ CREATE TABLE request (
     raw         BLOB    NOT NULL
 ) STRICT;
 
--- What has been seen. Outlives the message, so that a late retry is still known.
+-- What has been seen, by which bot: two bots in one room each get the message, and only one of
+-- them may be meant. Outlives the message, so that a late retry is still known.
 CREATE TABLE seen (
     channel TEXT    NOT NULL,
+    account TEXT    NOT NULL,
     dedupe  TEXT    NOT NULL,
     at      INTEGER NOT NULL,
-    PRIMARY KEY (channel, dedupe)
+    PRIMARY KEY (channel, account, dedupe)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX seen_age ON seen (at);
 

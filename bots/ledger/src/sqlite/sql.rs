@@ -1,6 +1,7 @@
 //! The statements, in one place. Parameters are numbered as the callers give them.
 
-pub(super) const SEE: &str = "INSERT INTO seen (channel, dedupe, at) VALUES (?1, ?2, ?3)
+pub(super) const SEE: &str =
+    "INSERT INTO seen (channel, account, dedupe, at) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT DO NOTHING";
 
 pub(super) const ADD_REQUEST: &str =
@@ -150,8 +151,8 @@ pub(super) const PRUNE_DEAD: &str = "DELETE FROM dead_letter WHERE id IN (
     SELECT id FROM (SELECT id, received_at FROM dead_letter ORDER BY id LIMIT ?2)
     WHERE received_at < ?1)";
 
-pub(super) const PRUNE_SEEN: &str = "DELETE FROM seen WHERE (channel, dedupe) IN (
-    SELECT channel, dedupe FROM seen WHERE at < ?1 ORDER BY at LIMIT ?2)";
+pub(super) const PRUNE_SEEN: &str = "DELETE FROM seen WHERE (channel, account, dedupe) IN (
+    SELECT channel, account, dedupe FROM seen WHERE at < ?1 ORDER BY at LIMIT ?2)";
 
 pub(super) const PRUNE_DELIVERIES: &str = "DELETE FROM delivery WHERE id IN (
     SELECT id FROM delivery AS old

@@ -47,10 +47,7 @@ pub(super) fn account(name: &str) -> AccountName {
 
 /// A message without a reply handle.
 pub fn said(n: u32) -> NewInbound {
-    NewInbound {
-        inbound: message(n),
-        handle: None,
-    }
+    NewInbound { inbound: message(n), handle: None }
 }
 
 /// One request with these messages.
@@ -80,10 +77,7 @@ pub fn turn(n: u32, messages: &[u32]) -> NewTurn {
         session: SessionKey::direct(1),
         sandbox: SandboxKind::Personal,
         inbounds: inbounds.collect(),
-        reply: ReplyPlan {
-            address: Address::of(&message(0)),
-            reply_to: Some(MessageId::new("1")),
-        },
+        reply: ReplyPlan { address: Address::of(&message(0)), reply_to: Some(MessageId::new("1")) },
         at: at(i64::from(n)),
     }
 }

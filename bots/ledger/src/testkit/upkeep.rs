@@ -17,58 +17,29 @@ pub(super) async fn recovers_what_was_open(s: Subject) {
 
     let items = (1..=5).map(said).collect();
     s.ledger.accept(s.fence, batch(items)).await.unwrap();
-    s.ledger
-        .settle(s.fence, &[message(5).id], SettleReason::Event)
-        .await
-        .unwrap();
+    s.ledger.settle(s.fence, &[message(5).id], SettleReason::Event).await.unwrap();
     s.ledger.begin_turn(s.fence, turn(1, &[1])).await.unwrap();
     // Accepted last, though its id is the first.
-    s.ledger
-        .accept(s.fence, batch(vec![said(0)]))
-        .await
-        .unwrap();
+    s.ledger.accept(s.fence, batch(vec![said(0)])).await.unwrap();
     // Not in order of arrival: the order given is the order kept.
-    s.ledger
-        .begin_turn(s.fence, turn(2, &[3, 2]))
-        .await
-        .unwrap();
+    s.ledger.begin_turn(s.fence, turn(2, &[3, 2])).await.unwrap();
     // Ids made in one millisecond fall in any order.
-    let deliveries = (0..3)
-        .map(|part| delivery(12 - part, Some(1), part))
-        .collect();
-    let done = s.ledger.finish_turn(
-        s.fence,
-        turn_id(1),
-        TurnEnd::Finished,
-        deliveries,
-        at(7),
-        true,
-    );
-    assert!(matches!(
-        done.await.unwrap(),
-        Finish::Ended { first: Some(_) }
-    ));
+    let deliveries = (0..3).map(|part| delivery(12 - part, Some(1), part)).collect();
+    let done =
+        s.ledger.finish_turn(s.fence, turn_id(1), TurnEnd::Finished, deliveries, at(7), true);
+    assert!(matches!(done.await.unwrap(), Finish::Ended { first: Some(_) }));
 
     let found = s.ledger.recover(s.fence, at(50)).await.unwrap();
     assert_eq!(found.accepted, [message(4), message(0)]);
-    let [open] = found.turns.as_slice() else {
-        panic!("one open turn, not {}", found.turns.len())
-    };
+    let [open] = found.turns.as_slice() else { panic!("one open turn, not {}", found.turns.len()) };
     assert_eq!(open.turn, turn(2, &[3, 2]));
     assert_eq!(open.inbounds, [message(3), message(2)]);
-    let ids: Vec<_> = found
-        .deliveries
-        .iter()
-        .map(|delivery| delivery.id)
-        .collect();
+    let ids: Vec<_> = found.deliveries.iter().map(|delivery| delivery.id).collect();
     assert_eq!(ids, [delivery_id(11), delivery_id(10)]);
     let [sending] = found.unknown.as_slice() else {
         panic!("one unknown delivery, not {}", found.unknown.len())
     };
-    assert_eq!(
-        (sending.id, sending.state),
-        (delivery_id(12), DeliveryState::Unknown)
-    );
+    assert_eq!((sending.id, sending.state), (delivery_id(12), DeliveryState::Unknown));
     assert_eq!(sending.reason.as_deref(), Some("stopped while sending"));
 
     let again = s.ledger.recover(s.fence, at(60)).await.unwrap();
@@ -79,24 +50,11 @@ pub(super) async fn recovers_what_was_open(s: Subject) {
 
 pub(super) async fn counts_and_lists(s: Subject) {
     let mut request = batch((1..=4).map(said).collect());
-    request.dead.push(DeadLetter {
-        reason: "no".into(),
-        raw: vec![1],
-    });
+    request.dead.push(DeadLetter { reason: "no".into(), raw: vec![1] });
     s.ledger.accept(s.fence, request).await.unwrap();
     s.ledger.begin_turn(s.fence, turn(1, &[1])).await.unwrap();
-    s.ledger
-        .post(
-            s.fence,
-            vec![delivery(1, None, 0), delivery(2, None, 0)],
-            at(1),
-        )
-        .await
-        .unwrap();
-    s.ledger
-        .claim_delivery(s.fence, delivery_id(1), at(2))
-        .await
-        .unwrap();
+    s.ledger.post(s.fence, vec![delivery(1, None, 0), delivery(2, None, 0)], at(1)).await.unwrap();
+    s.ledger.claim_delivery(s.fence, delivery_id(1), at(2)).await.unwrap();
     let expected = Counts {
         accepted: 3,
         running: 1,
@@ -108,28 +66,15 @@ pub(super) async fn counts_and_lists(s: Subject) {
     assert_eq!(s.ledger.counts().await.unwrap(), expected);
 
     let page = async |before, state| {
-        let filter = InboundFilter {
-            limit: 2,
-            before,
-            state,
-        };
+        let filter = InboundFilter { limit: 2, before, state };
         let rows = s.ledger.list_inbounds(filter).await.unwrap();
-        rows.into_iter()
-            .map(|row| row.inbound.id)
-            .collect::<Vec<_>>()
+        rows.into_iter().map(|row| row.inbound.id).collect::<Vec<_>>()
     };
     let id = |n| message(n).id;
     assert_eq!(page(None, None).await, [id(4), id(3)]);
     assert_eq!(page(Some(id(3)), None).await, [id(2), id(1)]);
-    assert_eq!(
-        page(Some(id(3)), Some(InboundState::Accepted)).await,
-        [id(2)]
-    );
-    let pending = DeliveryFilter {
-        limit: 9,
-        before: None,
-        state: Some(DeliveryState::Pending),
-    };
+    assert_eq!(page(Some(id(3)), Some(InboundState::Accepted)).await, [id(2)]);
+    let pending = DeliveryFilter { limit: 9, before: None, state: Some(DeliveryState::Pending) };
     let rows = s.ledger.list_deliveries(pending).await.unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(
@@ -140,63 +85,33 @@ pub(super) async fn counts_and_lists(s: Subject) {
 
 pub(super) async fn prunes_what_is_done_with(s: Subject) {
     let mut items: Vec<_> = (1..=4).map(said).collect();
-    items[3].handle = Some(ReplyHandle {
-        secret: "secret".into(),
-        expires_at: at(5),
-        uses_left: 1,
-    });
+    items[3].handle =
+        Some(ReplyHandle { secret: "secret".into(), expires_at: at(5), uses_left: 1 });
     let mut request = batch(items);
-    request.dead.push(DeadLetter {
-        reason: "no".into(),
-        raw: vec![1],
-    });
+    request.dead.push(DeadLetter { reason: "no".into(), raw: vec![1] });
     s.ledger.accept(s.fence, request).await.unwrap();
-    s.ledger
-        .settle(s.fence, &[message(1).id], SettleReason::Event)
-        .await
-        .unwrap();
+    s.ledger.settle(s.fence, &[message(1).id], SettleReason::Event).await.unwrap();
     s.ledger.begin_turn(s.fence, turn(1, &[2])).await.unwrap();
     s.ledger.begin_turn(s.fence, turn(2, &[3])).await.unwrap();
     s.ledger.begin_turn(s.fence, turn(3, &[])).await.unwrap();
     let deliveries = vec![delivery(10, Some(1), 0), delivery(11, Some(1), 1)];
     s.ledger
-        .finish_turn(
-            s.fence,
-            turn_id(1),
-            TurnEnd::Finished,
-            deliveries,
-            at(9),
-            true,
-        )
+        .finish_turn(s.fence, turn_id(1), TurnEnd::Finished, deliveries, at(9), true)
         .await
         .unwrap();
     let sent = DeliveryEnd::Sent { receipt: vec![] };
-    s.ledger
-        .settle_delivery(s.fence, delivery_id(10), sent, at(9))
-        .await
-        .unwrap();
+    s.ledger.settle_delivery(s.fence, delivery_id(10), sent, at(9)).await.unwrap();
 
     let day = |days: u64| Duration::from_hours(24 * days);
-    let keep = Retention {
-        raw: day(7),
-        messages: day(30),
-        dedupe: Duration::ZERO,
-    };
+    let keep = Retention { raw: day(7), messages: day(30), dedupe: Duration::ZERO };
     let prune = async |days| s.ledger.prune(s.fence, at(days * DAY), keep).await.unwrap();
     assert_eq!(prune(1).await, 1, "the expired reply handle alone");
     assert_eq!(prune(7).await, 0);
     assert!(s.ledger.raw(message(1).id).await.unwrap().is_some());
     assert_eq!(prune(8).await, 2, "the request and the dead letter");
     assert!(s.ledger.raw(message(1).id).await.unwrap().is_none());
-    let known = s
-        .ledger
-        .accept(s.fence, batch(vec![said(1)]))
-        .await
-        .unwrap();
-    assert_eq!(
-        known.duplicates, 1,
-        "keys outlive every retry, whatever the retention says"
-    );
+    let known = s.ledger.accept(s.fence, batch(vec![said(1)])).await.unwrap();
+    assert_eq!(known.duplicates, 1, "keys outlive every retry, whatever the retention says");
     assert_eq!(prune(9).await, 4, "the keys");
 
     // Settled message, answered message, its turn, both its deliveries (one given up first).
@@ -209,44 +124,24 @@ pub(super) async fn prunes_what_is_done_with(s: Subject) {
 }
 
 pub(super) async fn refuses_a_stale_fence(s: Subject) {
-    s.ledger
-        .accept(s.fence, batch(vec![said(1)]))
-        .await
-        .unwrap();
+    s.ledger.accept(s.fence, batch(vec![said(1)])).await.unwrap();
     s.ledger.begin_turn(s.fence, turn(1, &[1])).await.unwrap();
     let (ledger, stale, id) = (&s.ledger, s.stale, delivery_id(1));
-    let end = DeliveryEnd::Dead {
-        reason: "no".into(),
-    };
+    let end = DeliveryEnd::Dead { reason: "no".into() };
     let refused = [
         ledger.accept(stale, batch(vec![said(2)])).await.err(),
-        ledger
-            .settle(stale, &[message(1).id], SettleReason::Bot)
-            .await
-            .err(),
+        ledger.settle(stale, &[message(1).id], SettleReason::Bot).await.err(),
         ledger.begin_turn(stale, turn(2, &[])).await.err(),
-        ledger
-            .finish_turn(stale, turn_id(1), TurnEnd::Aborted, vec![], at(1), false)
-            .await
-            .err(),
-        ledger
-            .post(stale, vec![delivery(1, None, 0)], at(1))
-            .await
-            .err(),
+        ledger.finish_turn(stale, turn_id(1), TurnEnd::Aborted, vec![], at(1), false).await.err(),
+        ledger.post(stale, vec![delivery(1, None, 0)], at(1)).await.err(),
         ledger.claim_delivery(stale, id, at(1)).await.err(),
         ledger.settle_delivery(stale, id, end, at(1)).await.err(),
         ledger.recover(stale, at(1)).await.err(),
         ledger.prune(stale, at(1), Retention::default()).await.err(),
     ];
     for (call, error) in refused.into_iter().enumerate() {
-        assert!(
-            matches!(error, Some(Error::Fenced)),
-            "call {call}: {error:?}"
-        );
+        assert!(matches!(error, Some(Error::Fenced)), "call {call}: {error:?}");
     }
-    let expected = Counts {
-        running: 1,
-        ..Counts::default()
-    };
+    let expected = Counts { running: 1, ..Counts::default() };
     assert_eq!(ledger.counts().await.unwrap(), expected);
 }
