@@ -1,14 +1,18 @@
 //! The contract of a chat channel: what every adapter implements and what the hub relies on.
 //!
-//! Traits and data only, with the rules all channels share (proofs, capabilities, `fit`, text
-//! dialects) and the `testkit` every channel must pass. Not for: retrying, storing, ordering or
-//! deciding who may talk; the ledger, `deliver` and identity do that.
+//! Traits and data, with the rules all channels share (proofs, capabilities, `fit`, text dialects,
+//! what a failed call means, reconnecting) and the `testkit` every channel must pass. Not for:
+//! calling platforms, repeating calls, storing, ordering or deciding who may talk; the adapters,
+//! `deliver`, the ledger and identity do that.
 
 mod capabilities;
 mod channel;
+mod clock;
 mod error;
+mod failure;
 mod fit;
 mod lenient;
+mod pause;
 mod proof;
 mod source;
 #[cfg(any(test, feature = "testkit"))]
@@ -18,10 +22,13 @@ mod webhook;
 
 pub use capabilities::{Capabilities, Support, TextLimit, Unit};
 pub use channel::{Channel, MediaBody, Receipt};
+pub use clock::now;
 pub use error::{ChannelError, Retry};
+pub use failure::Failure;
 pub use fit::fit;
 pub use lenient::lenient;
+pub use pause::Pause;
 pub use proof::{Proof, Refusal, Window};
-pub use source::{Batch, Inbox, InboxError, Source};
+pub use source::{Batch, Inbox, InboxError, Source, stored_cursor};
 pub use text::{Dialect, Rich};
 pub use webhook::{Answer, Arrival, Dead, Parse, ParseError, Parsed, Request, Verified, Webhook};

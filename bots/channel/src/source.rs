@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 use zaki_envelope::Timestamp;
 
-use crate::{ChannelError, Parsed};
+use crate::{ChannelError, Parsed, Pause};
 
 /// What one frame or poll brought.
 #[derive(Clone, Debug)]
@@ -41,4 +42,45 @@ pub trait Source: Send + Sync {
     /// Receives until `stop`. Never does turn work; reconnects by itself with back-off. Returns an
     /// error only when going on is pointless (a wrong token).
     async fn run(&self, inbox: &dyn Inbox, stop: CancellationToken) -> Result<(), ChannelError>;
+}
+
+/// Where the last run left off, asked for until the inbox says: to start without it would receive
+/// anew, or miss, what came in between.
+pub async fn stored_cursor(inbox: &dyn Inbox) -> Option<String> {
+    let mut pause = Pause::default();
+    loop {
+        match inbox.cursor().await {
+            Ok(cursor) => return cursor,
+            Err(e) => warn!(error = %e, "the inbox does not say where to go on"),
+        }
+        pause.wait().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// Refuses the first question.
+    #[derive(Default)]
+    struct Late(AtomicBool);
+
+    #[async_trait]
+    impl Inbox for Late {
+        async fn accept(&self, _: Batch) -> Result<(), InboxError> {
+            Ok(())
+        }
+
+        async fn cursor(&self) -> Result<Option<String>, InboxError> {
+            let asked_before = self.0.swap(true, Ordering::Relaxed);
+            asked_before.then(|| Some("7".to_owned())).ok_or_else(|| InboxError("locked".into()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_source_waits_until_it_knows_where_to_go_on() {
+        assert_eq!(stored_cursor(&Late::default()).await.as_deref(), Some("7"));
+    }
 }

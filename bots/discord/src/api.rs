@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
-use zaki_channel::{ChannelError, MediaBody, Retry};
+use zaki_channel::{ChannelError, Failure, MediaBody, Retry};
 use zaki_envelope::ChannelKind;
 
 use crate::Config;
@@ -22,8 +22,6 @@ use crate::Config;
 const CONNECT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_mins(1);
 const ANSWER: Duration = Duration::from_secs(30);
-/// Where a 429 does not say how long to wait; also the pause after a connection that failed.
-const PAUSE_MS: u64 = 1000;
 /// Discord refuses others. <https://discord.com/developers/docs/reference#user-agent>
 const USER_AGENT: &str = concat!("DiscordBot (zaki, ", env!("CARGO_PKG_VERSION"), ")");
 
@@ -51,19 +49,6 @@ enum As {
     Bot,
     /// Whoever holds the token in the path.
     Bearer,
-}
-
-/// Why a call failed, as far as it can be known.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// Discord refused; nothing was done.
-    Refused { status: u16, code: u64, why: String },
-    /// Too many calls; nothing was done.
-    Limited { after_ms: u64 },
-    /// No connection was made; nothing was done.
-    NotSent(reqwest::Error),
-    /// The answer was lost, or the server failed while at it.
-    Unknown { status: u16, cause: Option<reqwest::Error> },
 }
 
 #[derive(Default, Deserialize)]
@@ -131,13 +116,11 @@ impl Api {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.map_err(Failure::of)?;
+        let response = request.send().await.map_err(lost)?;
         let status = response.status();
         let wait = retry_after(response.headers());
-        let bytes = response.bytes().await.map_err(|cause| Failure::Unknown {
-            status: status.as_u16(),
-            cause: Some(cause.without_url()),
-        })?;
+        let bytes =
+            response.bytes().await.map_err(|e| Failure::Unanswered(e.without_url().into()))?;
         judge(status, wait, &bytes)
     }
 
@@ -152,14 +135,14 @@ impl Api {
 
     /// Opens a file on Discord's content network; its URL carries a signature of its own.
     pub(crate) async fn download(&self, url: &str) -> Result<MediaBody, ChannelError> {
-        let failed = |failure: Failure| failure.into_error("downloading a file");
-        let response = self.http.get(url).send().await.map_err(|e| failed(Failure::of(e)))?;
+        let failed = |failure| failed(failure, "downloading a file");
+        let response = self.http.get(url).send().await.map_err(|e| failed(lost(e)))?;
         let status = response.status();
         if !status.is_success() {
-            return Err(failed(refusal(status, None, Complaint::default())));
+            return Err(failed(refusal(status, None, &Complaint::default())));
         }
         let chunks = response.bytes_stream();
-        Ok(chunks.map_err(move |e| failed(Failure::of(e))).boxed())
+        Ok(chunks.map_err(move |e| failed(lost(e))).boxed())
     }
 }
 
@@ -173,21 +156,14 @@ fn judge(status: StatusCode, wait: Option<f64>, bytes: &[u8]) -> Result<Value, F
         // The call has succeeded, whatever its result looks like.
         return Ok(serde_json::from_slice(bytes).unwrap_or_default());
     }
-    Err(refusal(status, wait, serde_json::from_slice(bytes).unwrap_or_default()))
+    Err(refusal(status, wait, &serde_json::from_slice(bytes).unwrap_or_default()))
 }
 
-fn refusal(status: StatusCode, wait: Option<f64>, complaint: Complaint) -> Failure {
-    let Complaint { message, code, retry_after } = complaint;
-    match status.as_u16() {
-        429 => Failure::Limited { after_ms: millis(retry_after.or(wait)) },
-        408 => Failure::Unknown { status: 408, cause: None },
-        status @ 300..=499 => {
-            // Discord's words alone: `errors` beside them may quote the message.
-            let why = message.chars().take(100).collect();
-            Failure::Refused { status, code, why }
-        }
-        status => Failure::Unknown { status, cause: None },
-    }
+fn refusal(status: StatusCode, wait: Option<f64>, complaint: &Complaint) -> Failure {
+    let wait = complaint.retry_after.or(wait).and_then(millis);
+    // Discord's words alone: `errors` beside them may quote the message.
+    let why = complaint.message.chars().take(100).collect();
+    Failure::answered(status.as_u16(), wait, Some(complaint.code), why)
 }
 
 /// Rounded up: a millisecond too early is one more invalid request.
@@ -196,68 +172,42 @@ fn refusal(status: StatusCode, wait: Option<f64>, complaint: Complaint) -> Failu
     clippy::cast_sign_loss,
     reason = "bounded to a day before"
 )]
-fn millis(secs: Option<f64>) -> u64 {
-    secs.filter(|secs| secs.is_finite())
-        .map_or(PAUSE_MS, |secs| (secs.clamp(0.0, 86_400.0) * 1000.0).ceil() as u64)
+fn millis(secs: f64) -> Option<u64> {
+    secs.is_finite().then(|| (secs.clamp(0.0, 86_400.0) * 1000.0).ceil() as u64)
 }
 
-impl Failure {
-    fn of(cause: reqwest::Error) -> Self {
-        let cause = cause.without_url();
-        if cause.is_connect() || cause.is_builder() {
-            Self::NotSent(cause)
-        } else {
-            Self::Unknown { status: 0, cause: Some(cause) }
-        }
+/// What is known of a call without an answer.
+fn lost(cause: reqwest::Error) -> Failure {
+    let cause = cause.without_url();
+    if cause.is_connect() || cause.is_builder() {
+        Failure::NotSent(cause.into())
+    } else {
+        Failure::Unanswered(cause.into())
     }
+}
 
-    /// A refusal with one of these codes of Discord's.
-    pub(crate) fn is(&self, codes: &[u64]) -> bool {
-        matches!(self, Self::Refused { code, .. } if codes.contains(code))
-    }
+/// A refusal with one of these codes of Discord's.
+pub(crate) fn is(failure: &Failure, codes: &[u64]) -> bool {
+    failure.code().is_some_and(|code| codes.contains(&code))
+}
 
-    /// The bot itself is refused.
-    pub(crate) fn is_bad_token(&self) -> bool {
-        matches!(self, Self::Refused { status: 401, code, .. } if *code != code::INVALID_WEBHOOK_TOKEN)
-    }
+/// The bot itself is refused.
+fn is_bad_token(failure: &Failure) -> bool {
+    failure.status() == Some(401) && !is(failure, &[code::INVALID_WEBHOOK_TOKEN])
+}
 
-    /// How long the platform asks to wait.
-    pub(crate) fn asks_to_wait(&self) -> Duration {
-        match self {
-            Self::Limited { after_ms } => Duration::from_millis(*after_ms),
-            _ => Duration::ZERO,
-        }
-    }
+/// No later attempt with this token at this address will fare better.
+pub(crate) fn is_hopeless(failure: &Failure) -> bool {
+    is_bad_token(failure) || failure.status() == Some(404)
+}
 
-    /// No later attempt with this token at this address will fare better.
-    pub(crate) fn is_hopeless(&self) -> bool {
-        self.is_bad_token() || matches!(self, Self::Refused { status: 404, .. })
+/// Says whether the call may be made again. `doing` is what it was for.
+pub(crate) fn failed(failure: Failure, doing: &str) -> ChannelError {
+    if is_bad_token(&failure) {
+        let mend = "the bot token is not valid; reset it in the developer portal, page Bot";
+        return error(&format!("{doing}: {mend}"), Retry::Never);
     }
-
-    /// Says whether the call may be made again. `doing` is what it was for.
-    pub(crate) fn into_error(self, doing: &str) -> ChannelError {
-        if self.is_bad_token() {
-            let mend = "the bot token is not valid; reset it in the developer portal, page Bot";
-            return error(&format!("{doing}: {mend}"), Retry::Never);
-        }
-        match self {
-            Self::Refused { status, code, why } => {
-                error(&format!("{doing}: {status} {why} ({code})"), Retry::Never)
-            }
-            Self::Limited { after_ms } => {
-                error(&format!("{doing}: too many requests"), Retry::AfterMs(after_ms))
-            }
-            Self::NotSent(cause) => {
-                error(&format!("{doing}: no connection"), Retry::AfterMs(PAUSE_MS)).caused_by(cause)
-            }
-            Self::Unknown { status, cause: None } => {
-                error(&format!("{doing}: answered {status}"), Retry::Unknown)
-            }
-            Self::Unknown { cause: Some(cause), .. } => {
-                error(&format!("{doing}: no answer"), Retry::Unknown).caused_by(cause)
-            }
-        }
-    }
+    failure.into_error(ChannelKind::Discord, doing)
 }
 
 pub(crate) fn error(what: &str, retry: Retry) -> ChannelError {
@@ -270,7 +220,7 @@ mod tests {
 
     fn retry(status: u16, body: &str) -> Retry {
         let status = StatusCode::from_u16(status).unwrap();
-        judge(status, None, body.as_bytes()).unwrap_err().into_error("posting").retry
+        failed(judge(status, None, body.as_bytes()).unwrap_err(), "posting").retry
     }
 
     #[test]
@@ -278,7 +228,7 @@ mod tests {
         let limited =
             r#"{"message":"You are being rate limited.","retry_after":0.2501,"global":false}"#;
         assert_eq!(retry(429, limited), Retry::AfterMs(251));
-        assert_eq!(retry(429, "<html>"), Retry::AfterMs(PAUSE_MS));
+        assert_eq!(retry(429, "<html>"), Retry::AfterMs(1000));
         assert_eq!(retry(429, r#"{"retry_after":-3}"#), Retry::AfterMs(0));
         for status in [302, 400, 401, 403, 404] {
             assert_eq!(retry(status, r#"{"message":"x","code":1}"#), Retry::Never, "{status}");
@@ -292,15 +242,15 @@ mod tests {
     #[test]
     fn the_header_says_how_long_to_wait_where_the_body_does_not() {
         let failure = judge(StatusCode::TOO_MANY_REQUESTS, Some(2.0), b"").unwrap_err();
-        assert_eq!(failure.into_error("x").retry, Retry::AfterMs(2000));
+        assert_eq!(failed(failure, "x").retry, Retry::AfterMs(2000));
     }
 
     #[test]
     fn an_expired_interaction_is_no_bad_token() {
         let bad = br#"{"message":"401: Unauthorized","code":0}"#;
-        assert!(judge(StatusCode::UNAUTHORIZED, None, bad).unwrap_err().is_bad_token());
+        assert!(is_bad_token(&judge(StatusCode::UNAUTHORIZED, None, bad).unwrap_err()));
         let expired = br#"{"message":"Invalid Webhook Token","code":50027}"#;
-        assert!(!judge(StatusCode::UNAUTHORIZED, None, expired).unwrap_err().is_bad_token());
+        assert!(!is_bad_token(&judge(StatusCode::UNAUTHORIZED, None, expired).unwrap_err()));
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! The sending half: every [`Outbound`] as one call.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use async_trait::async_trait;
 use reqwest::Method;
 use serde_json::Value;
@@ -13,16 +11,16 @@ use serenity::model::application::{CommandOptionType, InteractionContext};
 use serenity::model::channel::{MessageFlags, MessageReference, MessageReferenceKind, Nonce};
 use serenity::model::id::{ChannelId, MessageId as SerenityMessageId};
 use zaki_channel::{
-    Capabilities, Channel, ChannelError, Dialect, MediaBody, Receipt, Retry, Support, TextLimit,
-    Unit,
+    Capabilities, Channel, ChannelError, Dialect, Failure, MediaBody, Receipt, Retry, Support,
+    TextLimit, Unit, now,
 };
 use zaki_envelope::{
     AccountName, Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
-    Part, ReplyHandle, Timestamp, plain_text,
+    Part, ReplyHandle, plain_text,
 };
 
 use crate::Config;
-use crate::api::{Api, Failure, code, error};
+use crate::api::{Api, code, error, failed, is};
 use crate::handle::{self, First, Live};
 use crate::inbound::{ATTACHMENT, COMMAND};
 
@@ -55,7 +53,7 @@ impl Discord {
     /// Makes `/zaki` known to Discord, everywhere the application is installed. Safe to repeat;
     /// it replaces the application's other global commands.
     pub async fn register_commands(&self) -> Result<(), ChannelError> {
-        let failed = |failure: Failure| failure.into_error("registering commands");
+        let failed = |failure: Failure| failed(failure, "registering commands");
         let application = match &self.config.application_id {
             Some(id) => id.clone(),
             None => self.application().await.map_err(failed)?,
@@ -101,7 +99,7 @@ impl Discord {
         }
         let path = ["channels", channel, "messages"];
         let sent = self.api.send(Method::POST, &path, &message).await;
-        Ok(receipt(&sent.map_err(|failure| failure.into_error("posting"))?))
+        Ok(receipt(&sent.map_err(|failure| failed(failure, "posting"))?))
     }
 
     /// By the interaction's token: in place of "thinking…", or as one more message.
@@ -149,13 +147,13 @@ impl Discord {
         }
         let path = message_path(to, target);
         let answer = self.api.send(Method::PATCH, &path, &body).await;
-        answer.map(|_| receipt).map_err(|failure| failure.into_error("editing"))
+        answer.map(|_| receipt).map_err(|failure| failed(failure, "editing"))
     }
 
     async fn retract(&self, to: &Address, target: &MessageId) -> Result<(), ChannelError> {
         match self.api.call(Method::DELETE, &message_path(to, target)).await {
-            Err(failure) if failure.is(&[code::UNKNOWN_MESSAGE]) => Ok(()),
-            answer => answer.map(drop).map_err(|failure| failure.into_error("deleting")),
+            Err(failure) if is(&failure, &[code::UNKNOWN_MESSAGE]) => Ok(()),
+            answer => answer.map(drop).map_err(|failure| failed(failure, "deleting")),
         }
     }
 
@@ -173,7 +171,7 @@ impl Discord {
             let mut path = message_path(to, target).to_vec();
             path.extend(["reactions", &emoji, "@me"]);
             let answer = self.api.call(method.clone(), &path).await;
-            answer.map_err(|failure| failure.into_error("reacting"))?;
+            answer.map_err(|failure| failed(failure, "reacting"))?;
         }
         Ok(())
     }
@@ -185,7 +183,7 @@ impl Discord {
         target: &MessageId,
     ) -> Result<Vec<String>, ChannelError> {
         let message = self.api.call(Method::GET, &message_path(to, target)).await;
-        let message = message.map_err(|failure| failure.into_error("reading a message"))?;
+        let message = message.map_err(|failure| failed(failure, "reading a message"))?;
         let reactions = message.get("reactions").and_then(Value::as_array);
         let own = reactions.into_iter().flatten().filter(|it| it.get("me") == Some(&true.into()));
         Ok(own.filter_map(|it| emoji_name(it.get("emoji")?)).collect())
@@ -194,7 +192,7 @@ impl Discord {
     async fn typing(&self, to: &Address) -> Result<(), ChannelError> {
         let path = ["channels", to.conversation.id.as_str(), "typing"];
         let answer = self.api.call(Method::POST, &path).await;
-        answer.map(drop).map_err(|failure| failure.into_error("typing"))
+        answer.map(drop).map_err(|failure| failed(failure, "typing"))
     }
 
     /// Ends "thinking…": with a note, or without a trace. A button needs no more than it got.
@@ -265,7 +263,7 @@ impl Channel for Discord {
             return Err(gone());
         };
         let message = self.api.call(Method::GET, &["channels", channel, "messages", message]).await;
-        let message = message.map_err(|failure| failure.into_error("reading a message"))?;
+        let message = message.map_err(|failure| failed(failure, "reading a message"))?;
         let files = message.get("attachments").and_then(Value::as_array);
         let file = files.into_iter().flatten().find(|file| id_of(file) == Some(id));
         let url = file.and_then(|file| file.get("url")?.as_str());
@@ -276,23 +274,18 @@ impl Channel for Discord {
 /// Whether an interaction that refuses an answer is over, so that an ordinary way is to be gone:
 /// its token is expired or void, or what it pointed at is deleted. Nothing was done with it.
 fn over(live: &Live<'_>, failure: Failure) -> Result<(), ChannelError> {
-    if live.is_settling && failure.is(&UNKNOWN) {
+    if live.is_settling && is(&failure, &UNKNOWN) {
         let what = "the interaction is not acknowledged yet";
         Err(error(what, Retry::AfterMs(SETTLE_MS)))
-    } else if failure.is(&UNKNOWN) || failure.is(&OVER) {
+    } else if is(&failure, &UNKNOWN) || is(&failure, &OVER) {
         Ok(())
     } else {
-        Err(failure.into_error("answering an interaction"))
+        Err(failed(failure, "answering an interaction"))
     }
 }
 
 fn live(handle: Option<&ReplyHandle>) -> Option<Live<'_>> {
     handle::live(handle?, now())
-}
-
-pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// No ping, whatever the text says.
@@ -347,6 +340,8 @@ fn emoji_name(emoji: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use zaki_envelope::Timestamp;
+
     use super::*;
 
     #[test]

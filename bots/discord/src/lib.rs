@@ -12,7 +12,6 @@ mod channel;
 mod config;
 mod handle;
 mod inbound;
-mod pause;
 mod session;
 mod source;
 mod webhook;

@@ -19,13 +19,12 @@ use tracing::{info, warn};
 use twilight_gateway::queue::InMemoryQueue;
 use twilight_gateway::{ConfigBuilder, Intents, Message, Shard, ShardId};
 use zaki_channel::{
-    Answer, Batch, ChannelError, Dead, Inbox, Parse, Parsed, Retry, Source, Verified,
+    Answer, Batch, ChannelError, Dead, Inbox, Parse, Parsed, Pause, Retry, Source, Verified, now,
+    stored_cursor,
 };
 use zaki_envelope::AccountName;
 
-use crate::api::{Api, error};
-use crate::channel::now;
-use crate::pause::Pause;
+use crate::api::{Api, error, failed, is_hopeless};
 use crate::session::{Cursor, fatal, is_gateway};
 use crate::{Config, Reader};
 
@@ -95,7 +94,7 @@ impl Gateway {
     }
 
     async fn receive(&self, inbox: &dyn Inbox) -> Result<(), ChannelError> {
-        let cursor = start(inbox).await.as_deref().and_then(Cursor::read);
+        let cursor = stored_cursor(inbox).await.as_deref().and_then(Cursor::read);
         let (queue, items) = mpsc::channel(QUEUE);
         let (followed, ()) = tokio::join!(self.follow(cursor, queue), self.store(inbox, items));
         followed
@@ -138,12 +137,12 @@ impl Gateway {
                     warn!(account = %self.account, "Discord does not name its gateway");
                     Duration::ZERO
                 }
-                Err(failure) if failure.is_hopeless() => {
-                    return Err(failure.into_error("gateway (are token and api_base right?)"));
+                Err(failure) if is_hopeless(&failure) => {
+                    return Err(failed(failure, "gateway (are token and api_base right?)"));
                 }
                 Err(failure) => {
                     let asked = failure.asks_to_wait();
-                    let e = failure.into_error("gateway");
+                    let e = failed(failure, "gateway");
                     warn!(account = %self.account, error = %e, "Discord is not reached yet");
                     asked
                 }
@@ -269,7 +268,7 @@ impl Gateway {
             let answer = api.send_by_token(Method::POST, &path, Some(&body)).await;
             // An event replayed by a resume is acknowledged already.
             if let Err(failure) = answer {
-                let e = failure.into_error("acknowledging an interaction");
+                let e = failed(failure, "acknowledging an interaction");
                 warn!(%account, error = %e, "an interaction may be shown as failed");
             }
         });
@@ -337,16 +336,4 @@ fn gate_of(answer: Value) -> Option<Gate> {
 
 fn is_unreached(e: &twilight_gateway::error::ReceiveMessageError) -> bool {
     matches!(e.kind(), twilight_gateway::error::ReceiveMessageErrorType::Reconnect)
-}
-
-/// Where the last run left off.
-async fn start(inbox: &dyn Inbox) -> Option<String> {
-    let mut pause = Pause::default();
-    loop {
-        match inbox.cursor().await {
-            Ok(cursor) => return cursor,
-            Err(e) => warn!(error = %e, "the inbox does not say where to go on"),
-        }
-        pause.wait().await;
-    }
 }

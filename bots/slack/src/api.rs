@@ -134,15 +134,11 @@ fn lost(what: &str, cause: reqwest::Error) -> ChannelError {
 
 fn checked(what: &str, response: &Response) -> Result<(), ChannelError> {
     let status = response.status();
-    let retry = match status {
-        status if status.is_success() => return Ok(()),
-        StatusCode::TOO_MANY_REQUESTS => {
-            Retry::AfterMs(retry_after(response).unwrap_or(RATE_LIMIT_MS))
-        }
-        StatusCode::REQUEST_TIMEOUT => Retry::Unknown,
-        status if status.is_server_error() => Retry::Unknown,
-        _ => Retry::Never,
-    };
+    if status.is_success() {
+        return Ok(());
+    }
+    let limit = retry_after(response).unwrap_or(RATE_LIMIT_MS);
+    let retry = Retry::of_status(status.as_u16(), limit);
     Err(error(what, retry, status.as_str()))
 }
 

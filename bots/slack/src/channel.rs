@@ -1,7 +1,6 @@
 //! The sending half: every [`Outbound`] as one call of the Web API.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
@@ -10,11 +9,11 @@ use serde_json::{Value, json};
 use url::Url;
 use zaki_channel::{
     Capabilities, Channel, ChannelError, Dialect, MediaBody, Receipt, Retry, Support, TextLimit,
-    Unit,
+    Unit, now,
 };
 use zaki_envelope::{
     AccountName, Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
-    Timestamp, plain_text,
+    plain_text,
 };
 
 use crate::api::{Api, error};
@@ -213,10 +212,4 @@ impl fmt::Debug for Slack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Slack").field("account", &self.account).finish_non_exhaustive()
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let ms = since.unwrap_or_default().as_millis();
-    Timestamp::from_ms(i64::try_from(ms).unwrap_or(i64::MAX))
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use teloxide::requests::Payload;
-use zaki_channel::{ChannelError, MediaBody, Retry};
+use zaki_channel::{ChannelError, Failure, MediaBody, Retry};
 use zaki_envelope::ChannelKind;
 
 use crate::Config;
@@ -24,8 +24,6 @@ use crate::Config;
 const CONNECT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_mins(1);
 const ANSWER: Duration = Duration::from_secs(30);
-/// Where a 429 does not say how long to wait; also the pause after a connection that failed.
-const PAUSE_MS: u64 = 1000;
 
 /// One bot's access to its server. Clones share the connections.
 #[derive(Clone)]
@@ -33,19 +31,6 @@ pub(crate) struct Api {
     http: reqwest::Client,
     base: String,
     token: SecretString,
-}
-
-/// Why a call failed, as far as it can be known.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// The server refused; nothing was done.
-    Refused { status: u16, why: String },
-    /// Too many calls; nothing was done.
-    Limited { after_ms: u64 },
-    /// No connection was made; nothing was done.
-    NotSent(reqwest::Error),
-    /// The answer was lost, or the server failed while at it.
-    Unknown { status: u16, cause: Option<reqwest::Error> },
 }
 
 /// Every answer: <https://core.telegram.org/bots/api#making-requests>.
@@ -119,26 +104,24 @@ impl Api {
     {
         let url = format!("{}/bot{}/{method}", self.base, self.token.expose_secret());
         let request = self.http.post(url).json(body).timeout(patience);
-        let response = request.send().await.map_err(Failure::of)?;
+        let response = request.send().await.map_err(lost)?;
         let status = response.status();
-        let bytes = response.bytes().await.map_err(|cause| Failure::Unknown {
-            status: status.as_u16(),
-            cause: Some(cause.without_url()),
-        })?;
+        let bytes =
+            response.bytes().await.map_err(|e| Failure::Unanswered(e.without_url().into()))?;
         judge(status, &bytes)
     }
 
     /// Opens a file named by `getFile`. Its URL holds the token, so it stays in here.
     pub(crate) async fn download(&self, path: &str) -> Result<MediaBody, ChannelError> {
         let url = format!("{}/file/bot{}/{path}", self.base, self.token.expose_secret());
-        let failed = |failure: Failure| failure.into_error("downloading a file");
-        let response = self.http.get(url).send().await.map_err(|e| failed(Failure::of(e)))?;
+        let failed = |failure| failed(failure, "downloading a file");
+        let response = self.http.get(url).send().await.map_err(|e| failed(lost(e)))?;
         let status = response.status();
         if !status.is_success() {
             return Err(failed(refusal(status.as_u16(), None)));
         }
         let chunks = response.bytes_stream();
-        Ok(chunks.map_err(move |e| failed(Failure::of(e))).boxed())
+        Ok(chunks.map_err(move |e| failed(lost(e))).boxed())
     }
 }
 
@@ -152,9 +135,11 @@ fn judge(status: StatusCode, bytes: &[u8]) -> Result<Box<RawValue>, Failure> {
                 Parameters { retry_after: Some(secs), .. } => {
                     Failure::Limited { after_ms: secs.saturating_mul(1000) }
                 }
-                Parameters { migrate_to_chat_id: Some(id), .. } => {
-                    Failure::Refused { status, why: format!("the group has moved to chat {id}") }
-                }
+                Parameters { migrate_to_chat_id: Some(id), .. } => Failure::Refused {
+                    status,
+                    code: None,
+                    why: format!("the group has moved to chat {id}"),
+                },
                 Parameters { .. } => refusal(status, reply.description.as_deref()),
             })
         }
@@ -164,13 +149,7 @@ fn judge(status: StatusCode, bytes: &[u8]) -> Result<Box<RawValue>, Failure> {
 }
 
 fn refusal(status: u16, why: Option<&str>) -> Failure {
-    match status {
-        429 => Failure::Limited { after_ms: PAUSE_MS },
-        408 => Failure::Unknown { status, cause: None },
-        300..=499 => Failure::Refused { status, why: why.map(shown).unwrap_or_default() },
-        // A 2xx whose body is none of ours included.
-        _ => Failure::Unknown { status, cause: None },
-    }
+    Failure::answered(status, None, None, why.map(shown).unwrap_or_default())
 }
 
 /// `Bad Request: can't parse entities: …`: what follows may quote the message.
@@ -178,69 +157,31 @@ fn shown(description: &str) -> String {
     description.splitn(3, ':').take(2).collect::<Vec<_>>().join(":")
 }
 
-impl Failure {
-    fn of(cause: reqwest::Error) -> Self {
-        let cause = cause.without_url();
-        if cause.is_connect() || cause.is_builder() {
-            Self::NotSent(cause)
-        } else {
-            Self::Unknown { status: 0, cause: Some(cause) }
-        }
+/// What is known of a call without an answer.
+fn lost(cause: reqwest::Error) -> Failure {
+    let cause = cause.without_url();
+    if cause.is_connect() || cause.is_builder() {
+        Failure::NotSent(cause.into())
+    } else {
+        Failure::Unanswered(cause.into())
     }
+}
 
-    /// A refusal whose description contains `words`.
-    pub(crate) fn says(&self, words: &str) -> bool {
-        matches!(self, Self::Refused { why, .. } if why.contains(words))
-    }
+/// No later attempt with this token at this address will fare better.
+pub(crate) fn is_hopeless(failure: &Failure) -> bool {
+    matches!(failure.status(), Some(401 | 404))
+}
 
-    /// The HTTP status of a refusal.
-    pub(crate) fn status(&self) -> Option<u16> {
-        match self {
-            Self::Refused { status, .. } => Some(*status),
-            _ => None,
-        }
+/// Says whether the call may be made again. `doing` is the method or what it was for.
+///
+/// A text that Telegram cannot parse is `Retry::Never` with "can't parse entities" in `what`:
+/// sending it again as plain text is a new message.
+pub(crate) fn failed(failure: Failure, doing: &str) -> ChannelError {
+    if failure.status() == Some(401) {
+        let mend = "the bot token is not valid; copy it again from @BotFather";
+        return error(&format!("{doing}: {mend}"), Retry::Never);
     }
-
-    /// How long the platform asks to wait.
-    pub(crate) fn asks_to_wait(&self) -> Duration {
-        match self {
-            Self::Limited { after_ms } => Duration::from_millis(*after_ms),
-            _ => Duration::ZERO,
-        }
-    }
-
-    /// No later attempt with this token at this address will fare better.
-    pub(crate) fn is_hopeless(&self) -> bool {
-        matches!(self.status(), Some(401 | 404))
-    }
-
-    /// Says whether the call may be made again. `doing` is the method or what it was for.
-    ///
-    /// A text that Telegram cannot parse is `Retry::Never` with "can't parse entities" in `what`:
-    /// sending it again as plain text is a new message.
-    pub(crate) fn into_error(self, doing: &str) -> ChannelError {
-        match self {
-            Self::Refused { status: 401, .. } => error(
-                &format!("{doing}: the bot token is not valid; copy it again from @BotFather"),
-                Retry::Never,
-            ),
-            Self::Refused { status, why } => {
-                error(&format!("{doing}: {status} {why}"), Retry::Never)
-            }
-            Self::Limited { after_ms } => {
-                error(&format!("{doing}: too many requests"), Retry::AfterMs(after_ms))
-            }
-            Self::NotSent(cause) => {
-                error(&format!("{doing}: no connection"), Retry::AfterMs(PAUSE_MS)).caused_by(cause)
-            }
-            Self::Unknown { status, cause: None } => {
-                error(&format!("{doing}: answered {status}"), Retry::Unknown)
-            }
-            Self::Unknown { cause: Some(cause), .. } => {
-                error(&format!("{doing}: no answer"), Retry::Unknown).caused_by(cause)
-            }
-        }
-    }
+    failure.into_error(ChannelKind::Telegram, doing)
 }
 
 pub(crate) fn error(what: &str, retry: Retry) -> ChannelError {
@@ -253,14 +194,14 @@ mod tests {
 
     fn retry(status: u16, body: &str) -> Retry {
         let status = StatusCode::from_u16(status).unwrap();
-        judge(status, body.as_bytes()).unwrap_err().into_error("sendMessage").retry
+        failed(judge(status, body.as_bytes()).unwrap_err(), "sendMessage").retry
     }
 
     #[test]
     fn the_table_of_outcomes() {
         let limited = r#"{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 7","parameters":{"retry_after":7}}"#;
         assert_eq!(retry(429, limited), Retry::AfterMs(7000));
-        assert_eq!(retry(429, "<html>"), Retry::AfterMs(PAUSE_MS));
+        assert_eq!(retry(429, "<html>"), Retry::AfterMs(1000));
         for status in [400, 401, 403, 404, 409, 302] {
             let body = format!(r#"{{"ok":false,"error_code":{status},"description":"No: x"}}"#);
             assert_eq!(retry(status, &body), Retry::Never, "{status}");
@@ -288,14 +229,14 @@ mod tests {
         let body = r#"{"ok":false,"error_code":400,"description":"Bad Request: can't parse entities: Unsupported start tag \"secret\" at byte offset 3"}"#;
         let failure = judge(StatusCode::BAD_REQUEST, body.as_bytes()).unwrap_err();
         assert!(failure.says("can't parse entities"));
-        assert!(!failure.into_error("sendMessage").to_string().contains("secret"));
+        assert!(!failed(failure, "sendMessage").to_string().contains("secret"));
     }
 
     #[test]
     fn a_moved_group_is_named() {
         let body = r#"{"ok":false,"error_code":400,"description":"Bad Request: group chat was upgraded to a supergroup chat","parameters":{"migrate_to_chat_id":-1001}}"#;
         let failure = judge(StatusCode::BAD_REQUEST, body.as_bytes()).unwrap_err();
-        let error = failure.into_error("sendMessage");
+        let error = failed(failure, "sendMessage");
         assert_eq!(error.retry, Retry::Never);
         assert!(error.to_string().contains("-1001"));
     }

@@ -11,8 +11,8 @@ use teloxide::types::{
     ParseMode, ReactionType, Recipient, ReplyParameters, ThreadId,
 };
 use zaki_channel::{
-    Capabilities, Channel, ChannelError, Dialect, MediaBody, Receipt, Retry, Support, TextLimit,
-    Unit,
+    Capabilities, Channel, ChannelError, Dialect, Failure, MediaBody, Receipt, Retry, Support,
+    TextLimit, Unit,
 };
 use zaki_envelope::{
     AccountName, Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
@@ -20,7 +20,7 @@ use zaki_envelope::{
 };
 
 use crate::Config;
-use crate::api::{Api, Failure, error};
+use crate::api::{Api, error, failed};
 
 /// Every kind of update of Bot API 10.3 by name: three of them come only when asked for, and an
 /// empty list would leave them out.
@@ -74,7 +74,7 @@ impl Telegram {
     /// Asks Telegram for the bot's @name, by which groups call it, unless it is known already.
     /// All clones of the [`Config`] then know it. One attempt; the caller repeats it.
     pub async fn learn(&self) -> Result<(), ChannelError> {
-        learn(&self.api, &self.config).await.map_err(|failure| failure.into_error("getMe"))
+        learn(&self.api, &self.config).await.map_err(|failure| failed(failure, "getMe"))
     }
 
     /// Has Telegram call `url` with every update, and learns the bot's name. Safe to repeat.
@@ -93,7 +93,7 @@ impl Telegram {
     /// Stops the webhook; the updates not yet delivered wait for polling.
     pub async fn delete_webhook(&self) -> Result<(), ChannelError> {
         let answer = delete_webhook(&self.api).await;
-        answer.map_err(|failure| failure.into_error("deleteWebhook"))
+        answer.map_err(|failure| failed(failure, "deleteWebhook"))
     }
 
     async fn post(
@@ -110,7 +110,7 @@ impl Telegram {
         message.reply_parameters =
             reply_to.map(|id| ReplyParameters::new(id).allow_sending_without_reply());
         let sent = self.api.perform(&message).await;
-        let sent = sent.map_err(|failure| failure.into_error("sendMessage"))?;
+        let sent = sent.map_err(|failure| failed(failure, "sendMessage"))?;
         Ok(receipt(&sent))
     }
 
@@ -126,7 +126,7 @@ impl Telegram {
         match self.api.perform(&edit).await {
             // It says what it should say.
             Err(failure) if failure.says("message is not modified") => {}
-            Err(failure) => return Err(failure.into_error("editMessageText")),
+            Err(failure) => return Err(failed(failure, "editMessageText")),
             Ok(_) => {}
         }
         Ok(Receipt { message: Some(target.clone()) })
@@ -215,7 +215,7 @@ impl Channel for Telegram {
 
     async fn fetch(&self, media: &MediaRef) -> Result<MediaBody, ChannelError> {
         let file = self.api.call("getFile", &json!({"file_id": media.as_str()})).await;
-        let file = file.map_err(|failure| failure.into_error("getFile"))?;
+        let file = file.map_err(|failure| failed(failure, "getFile"))?;
         let path = file.get("file_path").and_then(Value::as_str);
         let path = path.ok_or_else(|| error("getFile: the file cannot be had", Retry::Never))?;
         self.api.download(path).await
@@ -238,7 +238,7 @@ pub(crate) async fn delete_webhook(api: &Api) -> Result<(), Failure> {
 }
 
 fn done(method: &str, answer: Result<Value, Failure>) -> Result<(), ChannelError> {
-    answer.map(drop).map_err(|failure| failure.into_error(method))
+    answer.map(drop).map_err(|failure| failed(failure, method))
 }
 
 fn chat(to: &Address) -> Result<Recipient, ChannelError> {

@@ -9,7 +9,6 @@ mod channel;
 mod config;
 mod inbound;
 mod offset;
-mod pause;
 mod source;
 mod webhook;
 

@@ -1,6 +1,6 @@
 //! Long polling: `getUpdates` into the inbox, one commit per update, the offset in it.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -8,13 +8,15 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use zaki_channel::{Batch, ChannelError, Dead, Inbox, Parse, ParseError, Parsed, Source, Verified};
-use zaki_envelope::{AccountName, Timestamp};
+use zaki_channel::{
+    Batch, ChannelError, Dead, Failure, Inbox, Parse, ParseError, Parsed, Pause, Source, Verified,
+    now, stored_cursor,
+};
+use zaki_envelope::AccountName;
 
-use crate::api::{Api, Failure};
+use crate::api::{Api, failed, is_hopeless};
 use crate::channel::{ALLOWED_UPDATES, delete_webhook, learn};
 use crate::offset::Offset;
-use crate::pause::Pause;
 use crate::{Config, Reader};
 
 /// How long Telegram holds an empty answer back.
@@ -65,13 +67,12 @@ impl Poll {
             "allowed_updates": ALLOWED_UPDATES,
         });
         let result = self.api.raw("getUpdates", &body, HOLD + SLACK).await?;
-        serde_json::from_str(result.get())
-            .map_err(|_| Failure::Unknown { status: 200, cause: None })
+        serde_json::from_str(result.get()).map_err(|_| Failure::Unclear { status: 200 })
     }
 
     async fn receive(&self, inbox: &dyn Inbox) -> Result<(), ChannelError> {
         self.prepare_at_last().await?;
-        let mut offset = Offset::read(self.config.bot_id(), start(inbox).await.as_deref());
+        let mut offset = Offset::read(self.config.bot_id(), stored_cursor(inbox).await.as_deref());
         info!(account = %self.account, "polling Telegram");
         let mut pause = Pause::default();
         loop {
@@ -119,8 +120,8 @@ impl Poll {
     /// waiting is pointless.
     fn complain(&self, failure: Failure) -> Result<Duration, ChannelError> {
         let (account, asked) = (&self.account, failure.asks_to_wait());
-        if failure.is_hopeless() {
-            return Err(failure.into_error("polling (are token and api_base right?)"));
+        if is_hopeless(&failure) {
+            return Err(failed(failure, "polling (are token and api_base right?)"));
         }
         if failure.status() == Some(409) {
             error!(
@@ -129,7 +130,7 @@ impl Poll {
                  give each its own bot from @BotFather"
             );
         } else {
-            warn!(%account, error = %failure.into_error("polling"), "Telegram is not reached");
+            warn!(%account, error = %failed(failure, "polling"), "Telegram is not reached");
         }
         Ok(asked)
     }
@@ -140,18 +141,6 @@ impl Source for Poll {
     async fn run(&self, inbox: &dyn Inbox, stop: CancellationToken) -> Result<(), ChannelError> {
         // What was not yet stored is offered again by Telegram, so stopping anywhere loses nothing.
         stop.run_until_cancelled(self.receive(inbox)).await.unwrap_or(Ok(()))
-    }
-}
-
-/// Where the last run left off.
-async fn start(inbox: &dyn Inbox) -> Option<String> {
-    let mut pause = Pause::default();
-    loop {
-        match inbox.cursor().await {
-            Ok(cursor) => return cursor,
-            Err(e) => warn!(error = %e, "the inbox does not say where to go on"),
-        }
-        pause.wait().await;
     }
 }
 
@@ -168,9 +157,4 @@ fn update_id(update: &RawValue) -> Option<i64> {
     }
     let numbered: Numbered = serde_json::from_str(update.get()).ok()?;
     Some(numbered.update_id)
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

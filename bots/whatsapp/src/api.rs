@@ -123,13 +123,12 @@ fn refusal(code: Option<i64>, status: StatusCode) -> Retry {
         Some(4 | 80_007 | 131_048) => Retry::AfterMs(60_000),
         // The number is being moved or registered.
         Some(133_004) => Retry::AfterMs(30_000),
-        _ if status == StatusCode::TOO_MANY_REQUESTS => Retry::AfterMs(60_000),
-        _ if status == StatusCode::REQUEST_TIMEOUT => Retry::Unknown,
-        // API unknown, API service, something went wrong, service unavailable.
-        Some(1 | 2 | 131_000 | 131_016) => Retry::Unknown,
-        _ if status.is_server_error() => Retry::Unknown,
-        // Among them 131047 (24 h have passed), 190 (the token), 100 (a parameter).
-        _ => Retry::Never,
+        _ => match (Retry::of_status(status.as_u16(), 60_000), code) {
+            // API unknown, API service, something went wrong, service unavailable.
+            (Retry::Never, Some(1 | 2 | 131_000 | 131_016)) => Retry::Unknown,
+            // Never: among them 131047 (24 h have passed), 190 (the token), 100 (a parameter).
+            (retry, _) => retry,
+        },
     }
 }
 

@@ -200,5 +200,8 @@ fn nothing_panics() {
 fn discord_shows_brackets_and_hides_no_address_behind_them() {
     let discord = |markdown: &str| Rich::parse(markdown).render(Dialect::Discord);
     assert_eq!(discord("[note] plain"), "[note] plain");
-    assert_eq!(discord(r"\[trust me\](https://evil.example)"), r"[trust me\](https://evil.example)");
+    assert_eq!(
+        discord(r"\[trust me\](https://evil.example)"),
+        r"[trust me\](https://evil.example)"
+    );
 }

@@ -2,8 +2,9 @@
 //! expected counts as absent, so that no novelty takes a message with it.
 //! Shapes: <https://core.telegram.org/bots/api#available-types>.
 
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
+use zaki_channel::lenient;
 use zaki_envelope::{Conversation, ConversationId, ConversationKind, Sender, SenderId};
 use zaki_envelope::{SenderScope, ThreadId};
 
@@ -25,13 +26,6 @@ impl Object {
     pub(super) fn is_true(&self, name: &str) -> bool {
         self.0.get(name) == Some(&Value::Bool(true))
     }
-}
-
-/// For the optional fields of the structs below.
-fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
-    field: D,
-) -> Result<Option<T>, D::Error> {
-    Ok(serde_json::from_value(Value::deserialize(field)?).ok())
 }
 
 /// A user or bot. Ids use up to 52 bits.

@@ -7,19 +7,23 @@ use rand::Rng;
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Pauses that double from [`FIRST`] to [`LONGEST`], each drawn from its upper half.
+/// Pauses that double from half a second to half a minute, each drawn from its upper half, so that
+/// many who fail at once do not come back at once. A success starts anew with the default.
+///
+/// For a [`Source`](crate::Source) that reconnects; a channel's calls are repeated by `deliver`.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Pause {
+pub struct Pause {
     failures: u32,
 }
 
 impl Pause {
-    pub(crate) async fn wait(&mut self) {
+    /// Waits after one more failure.
+    pub async fn wait(&mut self) {
         self.wait_for(Duration::ZERO).await;
     }
 
-    /// At least as long as the platform asks for.
-    pub(crate) async fn wait_for(&mut self, asked: Duration) {
+    /// As [`Pause::wait`], and at least as long as the platform asks for.
+    pub async fn wait_for(&mut self, asked: Duration) {
         let share = rand::rng().random_range(0.5..=1.0);
         let own = self.whole().mul_f64(share);
         self.failures = self.failures.saturating_add(1);
@@ -27,7 +31,7 @@ impl Pause {
     }
 
     /// How many attempts have failed.
-    pub(crate) fn failures(self) -> u32 {
+    pub fn failures(self) -> u32 {
         self.failures
     }
 
