@@ -37,13 +37,13 @@ async fn turns() -> Result<()> {
     println!(
         "{ROUNDS} turns one after another on each channel, after {WARM_UP} to warm up; in ms\n"
     );
-    println!("{:32}{:>8}{:>8}{:>8}{:>8}{:>10}", "", "min", "median", "p95", "p99", "times base");
+    println!("{:32}{:>8}{:>8}{:>8}{:>8}{:>10}", "", "min", "median", "p95", "p99", "of base");
     let base = baseline(&world).await?;
     println!("{:32}{base}", "base: HTTP round trip + fsync");
     for channel in ChannelKind::ALL {
         let (replied, acknowledged) = measure(&world, channel).await?;
         let times = replied.median() / base.median();
-        println!("{:32}{replied}{times:>10.1}", format!("{channel}: message to reply"));
+        println!("{:32}{replied}{times:>9.1}x", format!("{channel}: message to reply"));
         if let Some(acknowledged) = acknowledged {
             println!("{:32}{acknowledged}", "  of it until acknowledged");
         }
