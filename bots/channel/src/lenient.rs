@@ -12,3 +12,21 @@ where
     let value = serde_json::Value::deserialize(deserializer)?;
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
+
+/// Declares structs whose every field is optional and [`lenient`](crate::lenient()), for the module
+/// above. The caller depends on `serde`, with `derive`.
+#[macro_export]
+macro_rules! payload {
+    ($($(#[$doc:meta])* struct $name:ident { $($(#[$attr:meta])* $field:ident: $type:ty,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Default, ::serde::Deserialize)]
+        #[serde(default)]
+        pub(super) struct $name {
+            $(
+                $(#[$attr])*
+                #[serde(deserialize_with = "::zaki_channel::lenient")]
+                pub(super) $field: $type,
+            )*
+        }
+    )*};
+}

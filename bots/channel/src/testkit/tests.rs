@@ -120,7 +120,7 @@ impl ToyHook {
         };
         Some(Inbound {
             v: Version,
-            id: InboundId::derive(derived_at, &dedupe),
+            id: InboundId::derive(derived_at, &Toy(self.flaw).account(), &dedupe),
             channel: ChannelKind::Discord,
             account: Toy(self.flaw).account(),
             dedupe,

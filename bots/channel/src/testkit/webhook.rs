@@ -92,7 +92,7 @@ fn round_trips(sample: &dyn Sample, inbound: &Inbound) {
     assert_eq!(*inbound, back, "an envelope survives being stored");
     assert_eq!(
         inbound.id,
-        InboundId::derive(inbound.received_at, &inbound.dedupe),
+        InboundId::derive(inbound.received_at, &inbound.account, &inbound.dedupe),
         "the id is derived from time of arrival and dedupe key"
     );
     assert_eq!(inbound.account, sample.account(), "the bot is named");

@@ -3,21 +3,8 @@
 
 #![allow(clippy::struct_field_names, reason = "the names are Slack's")]
 
-use serde::Deserialize;
 use serde_json::Value;
-use zaki_channel::lenient;
-
-/// Declares structs whose every field is optional and lenient.
-macro_rules! payload {
-    ($($(#[$doc:meta])* struct $name:ident { $($(#[$attr:meta])* $field:ident: $type:ty,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Default, Deserialize)]
-        #[serde(default)]
-        pub(super) struct $name {
-            $($(#[$attr])* #[serde(deserialize_with = "lenient")] pub(super) $field: $type,)*
-        }
-    )*};
-}
+use zaki_channel::payload;
 
 payload! {
     /// What is around an event.

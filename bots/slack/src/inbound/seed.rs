@@ -63,7 +63,7 @@ impl Seed<'_> {
         let dedupe = key.unwrap_or_else(|| self.key_of_bytes());
         Inbound {
             v: Version,
-            id: InboundId::derive(self.received_at, &dedupe),
+            id: InboundId::derive(self.received_at, self.account, &dedupe),
             channel: ChannelKind::Slack,
             account: self.account.clone(),
             dedupe,

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use zaki_channel::lenient;
+use zaki_channel::{lenient, payload};
 
 /// The items of a JSON list with their own bytes; `None` for anything else.
 pub(super) type Items<'a> = Option<Vec<&'a RawValue>>;
@@ -49,18 +49,6 @@ pub(super) struct Value<'a> {
     pub(super) messages: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) statuses: Option<&'a RawValue>,
-}
-
-/// Declares structs whose every field is optional and lenient.
-macro_rules! payload {
-    ($($(#[$doc:meta])* struct $name:ident { $($(#[$attr:meta])* $field:ident: $type:ty,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Default, Deserialize)]
-        #[serde(default)]
-        pub(super) struct $name {
-            $($(#[$attr])* #[serde(deserialize_with = "lenient")] pub(super) $field: $type,)*
-        }
-    )*};
 }
 
 payload! {

@@ -41,7 +41,7 @@ impl<'a> Seed<'a> {
         let id = if sender.is_bot { self.place } else { sender.id.as_str() };
         Inbound {
             v: Version,
-            id: InboundId::derive(self.received_at, &dedupe),
+            id: InboundId::derive(self.received_at, self.account, &dedupe),
             channel: ChannelKind::WhatsApp,
             account: self.account.clone(),
             dedupe,
