@@ -1,4 +1,5 @@
-//! `zaki-container`: the library as a program of its own.
+//! `zaki-container`: the library as a program of its own, for images and for machines where the
+//! hub is not installed. On one machine the hub starts the same code as `zaki container`.
 
 use std::io::IsTerminal;
 

@@ -135,7 +135,7 @@ impl Moment<'_> {
         let dedupe = DedupeKey::new(format!("discord:{key}"));
         Inbound {
             v: Version,
-            id: InboundId::derive(self.received_at, &dedupe),
+            id: InboundId::derive(self.received_at, self.account, &dedupe),
             channel: ChannelKind::Discord,
             account: self.account.clone(),
             dedupe,

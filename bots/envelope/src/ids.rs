@@ -188,10 +188,11 @@ own_id! {
 }
 
 impl InboundId {
-    /// The id of a message: its time of arrival, and a hash of its dedupe key in place of
-    /// randomness, so that parsing stays pure.
-    pub fn derive(received_at: Timestamp, dedupe: &DedupeKey) -> Self {
-        let digest = Sha256::digest(dedupe.as_str());
+    /// The id of a message: its time of arrival, and a hash of what makes it unique (the bot that
+    /// got it and its dedupe key) in place of randomness, so that parsing stays pure.
+    pub fn derive(received_at: Timestamp, account: &AccountName, dedupe: &DedupeKey) -> Self {
+        let hash = Sha256::new().chain_update(account.as_str()).chain_update("\n");
+        let digest = hash.chain_update(dedupe.as_str()).finalize();
         let random =
             digest.iter().take(10).fold(0, |bits: u128, byte| bits << 8 | u128::from(*byte));
         Self::from_parts(received_at, random)
@@ -264,15 +265,16 @@ mod tests {
     }
 
     #[test]
-    fn inbound_id_depends_on_time_and_dedupe_key_alone() {
+    fn inbound_id_depends_on_time_account_and_dedupe_key_alone() {
         let at = Timestamp::from_ms(1_700_000_000_000);
+        let (main, other): (AccountName, AccountName) =
+            ("main".parse().unwrap(), "other".parse().unwrap());
         let key = DedupeKey::new("telegram:1:2");
-        assert_eq!(InboundId::derive(at, &key), InboundId::derive(at, &key));
-        assert_ne!(
-            InboundId::derive(at, &key),
-            InboundId::derive(at, &DedupeKey::new("telegram:1:3"))
-        );
-        assert!(InboundId::derive(at, &key) < InboundId::derive(at.plus_ms(1), &key));
+        let id = InboundId::derive(at, &main, &key);
+        assert_eq!(id, InboundId::derive(at, &main, &key));
+        assert_ne!(id, InboundId::derive(at, &other, &key));
+        assert_ne!(id, InboundId::derive(at, &main, &DedupeKey::new("telegram:1:3")));
+        assert!(id < InboundId::derive(at.plus_ms(1), &main, &key));
     }
 
     #[test]

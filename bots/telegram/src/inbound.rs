@@ -265,7 +265,7 @@ impl Update<'_> {
         let dedupe = DedupeKey::new(format!("telegram:{}:{}{which}", self.bot.id, self.id));
         Inbound {
             v: Version,
-            id: InboundId::derive(self.received_at, &dedupe),
+            id: InboundId::derive(self.received_at, &self.reader.account, &dedupe),
             channel: ChannelKind::Telegram,
             account: self.reader.account.clone(),
             dedupe,

@@ -16,12 +16,13 @@ pub(super) async fn stores_a_message_once(s: Subject) {
     // Later, with another id: still the same logical message.
     let mut again = said(1);
     again.inbound.received_at = at(60_000);
-    again.inbound.id = InboundId::derive(at(60_000), &again.inbound.dedupe);
+    again.inbound.id = InboundId::derive(at(60_000), &again.inbound.account, &again.inbound.dedupe);
     let accepted = s.ledger.accept(s.fence, batch(vec![again.clone()])).await.unwrap();
     assert_eq!((accepted.fresh.len(), accepted.duplicates), (0, 1));
 
     // Another of our bots in the same room gets it too, and may be the one that is meant.
     again.inbound.account = account("second");
+    again.inbound.id = InboundId::derive(at(60_000), &again.inbound.account, &again.inbound.dedupe);
     let accepted = s.ledger.accept(s.fence, batch(vec![again])).await.unwrap();
     assert_eq!((accepted.fresh.len(), accepted.duplicates), (1, 0));
 

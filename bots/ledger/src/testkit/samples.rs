@@ -19,7 +19,7 @@ pub fn message(n: u32) -> Inbound {
     let received_at = at(i64::from(n));
     Inbound {
         v: Version,
-        id: InboundId::derive(received_at, &dedupe),
+        id: InboundId::derive(received_at, &account("main"), &dedupe),
         channel: ChannelKind::Telegram,
         account: account("main"),
         dedupe,
