@@ -46,10 +46,7 @@ impl Cache {
         Self {
             people: DashMap::new(),
             capacity,
-            order: Mutex::new(Order {
-                epoch: 0,
-                keys: VecDeque::new(),
-            }),
+            order: Mutex::new(Order { epoch: 0, keys: VecDeque::new() }),
         }
     }
 

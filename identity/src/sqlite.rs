@@ -19,10 +19,7 @@ use desk::Desk;
 const SCHEMA: Schema = Schema {
     name: "identity",
     release: env!("CARGO_PKG_VERSION"),
-    steps: &[Step {
-        sql: include_str!("sqlite/schema.sql"),
-        min_reader: 1,
-    }],
+    steps: &[Step { sql: include_str!("sqlite/schema.sql"), min_reader: 1 }],
 };
 
 /// The directory of one hub. Clones share the file and the cache.
@@ -73,12 +70,7 @@ const fn desk<'t, 'c>(
     sender: &'t Sender,
     now: Timestamp,
 ) -> Desk<'t, 'c> {
-    Desk {
-        tx,
-        channel,
-        sender,
-        now,
-    }
+    Desk { tx, channel, sender, now }
 }
 
 #[async_trait]
@@ -133,9 +125,7 @@ impl Directory for SqliteDirectory {
         sender: &Sender,
         now: Timestamp,
     ) -> Result<Linked, DirectoryError> {
-        let linked = self
-            .tell(channel, sender, now, move |desk| desk.link(user))
-            .await;
+        let linked = self.tell(channel, sender, now, move |desk| desk.link(user)).await;
         self.cache.forget();
         linked
     }

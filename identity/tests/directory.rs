@@ -1,10 +1,6 @@
 //! The directory as the hub meets it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test speaks by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test speaks by panicking")]
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -32,10 +28,7 @@ fn sender(id: &str) -> Sender {
 }
 
 fn also(id: &str, aliases: &[&str]) -> Sender {
-    Sender {
-        aliases: aliases.iter().map(|id| SenderId::new(*id)).collect(),
-        ..sender(id)
-    }
+    Sender { aliases: aliases.iter().map(|id| SenderId::new(*id)).collect(), ..sender(id) }
 }
 
 async fn open(folder: &Path, policy: Policy) -> SqliteDirectory {
@@ -51,10 +44,7 @@ impl Town {
     }
 
     async fn resolve(&self, channel: ChannelKind, sender: &Sender) -> Resolution {
-        self.directory
-            .resolve(channel, sender, now())
-            .await
-            .unwrap()
+        self.directory.resolve(channel, sender, now()).await.unwrap()
     }
 
     async fn user(&self, channel: ChannelKind, sender: &Sender) -> ZakiUserId {
@@ -62,18 +52,14 @@ impl Town {
     }
 
     async fn link(&self, user: ZakiUserId, channel: ChannelKind, sender: &Sender) -> Linked {
-        self.directory
-            .link(user, channel, sender, now())
-            .await
-            .unwrap()
+        self.directory.link(user, channel, sender, now()).await.unwrap()
     }
 
     /// `change sender` of each entry.
     fn audit(&self) -> Vec<String> {
         let conn = rusqlite::Connection::open(self.folder.path().join("identity.db")).unwrap();
-        let mut rows = conn
-            .prepare("SELECT change || ' ' || sender FROM audit ORDER BY id")
-            .unwrap();
+        let mut rows =
+            conn.prepare("SELECT change || ' ' || sender FROM audit ORDER BY id").unwrap();
         let rows = rows.query_map([], |row| row.get(0)).unwrap();
         rows.map(Result::unwrap).collect()
     }
@@ -85,33 +71,20 @@ async fn a_sender_is_one_person_for_good() {
     let Resolution::Created { user } = town.resolve(Telegram, &sender("1")).await else {
         panic!("a stranger signs up")
     };
-    assert_eq!(
-        town.resolve(Telegram, &sender("1")).await,
-        Resolution::Known { user }
-    );
+    assert_eq!(town.resolve(Telegram, &sender("1")).await, Resolution::Known { user });
     let renamed = Sender {
         display_name: Some("Somebody Else".into()),
         handle: Some("else".into()),
         ..sender("1")
     };
-    assert_eq!(
-        town.user(Telegram, &renamed).await,
-        user,
-        "names are not identity"
-    );
+    assert_eq!(town.user(Telegram, &renamed).await, user, "names are not identity");
 
     let reopened = open(town.folder.path(), Policy::Open).await;
-    let known = reopened
-        .resolve(Telegram, &sender("1"), now())
-        .await
-        .unwrap();
+    let known = reopened.resolve(Telegram, &sender("1"), now()).await.unwrap();
     assert_eq!(known, Resolution::Known { user });
 
     // Same text, other spaces; and all in the same millisecond.
-    let team = Sender {
-        scope: SenderScope::new("T2"),
-        ..sender("1")
-    };
+    let team = Sender { scope: SenderScope::new("T2"), ..sender("1") };
     let others = [
         town.user(Slack, &sender("1")).await,
         town.user(Slack, &team).await,
@@ -127,12 +100,9 @@ async fn first_messages_at_once_make_one_person() {
     let tasks: Vec<_> = (0..20)
         .map(|_| {
             let directory = town.directory.clone();
-            tokio::spawn(async move {
-                directory
-                    .resolve(Telegram, &sender("1"), now())
-                    .await
-                    .unwrap()
-            })
+            tokio::spawn(
+                async move { directory.resolve(Telegram, &sender("1"), now()).await.unwrap() },
+            )
         })
         .collect();
     let (mut users, mut created) = (HashSet::new(), 0);
@@ -148,31 +118,17 @@ async fn first_messages_at_once_make_one_person() {
 #[tokio::test]
 async fn a_closed_house_lets_in_whom_it_knows() {
     let town = Town::new(Policy::Closed).await;
-    let refused = Resolution::Refused {
-        reason: Refusal::Closed,
-    };
-    assert_eq!(
-        town.resolve(WhatsApp, &also("CC.1", &["49123"])).await,
-        refused
-    );
-    assert!(
-        town.directory.list().await.unwrap().is_empty(),
-        "nothing is kept of a stranger"
-    );
+    let refused = Resolution::Refused { reason: Refusal::Closed };
+    assert_eq!(town.resolve(WhatsApp, &also("CC.1", &["49123"])).await, refused);
+    assert!(town.directory.list().await.unwrap().is_empty(), "nothing is kept of a stranger");
 
     let user = {
         let open_door = open(town.folder.path(), Policy::Open).await;
-        let resolved = open_door
-            .resolve(WhatsApp, &sender("49123"), now())
-            .await
-            .unwrap();
+        let resolved = open_door.resolve(WhatsApp, &sender("49123"), now()).await.unwrap();
         resolved.user().unwrap()
     };
     let known = Resolution::Known { user };
-    assert_eq!(
-        town.resolve(WhatsApp, &also("CC.1", &["49123"])).await,
-        known
-    );
+    assert_eq!(town.resolve(WhatsApp, &also("CC.1", &["49123"])).await, known);
     assert_eq!(town.resolve(WhatsApp, &sender("CC.2")).await, refused);
     town.link(user, WhatsApp, &sender("CC.2")).await;
     assert_eq!(town.resolve(WhatsApp, &sender("CC.2")).await, known);
@@ -184,24 +140,11 @@ async fn a_phone_number_gives_way_to_the_better_id() {
     let user = town.user(WhatsApp, &sender("49123")).await;
     assert_eq!(town.user(WhatsApp, &also("CC.1", &["49123"])).await, user);
     assert_eq!(town.user(WhatsApp, &sender("CC.1")).await, user);
-    assert_eq!(
-        town.user(WhatsApp, &sender("49123")).await,
-        user,
-        "a late, old payload"
-    );
+    assert_eq!(town.user(WhatsApp, &sender("49123")).await, user, "a late, old payload");
     assert_eq!(town.audit(), ["bound 49123", "upgraded CC.1"]);
     let bindings = town.directory.bindings(user).await.unwrap();
-    let kinds: Vec<_> = bindings
-        .iter()
-        .map(|b| (b.sender.as_str(), b.kind))
-        .collect();
-    assert_eq!(
-        kinds,
-        [
-            ("49123", BindingKind::Alias),
-            ("CC.1", BindingKind::Primary)
-        ]
-    );
+    let kinds: Vec<_> = bindings.iter().map(|b| (b.sender.as_str(), b.kind)).collect();
+    assert_eq!(kinds, [("49123", BindingKind::Alias), ("CC.1", BindingKind::Primary)]);
 
     // The number has a new owner: they must not get the old one's sandbox, now or later.
     let Resolution::Created { user: stranger } =
@@ -222,10 +165,8 @@ async fn ids_shown_together_stay_together() {
     assert_eq!(town.user(WhatsApp, &sender("49123")).await, user);
 
     // Met apart, shown together later: the better id decides, though it is in the cache.
-    let (better, older) = (
-        town.user(WhatsApp, &sender("CC.3")).await,
-        town.user(WhatsApp, &sender("49333")).await,
-    );
+    let (better, older) =
+        (town.user(WhatsApp, &sender("CC.3")).await, town.user(WhatsApp, &sender("49333")).await);
     assert_ne!(better, older);
     assert_eq!(town.user(WhatsApp, &also("CC.3", &["49333"])).await, better);
     assert_eq!(town.user(WhatsApp, &sender("49333")).await, better);
@@ -241,20 +182,9 @@ async fn linking_moves_one_binding_and_says_what_it_did() {
     assert_eq!(town.link(bob, Slack, &sender("bob")).await, Linked::Already);
     assert_eq!(town.user(Slack, &sender("bob")).await, bob);
 
-    assert_eq!(
-        town.link(ann, Slack, &sender("bob")).await,
-        Linked::Moved { from: bob, left: 1 }
-    );
-    assert_eq!(
-        town.user(Slack, &sender("bob")).await,
-        ann,
-        "the cache follows"
-    );
-    assert_eq!(
-        town.user(Telegram, &sender("bob")).await,
-        bob,
-        "the rest stays"
-    );
+    assert_eq!(town.link(ann, Slack, &sender("bob")).await, Linked::Moved { from: bob, left: 1 });
+    assert_eq!(town.user(Slack, &sender("bob")).await, ann, "the cache follows");
+    assert_eq!(town.user(Telegram, &sender("bob")).await, bob, "the rest stays");
     assert_eq!(
         town.link(ann, Telegram, &sender("bob")).await,
         Linked::Moved { from: bob, left: 0 }
@@ -262,19 +192,9 @@ async fn linking_moves_one_binding_and_says_what_it_did() {
     assert_eq!(town.audit()[2..], ["bound bob", "moved bob", "moved bob"]);
 
     let nobody = ZakiUserId::from_parts(now(), 1);
-    let error = town
-        .directory
-        .link(nobody, Slack, &sender("new"), now())
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, DirectoryError::UnknownPerson(id) if id == nobody),
-        "{error}"
-    );
-    assert!(matches!(
-        town.resolve(Slack, &sender("new")).await,
-        Resolution::Created { .. }
-    ));
+    let error = town.directory.link(nobody, Slack, &sender("new"), now()).await.unwrap_err();
+    assert!(matches!(error, DirectoryError::UnknownPerson(id) if id == nobody), "{error}");
+    assert!(matches!(town.resolve(Slack, &sender("new")).await, Resolution::Created { .. }));
 }
 
 #[tokio::test]
@@ -283,32 +203,17 @@ async fn people_are_joined_whole() {
     let ann = town.user(Telegram, &sender("1")).await;
     let bob = town.user(WhatsApp, &also("CC.1", &["49123"])).await;
     let join = async |into, from| town.directory.link_people(into, from, now()).await;
-    assert!(matches!(
-        join(ann, ann).await,
-        Err(DirectoryError::SamePerson(_))
-    ));
+    assert!(matches!(join(ann, ann).await, Err(DirectoryError::SamePerson(_))));
     let nobody = ZakiUserId::from_parts(now(), 1);
-    assert!(matches!(
-        join(ann, nobody).await,
-        Err(DirectoryError::UnknownPerson(_))
-    ));
-    assert!(matches!(
-        join(nobody, ann).await,
-        Err(DirectoryError::UnknownPerson(_))
-    ));
+    assert!(matches!(join(ann, nobody).await, Err(DirectoryError::UnknownPerson(_))));
+    assert!(matches!(join(nobody, ann).await, Err(DirectoryError::UnknownPerson(_))));
     assert_eq!(join(ann, bob).await.unwrap(), 2);
     assert_eq!(town.user(WhatsApp, &sender("CC.1")).await, ann);
     assert_eq!(town.user(WhatsApp, &sender("49123")).await, ann);
     let people = town.directory.list().await.unwrap();
     let shape: HashSet<_> = people.iter().map(|p| (p.user, p.bindings.len())).collect();
     assert_eq!(shape, HashSet::from([(ann, 3), (bob, 0)]));
-    assert_eq!(
-        town.audit()
-            .iter()
-            .filter(|entry| entry.starts_with("moved"))
-            .count(),
-        2
-    );
+    assert_eq!(town.audit().iter().filter(|entry| entry.starts_with("moved")).count(), 2);
 }
 
 #[tokio::test]
@@ -316,31 +221,15 @@ async fn a_link_made_by_another_process_holds_at_the_next_claim() {
     let town = Town::new(Policy::Open).await;
     let ann = town.user(Telegram, &sender("ann")).await;
     let bob = town.user(Telegram, &sender("bob")).await;
-    let verify = async |user| {
-        town.directory
-            .verify(user, Telegram, &sender("bob"))
-            .await
-            .unwrap()
-    };
+    let verify = async |user| town.directory.verify(user, Telegram, &sender("bob")).await.unwrap();
     assert!(verify(bob).await);
     assert!(!verify(ann).await);
     assert_eq!(town.user(Telegram, &sender("bob")).await, bob);
 
     let command_line = open(town.folder.path(), Policy::Open).await;
-    command_line
-        .link(ann, Telegram, &sender("bob"), now())
-        .await
-        .unwrap();
-    assert_eq!(
-        town.user(Telegram, &sender("bob")).await,
-        bob,
-        "from the cache"
-    );
+    command_line.link(ann, Telegram, &sender("bob"), now()).await.unwrap();
+    assert_eq!(town.user(Telegram, &sender("bob")).await, bob, "from the cache");
     assert!(!verify(bob).await, "from the store");
-    assert_eq!(
-        town.user(Telegram, &sender("bob")).await,
-        ann,
-        "and the cache has learnt"
-    );
+    assert_eq!(town.user(Telegram, &sender("bob")).await, ann, "and the cache has learnt");
     assert!(verify(ann).await);
 }

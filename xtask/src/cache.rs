@@ -46,10 +46,7 @@ pub(crate) fn is_root() -> bool {
 }
 
 fn user_cache() -> Result<PathBuf> {
-    let xdg = env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .filter(|p| p.is_absolute());
+    let xdg = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
     let home = || env::var_os("HOME").map(|h| PathBuf::from(h).join(".cache"));
-    xdg.or_else(home)
-        .context("neither ZAKI_CACHE nor HOME is set: set ZAKI_CACHE")
+    xdg.or_else(home).context("neither ZAKI_CACHE nor HOME is set: set ZAKI_CACHE")
 }

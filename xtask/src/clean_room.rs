@@ -15,23 +15,15 @@ const COMMANDS: [&str; 2] = ["cargo run --release -- demo --once", "cargo xtask 
 
 /// Clones what is committed, then runs both; the first failure ends it.
 pub(crate) fn run_readme() -> Result<()> {
-    let room = tempfile::Builder::new()
-        .prefix("zaki-clean-room-")
-        .tempdir()?;
+    let room = tempfile::Builder::new().prefix("zaki-clean-room-").tempdir()?;
     // Sandboxes run as other users and must be able to walk in.
     fs::set_permissions(room.path(), fs::Permissions::from_mode(0o755))?;
     let clone = room.path().join("zaki");
-    run(Command::new("git")
-        .args(["clone", "--quiet"])
-        .arg(root())
-        .arg(&clone))?;
+    run(Command::new("git").args(["clone", "--quiet"]).arg(root()).arg(&clone))?;
     let readme =
         fs::read_to_string(clone.join("README.md")).context("no README.md is committed")?;
     for command in COMMANDS {
-        ensure!(
-            readme.lines().any(|line| line.trim() == command),
-            "the README lacks `{command}`"
-        );
+        ensure!(readme.lines().any(|line| line.trim() == command), "the README lacks `{command}`");
         run(&mut fresh(command, &clone, room.path()))?;
     }
     Ok(())
@@ -47,14 +39,9 @@ fn fresh(line: &str, clone: &Path, room: &Path) -> Command {
         command.env_remove(name);
     }
     // Set by the cargo that runs us; the clone has its own.
-    command
-        .env_remove("CARGO")
-        .env_remove("CARGO_TARGET_DIR")
-        .env_remove("CARGO_MANIFEST_DIR");
+    command.env_remove("CARGO").env_remove("CARGO_TARGET_DIR").env_remove("CARGO_MANIFEST_DIR");
     command.env("ZAKI_CACHE", room.join("cache"));
-    command
-        .env("XDG_DATA_HOME", room.join("data"))
-        .env("XDG_CACHE_HOME", room.join("cache"));
+    command.env("XDG_DATA_HOME", room.join("data")).env("XDG_CACHE_HOME", room.join("cache"));
     command
 }
 

@@ -20,32 +20,24 @@ const DATABASE: &str = "advisory-db-3157b0e258782691";
 pub(crate) fn policy(cache: &Cache) -> Result<Outcome> {
     fetch_crates()?;
     let checks = ["check", "--hide-inclusion-graph"];
-    run(cargo_deny(cache)
-        .args(checks)
-        .args(["bans", "licenses", "sources"]))?;
+    run(cargo_deny(cache).args(checks).args(["bans", "licenses", "sources"]))?;
     Ok(Outcome::passed())
 }
 
 /// Known vulnerabilities, against a snapshot of the database with nothing ignored.
 pub(crate) fn advisories(cache: &Cache) -> Result<Outcome> {
     let Some(snapshot) = snapshot() else {
-        return Ok(Outcome::Skipped(
-            "advisories: NOT CHECKED (set ZAKI_ADVISORY_DB)".into(),
-        ));
+        return Ok(Outcome::Skipped("advisories: NOT CHECKED (set ZAKI_ADVISORY_DB)".into()));
     };
     fetch_crates()?;
     let home = lay_out(&snapshot, &cache.dir("advisory-dbs")?)?;
-    run(cargo_deny(cache)
-        .env("ZAKI_ADVISORY_DBS", home)
-        .args(["check", "advisories"]))?;
+    run(cargo_deny(cache).env("ZAKI_ADVISORY_DBS", home).args(["check", "advisories"]))?;
     Ok(Outcome::Passed(origin(&snapshot)))
 }
 
 fn cargo_deny(cache: &Cache) -> Command {
     let mut command = Command::new(cache.path().join("tools/bin/cargo-deny"));
-    command
-        .current_dir(root())
-        .args(["--offline", "--log-level", "error"]);
+    command.current_dir(root()).args(["--offline", "--log-level", "error"]);
     command
 }
 
@@ -77,12 +69,7 @@ fn lay_out(snapshot: &Path, home: &Path) -> Result<PathBuf> {
 fn origin(snapshot: &Path) -> String {
     let readme = fs::read_to_string(snapshot.join("README.md")).unwrap_or_default();
     let commit = readme.lines().find(|line| line.starts_with("Commit "));
-    let words = commit.map(|line| {
-        line.split_whitespace()
-            .take(3)
-            .collect::<Vec<_>>()
-            .join(" ")
-    });
+    let words = commit.map(|line| line.split_whitespace().take(3).collect::<Vec<_>>().join(" "));
     words.unwrap_or_else(|| "a snapshot without a date".into())
 }
 
@@ -106,10 +93,7 @@ mod tests {
     fn the_origin_is_read_from_the_snapshot() -> Result<()> {
         let from = tempfile::tempdir()?;
         assert_eq!(origin(from.path()), "a snapshot without a date");
-        fs::write(
-            from.path().join("README.md"),
-            "# x\n\nCommit abc (2026-01-02) of y\n",
-        )?;
+        fs::write(from.path().join("README.md"), "# x\n\nCommit abc (2026-01-02) of y\n")?;
         assert_eq!(origin(from.path()), "Commit abc (2026-01-02)");
         Ok(())
     }

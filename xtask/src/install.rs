@@ -21,19 +21,13 @@ pub(crate) fn cargo_deny(cache: &Cache) -> Result<Outcome> {
     let tools = cache.dir("tools")?;
     let version = output(Command::new(tools.join("bin/cargo-deny")).arg("--version"));
     if version.is_some_and(|v| v.trim().ends_with(CARGO_DENY)) {
-        return Ok(Outcome::Passed(format!(
-            "cargo-deny {CARGO_DENY} was there"
-        )));
+        return Ok(Outcome::Passed(format!("cargo-deny {CARGO_DENY} was there")));
     }
     let mut install = cargo();
     // Its own target directory: ours would keep its 300 crates for nothing.
-    install
-        .env_remove("CARGO_TARGET_DIR")
-        .args(["install", "--locked", "--debug", "--root"]);
+    install.env_remove("CARGO_TARGET_DIR").args(["install", "--locked", "--debug", "--root"]);
     run(install.arg(tools).arg(format!("cargo-deny@{CARGO_DENY}")))?;
-    Ok(Outcome::Passed(format!(
-        "installed cargo-deny {CARGO_DENY}"
-    )))
+    Ok(Outcome::Passed(format!("installed cargo-deny {CARGO_DENY}")))
 }
 
 /// Node and OpenClaw, by the product's own installer.
@@ -42,10 +36,7 @@ pub(crate) fn runtime(cache: &Cache) -> Result<Outcome> {
     let dir = cache.dir("runtime")?;
     let install = "run --quiet --package zaki -- runtime install --dir".split(' ');
     run(cargo().args(install).arg(&dir))?;
-    ensure!(
-        fs::read_dir(&dir)?.next().is_some(),
-        "`zaki runtime install` installed nothing"
-    );
+    ensure!(fs::read_dir(&dir)?.next().is_some(), "`zaki runtime install` installed nothing");
     Ok(Outcome::passed())
 }
 
@@ -70,29 +61,19 @@ fn manifests(from: &Path) -> Result<String> {
         let path = from.join(name);
         fs::read_to_string(&path).with_context(|| format!("cannot read {CLIENTS}/{name}"))
     };
-    Ok(MANIFESTS
-        .iter()
-        .map(read)
-        .collect::<Result<Vec<_>>>()?
-        .join("\0"))
+    Ok(MANIFESTS.iter().map(read).collect::<Result<Vec<_>>>()?.join("\0"))
 }
 
 fn python_clients(from: &Path, to: &Path) -> Result<()> {
     require("python3", "python3")?;
     let venv = to.join("venv");
-    let make = || {
-        run(Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&venv))
-    };
+    let make = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
     if make().is_err() {
         debian(&["python3-venv"])?;
         make()?;
     }
     let mut pip = Command::new(venv.join("bin/pip"));
-    run(pip
-        .args(["install", "--quiet", "--requirement"])
-        .arg(from.join("requirements.txt")))
+    run(pip.args(["install", "--quiet", "--requirement"]).arg(from.join("requirements.txt")))
 }
 
 fn node_clients(from: &Path, to: &Path) -> Result<()> {
@@ -112,11 +93,7 @@ fn require(program: &str, package: &str) -> Result<()> {
         return Ok(());
     }
     debian(&[package])?;
-    if there() {
-        Ok(())
-    } else {
-        bail!("{program} does not run although {package} is installed")
-    }
+    if there() { Ok(()) } else { bail!("{program} does not run although {package} is installed") }
 }
 
 /// Installs Debian packages where we may; else says what to do.
@@ -134,7 +111,5 @@ pub(crate) fn debian(packages: &[&str]) -> Result<()> {
         apt
     };
     run(apt().arg("update"))?;
-    run(apt()
-        .args(["install", "--yes", "--no-install-recommends"])
-        .args(packages))
+    run(apt().args(["install", "--yes", "--no-install-recommends"]).args(packages))
 }

@@ -74,16 +74,7 @@ fn run(task: &Task) -> Result<ExitCode> {
 }
 
 fn bench(name: &str) -> Result<()> {
-    let args = [
-        "run",
-        "--release",
-        "--package",
-        "zaki-tests",
-        "--bin",
-        "bench",
-        "--",
-        name,
-    ];
+    let args = ["run", "--release", "--package", "zaki-tests", "--bin", "bench", "--", name];
     step::run(cargo().args(args))
 }
 

@@ -53,10 +53,7 @@ impl Report {
         let took = start.elapsed();
         match &result {
             Ok(outcome) => println!("<== {name}: {outcome} ({:.1} s)", took.as_secs_f64()),
-            Err(error) => println!(
-                "<== {name}: FAILED: {error:#} ({:.1} s)",
-                took.as_secs_f64()
-            ),
+            Err(error) => println!("<== {name}: FAILED: {error:#} ({:.1} s)", took.as_secs_f64()),
         }
         self.rows.push(Row { name, result, took });
     }
@@ -69,11 +66,7 @@ impl Report {
     /// Prints the table; success only when nothing failed.
     pub(crate) fn close(self) -> ExitCode {
         println!("\n{self}");
-        if self.failed() {
-            ExitCode::FAILURE
-        } else {
-            ExitCode::SUCCESS
-        }
+        if self.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 
     fn failed(&self) -> bool {
@@ -83,12 +76,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self
-            .rows
-            .iter()
-            .map(|row| row.name.len())
-            .max()
-            .unwrap_or_default();
+        let width = self.rows.iter().map(|row| row.name.len()).max().unwrap_or_default();
         for Row { name, result, took } in &self.rows {
             let result = match result {
                 Ok(outcome) => outcome.to_string(),
@@ -98,9 +86,7 @@ impl fmt::Display for Report {
         }
         let total: Duration = self.rows.iter().map(|row| row.took).sum();
         writeln!(f, "{:width$}  {:>7.1} s", "in all", total.as_secs_f64())?;
-        self.notes
-            .iter()
-            .try_for_each(|line| writeln!(f, "skipped by a test: {line}"))
+        self.notes.iter().try_for_each(|line| writeln!(f, "skipped by a test: {line}"))
     }
 }
 
@@ -108,9 +94,7 @@ impl fmt::Display for Report {
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     println!("$ {}", shown(command));
     let program = command.get_program().to_string_lossy().into_owned();
-    let status = command
-        .status()
-        .with_context(|| format!("cannot run {program}"))?;
+    let status = command.status().with_context(|| format!("cannot run {program}"))?;
     if !status.success() {
         bail!("`{}`: {status}", shown(command));
     }
@@ -126,10 +110,7 @@ pub(crate) fn output(command: &mut Command) -> Option<String> {
 fn shown(command: &Command) -> String {
     let program = std::path::Path::new(command.get_program()).file_name();
     let words = program.into_iter().chain(command.get_args());
-    words
-        .map(|w| w.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|w| w.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -138,16 +119,9 @@ mod tests {
 
     /// A report that nobody printed: what this test says is not what the tests of Zaki skipped.
     fn report(last: Result<Outcome>) -> Report {
-        let row = |name, result| Row {
-            name,
-            result,
-            took: Duration::ZERO,
-        };
+        let row = |name, result| Row { name, result, took: Duration::ZERO };
         let rows = vec![row("one", Ok(Outcome::passed())), row("two", last)];
-        Report {
-            rows,
-            notes: Vec::new(),
-        }
+        Report { rows, notes: Vec::new() }
     }
 
     #[test]

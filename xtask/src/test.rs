@@ -20,10 +20,7 @@ type Lines = BTreeSet<String>;
 
 /// Installs, checks and tests, and ends with the table of what happened.
 pub(crate) fn run_all(cache: &Cache) -> ExitCode {
-    println!(
-        "Tools are kept in {} and used again next time.",
-        cache.path().display()
-    );
+    println!("Tools are kept in {} and used again next time.", cache.path().display());
     let mut report = Report::default();
     report.step("fmt", || passed(cargo().args(["fmt", "--all", "--check"])));
     report.step("install cargo-deny", || install::cargo_deny(cache));
@@ -32,27 +29,16 @@ pub(crate) fn run_all(cache: &Cache) -> ExitCode {
     report.step("wasm", || wasm::check(cache));
     report.step("deny", || deny::policy(cache));
     report.step("advisories", || deny::advisories(cache));
-    report.step("doc", || {
-        passed(cargo().args(DOC).env("RUSTDOCFLAGS", "-D warnings"))
-    });
+    report.step("doc", || passed(cargo().args(DOC).env("RUSTDOCFLAGS", "-D warnings")));
     report.step("install runtime", || install::runtime(cache));
-    report.step("doc tests", || {
-        passed(tests(cache).args(["test", "--workspace", "--doc"]))
-    });
+    report.step("doc tests", || passed(tests(cache).args(["test", "--workspace", "--doc"])));
     let mut skipped = Lines::new();
     report.step("tests", || suites(cache, &mut skipped));
     report.note(skipped);
     report.close()
 }
 
-const CLIPPY: [&str; 6] = [
-    "clippy",
-    "--workspace",
-    "--all-targets",
-    "--",
-    "-D",
-    "warnings",
-];
+const CLIPPY: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
 const DOC: [&str; 3] = ["doc", "--workspace", "--no-deps"];
 
 fn passed(command: &mut Command) -> Result<Outcome> {
@@ -105,14 +91,7 @@ fn nextest(cache: &Cache, skipped: &mut Lines) -> Result<()> {
 
 /// The same with what comes with cargo.
 fn libtest(cache: &Cache, skipped: &mut Lines) -> Result<()> {
-    let args = [
-        "test",
-        "--workspace",
-        "--all-targets",
-        "--no-fail-fast",
-        "--",
-        "--show-output",
-    ];
+    let args = ["test", "--workspace", "--all-targets", "--no-fail-fast", "--", "--show-output"];
     let mut command = tests(cache);
     println!("$ cargo {}", args.join(" "));
     let mut child = command.args(args).stdout(Stdio::piped()).spawn()?;
@@ -145,10 +124,7 @@ fn hides(line: &str) -> Option<bool> {
 fn skip_line(line: &str) -> Option<String> {
     let says = SKIPPING.iter().any(|mark| line.contains(mark));
     says.then(|| {
-        line.trim()
-            .trim_start_matches("<system-out>")
-            .trim_end_matches("</system-out>")
-            .to_owned()
+        line.trim().trim_start_matches("<system-out>").trim_end_matches("</system-out>").to_owned()
     })
 }
 
@@ -158,10 +134,7 @@ mod tests {
 
     #[test]
     fn what_skipped_tests_say_is_found() {
-        assert_eq!(
-            skip_line("  SKIPPED: no corpus").as_deref(),
-            Some("SKIPPED: no corpus")
-        );
+        assert_eq!(skip_line("  SKIPPED: no corpus").as_deref(), Some("SKIPPED: no corpus"));
         let xml = "<system-out>advisories: NOT CHECKED</system-out>";
         assert_eq!(skip_line(xml).as_deref(), Some("advisories: NOT CHECKED"));
         assert_eq!(skip_line("test a_skipped_one ... ok"), None);

@@ -30,14 +30,7 @@ pub(crate) fn check(cache: &Cache) -> Result<Outcome> {
         let mut check = if rustup { cargo() } else { debian(cache)? };
         run(check.args(["check", "--locked", "--target", TARGET, "--package", krate]))?;
     }
-    Ok(Outcome::Passed(
-        if rustup {
-            "with rustup's std"
-        } else {
-            "with Debian's std"
-        }
-        .into(),
-    ))
+    Ok(Outcome::Passed(if rustup { "with rustup's std" } else { "with Debian's std" }.into()))
 }
 
 fn has_target() -> bool {
@@ -48,44 +41,29 @@ fn has_target() -> bool {
 fn add_target() -> bool {
     // Without a network it would try for minutes.
     let mut add = Command::new("timeout");
-    add.args(["60", "rustup", "target", "add", TARGET])
-        .env("RUSTUP_MAX_RETRIES", "0");
+    add.args(["60", "rustup", "target", "add", TARGET]).env("RUSTUP_MAX_RETRIES", "0");
     run(&mut add).is_ok() && has_target()
 }
 
 fn debian_can() -> bool {
     let version = output(Command::new("/usr/bin/rustc").arg("--version"));
-    version
-        .as_deref()
-        .and_then(minor)
-        .is_some_and(|minor| minor >= MINOR)
+    version.as_deref().and_then(minor).is_some_and(|minor| minor >= MINOR)
         && Path::new("/usr/lib/rustlib/src/rust/library/std").is_dir()
 }
 
 /// `rustc 1.96.0 (…)` is 96.
 fn minor(version: &str) -> Option<u32> {
-    version
-        .strip_prefix("rustc 1.")?
-        .split('.')
-        .next()?
-        .parse()
-        .ok()
+    version.strip_prefix("rustc 1.")?.split('.').next()?.parse().ok()
 }
 
 /// Debian's cargo, which may build std itself; in a target directory of its own, since it is
 /// another compiler.
 fn debian(cache: &Cache) -> Result<Command> {
     if !debian_can() {
-        bail!(
-            "{} are installed but too old: 1.{MINOR} is needed",
-            DEBIAN.join(", ")
-        );
+        bail!("{} are installed but too old: 1.{MINOR} is needed", DEBIAN.join(", "));
     }
     let mut cargo = Command::new("/usr/bin/cargo");
-    cargo
-        .current_dir(root())
-        .env("RUSTC", "/usr/bin/rustc")
-        .env("RUSTC_BOOTSTRAP", "1");
+    cargo.current_dir(root()).env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
     cargo.env("CARGO_TARGET_DIR", cache.dir("target-wasm")?);
     cargo.env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort");
     Ok(cargo)

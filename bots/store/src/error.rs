@@ -138,9 +138,6 @@ impl Error {
     }
 
     pub(crate) fn unwritable(path: &Path, error: std::io::Error) -> Self {
-        Self::Unwritable {
-            path: path.to_owned(),
-            cause: Arc::new(error),
-        }
+        Self::Unwritable { path: path.to_owned(), cause: Arc::new(error) }
     }
 }

@@ -21,42 +21,28 @@ pub(crate) fn prepare(path: &Path) -> Result<(), Error> {
     let fail = |error| Error::unwritable(path, error);
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         let mut maker = DirBuilder::new();
-        maker
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(fail)?;
+        maker.recursive(true).mode(0o700).create(folder).map_err(fail)?;
     }
     let file = open_private(path).map_err(fail)?;
     let mode = file.metadata().map_err(fail)?.permissions().mode();
     if mode & 0o077 != 0 {
-        file.set_permissions(Permissions::from_mode(0o600))
-            .map_err(fail)?;
+        file.set_permissions(Permissions::from_mode(0o600)).map_err(fail)?;
     }
     Ok(())
 }
 
 fn open_private(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 /// The one connection that writes.
 pub(crate) fn open_writer(path: &Path) -> Result<Connection, Error> {
     let conn = open(path)?;
     let fail = |error| Error::of(path, error);
-    let mode: String = conn
-        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
-        .map_err(fail)?;
+    let mode: String =
+        conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(fail)?;
     if mode != "wal" {
-        return Err(Error::NoWal {
-            path: path.to_owned(),
-        });
+        return Err(Error::NoWal { path: path.to_owned() });
     }
     // FULL: a commit is on the disk before it is answered. FAST deletion overwrites what it can
     // for free, so that removed secrets do not linger in reused pages.
@@ -71,8 +57,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, Error> {
 /// A connection that only reads.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, Error> {
     let conn = open(path)?;
-    conn.pragma_update(None, "query_only", true)
-        .map_err(|error| Error::of(path, error))?;
+    conn.pragma_update(None, "query_only", true).map_err(|error| Error::of(path, error))?;
     Ok(conn)
 }
 
@@ -81,8 +66,7 @@ fn open(path: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags).map_err(fail)?;
     conn.busy_timeout(BUSY).map_err(fail)?;
-    conn.pragma_update(None, "foreign_keys", true)
-        .map_err(fail)?;
+    conn.pragma_update(None, "foreign_keys", true).map_err(fail)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(conn)
 }

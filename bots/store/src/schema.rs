@@ -56,9 +56,7 @@ impl Schema {
             return Ok(());
         }
         let fail = |error| Error::of(path, error);
-        let tx = conn
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(fail)?;
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
         // Another process may have been first.
         let version = self.check(&tx, path)?;
         self.climb(&tx, version).map_err(fail)?;
@@ -68,14 +66,10 @@ impl Schema {
     /// The version found, once it is certain that the database is ours and not too new.
     fn check(&self, conn: &Connection, path: &Path) -> Result<u32, Error> {
         let fail = |error| Error::of(path, error);
-        let version: u32 = conn
-            .query_row("PRAGMA user_version", [], |row| row.get(0))
-            .map_err(fail)?;
-        let foreign = |found: String| Error::Foreign {
-            path: path.to_owned(),
-            found,
-            expected: self.name,
-        };
+        let version: u32 =
+            conn.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fail)?;
+        let foreign =
+            |found: String| Error::Foreign { path: path.to_owned(), found, expected: self.name };
         match read_info(conn).map_err(fail)? {
             Found::Nothing if version == 0 => Ok(0),
             Found::Nothing | Found::Others => Err(foreign("another program's tables".into())),
@@ -119,20 +113,12 @@ fn read_info(conn: &Connection) -> rusqlite::Result<Found> {
         return Ok(Found::Nothing);
     }
     let has_info = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'store_info'";
-    if conn
-        .query_row(has_info, [], |_| Ok(()))
-        .optional()?
-        .is_none()
-    {
+    if conn.query_row(has_info, [], |_| Ok(())).optional()?.is_none() {
         return Ok(Found::Others);
     }
     let sql = "SELECT name, min_reader, release FROM store_info";
     let info = conn.query_row(sql, [], |row| {
-        Ok(Info {
-            name: row.get(0)?,
-            min_reader: row.get(1)?,
-            release: row.get(2)?,
-        })
+        Ok(Info { name: row.get(0)?, min_reader: row.get(1)?, release: row.get(2)? })
     });
     Ok(info.optional()?.map_or(Found::Others, Found::Ours))
 }

@@ -151,17 +151,13 @@ impl Sqlite {
             return Err(self.closed());
         };
         queue.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => Error::Busy {
-                path: self.inner.path.clone(),
-            },
+            TrySendError::Full(_) => Error::Busy { path: self.inner.path.clone() },
             TrySendError::Disconnected(_) => self.closed(),
         })
     }
 
     fn closed(&self) -> Error {
-        Error::Closed {
-            path: self.inner.path.clone(),
-        }
+        Error::Closed { path: self.inner.path.clone() }
     }
 }
 

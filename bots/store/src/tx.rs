@@ -18,11 +18,7 @@ pub struct Tx<'c> {
 
 impl<'c> Tx<'c> {
     pub(crate) const fn new(conn: &'c Connection, path: &'c Path) -> Self {
-        Self {
-            conn,
-            path,
-            failure: RefCell::new(None),
-        }
+        Self { conn, path, failure: RefCell::new(None) }
     }
 
     /// Runs a statement that returns no rows; the number of rows it changed.
@@ -38,12 +34,7 @@ impl<'c> Tx<'c> {
         params: impl Params,
         map: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, Error> {
-        let run = || {
-            self.conn
-                .prepare_cached(sql)?
-                .query_row(params, map)
-                .optional()
-        };
+        let run = || self.conn.prepare_cached(sql)?.query_row(params, map).optional();
         run().map_err(|error| self.failed(error))
     }
 
@@ -55,10 +46,7 @@ impl<'c> Tx<'c> {
         map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, Error> {
         let run = || {
-            self.conn
-                .prepare_cached(sql)?
-                .query_map(params, map)?
-                .collect::<rusqlite::Result<_>>()
+            self.conn.prepare_cached(sql)?.query_map(params, map)?.collect::<rusqlite::Result<_>>()
         };
         run().map_err(|error| self.failed(error))
     }
@@ -74,9 +62,7 @@ impl<'c> Tx<'c> {
             return Ok(());
         }
         let failure = self.failure.borrow_mut().take();
-        Err(failure.unwrap_or_else(|| Error::Busy {
-            path: self.path.to_owned(),
-        }))
+        Err(failure.unwrap_or_else(|| Error::Busy { path: self.path.to_owned() }))
     }
 
     fn failed(&self, error: rusqlite::Error) -> Error {

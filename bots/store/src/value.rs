@@ -42,11 +42,7 @@ struct JsonError {
 
 impl From<&serde_json::Error> for JsonError {
     fn from(error: &serde_json::Error) -> Self {
-        Self {
-            category: error.classify(),
-            line: error.line(),
-            column: error.column(),
-        }
+        Self { category: error.classify(), line: error.line(), column: error.column() }
     }
 }
 
@@ -54,9 +50,9 @@ impl<T: Serialize> ToSql for Json<T> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         match serde_json::to_string(&self.0) {
             Ok(text) => Ok(text.into()),
-            Err(error) => Err(rusqlite::Error::ToSqlConversionFailure(Box::new(
-                JsonError::from(&error),
-            ))),
+            Err(error) => {
+                Err(rusqlite::Error::ToSqlConversionFailure(Box::new(JsonError::from(&error))))
+            }
         }
     }
 }
@@ -64,8 +60,6 @@ impl<T: Serialize> ToSql for Json<T> {
 impl<T: DeserializeOwned> FromSql for Json<T> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let parsed = serde_json::from_str(value.as_str()?);
-        parsed
-            .map(Self)
-            .map_err(|error| FromSqlError::other(JsonError::from(&error)))
+        parsed.map(Self).map_err(|error| FromSqlError::other(JsonError::from(&error)))
     }
 }

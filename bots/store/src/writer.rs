@@ -31,11 +31,7 @@ pub(crate) struct Write<F, T, E> {
 
 impl<F, T, E> Write<F, T, E> {
     pub(crate) const fn new(work: F, reply: oneshot::Sender<Result<T, E>>) -> Self {
-        Self {
-            work: Some(work),
-            outcome: None,
-            reply,
-        }
+        Self { work: Some(work), outcome: None, reply }
     }
 }
 

@@ -1,10 +1,6 @@
 //! Group commit: who shares one, who suffers for whom, and what a failure says.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test speaks by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test speaks by panicking")]
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -30,9 +26,7 @@ type Result<T = usize> = std::result::Result<T, Error>;
 
 async fn open() -> (Sqlite, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Sqlite::open(folder.path().join("things.db"), &SCHEMA)
-        .await
-        .unwrap();
+    let store = Sqlite::open(folder.path().join("things.db"), &SCHEMA).await.unwrap();
     (store, folder)
 }
 
@@ -42,9 +36,7 @@ fn add(tx: &Tx<'_>, id: u32) -> Result {
 
 async fn ids(store: &Sqlite) -> Vec<u32> {
     let sql = "SELECT id FROM thing ORDER BY id";
-    let found: Result<_> = store
-        .read(move |tx| tx.all(sql, [], |row| row.get(0)))
-        .await;
+    let found: Result<_> = store.read(move |tx| tx.all(sql, [], |row| row.get(0))).await;
     found.unwrap()
 }
 
@@ -85,25 +77,13 @@ async fn what_waits_shares_a_commit() {
     for id in 0..50 {
         tasks.push(queue(&store, move |tx| add(tx, id)).await);
     }
-    assert_eq!(
-        store.stats(),
-        Stats {
-            commits: 0,
-            writes: 0
-        }
-    );
+    assert_eq!(store.stats(), Stats { commits: 0, writes: 0 });
     go.send(()).unwrap();
     held.await.unwrap().unwrap();
     for task in tasks {
         task.await.unwrap().unwrap();
     }
-    assert_eq!(
-        store.stats(),
-        Stats {
-            commits: 1,
-            writes: 51
-        }
-    );
+    assert_eq!(store.stats(), Stats { commits: 1, writes: 51 });
     assert_eq!(ids(&store).await.len(), 51);
 }
 
@@ -113,13 +93,7 @@ async fn a_lone_write_waits_for_nobody() {
     for id in 0..5 {
         store.write(move |tx| add(tx, id)).await.unwrap();
     }
-    assert_eq!(
-        store.stats(),
-        Stats {
-            commits: 5,
-            writes: 5
-        }
-    );
+    assert_eq!(store.stats(), Stats { commits: 5, writes: 5 });
 }
 
 #[tokio::test]
@@ -139,14 +113,8 @@ async fn a_failing_write_takes_only_itself_down() {
     held.await.unwrap().unwrap();
     before.await.unwrap().unwrap();
     let error = failing.await.unwrap().unwrap_err();
-    assert!(
-        matches!(error, Error::Statement { .. }) && !error.is_transient(),
-        "{error}"
-    );
-    assert!(matches!(
-        panicking.await.unwrap(),
-        Err(Error::Closed { .. })
-    ));
+    assert!(matches!(error, Error::Statement { .. }) && !error.is_transient(), "{error}");
+    assert!(matches!(panicking.await.unwrap(), Err(Error::Closed { .. })));
     after.await.unwrap().unwrap();
     assert_eq!(ids(&store).await, [1, 4, 1000]);
 }
@@ -167,13 +135,7 @@ async fn a_failing_commit_fails_everybody_in_it() {
         assert!(task.await.unwrap().is_err());
     }
     assert_eq!(ids(&store).await, [] as [u32; 0]);
-    assert_eq!(
-        store.stats(),
-        Stats {
-            commits: 0,
-            writes: 0
-        }
-    );
+    assert_eq!(store.stats(), Stats { commits: 0, writes: 0 });
     store.write(|tx| add(tx, 5)).await.unwrap();
     assert_eq!(ids(&store).await, [5]);
 }
@@ -206,14 +168,8 @@ async fn a_full_disk_passes() {
         || store.write(|tx| tx.execute("INSERT INTO thing (data) VALUES (zeroblob(100000))", []));
     limit(20).await.unwrap();
     let error = fill().await.unwrap_err();
-    assert!(
-        matches!(error, Error::Full { .. }) && error.is_transient(),
-        "{error}"
-    );
-    assert!(
-        store.write(|tx| add(tx, 7)).await.is_ok(),
-        "a small one still fits"
-    );
+    assert!(matches!(error, Error::Full { .. }) && error.is_transient(), "{error}");
+    assert!(store.write(|tx| add(tx, 7)).await.is_ok(), "a small one still fits");
     limit(100_000).await.unwrap();
     fill().await.unwrap();
     assert_eq!(ids(&store).await, [7, 8]);
@@ -228,10 +184,7 @@ async fn a_queue_that_is_too_long_says_so() {
         tasks.push(queue(&store, move |tx| add(tx, id)).await);
     }
     let error = store.write(|tx| add(tx, 9999)).await.unwrap_err();
-    assert!(
-        matches!(error, Error::Busy { .. }) && error.is_transient(),
-        "{error}"
-    );
+    assert!(matches!(error, Error::Busy { .. }) && error.is_transient(), "{error}");
     go.send(()).unwrap();
     held.await.unwrap().unwrap();
     let mut stored = 0;
@@ -255,19 +208,11 @@ async fn closing_finishes_what_waits() {
     held.await.unwrap().unwrap();
     waiting.await.unwrap().unwrap();
     closing.await.unwrap();
-    assert!(matches!(
-        store.write(|tx| add(tx, 2)).await,
-        Err(Error::Closed { .. })
-    ));
+    assert!(matches!(store.write(|tx| add(tx, 2)).await, Err(Error::Closed { .. })));
     let read: Result<_> = store.read(|tx| tx.execute("SELECT 1", [])).await;
     assert!(matches!(read, Err(Error::Closed { .. })));
-    assert!(
-        !folder.path().join("things.db-wal").exists(),
-        "all of it is in the file itself"
-    );
-    let again = Sqlite::open(folder.path().join("things.db"), &SCHEMA)
-        .await
-        .unwrap();
+    assert!(!folder.path().join("things.db-wal").exists(), "all of it is in the file itself");
+    let again = Sqlite::open(folder.path().join("things.db"), &SCHEMA).await.unwrap();
     assert_eq!(ids(&again).await, [1, 1000]);
 }
 

@@ -1,10 +1,6 @@
 //! A program that dies inside a transaction leaves what was answered, and nothing else.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test speaks by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test speaks by panicking")]
 
 use std::process::{Command, Stdio};
 
@@ -14,10 +10,7 @@ const FILE: &str = "ZAKI_TEST_CRASH_FILE";
 const SCHEMA: Schema = Schema {
     name: "things",
     release: "0.1.0",
-    steps: &[Step {
-        sql: "CREATE TABLE thing (id INTEGER PRIMARY KEY) STRICT;",
-        min_reader: 1,
-    }],
+    steps: &[Step { sql: "CREATE TABLE thing (id INTEGER PRIMARY KEY) STRICT;", min_reader: 1 }],
 };
 
 async fn add(store: &Sqlite, id: u32, then: fn()) -> Result<usize, Error> {

@@ -1,10 +1,6 @@
 //! Opening: what is made, what is moved, what is refused and in which words.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test speaks by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test speaks by panicking")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -22,21 +18,15 @@ const EXPAND: Step = Step {
     min_reader: 1,
 };
 /// Contracts: it no longer does.
-const CONTRACT: Step = Step {
-    sql: "ALTER TABLE thing RENAME COLUMN name TO title;",
-    min_reader: 2,
-};
+const CONTRACT: Step =
+    Step { sql: "ALTER TABLE thing RENAME COLUMN name TO title;", min_reader: 2 };
 const BROKEN: Step = Step {
     sql: "CREATE TABLE other (id INTEGER) STRICT; CREATE TABLE thing (id INTEGER) STRICT;",
     min_reader: 1,
 };
 
 const fn schema(release: &'static str, steps: &'static [Step]) -> Schema {
-    Schema {
-        name: "things",
-        release,
-        steps,
-    }
+    Schema { name: "things", release, steps }
 }
 
 const V1: Schema = schema("0.1.0", &[FIRST]);
@@ -49,9 +39,7 @@ async fn add(store: &Sqlite, name: &'static str) -> Result<usize, Error> {
 }
 
 async fn count(store: &Sqlite, sql: &'static str) -> i64 {
-    let found: Result<_, Error> = store
-        .read(move |tx| tx.one(sql, [], |row| row.get(0)))
-        .await;
+    let found: Result<_, Error> = store.read(move |tx| tx.one(sql, [], |row| row.get(0))).await;
     found.unwrap().unwrap()
 }
 
@@ -72,43 +60,20 @@ async fn expands_and_then_contracts_beside_the_release_before() {
     let new = Sqlite::open(&path, &V2).await.unwrap();
     add(&old, "two").await.unwrap();
     add(&new, "three").await.unwrap();
-    assert_eq!(
-        count(&new, "SELECT count(*) FROM thing WHERE size IS NULL").await,
-        3
-    );
+    assert_eq!(count(&new, "SELECT count(*) FROM thing WHERE size IS NULL").await, 3);
     old.close().await;
     let old = Sqlite::open(&path, &V1).await.unwrap();
     add(&old, "four").await.unwrap();
-    assert_eq!(
-        count(&new, "PRAGMA user_version").await,
-        2,
-        "the older one changes nothing"
-    );
+    assert_eq!(count(&new, "PRAGMA user_version").await, 2, "the older one changes nothing");
 
     let newest = Sqlite::open(&path, &V3).await.unwrap();
     assert_eq!(count(&newest, "SELECT count(title) FROM thing").await, 4);
     let error = refusal(Sqlite::open(&path, &V1).await);
-    assert!(
-        matches!(
-            error,
-            Error::TooNew {
-                min_reader: 2,
-                known: 1,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, Error::TooNew { min_reader: 2, known: 1, .. }), "{error}");
     let words = error.to_string();
-    assert!(
-        words.contains("run release 0.3.0 or newer") && words.contains("things.db"),
-        "{words}"
-    );
+    assert!(words.contains("run release 0.3.0 or newer") && words.contains("things.db"), "{words}");
     assert!(!error.is_transient());
-    assert!(
-        Sqlite::open(&path, &V2).await.is_ok(),
-        "release N-1 still may"
-    );
+    assert!(Sqlite::open(&path, &V2).await.is_ok(), "release N-1 still may");
 }
 
 #[tokio::test]
@@ -138,25 +103,15 @@ async fn keeps_off_what_is_not_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("things.db");
     Sqlite::open(&path, &V1).await.unwrap().close().await;
-    let other = Schema {
-        name: "people",
-        ..V1
-    };
+    let other = Schema { name: "people", ..V1 };
     let error = refusal(Sqlite::open(&path, &other).await);
     assert!(matches!(error, Error::Foreign { .. }), "{error}");
-    assert!(
-        error.to_string().contains("holds things, not people"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("holds things, not people"), "{error}");
 
     let strange = folder.path().join("strange.db");
     let conn = rusqlite::Connection::open(&strange).unwrap();
-    conn.execute_batch("CREATE TABLE bookmark (url TEXT)")
-        .unwrap();
-    assert!(matches!(
-        refusal(Sqlite::open(&strange, &V1).await),
-        Error::Foreign { .. }
-    ));
+    conn.execute_batch("CREATE TABLE bookmark (url TEXT)").unwrap();
+    assert!(matches!(refusal(Sqlite::open(&strange, &V1).await), Error::Foreign { .. }));
 
     let text = folder.path().join("text.db");
     fs::write(&text, "this is no database at all".repeat(100)).unwrap();
@@ -174,10 +129,7 @@ async fn says_where_it_cannot_write() {
     let error = refusal(Sqlite::open(file.join("things.db"), &V1).await);
     assert!(matches!(error, Error::Unwritable { .. }), "{error}");
     let words = error.to_string();
-    assert!(
-        words.contains("file/things.db") && words.contains("data directory"),
-        "{words}"
-    );
+    assert!(words.contains("file/things.db") && words.contains("data directory"), "{words}");
     assert!(!words.contains('\n'));
 }
 
@@ -201,19 +153,15 @@ async fn is_readable_by_its_owner_alone() {
 #[tokio::test]
 async fn a_commit_is_on_the_disk_and_keeps_its_references() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Sqlite::open(folder.path().join("things.db"), &V1)
-        .await
-        .unwrap();
+    let store = Sqlite::open(folder.path().join("things.db"), &V1).await.unwrap();
     let ask = async |sql: &'static str| {
-        let read: Result<Option<i64>, Error> = store
-            .write(move |tx| tx.one(sql, [], |row| row.get(0)))
-            .await;
+        let read: Result<Option<i64>, Error> =
+            store.write(move |tx| tx.one(sql, [], |row| row.get(0))).await;
         read.unwrap()
     };
     assert_eq!(ask("PRAGMA synchronous").await, Some(2), "FULL");
     assert_eq!(ask("PRAGMA foreign_keys").await, Some(1));
-    let mode: Result<Option<String>, Error> = store
-        .read(|tx| tx.one("PRAGMA journal_mode", [], |row| row.get(0)))
-        .await;
+    let mode: Result<Option<String>, Error> =
+        store.read(|tx| tx.one("PRAGMA journal_mode", [], |row| row.get(0))).await;
     assert_eq!(mode.unwrap().as_deref(), Some("wal"));
 }

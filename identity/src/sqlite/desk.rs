@@ -56,12 +56,8 @@ impl Desk<'_, '_> {
             return Ok(Resolution::Known { user });
         }
         match policy {
-            Policy::Open => Ok(Resolution::Created {
-                user: self.sign_up()?,
-            }),
-            Policy::Closed => Ok(Resolution::Refused {
-                reason: Refusal::Closed,
-            }),
+            Policy::Open => Ok(Resolution::Created { user: self.sign_up()? }),
+            Policy::Closed => Ok(Resolution::Refused { reason: Refusal::Closed }),
         }
     }
 
@@ -105,9 +101,7 @@ impl Desk<'_, '_> {
     }
 
     pub(super) fn link(&self, user: ZakiUserId) -> Result<Linked, DirectoryError> {
-        let known = self
-            .tx
-            .one(sql::HAS_PERSON, params![Text(user)], |_| Ok(()))?;
+        let known = self.tx.one(sql::HAS_PERSON, params![Text(user)], |_| Ok(()))?;
         known.ok_or(DirectoryError::UnknownPerson(user))?;
         let found = self.find(&self.sender.id)?;
         if found.is_none_or(|(owner, _)| owner != user) {
@@ -119,10 +113,7 @@ impl Desk<'_, '_> {
         match found {
             None => Ok(Linked::Bound),
             Some((owner, _)) if owner == user => Ok(Linked::Already),
-            Some((from, _)) => Ok(Linked::Moved {
-                from,
-                left: self.left(from)?,
-            }),
+            Some((from, _)) => Ok(Linked::Moved { from, left: self.left(from)? }),
         }
     }
 
@@ -139,11 +130,7 @@ impl Desk<'_, '_> {
     }
 
     fn find(&self, id: &SenderId) -> Result<Found, DirectoryError> {
-        let key = params![
-            self.channel.as_str(),
-            self.sender.scope.as_str(),
-            id.as_str()
-        ];
+        let key = params![self.channel.as_str(), self.sender.scope.as_str(), id.as_str()];
         Ok(self.tx.one(sql::FIND, key, rows::found)?)
     }
 

@@ -48,9 +48,5 @@ pub(super) fn binding(row: &Row<'_>) -> Result<Binding> {
 /// Columns: id, created_at. The bindings follow.
 pub(super) fn person(row: &Row<'_>) -> Result<Person> {
     let Text(user) = row.get(0)?;
-    Ok(Person {
-        user,
-        created_at: Timestamp::from_ms(row.get(1)?),
-        bindings: Vec::new(),
-    })
+    Ok(Person { user, created_at: Timestamp::from_ms(row.get(1)?), bindings: Vec::new() })
 }
