@@ -221,3 +221,31 @@ async fn openclaw_goes_on_with_a_turn_while_the_hub_is_dead() -> Result<()> {
     assert_eq!(world.processes(), [], "and nothing else");
     Ok(())
 }
+
+/// The likeliest moment of all: the first message wakes the sandbox, and that takes a while.
+#[tokio::test(flavor = "multi_thread")]
+async fn openclaw_that_was_starting_at_the_crash_answers_once() -> Result<()> {
+    let Some(openclaw) = OpenClaw::find().await? else { return Ok(()) };
+    let mut world = Setup::openclaw(openclaw).only(&[TELEGRAM]).start().await?;
+    for round in 1..=2_u64 {
+        world.say(TELEGRAM, ADA, &format!("Hello, round {round}."));
+        let hub = world.hub()?.pid();
+        let starting = |found: &Vec<Process>| found.iter().any(|process| process.pid != hub);
+        world.until("a sandbox", async || Ok(world.processes()), starting).await?;
+        tokio::time::sleep(Duration::from_secs(round)).await;
+        world.kill()?;
+        world.up().await?;
+        let answers = world.expect(TELEGRAM, ADA, usize::try_from(round)?, AGENT).await?;
+        let last = answers.last().context("no answer")?;
+        assert!(last.contains(&format!("message {round} of this session")), "run twice: {last}");
+        let containers = sandbox(&world)?;
+        let containers = containers.iter().filter(|process| process.command.contains("--listen"));
+        assert_eq!(containers.count(), 1, "one sandbox, no other left behind");
+        // The next round begins with a stopped sandbox.
+        assert_eq!(world.stop(Signal::SIGTERM).await?.code(), Some(0));
+        assert_eq!(world.processes(), []);
+        world.up().await?;
+    }
+    assert_eq!(world.answers(TELEGRAM, ADA).len(), 2, "each once");
+    Ok(())
+}

@@ -99,7 +99,7 @@ impl Cli {
             Command::Deliveries(deliveries) => block_on(deliveries.run()),
             Command::Users(users) => block_on(users.run()),
             Command::Schema(Schema::Envelope) => {
-                println!("{:#}", zaki_envelope::inbound_schema());
+                outln!("{:#}", zaki_envelope::inbound_schema());
                 Ok(ExitCode::SUCCESS)
             }
             Command::Doctor(doctor) => doctor.run(),

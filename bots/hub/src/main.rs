@@ -3,6 +3,15 @@
 //! This is the hub: receive, resolve, lane, turn, deliver; and its command line. Not for platform
 //! details (the channel crates) nor for what runs inside a sandbox (`container`).
 
+/// Prints a line on standard output. Whoever reads it may stop (`| head`): no reason to panic, nor
+/// to leave a demo's sandboxes behind.
+macro_rules! outln {
+    ($($line:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($line)*);
+    }};
+}
+
 mod accounts;
 mod cli;
 mod clock;

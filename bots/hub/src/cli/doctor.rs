@@ -56,7 +56,7 @@ impl Doctor {
 
     fn print(&self, finding: &Finding) -> Result<()> {
         if self.json {
-            println!("{}", serde_json::to_string(finding)?);
+            outln!("{}", serde_json::to_string(finding)?);
             return Ok(());
         }
         let mark = match finding.verdict {
@@ -64,7 +64,7 @@ impl Doctor {
             Verdict::Note => "note   ",
             Verdict::Missing => "MISSING",
         };
-        println!("{mark}  {:<16} {}", finding.what, finding.says);
+        outln!("{mark}  {:<16} {}", finding.what, finding.says);
         Ok(())
     }
 }

@@ -104,6 +104,6 @@ impl Deliveries {
 
 impl Page {
     fn print(&self, json: &Value, text: impl FnOnce() -> String) {
-        if self.json { println!("{json}") } else { println!("{}", text()) }
+        if self.json { outln!("{json}") } else { outln!("{}", text()) }
     }
 }

@@ -13,6 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use zaki_edge_native::{RuntimePaths, install};
 
 use crate::{
+    accounts::Accounts,
     config::{Config, LogFormat, Runtime as SandboxRuntime},
     serve::{self, Server},
 };
@@ -24,6 +25,8 @@ const START: Duration = Duration::from_secs(30);
 pub(crate) async fn run(config: Config) -> Result<ExitCode> {
     log_to_stderr(config.log.format, &config.log.level)?;
     let mut signals = Signals::new()?;
+    // What is wrong with the configuration is said before a download begins.
+    Accounts::build(&config)?;
     if config.edge.url.is_none() && config.sandbox.runtime == SandboxRuntime::Process {
         let dir = config.runtime_dir();
         tokio::select! {
@@ -108,7 +111,7 @@ impl Runtime {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let Self::Install { dir } = self;
         let paths = ensure_runtime(&dir).await?;
-        println!("{}", paths.node.display());
+        outln!("{}", paths.node.display());
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -52,12 +52,12 @@ impl Users {
 async fn list(source: &Source, json: bool) -> Result<()> {
     for person in serve::open_directory(&source.load()?).await?.list().await? {
         if json {
-            println!("{}", serde_json::to_string(&person)?);
+            outln!("{}", serde_json::to_string(&person)?);
             continue;
         }
-        println!("{}", person.user);
+        outln!("{}", person.user);
         for binding in &person.bindings {
-            println!("  {:9} {} {}", binding.channel, binding.scope, binding.sender);
+            outln!("  {:9} {} {}", binding.channel, binding.scope, binding.sender);
         }
     }
     Ok(())
@@ -77,7 +77,7 @@ impl Link {
                 format!("is theirs now; it was {from}'s, who keeps {left} more")
             }
         };
-        println!("{} {} {said}", self.channel, self.sender);
+        outln!("{} {} {said}", self.channel, self.sender);
         Ok(())
     }
 }

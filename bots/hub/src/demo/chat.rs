@@ -14,9 +14,9 @@ pub(super) async fn run(world: &World, server: &Server) -> Result<ExitCode> {
     for (name, url) in world.urls() {
         say(&format!("{name:<16} {url}"));
     }
-    println!("Write a line to talk on Telegram, or begin it with another channel:");
-    println!("  slack: what did I say first?");
-    println!("Ctrl-C ends the demo and everything it started.");
+    outln!("Write a line to talk on Telegram, or begin it with another channel:");
+    outln!("  slack: what did I say first?");
+    outln!("Ctrl-C ends the demo and everything it started.");
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await? {
         let (channel, text) = address(&line);
@@ -27,7 +27,7 @@ pub(super) async fn run(world: &World, server: &Server) -> Result<ExitCode> {
         let (stages, seen) = (server.hub.stages.watch(), world.sent(channel).len());
         world.say(channel, 0, text);
         watch::follow(stages, channel, &conversation, Instant::now()).await;
-        println!("{channel}> {}", world.reply(channel, &conversation, seen).unwrap_or_default());
+        outln!("{channel}> {}", world.reply(channel, &conversation, seen).unwrap_or_default());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -34,8 +34,8 @@ pub(super) async fn run(world: &World, server: &Server, demo: &Demo) -> Result<E
     let people = (0..demo.people).map(|person| walk(world, server, person, demo));
     let answered = join_all(people).await.into_iter().all(|all| all);
     if !demo.json {
-        println!();
-        println!(
+        outln!();
+        outln!(
             "{}",
             if answered { "All channels were answered." } else { "Not all were answered." }
         );
@@ -54,7 +54,7 @@ async fn walk(world: &World, server: &Server, person: u8, demo: &Demo) -> bool {
         let exchange = ask(world, server, channel, person, question).await;
         answered &= exchange.is_answered(demo.echo);
         if demo.json {
-            println!("{}", exchange.json(demo.people > 1));
+            outln!("{}", exchange.json(demo.people > 1));
         } else {
             exchange.print(demo.people > 1);
         }
@@ -112,10 +112,10 @@ impl Exchange {
 
     fn print(&self, several: bool) {
         let who = if several { format!(" (person {})", self.person + 1) } else { String::new() };
-        println!();
-        println!("{}{who}", self.channel);
-        println!("  asked     {}", self.question);
-        println!("  answered  {}", self.reply.as_deref().unwrap_or("nothing"));
+        outln!();
+        outln!("{}{who}", self.channel);
+        outln!("  asked     {}", self.question);
+        outln!("  answered  {}", self.reply.as_deref().unwrap_or("nothing"));
         let at = |at: Option<Duration>| {
             at.map_or_else(|| "-".to_owned(), |at| format!("{:.1} ms", at.as_secs_f64() * 1000.0))
         };
@@ -124,7 +124,7 @@ impl Exchange {
             || "nobody".to_owned(),
             |agent| format!("{} {}", agent.name, agent.version),
         );
-        println!(
+        outln!(
             "  by        {agent}; accepted {}, agent started {}, first words {}, delivered {}",
             at(*accepted),
             at(*started),
