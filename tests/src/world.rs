@@ -1,10 +1,11 @@
 //! One test's world: four platforms in this process, one hub beside it, one scratch directory.
 
 use std::fs::{self, Permissions};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -80,8 +81,7 @@ impl Setup {
         let dir = tempfile::Builder::new().prefix("zaki-tests-").permissions(open).tempdir()?;
         let Simulators { telegram, discord, whatsapp, slack } = Simulators::start().await?;
         discord.add_channel(&discord::Channel::in_guild(GUILD.0, GUILD.1, "general"));
-        let ports = [free_port()?, free_port()?];
-        let hub = format!("127.0.0.1:{}", ports[0]);
+        let hub = own_address().to_string();
         let data = dir.path().join("data").display().to_string();
         let mut settings = self.settings;
         let mut default = |key: &str, value: String| set_default(&mut settings, key, value);
@@ -91,7 +91,7 @@ impl Setup {
             "hub.public_url",
             if self.public { format!("http://{hub}") } else { String::new() },
         );
-        default("edge.listen", format!("127.0.0.1:{}", ports[1]));
+        default("edge.listen", "127.0.0.1:0".to_owned());
         let world = World {
             hub_address: hub,
             public: self.public,
@@ -383,9 +383,18 @@ pub fn is_said(line: &Value) -> bool {
     ["message", "command", "button"].contains(&kind)
 }
 
-/// A port of loopback that nobody listens on.
-pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+/// An address of loopback that is nobody else's, also after a crash: below the ports that the
+/// system gives away by itself, and another one in every test process.
+pub fn own_address() -> SocketAddr {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id().wrapping_mul(8) + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = u16::try_from(10_000 + number % 20_000).unwrap_or(10_000);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }
 
 fn set_default(table: &mut Table, key: &str, value: impl Into<toml::Value>) {

@@ -118,7 +118,7 @@ async fn two_hubs_never_share_a_data_directory() -> Result<()> {
     let world = Setup::echo().only(TELEGRAM).start().await?;
     let config = fs::read_to_string(world.config())?;
     let address = world.url("").replace("http://", "");
-    let other = config.replace(&address, &format!("127.0.0.1:{}", world::free_port()?));
+    let other = config.replace(&address, &world::own_address().to_string());
     fs::write(world.config(), other)?;
     says(&refusal(&world).await?, &["another zaki", &world.data().display().to_string()]);
     Ok(())
