@@ -1,14 +1,7 @@
 //! The hub's clock and its fresh ids. Everything below takes time and randomness from here.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use zaki_envelope::{DeliveryId, Timestamp, TurnId};
-
-/// Now.
-pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
+pub(crate) use zaki_channel::now;
+use zaki_envelope::{DeliveryId, TurnId};
 
 /// A new turn's id.
 pub(crate) fn turn_id() -> TurnId {

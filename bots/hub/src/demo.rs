@@ -18,6 +18,7 @@ use clap::Args;
 use toml::{Table, Value, toml};
 
 use crate::{
+    accounts::Accounts,
     cli::up,
     clock,
     config::{self, Config},
@@ -68,7 +69,7 @@ impl Demo {
                 () = signals.next() => return Ok(INTERRUPTED.into()),
             }
         }
-        let server = serve::start(&config).await?;
+        let server = serve::start(&config, Accounts::build(&config)?).await?;
         let outcome = tokio::select! {
             outcome = self.show(&world, &server) => outcome,
             () = signals.next() => Ok(INTERRUPTED.into()),

@@ -45,14 +45,13 @@ pub(crate) struct Server {
     _lock: File,
 }
 
-/// Starts everything `config` asks for and takes up unfinished work.
-pub(crate) async fn start(config: &Config) -> Result<Server> {
+/// Starts everything `config` asks for, with its `accounts`, and takes up unfinished work.
+pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server> {
     // The one TLS provider of this process; a second call only says that it is there.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let lock = lock(&config.data_dir())?;
     let ledger = Arc::new(open_ledger(config).await?);
     let directory = Arc::new(open_directory(config).await?);
-    let accounts = Accounts::build(config)?;
     let listener = TcpListener::bind(config.hub.listen).await.with_context(|| {
         format!("cannot listen on {}; free it or set another hub.listen", config.hub.listen)
     })?;

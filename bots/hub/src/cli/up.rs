@@ -26,7 +26,7 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode> {
     log_to_stderr(config.log.format, &config.log.level)?;
     let mut signals = Signals::new()?;
     // What is wrong with the configuration is said before a download begins.
-    Accounts::build(&config)?;
+    let accounts = Accounts::build(&config)?;
     if config.edge.url.is_none() && config.sandbox.runtime == SandboxRuntime::Process {
         let dir = config.runtime_dir();
         tokio::select! {
@@ -35,7 +35,7 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode> {
         }
     }
     // A signal that comes meanwhile waits: what has been started must be stopped in order.
-    let server = serve::start(&config).await?;
+    let server = serve::start(&config, accounts).await?;
     let accounts = server.hub.accounts.iter().count();
     tracing::info!(address = %server.address, accounts, "zaki is up");
     if accounts == 0 {
