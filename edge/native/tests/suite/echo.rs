@@ -72,10 +72,14 @@ async fn what_is_not_signed_or_not_right_is_refused() {
     *tampered.body_mut() = Body::from([body.as_slice(), b" "].concat());
     let unsigned = |path: &str| Request::post(path).body(Body::from(body.clone())).unwrap();
     let large = vec![b' '; 1024 * 1024 + 1];
+    let mut announced = unsigned("/model/v1/chat/completions");
+    announced.headers_mut().insert("content-length", "4000000000".parse().unwrap());
     let cases = [
         (unsigned(&path), StatusCode::UNAUTHORIZED),
         (tampered, StatusCode::UNAUTHORIZED),
         (unsigned("/model/v1/chat/completions"), StatusCode::UNAUTHORIZED),
+        // A stranger is turned away before the body is so much as measured.
+        (announced, StatusCode::UNAUTHORIZED),
         (signed("POST", "/model/v1/chat/completions", vec![]), StatusCode::UNAUTHORIZED),
         (signed("POST", &path, b"{".to_vec()), StatusCode::BAD_REQUEST),
         (signed("POST", &path, large), StatusCode::PAYLOAD_TOO_LARGE),
