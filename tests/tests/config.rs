@@ -113,6 +113,21 @@ async fn a_data_directory_that_cannot_be_written_is_named() -> Result<()> {
     Ok(())
 }
 
+/// Well formed, so that only the platform can tell: it refuses the account as soon as it is asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_the_platform_refuses_is_named() -> Result<()> {
+    let world = prepared().await?;
+    let config = fs::read_to_string(world.config())?;
+    let wrong =
+        config.replace(world.telegram.token(), "4200000001:AAF-of_somebody_else_entirely_0000");
+    assert_ne!(config, wrong, "the token stands in the configuration");
+    fs::write(world.config(), wrong)?;
+    let said = refusal(&world).await?;
+    says(&said, &["telegram/"]);
+    assert!(!said.contains("somebody_else"), "{said}");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hubs_never_share_a_data_directory() -> Result<()> {
     let world = Setup::echo().only(TELEGRAM).start().await?;
