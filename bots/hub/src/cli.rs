@@ -27,6 +27,10 @@ pub(crate) struct Cli {
 enum Command {
     /// Start the hub, with the native edge and its sandboxes unless another edge is configured.
     Up(Source),
+    /// Start a hub alone, one of several replicas: the edge runs elsewhere (`zaki edge`).
+    Hub(Source),
+    /// Start the native edge alone, for hubs on this or other machines.
+    Edge(Source),
     /// Show the whole road on this machine: four simulated platforms, a real OpenClaw, no key.
     #[cfg(feature = "demo")]
     Demo(crate::demo::Demo),
@@ -92,6 +96,8 @@ impl Cli {
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self.command {
             Command::Up(source) => block_on(up::run(source.load()?)),
+            Command::Hub(source) => block_on(up::hub(source.load()?)),
+            Command::Edge(source) => block_on(up::edge(source.load()?)),
             #[cfg(feature = "demo")]
             Command::Demo(demo) => block_on(demo.run()),
             Command::Inspect(inspect) => inspect.run(),

@@ -17,6 +17,7 @@ mod cli;
 mod clock;
 mod config;
 mod counters;
+mod data_dir;
 mod deliver;
 #[cfg(feature = "demo")]
 mod demo;
@@ -24,6 +25,7 @@ mod edge;
 mod http;
 mod hub;
 mod lanes;
+mod local_edge;
 mod presence;
 mod serve;
 mod stage;

@@ -1,22 +1,11 @@
 //! Putting the rooms together: stores, edge, accounts, listener; and taking them down again.
 
-use std::{
-    fs::{self, File, Permissions, TryLockError},
-    net::SocketAddr,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result, bail};
-use secrecy::{ExposeSecret, SecretString};
+use anyhow::{Context, Result};
 use tokio::{net::TcpListener, task::JoinHandle};
 use zaki_channel::Source;
-use zaki_edge_native::{
-    Edge, EdgeConfig, Isolation, ModelConfig, ProcessConfig, RuntimeChoice, RuntimePaths,
-};
-use zaki_envelope::signature::{Keyring, SigningKey};
+use zaki_edge_native::Edge;
 use zaki_identity::{Policy, SqliteDirectory};
 use zaki_ledger::{Retention, SqliteLedger};
 
@@ -24,9 +13,10 @@ use crate::{
     accounts::{self, Account, Accounts},
     clock,
     config::{self, Config},
-    edge::{EdgeClient, Reach},
+    data_dir::{self, Tenant, hub_dir},
     http,
     hub::{AccountInbox, Hub, Settings},
+    local_edge,
 };
 
 /// How long running work may go on after a stop was asked for.
@@ -42,20 +32,23 @@ pub(crate) struct Server {
     directory: Arc<SqliteDirectory>,
     edge: Option<Edge>,
     listener: JoinHandle<std::io::Result<()>>,
-    _lock: File,
+    _locks: Vec<File>,
 }
 
 /// Starts everything `config` asks for, with its `accounts`, and takes up unfinished work.
 pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server> {
     // The one TLS provider of this process; a second call only says that it is there.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let lock = lock(&config.data_dir())?;
+    let mut locks = vec![data_dir::lock(&config.data_dir(), Tenant::Hub)?];
+    if config.edge.url.is_none() {
+        locks.push(data_dir::lock(&config.data_dir(), Tenant::Edge)?);
+    }
     let ledger = Arc::new(open_ledger(config).await?);
     let directory = Arc::new(open_directory(config).await?);
     let listener = TcpListener::bind(config.hub.listen).await.with_context(|| {
         format!("cannot listen on {}; free it or set another hub.listen", config.hub.listen)
     })?;
-    let (edge, client) = reach_edge(config).await?;
+    let (edge, client) = local_edge::reach(config).await?;
     let settings = Settings {
         turn_timeout: config.turn.timeout,
         max_wait: config.deliver.max_wait,
@@ -72,7 +65,7 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
         connect(&hub, account);
     }
     tokio::spawn(prune(Arc::clone(&hub), retention(config)));
-    Ok(Server { hub, address, ledger, directory, edge, listener, _lock: lock })
+    Ok(Server { hub, address, ledger, directory, edge, listener, _locks: locks })
 }
 
 impl Server {
@@ -95,38 +88,6 @@ impl Server {
     }
 }
 
-/// Takes the data directory for this process alone.
-fn lock(dir: &Path) -> Result<File> {
-    let unusable = || {
-        format!(
-            "cannot use the data directory {}; make it writable or set hub.data_dir",
-            dir.display()
-        )
-    };
-    fs::create_dir_all(dir).with_context(unusable)?;
-    if is_ours(dir).with_context(unusable)? {
-        // Sandboxes pass through to their own directories, and see nothing on the way.
-        fs::set_permissions(dir, Permissions::from_mode(0o711)).with_context(unusable)?;
-    }
-    // Private: whoever can open it could hold the lock.
-    let mut private = File::options();
-    private.create(true).truncate(true).write(true).mode(0o600);
-    let file = private.open(dir.join("zaki.lock")).with_context(unusable)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            bail!("another zaki uses {}; stop it or set another hub.data_dir", dir.display())
-        }
-        Err(TryLockError::Error(error)) => Err(error).with_context(unusable),
-    }
-}
-
-/// Whether nobody else keeps anything there, so that its mode is ours to set: it is empty, or an
-/// earlier zaki has used it.
-fn is_ours(dir: &Path) -> std::io::Result<bool> {
-    Ok(dir.join("zaki.lock").exists() || fs::read_dir(dir)?.next().is_none())
-}
-
 /// The ledger of the data directory.
 pub(crate) async fn open_ledger(config: &Config) -> Result<SqliteLedger> {
     let dir = hub_dir(config)?;
@@ -141,95 +102,6 @@ pub(crate) async fn open_directory(config: &Config) -> Result<SqliteDirectory> {
     };
     let dir = hub_dir(config)?;
     Ok(SqliteDirectory::open(dir.join("identity.db"), policy, config.identity.cache).await?)
-}
-
-fn private_dir(dir: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(dir)?;
-    fs::set_permissions(dir, Permissions::from_mode(0o700))
-}
-
-fn hub_dir(config: &Config) -> Result<std::path::PathBuf> {
-    let dir = config.data_dir().join("hub");
-    private_dir(&dir).with_context(|| {
-        format!(
-            "cannot use the data directory {}; make it writable or set hub.data_dir",
-            dir.display()
-        )
-    })?;
-    Ok(dir)
-}
-
-/// The edge: a remote one where configured, otherwise the native one, started here.
-async fn reach_edge(config: &Config) -> Result<(Option<Edge>, EdgeClient)> {
-    let key = edge_key(config)?;
-    let signing = || SigningKey::new("hub", key.expose_secret().as_bytes());
-    if let Some(base) = &config.edge.url {
-        let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).build()?;
-        let reach = Reach::Remote { http, base: base.clone() };
-        return Ok((None, EdgeClient::new(reach, signing())));
-    }
-    let mut edge = EdgeConfig::new(
-        config.data_dir(),
-        Keyring::new([signing()]),
-        runtime(config)?,
-        model(config)?,
-    );
-    edge.listen = config.edge.listen;
-    edge.start_timeout = config.sandbox.start_timeout;
-    if config.sandbox.max_parallel_starts > 0 {
-        edge.max_parallel_starts = config.sandbox.max_parallel_starts;
-    }
-    let edge = Edge::start(edge).await?;
-    let reach = Reach::InProcess(edge.router());
-    Ok((Some(edge), EdgeClient::new(reach, signing())))
-}
-
-/// The configured key, or a fresh one when hub and edge are one process and need no other.
-fn edge_key(config: &Config) -> Result<SecretString> {
-    let key = &config.edge.key;
-    match (key.expose_secret().len(), &config.edge.url) {
-        (0, None) => Ok(hex::encode(rand::random::<[u8; 32]>()).into()),
-        (0..32, _) => bail!("edge.key must be at least 32 characters: set the one the edge has"),
-        _ => Ok(key.clone()),
-    }
-}
-
-fn runtime(config: &Config) -> Result<RuntimeChoice> {
-    if config.sandbox.runtime == config::Runtime::Echo {
-        return Ok(RuntimeChoice::Echo);
-    }
-    let program = std::env::current_exe().context("cannot tell where this program is")?;
-    let program = [program.display().to_string(), "container".to_owned()];
-    let paths = RuntimePaths::in_dir(&config.runtime_dir());
-    let mut process = ProcessConfig::new(program, paths);
-    process.allow_exec = config.sandbox.allow_exec;
-    process.isolation = match config.sandbox.isolation {
-        config::Isolation::Auto => Isolation::Auto,
-        config::Isolation::None => Isolation::None,
-    };
-    Ok(RuntimeChoice::Process(process))
-}
-
-pub(crate) fn model(config: &Config) -> Result<ModelConfig> {
-    let model = &config.model;
-    if model.provider == config::Provider::Offline {
-        return Ok(ModelConfig::Offline);
-    }
-    let Some(base_url) = &model.base_url else {
-        bail!(
-            "model.provider is \"openai\" but model.base_url is empty: set the provider's address"
-        );
-    };
-    if model.api_key.expose_secret().is_empty() {
-        bail!(
-            "model.provider is \"openai\" but model.api_key is empty: set it, or model.api_key_file"
-        );
-    }
-    Ok(ModelConfig::Forward {
-        base_url: base_url.to_string(),
-        api_key: model.api_key.clone(),
-        model: model.name.clone(),
-    })
 }
 
 /// Runs an account's socket, or tells its platform where the webhook is; both in the background,

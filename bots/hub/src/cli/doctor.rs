@@ -168,7 +168,7 @@ fn model(config: &Config) -> Finding {
             "model",
             "the offline stand-in answers; for a real one set model.provider, base_url, name, api_key",
         ),
-        Provider::OpenAi => match crate::serve::model(config) {
+        Provider::OpenAi => match crate::local_edge::model(config) {
             Ok(_) => finding(Verdict::Ok, "model", config.model.name.clone()),
             Err(error) => finding(Verdict::Missing, "model", error.to_string()),
         },

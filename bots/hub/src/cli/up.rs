@@ -1,4 +1,4 @@
-//! `zaki up`: the hub for real. `zaki runtime install`: what its sandboxes need, beforehand.
+//! `zaki up`, `zaki hub`, `zaki edge`: serving for real. `zaki runtime install`: what its sandboxes need, beforehand.
 
 use std::{
     io::IsTerminal,
@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Subcommand;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use zaki_edge_native::{RuntimePaths, install};
@@ -15,11 +15,40 @@ use zaki_edge_native::{RuntimePaths, install};
 use crate::{
     accounts::Accounts,
     config::{Config, LogFormat, Runtime as SandboxRuntime},
+    data_dir::{self, Tenant},
+    local_edge,
     serve::{self, Server},
 };
 
 /// A platform that refuses an account this soon was given a wrong secret.
 const START: Duration = Duration::from_secs(30);
+
+/// One replica of the hub, until SIGINT or SIGTERM.
+pub(crate) async fn hub(config: Config) -> Result<ExitCode> {
+    if config.edge.url.is_none() {
+        bail!(
+            "`zaki hub` starts no edge: set edge.url to where `zaki edge` listens, or use `zaki up`"
+        );
+    }
+    run(config).await
+}
+
+/// The native edge, until SIGINT or SIGTERM.
+pub(crate) async fn edge(config: Config) -> Result<ExitCode> {
+    log_to_stderr(config.log.format, &config.log.level)?;
+    let mut signals = Signals::new()?;
+    let key = local_edge::shared_key(&config)?;
+    let _lock = data_dir::lock(&config.data_dir(), Tenant::Edge)?;
+    if !runtime_is_there(&config, &mut signals).await? {
+        return Ok(ExitCode::FAILURE);
+    }
+    let edge = local_edge::start(&config, &key).await?;
+    tracing::info!(address = %edge.local_addr(), "the edge is up");
+    signals.next().await;
+    tracing::info!("stopping");
+    edge.shutdown().await;
+    Ok(ExitCode::SUCCESS)
+}
 
 /// Serves until SIGINT or SIGTERM.
 pub(crate) async fn run(config: Config) -> Result<ExitCode> {
@@ -27,12 +56,8 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode> {
     let mut signals = Signals::new()?;
     // What is wrong with the configuration is said before a download begins.
     let accounts = Accounts::build(&config)?;
-    if config.edge.url.is_none() && config.sandbox.runtime == SandboxRuntime::Process {
-        let dir = config.runtime_dir();
-        tokio::select! {
-            installed = ensure_runtime(&dir) => drop(installed?),
-            () = signals.next() => return Ok(ExitCode::FAILURE),
-        }
+    if config.edge.url.is_none() && !runtime_is_there(&config, &mut signals).await? {
+        return Ok(ExitCode::FAILURE);
     }
     // A signal that comes meanwhile waits: what has been started must be stopped in order.
     let server = serve::start(&config, accounts).await?;
@@ -50,6 +75,18 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode> {
     match refused {
         None => Ok(ExitCode::SUCCESS),
         Some(said) => Err(anyhow!(said)),
+    }
+}
+
+/// Installs what local sandboxes need; `false`: a signal came first.
+async fn runtime_is_there(config: &Config, signals: &mut Signals) -> Result<bool> {
+    if config.sandbox.runtime == SandboxRuntime::Echo {
+        return Ok(true);
+    }
+    let dir = config.runtime_dir();
+    tokio::select! {
+        installed = ensure_runtime(&dir) => installed.map(|_| true),
+        () = signals.next() => Ok(false),
     }
 }
 

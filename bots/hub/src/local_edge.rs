@@ -1,0 +1,98 @@
+//! The native edge inside this program, and how the hub reaches whichever edge there is.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use secrecy::{ExposeSecret, SecretString};
+use zaki_edge_native::{
+    Edge, EdgeConfig, Isolation, ModelConfig, ProcessConfig, RuntimeChoice, RuntimePaths,
+};
+use zaki_envelope::signature::{Keyring, SigningKey};
+
+use crate::{
+    config::{self, Config},
+    edge::{EdgeClient, Reach},
+};
+
+/// The way to the edge: to a remote one where configured, otherwise to one started here.
+pub(crate) async fn reach(config: &Config) -> Result<(Option<Edge>, EdgeClient)> {
+    let key = key(config)?;
+    let Some(base) = &config.edge.url else {
+        let edge = start(config, &key).await?;
+        let reach = Reach::InProcess(edge.router());
+        return Ok((Some(edge), EdgeClient::new(reach, signing(&key))));
+    };
+    let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).build()?;
+    let reach = Reach::Remote { http, base: base.clone() };
+    Ok((None, EdgeClient::new(reach, signing(&key))))
+}
+
+/// Starts the native edge, for hubs that hold `key`.
+pub(crate) async fn start(config: &Config, key: &SecretString) -> Result<Edge> {
+    let keys = Keyring::new([signing(key)]);
+    let mut edge = EdgeConfig::new(config.data_dir(), keys, runtime(config)?, model(config)?);
+    edge.listen = config.edge.listen;
+    edge.start_timeout = config.sandbox.start_timeout;
+    if config.sandbox.max_parallel_starts > 0 {
+        edge.max_parallel_starts = config.sandbox.max_parallel_starts;
+    }
+    Ok(Edge::start(edge).await?)
+}
+
+/// The configured key; a hub whose edge is in its own process needs none and gets a fresh one.
+fn key(config: &Config) -> Result<SecretString> {
+    if config.edge.url.is_none() && config.edge.key.expose_secret().is_empty() {
+        return Ok(hex::encode(rand::random::<[u8; 32]>()).into());
+    }
+    shared_key(config)
+}
+
+/// The key that an edge and the hubs of other processes share.
+pub(crate) fn shared_key(config: &Config) -> Result<SecretString> {
+    if config.edge.key.expose_secret().len() < 32 {
+        bail!("edge.key must be at least 32 characters, the same for the edge and its hubs");
+    }
+    Ok(config.edge.key.clone())
+}
+
+fn signing(key: &SecretString) -> SigningKey {
+    SigningKey::new("hub", key.expose_secret().as_bytes())
+}
+
+fn runtime(config: &Config) -> Result<RuntimeChoice> {
+    if config.sandbox.runtime == config::Runtime::Echo {
+        return Ok(RuntimeChoice::Echo);
+    }
+    let program = std::env::current_exe().context("cannot tell where this program is")?;
+    let program = [program.display().to_string(), "container".to_owned()];
+    let paths = RuntimePaths::in_dir(&config.runtime_dir());
+    let mut process = ProcessConfig::new(program, paths);
+    process.allow_exec = config.sandbox.allow_exec;
+    process.isolation = match config.sandbox.isolation {
+        config::Isolation::Auto => Isolation::Auto,
+        config::Isolation::None => Isolation::None,
+    };
+    Ok(RuntimeChoice::Process(process))
+}
+
+pub(crate) fn model(config: &Config) -> Result<ModelConfig> {
+    let model = &config.model;
+    if model.provider == config::Provider::Offline {
+        return Ok(ModelConfig::Offline);
+    }
+    let Some(base_url) = &model.base_url else {
+        bail!(
+            "model.provider is \"openai\" but model.base_url is empty: set the provider's address"
+        );
+    };
+    if model.api_key.expose_secret().is_empty() {
+        bail!(
+            "model.provider is \"openai\" but model.api_key is empty: set it, or model.api_key_file"
+        );
+    }
+    Ok(ModelConfig::Forward {
+        base_url: base_url.to_string(),
+        api_key: model.api_key.clone(),
+        model: model.name.clone(),
+    })
+}
