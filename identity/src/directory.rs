@@ -55,6 +55,13 @@ pub trait Directory: Send + Sync {
 
     /// What is bound to a person; nothing for an unknown one.
     async fn bindings(&self, user: ZakiUserId) -> Result<Vec<Binding>, DirectoryError>;
+
+    /// What a person has chosen for their messages that arrive mid-turn, as the text that was set;
+    /// none when they have chosen nothing or are unknown.
+    async fn mode(&self, user: ZakiUserId) -> Result<Option<String>, DirectoryError>;
+
+    /// Keeps that choice, or takes it back.
+    async fn set_mode(&self, user: ZakiUserId, mode: Option<&str>) -> Result<(), DirectoryError>;
 }
 
 /// What becomes of a stranger.

@@ -19,7 +19,10 @@ use desk::Desk;
 const SCHEMA: Schema = Schema {
     name: "identity",
     release: env!("CARGO_PKG_VERSION"),
-    steps: &[Step { sql: include_str!("sqlite/schema.sql"), min_reader: 1 }],
+    steps: &[
+        Step { sql: include_str!("sqlite/schema.sql"), min_reader: 1 },
+        Step { sql: "ALTER TABLE person ADD COLUMN mode TEXT;", min_reader: 1 },
+    ],
 };
 
 /// The directory of one hub. Clones share the file and the cache.
@@ -148,6 +151,20 @@ impl Directory for SqliteDirectory {
 
     async fn bindings(&self, user: ZakiUserId) -> Result<Vec<Binding>, DirectoryError> {
         self.store.read(move |tx| bindings(tx, user)).await
+    }
+
+    async fn mode(&self, user: ZakiUserId) -> Result<Option<String>, DirectoryError> {
+        let read = move |tx: &Tx<'_>| tx.one(sql::MODE, params![Text(user)], |row| row.get(0));
+        Ok(self.store.read(read).await?.flatten())
+    }
+
+    async fn set_mode(&self, user: ZakiUserId, mode: Option<&str>) -> Result<(), DirectoryError> {
+        let mode = mode.map(str::to_owned);
+        let write = move |tx: &Tx<'_>| tx.execute(sql::SET_MODE, params![Text(user), mode]);
+        match self.store.write(write).await? {
+            0 => Err(DirectoryError::UnknownPerson(user)),
+            _ => Ok(()),
+        }
     }
 }
 

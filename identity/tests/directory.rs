@@ -233,3 +233,21 @@ async fn a_link_made_by_another_process_holds_at_the_next_claim() {
     assert_eq!(town.user(Telegram, &sender("bob")).await, ann, "and the cache has learnt");
     assert!(verify(ann).await);
 }
+
+#[tokio::test]
+async fn a_person_chooses_how_they_are_listened_to() {
+    let town = Town::new(Policy::Open).await;
+    let ann = town.user(Telegram, &sender("ann")).await;
+    let bob = town.user(Telegram, &sender("bob")).await;
+    let mode = async |user| town.directory.mode(user).await.unwrap();
+    assert_eq!(mode(ann).await, None);
+    town.directory.set_mode(ann, Some("steer")).await.unwrap();
+    assert_eq!((mode(ann).await.as_deref(), mode(bob).await), (Some("steer"), None));
+    town.directory.set_mode(ann, None).await.unwrap();
+    assert_eq!(mode(ann).await, None);
+
+    let nobody = ZakiUserId::from_parts(now(), 1);
+    assert_eq!(mode(nobody).await, None);
+    let error = town.directory.set_mode(nobody, Some("steer")).await.unwrap_err();
+    assert!(matches!(error, DirectoryError::UnknownPerson(id) if id == nobody), "{error}");
+}

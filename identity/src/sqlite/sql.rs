@@ -27,3 +27,7 @@ pub(super) const BINDINGS: &str = "SELECT channel, scope, sender, kind, bound_at
     WHERE user = ?1 ORDER BY bound_at, channel, scope, sender";
 
 pub(super) const PEOPLE: &str = "SELECT id, created_at FROM person ORDER BY id";
+
+pub(super) const MODE: &str = "SELECT mode FROM person WHERE id = ?1";
+
+pub(super) const SET_MODE: &str = "UPDATE person SET mode = ?2 WHERE id = ?1";
