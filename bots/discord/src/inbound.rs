@@ -147,6 +147,7 @@ impl Moment<'_> {
             message: None,
             parts: Vec::new(),
             reply_to: None,
+            group: None,
             addressed: false,
             trace: None,
         }

@@ -110,6 +110,8 @@ platform_id! {
     SenderScope,
     /// What makes one *logical* message unique, whichever way and however often it arrives.
     DedupeKey,
+    /// What the messages of one album have in common.
+    GroupId,
     /// What the channel needs to fetch a medium again. Never a URL that holds a token.
     MediaRef,
     /// W3C `traceparent`, handed on from webhook to sandbox.

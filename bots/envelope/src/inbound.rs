@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountName, ChannelKind, Conversation, DedupeKey, InboundId, MessageId, Part, Sender,
+    AccountName, ChannelKind, Conversation, DedupeKey, GroupId, InboundId, MessageId, Part, Sender,
     Timestamp, TraceContext,
 };
 
@@ -41,6 +41,9 @@ pub struct Inbound {
     /// The message it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageId>,
+    /// The album it is a piece of, where the platform sends one as several messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupId>,
     /// Whether the bot is meant: direct messages, mentions, replies to it, its commands.
     pub addressed: bool,
     /// Trace to hand on.

@@ -11,8 +11,8 @@ mod types;
 use serde_json::Value;
 use zaki_channel::{Arrival, Dead, Parse, ParseError, Parsed, Verified};
 use zaki_envelope::{
-    AccountName, ChannelKind, Conversation, ConversationId, ConversationKind, DedupeKey, Inbound,
-    InboundId, InboundKind, MessageId, Part, ReplyHandle, Sender, Timestamp, Version,
+    AccountName, ChannelKind, Conversation, ConversationId, ConversationKind, DedupeKey, GroupId,
+    Inbound, InboundId, InboundKind, MessageId, Part, ReplyHandle, Sender, Timestamp, Version,
 };
 
 use crate::Config;
@@ -152,6 +152,7 @@ impl Update<'_> {
             message: Some(message),
             parts: content.parts,
             reply_to: answered.map(|it| it.id),
+            group: fields.get("media_group_id").map(|id: String| GroupId::new(id)),
             addressed,
             ..self.envelope(chat.conversation(thread(fields)), sender, "")
         };
@@ -277,6 +278,7 @@ impl Update<'_> {
             message: None,
             parts: Vec::new(),
             reply_to: None,
+            group: None,
             addressed: false,
             trace: None,
         }

@@ -136,6 +136,7 @@ impl ToyHook {
             message: Some(MessageId::new(id)),
             parts: vec![Part::text(text)],
             reply_to: None,
+            group: None,
             addressed: true,
             trace: None,
         })

@@ -35,6 +35,7 @@ pub fn message(n: u32) -> Inbound {
         message: Some(MessageId::new(n.to_string())),
         parts: vec![Part::text(format!("question {n}"))],
         reply_to: None,
+        group: None,
         addressed: true,
         trace: None,
     }

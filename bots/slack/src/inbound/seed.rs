@@ -75,6 +75,7 @@ impl Seed<'_> {
             message: None,
             parts: Vec::new(),
             reply_to: None,
+            group: None,
             addressed: false,
             trace: None,
         }

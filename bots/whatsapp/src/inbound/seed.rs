@@ -57,6 +57,7 @@ impl<'a> Seed<'a> {
             message: None,
             parts: Vec::new(),
             reply_to: None,
+            group: None,
             addressed: false,
             trace: None,
         }
