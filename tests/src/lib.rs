@@ -3,6 +3,7 @@
 //! Not for anything that ships: every part may assume loopback, Linux and a scratch directory.
 
 pub mod corpus;
+pub mod load;
 pub mod openclaw;
 pub mod payload;
 pub mod people;
