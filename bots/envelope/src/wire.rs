@@ -1,7 +1,16 @@
 //! The wire between hub, edge and sandbox: JSON requests, Server-Sent Events back.
 //!
 //! Routes, all under `/v1/users/{userId}/` at the edge and under `/v1/` inside a sandbox:
-//! `POST turns`, `GET turns/{turn}?after=seq`, `POST turns/{turn}/abort`, `POST wake`.
+//! `POST turns`, `GET turns/{turn}?after=seq`, `POST turns/{turn}/steer`,
+//! `POST turns/{turn}/abort`, and at the edge alone `POST wake`.
+//!
+//! A stream of events says something at least every [`SIGN_OF_LIFE`], if only a comment. A reader
+//! that hears nothing for [`SILENCE`] has lost the connection, whatever TCP says (half-open ones
+//! stay "established" for minutes): it hangs up and resumes with `after`.
+//!
+//! Every call may be made again with the same ids after an unknown outcome; none acts twice.
+
+use std::time::Duration;
 
 mod event;
 mod sse;
@@ -9,4 +18,9 @@ mod turn;
 
 pub use event::{AgentInfo, ErrorCode, TurnEvent, TurnEventKind, Usage, WakeStage};
 pub use sse::{SseDecoder, SseError, encode_sse};
-pub use turn::{Budget, Origin, TurnRequest, WakeAnswer};
+pub use turn::{Budget, Origin, SteerRequest, TurnRequest, WakeAnswer};
+
+/// The longest a stream of events stays silent; then comes a comment (`: keep-alive`).
+pub const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+/// The silence after which a reader takes the connection for lost.
+pub const SILENCE: Duration = Duration::from_secs(15);

@@ -212,7 +212,8 @@ impl Progress<'_> {
             TurnEventKind::Delta { .. }
             | TurnEventKind::Tool { .. }
             | TurnEventKind::Approval { .. }
-            | TurnEventKind::Media { .. } => {}
+            | TurnEventKind::Media { .. }
+            | TurnEventKind::Steered { .. } => {}
         }
         None
     }

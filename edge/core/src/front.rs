@@ -9,7 +9,7 @@ mod tokens;
 use zaki_envelope::{
     SandboxName, Timestamp, TurnId, ZakiUserId,
     signature::{Keyring, Message},
-    wire::TurnRequest,
+    wire::{SteerRequest, TurnRequest},
 };
 
 pub use tokens::Tokens;
@@ -35,6 +35,13 @@ pub enum Call {
     },
     /// `POST /v1/users/{user}/turns/{turn}/abort`: stop it; its events tell the end.
     Abort {
+        /// Whose turn.
+        user: ZakiUserId,
+        /// Which.
+        turn: TurnId,
+    },
+    /// `POST /v1/users/{user}/turns/{turn}/steer`: more of what the person said.
+    Steer {
         /// Whose turn.
         user: ZakiUserId,
         /// Which.
@@ -89,8 +96,11 @@ pub enum Refusal {
     /// It was here once and is no longer kept.
     #[error("the events of this turn are no longer kept")]
     Gone,
-    /// The edge is going down; the same request may be made again.
-    #[error("the edge is stopping")]
+    /// The turn has ended, or takes no more; what was sent is not part of it.
+    #[error("the turn takes nothing more")]
+    Ended,
+    /// Not now: the edge goes down or the sandbox comes up. The same request may be made again.
+    #[error("not now; try again")]
     Unavailable,
 }
 
@@ -102,6 +112,7 @@ impl Refusal {
             Self::Unauthorized => 401,
             Self::NotFound => 404,
             Self::Method { .. } => 405,
+            Self::Ended => 409,
             Self::Gone => 410,
             Self::TooLarge { .. } => 413,
             Self::Unavailable => 503,
@@ -157,6 +168,7 @@ impl Call {
                 match pieces.next() {
                     None => Some(Self::Events { user, turn, after: after(query)? }),
                     Some("abort") => Some(Self::Abort { user, turn }),
+                    Some("steer") => Some(Self::Steer { user, turn }),
                     Some(_) => None,
                 }
             }
@@ -167,7 +179,11 @@ impl Call {
     const fn method(self) -> &'static str {
         match self {
             Self::Health | Self::Events { .. } | Self::Models => "GET",
-            Self::Turn { .. } | Self::Abort { .. } | Self::Wake { .. } | Self::Chat => "POST",
+            Self::Turn { .. }
+            | Self::Abort { .. }
+            | Self::Steer { .. }
+            | Self::Wake { .. }
+            | Self::Chat => "POST",
         }
     }
 
@@ -175,7 +191,7 @@ impl Call {
     pub const fn body_limit(self) -> usize {
         match self {
             // Text and references; media travel apart.
-            Self::Turn { .. } => 1024 * 1024,
+            Self::Turn { .. } | Self::Steer { .. } => 1024 * 1024,
             // A whole conversation with inlined pictures; OpenClaw's own frames end at 25 MiB.
             Self::Chat => 32 * 1024 * 1024,
             _ => 16 * 1024,
@@ -248,6 +264,16 @@ pub fn parse_turn(user: ZakiUserId, body: &[u8]) -> Result<(SandboxName, TurnReq
         return Err(Refusal::Malformed("the turn has no parts"));
     }
     Ok((sandbox, request))
+}
+
+/// Reads the body of [`Call::Steer`].
+pub fn parse_steer(body: &[u8]) -> Result<SteerRequest, Refusal> {
+    let request: SteerRequest = serde_json::from_slice(body)
+        .map_err(|_| Refusal::Malformed("the body is not a steer request"))?;
+    if request.parts.is_empty() {
+        return Err(Refusal::Malformed("the steer request has no parts"));
+    }
+    Ok(request)
 }
 
 #[cfg(test)]

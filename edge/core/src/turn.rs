@@ -1,8 +1,9 @@
-//! What the edge keeps of a turn's events: who started it, the text so far, and its end.
+//! What the edge keeps of a turn's events: who started it, what was steered into it, the text so
+//! far, and its end.
 
 use serde::{Deserialize, Serialize};
 use zaki_envelope::{
-    Timestamp,
+    InboundId, Timestamp,
     wire::{ErrorCode, TurnEvent, TurnEventKind},
 };
 
@@ -24,6 +25,9 @@ pub struct TurnLog {
     last_seq: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     started: Option<TurnEvent>,
+    /// The messages that became part of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    steered: Vec<TurnEvent>,
     /// Number of the last delta in `text`.
     #[serde(default)]
     text_seq: u64,
@@ -61,6 +65,7 @@ impl TurnLog {
                 self.text.push_str(text);
                 self.text_seq = event.seq;
             }
+            TurnEventKind::Steered { .. } => self.steered.push(event.clone()),
             kind if kind.is_end() => {
                 self.text = String::new();
                 self.end = Some(event.clone());
@@ -96,8 +101,18 @@ impl TurnLog {
             seq: self.text_seq,
             kind: TurnEventKind::Delta { text: self.text.clone(), replace: true },
         });
-        let kept = [self.started.clone(), text, self.end.clone()];
-        kept.into_iter().flatten().filter(|event| event.seq > seq).collect()
+        let steered = self.steered.iter().cloned();
+        let kept = self.started.clone().into_iter().chain(steered).chain(text);
+        let mut kept: Vec<_> =
+            kept.chain(self.end.clone()).filter(|event| event.seq > seq).collect();
+        kept.sort_by_key(|event| event.seq);
+        kept
+    }
+
+    /// Whether the message has become part of the turn.
+    pub fn has(&self, steer: InboundId) -> bool {
+        let is_it = |event: &TurnEvent| event.kind == TurnEventKind::Steered { steer };
+        self.steered.iter().any(is_it)
     }
 
     /// Number of the last event taken; 0: none.
@@ -185,6 +200,19 @@ mod tests {
         assert!(
             matches!(end.kind, TurnEventKind::Final { ref text, aborted: true, .. } if text == "half")
         );
+    }
+
+    #[test]
+    fn what_was_steered_in_is_kept_in_its_place() {
+        let steer = InboundId::from_parts(Timestamp::from_ms(1), 1);
+        let steered = event(3, TurnEventKind::Steered { steer });
+        let mut log = log(&[started(1), delta(2, "a", false), steered.clone()]);
+        assert_eq!(log.after(0), [started(1), delta(2, "a", true), steered.clone()]);
+        log.push(&delta(4, "b", false));
+        assert_eq!(log.after(1), [steered.clone(), delta(4, "ab", true)]);
+        log.push(&done(5, "ab"));
+        assert_eq!(log.after(0), [started(1), steered, done(5, "ab")]);
+        assert!(log.has(steer) && !log.has(InboundId::from_parts(Timestamp::from_ms(1), 2)));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::InboundId;
+
 /// One event of a turn. `seq` counts from 1 without gaps, so that a reader can resume after any.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TurnEvent {
@@ -57,6 +59,11 @@ pub enum TurnEventKind {
         /// Its name.
         name: String,
     },
+    /// A further message has become part of the turn; the end of the turn is also its end.
+    Steered {
+        /// The [`SteerRequest`](super::SteerRequest)'s id.
+        steer: InboundId,
+    },
     /// The whole answer. Empty text: there is nothing to say.
     Final {
         /// Markdown.
@@ -78,6 +85,11 @@ pub enum TurnEventKind {
 }
 
 impl TurnEventKind {
+    /// The SSE `event` names a reader of this release knows. Others are skipped, so that a newer
+    /// writer can tell more.
+    pub(super) const NAMES: [&str; 9] =
+        ["waking", "started", "delta", "tool", "approval", "media", "steered", "final", "error"];
+
     /// Whether no further event follows.
     pub const fn is_end(&self) -> bool {
         matches!(self, Self::Final { .. } | Self::Error { .. })
@@ -92,6 +104,7 @@ impl TurnEventKind {
             Self::Tool { .. } => "tool",
             Self::Approval { .. } => "approval",
             Self::Media { .. } => "media",
+            Self::Steered { .. } => "steered",
             Self::Final { .. } => "final",
             Self::Error { .. } => "error",
         }

@@ -1,7 +1,7 @@
 //! Server-Sent Events, as far as turns use them: `id`, `event`, one `data` line, comments.
 //! Format: WHATWG HTML, section 9.2.
 
-use super::TurnEvent;
+use super::{TurnEvent, TurnEventKind};
 
 /// The longest event a reader accepts, in bytes; OpenClaw's own frames end at 25 MiB.
 const MAX_EVENT: usize = 26_214_400;
@@ -52,14 +52,22 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 }
 
 fn event(block: &[u8]) -> Result<Option<TurnEvent>, SseError> {
-    let data = block.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"data:"));
-    Ok(data.map(serde_json::from_slice).transpose()?)
+    let field =
+        |name: &[u8]| block.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(name));
+    let is_known = |name: &[u8]| {
+        TurnEventKind::NAMES.iter().any(|known| known.as_bytes() == name.trim_ascii())
+    };
+    if field(b"event:").is_some_and(|name| !is_known(name)) {
+        return Ok(None);
+    }
+    Ok(field(b"data:").map(serde_json::from_slice).transpose()?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::TurnEventKind;
+    use crate::wire::{AgentInfo, ErrorCode, Usage, WakeStage};
+    use crate::{InboundId, Timestamp};
 
     fn delta(seq: u64, text: &str) -> TurnEvent {
         TurnEvent { seq, kind: TurnEventKind::Delta { text: text.into(), replace: false } }
@@ -69,6 +77,7 @@ mod tests {
     fn events_survive_any_cut() {
         let events = vec![delta(1, "a\n\nb"), delta(2, "دردشة 😀"), delta(3, "")];
         let mut bytes = b": keep-alive\n\n".to_vec();
+        bytes.extend(b"id: 1\nevent: of_a_newer_release\ndata: {\"x\":1}\n\n");
         for event in &events {
             bytes.extend(encode_sse(event).unwrap().bytes());
         }
@@ -77,6 +86,29 @@ mod tests {
             let read: Vec<TurnEvent> =
                 bytes.chunks(size).flat_map(|chunk| decoder.push(chunk).unwrap()).collect();
             assert_eq!(read, events, "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn every_kind_is_read_back() {
+        let steer = InboundId::from_parts(Timestamp::from_ms(1), 1);
+        let agent = AgentInfo { name: "echo".into(), version: "1".into() };
+        let kinds = [
+            TurnEventKind::Waking { stage: WakeStage::Queued },
+            TurnEventKind::Started { agent },
+            delta(1, "a").kind,
+            TurnEventKind::Tool { name: "t".into(), phase: "start".into() },
+            TurnEventKind::Approval { id: "a".into(), command: "c".into() },
+            TurnEventKind::Media { sha256: "00".into(), mime: "a/b".into(), name: "n".into() },
+            TurnEventKind::Steered { steer },
+            TurnEventKind::Final { text: "x".into(), usage: Usage::default(), aborted: false },
+            TurnEventKind::Error { code: ErrorCode::Agent, message: "m".into() },
+        ];
+        assert_eq!(kinds.each_ref().map(TurnEventKind::name), TurnEventKind::NAMES);
+        for kind in kinds {
+            let event = TurnEvent { seq: 7, kind };
+            let bytes = encode_sse(&event).unwrap();
+            assert_eq!(SseDecoder::default().push(bytes.as_bytes()).unwrap(), [event]);
         }
     }
 

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ChannelKind, ConversationKind, Part, SandboxKind, SessionKey, TraceContext, TurnId};
+use crate::{
+    ChannelKind, ConversationKind, InboundId, Part, SandboxKind, SessionKey, TraceContext, TurnId,
+};
 
 /// `POST turns`. The turn id is the idempotency key at every hop: the same id never runs twice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +49,25 @@ impl Default for Budget {
     fn default() -> Self {
         Self { timeout_ms: 600_000 }
     }
+}
+
+/// `POST turns/{turn}/steer`: more of what the person said, for a turn that runs.
+///
+/// Answers, after which the outcome is durable where the turn is:
+/// - 202: it is part of the turn; so says [`Steered`](super::TurnEventKind::Steered) among its
+///   events, before the end whose text answers it. The same id again: 202, also after the end.
+/// - 404: no such turn of this person.
+/// - 409: the turn has ended without it, or takes no more. Let it be a turn of its own.
+/// - 503 with `Retry-After`: the sandbox is not there yet. Ask again, or wait for the turn's end.
+///
+/// Whatever the answer, or none: a message is answered by the turn if and only if a `Steered` with
+/// its id comes before the end. A reader who lost answers needs nothing but the events.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SteerRequest {
+    /// The message, or the first of several that belong together; the idempotency key.
+    pub steer: InboundId,
+    /// What the person said.
+    pub parts: Vec<Part>,
 }
 
 /// The answer to `POST wake`: the sandbox is up or coming up.

@@ -23,6 +23,7 @@ fn every_route_is_read() {
         ("POST", format!("{base}/turns"), None, Call::Turn { user }),
         ("POST", format!("{base}/wake"), None, Call::Wake { user }),
         ("POST", format!("{base}/turns/{turn}/abort"), None, Call::Abort { user, turn }),
+        ("POST", format!("{base}/turns/{turn}/steer"), None, Call::Steer { user, turn }),
         ("GET", format!("{base}/turns/{turn}"), None, Call::Events { user, turn, after: 0 }),
         (
             "GET",
@@ -153,4 +154,11 @@ fn turn_bodies_are_checked() {
     assert!(parse(&TurnRequest { sandbox: outside, ..request.clone() }).is_err());
     assert!(parse(&TurnRequest { parts: vec![], ..request }).is_err());
     assert!(parse_turn(user(), b"{").is_err());
+
+    let steer = zaki_envelope::InboundId::from_parts(Timestamp::from_ms(3), 9);
+    let request = SteerRequest { steer, parts: vec![Part::text("and")] };
+    assert_eq!(parse_steer(&serde_json::to_vec(&request).unwrap()), Ok(request.clone()));
+    let empty = SteerRequest { parts: vec![], ..request };
+    assert!(parse_steer(&serde_json::to_vec(&empty).unwrap()).is_err());
+    assert!(parse_steer(b"{}").is_err());
 }
