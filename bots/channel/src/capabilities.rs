@@ -1,6 +1,8 @@
 //! What a channel can do, as data with levels: one place degrades, no adapter does.
 
-use crate::Dialect;
+use std::time::Duration;
+
+use crate::{Dialect, Pace, Recourse};
 
 /// How well an ability is supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,6 +72,13 @@ pub struct Capabilities {
     pub reply: Support,
     /// Showing that an answer is being written.
     pub typing: Support,
+    /// How often that sign is to be renewed: a little sooner than the platform takes it away.
+    pub typing_refresh: Duration,
     /// Files of any kind.
     pub media: Support,
+    /// How fast messages may follow each other.
+    pub pace: Pace,
+    /// What can be done when it is not known whether a new message arrived. What holds for one
+    /// outbound and address is [`crate::Channel::recourse`].
+    pub recourse: Recourse,
 }

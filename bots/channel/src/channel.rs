@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use zaki_envelope::{
-    Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
+    Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound, Timestamp,
 };
 
-use crate::{Capabilities, ChannelError};
+use crate::{Capabilities, ChannelError, Evidence, Recourse};
 
 /// One bot on one platform. A channel translates: it never retries, splits, escapes or stores.
 #[async_trait]
@@ -29,6 +29,36 @@ pub trait Channel: Send + Sync {
         outbound: &Outbound,
         key: DeliveryId,
     ) -> Result<Receipt, ChannelError>;
+
+    /// What can be done when it is not known whether `outbound` arrived at `to`, whose handle is
+    /// the one the attempt was made with (or may have been made with).
+    ///
+    /// A change of what is there already may be made twice. An answer by a handle leaves nothing
+    /// it could be known again by.
+    fn recourse(&self, to: &Address, outbound: &Outbound) -> Recourse {
+        match outbound {
+            Outbound::Post { .. } if to.handle.is_none() => {
+                self.capabilities(to.conversation.kind).recourse
+            }
+            Outbound::Post { .. } | Outbound::Answer { .. } => Recourse::None,
+            Outbound::Edit { .. }
+            | Outbound::Retract { .. }
+            | Outbound::React { .. }
+            | Outbound::Presence { .. } => Recourse::Repeat { within: std::time::Duration::MAX },
+        }
+    }
+
+    /// Asks the platform whether it has the message of the delivery `key`, which was not sent
+    /// before `since`. One attempt; it changes nothing, so it may be repeated. For channels whose
+    /// [`Recourse`] is [`Recourse::Prove`].
+    async fn prove(
+        &self,
+        _to: &Address,
+        _key: DeliveryId,
+        _since: Timestamp,
+    ) -> Result<Evidence, ChannelError> {
+        Ok(Evidence::CannotTell)
+    }
 
     /// Opens a medium for reading, with the platform's credentials, in the hub.
     async fn fetch(&self, media: &MediaRef) -> Result<MediaBody, ChannelError>;

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use zaki_envelope::ChannelKind;
+use zaki_envelope::{ChannelKind, ConversationId};
 
 /// Whether a failed call may be made again. Channels only say; `deliver` alone acts on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,16 @@ pub enum Retry {
     Unknown,
 }
 
+/// How far a failure reaches: whom a pause after it is to hold up, or who else will fare no better.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Messages to this conversation; also where the platform does not say.
+    #[default]
+    Conversation,
+    /// Everything this bot sends.
+    Account,
+}
+
 /// A failed call to a platform.
 #[derive(Debug, thiserror::Error)]
 #[error("{channel}: {what}")]
@@ -25,6 +35,12 @@ pub struct ChannelError {
     pub what: String,
     /// Whether it may be made again.
     pub retry: Retry,
+    /// How far it reaches: with [`Retry::AfterMs`] whom the wait holds up; [`Retry::Never`] for the
+    /// account says that its token is no good.
+    pub scope: Scope,
+    /// The conversation goes on under this id; nothing was done under the old one. The same
+    /// outbound may be sent there at once.
+    pub moved: Option<ConversationId>,
     /// The cause, held to the same rule as `what`.
     #[source]
     pub source: Option<Box<dyn Error + Send + Sync>>,
@@ -33,7 +49,22 @@ pub struct ChannelError {
 impl ChannelError {
     /// An error without a cause worth keeping.
     pub fn new(channel: ChannelKind, retry: Retry, what: impl Into<String>) -> Self {
-        Self { channel, what: what.into(), retry, source: None }
+        let what = what.into();
+        Self { channel, what, retry, scope: Scope::default(), moved: None, source: None }
+    }
+
+    /// Says how far it reaches.
+    #[must_use]
+    pub fn of_scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// Says where the conversation goes on.
+    #[must_use]
+    pub fn moved_to(mut self, conversation: ConversationId) -> Self {
+        self.moved = Some(conversation);
+        self
     }
 
     /// Adds the cause. The caller makes sure that it prints no secret.

@@ -5,9 +5,9 @@
 use std::error::Error;
 use std::time::Duration;
 
-use zaki_envelope::ChannelKind;
+use zaki_envelope::{ChannelKind, ConversationId};
 
-use crate::{ChannelError, Retry};
+use crate::{ChannelError, Retry, Scope};
 
 /// Before a call is made again: where no connection came about, or a rate limit does not say how
 /// long it lasts.
@@ -32,6 +32,13 @@ pub enum Failure {
     Limited {
         /// How long to wait.
         after_ms: u64,
+        /// Which calls.
+        scope: Scope,
+    },
+    /// The conversation goes on under another id; nothing was done.
+    Moved {
+        /// Which.
+        to: ConversationId,
     },
     /// No connection was made; nothing was done.
     NotSent(Cause),
@@ -63,10 +70,19 @@ impl Failure {
     /// and `why` are what it says of a refusal.
     pub fn answered(status: u16, wait_ms: Option<u64>, code: Option<u64>, why: String) -> Self {
         match Retry::of_status(status, wait_ms.unwrap_or(PAUSE_MS)) {
-            Retry::AfterMs(after_ms) => Self::Limited { after_ms },
+            Retry::AfterMs(after_ms) => Self::Limited { after_ms, scope: Scope::default() },
             Retry::Never => Self::Refused { status, code, why },
             Retry::Unknown => Self::Unclear { status },
         }
+    }
+
+    /// Says how far a rate limit reaches; other failures stay as they are.
+    #[must_use]
+    pub fn of_scope(mut self, reach: Scope) -> Self {
+        if let Self::Limited { scope, .. } = &mut self {
+            *scope = reach;
+        }
+        self
     }
 
     /// The HTTP status of a refusal.
@@ -93,7 +109,7 @@ impl Failure {
     /// How long the platform asks to wait.
     pub fn asks_to_wait(&self) -> Duration {
         match self {
-            Self::Limited { after_ms } => Duration::from_millis(*after_ms),
+            Self::Limited { after_ms, .. } => Duration::from_millis(*after_ms),
             _ => Duration::ZERO,
         }
     }
@@ -109,10 +125,16 @@ impl Failure {
             Self::Refused { status, code: None, why } => {
                 error(&format!("{status} {why}"), Retry::Never)
             }
-            Self::Limited { after_ms } => error("too many requests", Retry::AfterMs(after_ms)),
-            Self::NotSent(cause) => {
-                error("no connection", Retry::AfterMs(PAUSE_MS)).caused_by(cause)
+            Self::Limited { after_ms, scope } => {
+                error("too many requests", Retry::AfterMs(after_ms)).of_scope(scope)
             }
+            Self::Moved { to } => {
+                error("the conversation has another id now", Retry::Never).moved_to(to)
+            }
+            // It would fare no better elsewhere.
+            Self::NotSent(cause) => error("no connection", Retry::AfterMs(PAUSE_MS))
+                .of_scope(Scope::Account)
+                .caused_by(cause),
             Self::Unanswered(cause) => error("no answer", Retry::Unknown).caused_by(cause),
             Self::Unclear { status } => error(&format!("answered {status}"), Retry::Unknown),
         }

@@ -1,7 +1,7 @@
 //! The contract of a chat channel: what every adapter implements and what the hub relies on.
 //!
 //! Traits and data, with the rules all channels share (proofs, capabilities, `fit`, text dialects,
-//! what a failed call means, reconnecting) and the `testkit` every channel must pass. Not for:
+//! pace, what a failed call means, reconnecting) and the `testkit` every channel must pass. Not for:
 //! calling platforms, repeating calls, storing, ordering or deciding who may talk; the adapters,
 //! `deliver`, the ledger and identity do that.
 
@@ -12,8 +12,10 @@ mod error;
 mod failure;
 mod fit;
 mod lenient;
+mod pace;
 mod pause;
 mod proof;
+mod recourse;
 mod source;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
@@ -23,12 +25,14 @@ mod webhook;
 pub use capabilities::{Capabilities, Support, TextLimit, Unit};
 pub use channel::{Channel, MediaBody, Receipt};
 pub use clock::now;
-pub use error::{ChannelError, Retry};
+pub use error::{ChannelError, Retry, Scope};
 pub use failure::Failure;
 pub use fit::fit;
 pub use lenient::lenient;
+pub use pace::{Pace, Rate};
 pub use pause::Pause;
 pub use proof::{Proof, Refusal, Window};
+pub use recourse::{Evidence, Recourse};
 pub use source::{Batch, Inbox, InboxError, Source, stored_cursor};
 pub use text::{Dialect, Rich};
 pub use webhook::{Answer, Arrival, Dead, Parse, ParseError, Parsed, Request, Verified, Webhook};

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
-use zaki_channel::{ChannelError, Failure, MediaBody, Retry};
+use zaki_channel::{ChannelError, Failure, MediaBody, Retry, Scope};
 use zaki_envelope::ChannelKind;
 
 use crate::Config;
@@ -59,6 +59,8 @@ struct Complaint {
     code: u64,
     #[serde(default)]
     retry_after: Option<f64>,
+    #[serde(default)]
+    global: bool,
 }
 
 impl Api {
@@ -118,10 +120,10 @@ impl Api {
         }
         let response = request.send().await.map_err(lost)?;
         let status = response.status();
-        let wait = retry_after(response.headers());
+        let limit = Limit::of(response.headers());
         let bytes =
             response.bytes().await.map_err(|e| Failure::Unanswered(e.without_url().into()))?;
-        judge(status, wait, &bytes)
+        judge(status, &limit, &bytes)
     }
 
     /// Segments are escaped, so that no id can lead elsewhere.
@@ -139,31 +141,48 @@ impl Api {
         let response = self.http.get(url).send().await.map_err(|e| failed(lost(e)))?;
         let status = response.status();
         if !status.is_success() {
-            return Err(failed(refusal(status, None, &Complaint::default())));
+            return Err(failed(refusal(status, &Limit::default(), &Complaint::default())));
         }
         let chunks = response.bytes_stream();
         Ok(chunks.map_err(move |e| failed(lost(e))).boxed())
     }
 }
 
-fn retry_after(headers: &reqwest::header::HeaderMap) -> Option<f64> {
-    headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?.parse().ok()
+/// What the headers say of a rate limit.
+/// <https://discord.com/developers/docs/topics/rate-limits#header-format>
+#[derive(Default)]
+struct Limit {
+    /// Seconds.
+    wait: Option<f64>,
+    /// The bot's limit, and not that of a route (`user`) or a channel (`shared`).
+    global: bool,
+}
+
+impl Limit {
+    fn of(headers: &reqwest::header::HeaderMap) -> Self {
+        let text = |name: &str| headers.get(name)?.to_str().ok();
+        let wait = text("retry-after").and_then(|secs| secs.parse().ok());
+        let global = text("x-ratelimit-global") == Some("true")
+            || text("x-ratelimit-scope") == Some("global");
+        Self { wait, global }
+    }
 }
 
 /// What an answer means. Pure: the table of the reference, row by row.
-fn judge(status: StatusCode, wait: Option<f64>, bytes: &[u8]) -> Result<Value, Failure> {
+fn judge(status: StatusCode, limit: &Limit, bytes: &[u8]) -> Result<Value, Failure> {
     if status.is_success() {
         // The call has succeeded, whatever its result looks like.
         return Ok(serde_json::from_slice(bytes).unwrap_or_default());
     }
-    Err(refusal(status, wait, &serde_json::from_slice(bytes).unwrap_or_default()))
+    Err(refusal(status, limit, &serde_json::from_slice(bytes).unwrap_or_default()))
 }
 
-fn refusal(status: StatusCode, wait: Option<f64>, complaint: &Complaint) -> Failure {
-    let wait = complaint.retry_after.or(wait).and_then(millis);
+fn refusal(status: StatusCode, limit: &Limit, complaint: &Complaint) -> Failure {
+    let wait = complaint.retry_after.or(limit.wait).and_then(millis);
     // Discord's words alone: `errors` beside them may quote the message.
     let why = complaint.message.chars().take(100).collect();
-    Failure::answered(status.as_u16(), wait, Some(complaint.code), why)
+    let failure = Failure::answered(status.as_u16(), wait, Some(complaint.code), why);
+    if complaint.global || limit.global { failure.of_scope(Scope::Account) } else { failure }
 }
 
 /// Rounded up: a millisecond too early is one more invalid request.
@@ -205,7 +224,7 @@ pub(crate) fn is_hopeless(failure: &Failure) -> bool {
 pub(crate) fn failed(failure: Failure, doing: &str) -> ChannelError {
     if is_bad_token(&failure) {
         let mend = "the bot token is not valid; reset it in the developer portal, page Bot";
-        return error(&format!("{doing}: {mend}"), Retry::Never);
+        return error(&format!("{doing}: {mend}"), Retry::Never).of_scope(Scope::Account);
     }
     failure.into_error(ChannelKind::Discord, doing)
 }
@@ -220,7 +239,7 @@ mod tests {
 
     fn retry(status: u16, body: &str) -> Retry {
         let status = StatusCode::from_u16(status).unwrap();
-        failed(judge(status, None, body.as_bytes()).unwrap_err(), "posting").retry
+        failed(judge(status, &Limit::default(), body.as_bytes()).unwrap_err(), "posting").retry
     }
 
     #[test]
@@ -236,21 +255,45 @@ mod tests {
         for status in [408, 500, 502, 504] {
             assert_eq!(retry(status, "<html>"), Retry::Unknown, "{status}");
         }
-        assert!(judge(StatusCode::NO_CONTENT, None, b"").is_ok());
+        assert!(judge(StatusCode::NO_CONTENT, &Limit::default(), b"").is_ok());
     }
 
     #[test]
     fn the_header_says_how_long_to_wait_where_the_body_does_not() {
-        let failure = judge(StatusCode::TOO_MANY_REQUESTS, Some(2.0), b"").unwrap_err();
+        let limit = Limit { wait: Some(2.0), global: false };
+        let failure = judge(StatusCode::TOO_MANY_REQUESTS, &limit, b"").unwrap_err();
         assert_eq!(failed(failure, "x").retry, Retry::AfterMs(2000));
+    }
+
+    #[test]
+    fn a_global_limit_holds_up_the_bot_and_another_the_channel_alone() {
+        let scope = |headers: &[(&'static str, &'static str)], body: &str| {
+            let headers = headers.iter().map(|(name, value)| {
+                (name.parse().unwrap(), reqwest::header::HeaderValue::from_static(value))
+            });
+            let limit = Limit::of(&headers.collect());
+            let failure = judge(StatusCode::TOO_MANY_REQUESTS, &limit, body.as_bytes());
+            failed(failure.unwrap_err(), "x").scope
+        };
+        assert_eq!(scope(&[("x-ratelimit-global", "true")], ""), Scope::Account);
+        assert_eq!(scope(&[("x-ratelimit-scope", "global")], ""), Scope::Account);
+        assert_eq!(scope(&[], r#"{"retry_after":1,"global":true}"#), Scope::Account);
+        let own = r#"{"retry_after":1,"global":false}"#;
+        for of in ["user", "shared"] {
+            assert_eq!(scope(&[("x-ratelimit-scope", of)], own), Scope::Conversation, "{of}");
+        }
     }
 
     #[test]
     fn an_expired_interaction_is_no_bad_token() {
         let bad = br#"{"message":"401: Unauthorized","code":0}"#;
-        assert!(is_bad_token(&judge(StatusCode::UNAUTHORIZED, None, bad).unwrap_err()));
+        assert!(is_bad_token(
+            &judge(StatusCode::UNAUTHORIZED, &Limit::default(), bad).unwrap_err()
+        ));
         let expired = br#"{"message":"Invalid Webhook Token","code":50027}"#;
-        assert!(!is_bad_token(&judge(StatusCode::UNAUTHORIZED, None, expired).unwrap_err()));
+        assert!(!is_bad_token(
+            &judge(StatusCode::UNAUTHORIZED, &Limit::default(), expired).unwrap_err()
+        ));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The sending half: every [`Outbound`] as one call.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use reqwest::Method;
 use serde_json::Value;
@@ -11,8 +13,8 @@ use serenity::model::application::{CommandOptionType, InteractionContext};
 use serenity::model::channel::{MessageFlags, MessageReference, MessageReferenceKind, Nonce};
 use serenity::model::id::{ChannelId, MessageId as SerenityMessageId};
 use zaki_channel::{
-    Capabilities, Channel, ChannelError, Dialect, Failure, MediaBody, Receipt, Retry, Support,
-    TextLimit, Unit, now,
+    Capabilities, Channel, ChannelError, Dialect, Failure, MediaBody, Pace, Rate, Receipt,
+    Recourse, Retry, Support, TextLimit, Unit, now,
 };
 use zaki_envelope::{
     AccountName, Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
@@ -30,6 +32,15 @@ const SETTLE_MS: u64 = 250;
 const UNKNOWN: [u64; 2] = [code::UNKNOWN_WEBHOOK, code::UNKNOWN_INTERACTION];
 /// It does, but there is nothing left to be answered.
 const OVER: [u64; 2] = [code::UNKNOWN_MESSAGE, code::INVALID_WEBHOOK_TOKEN];
+
+/// Each channel has a bucket of its own, whose size Discord does not promise; it answers 5 in 5 s
+/// in `X-RateLimit-Limit`. <https://discord.com/developers/docs/topics/rate-limits>
+const CHANNEL: Rate = Rate::within(5, Duration::from_secs(5), 3);
+/// Same page: "All bots can make up to 50 requests per second to our API."
+const ALL: Rate = Rate::within(50, Duration::from_secs(1), 10);
+/// A nonce is "checked for uniqueness in the past few minutes": fewer than two are no few.
+/// <https://discord.com/developers/docs/resources/message#create-message>
+const NONCE_LIVES: Duration = Duration::from_mins(2);
 
 /// One bot on Discord. Nothing it says can ping anybody, and links are not unfolded.
 ///
@@ -227,7 +238,11 @@ impl Channel for Discord {
             react: Support::Full,
             reply: Support::Full,
             typing: Support::Full,
+            // Shown for 10 s: /resources/channel#trigger-typing-indicator.
+            typing_refresh: Duration::from_secs(8),
             media: Support::Fallback,
+            pace: Pace { conversation: &[CHANNEL], account: &[ALL] },
+            recourse: Recourse::Repeat { within: NONCE_LIVES },
         }
     }
 

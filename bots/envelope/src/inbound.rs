@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountName, ChannelKind, Conversation, DedupeKey, GroupId, InboundId, MessageId, Part, Sender,
-    Timestamp, TraceContext,
+    AccountName, ChannelKind, Conversation, DedupeKey, DeliveryId, GroupId, InboundId, MessageId,
+    Part, Sender, Timestamp, TraceContext,
 };
 
 /// The envelope. Additive within a version; read older ones with [`Inbound::from_json`].
@@ -132,6 +132,12 @@ pub enum InboundKind {
         target: MessageId,
         /// How far it came.
         status: StatusKind,
+        /// Our delivery it was sent as, where the platform hands its id back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        delivery: Option<DeliveryId>,
+        /// Why it failed, in the platform's words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// An event this version does not know, by the platform's name.
     Other {

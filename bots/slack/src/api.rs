@@ -7,7 +7,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
-use zaki_channel::{ChannelError, Retry};
+use zaki_channel::{ChannelError, Retry, Scope};
 use zaki_envelope::ChannelKind;
 
 use crate::Config;
@@ -63,9 +63,10 @@ impl Api {
         if answer.get("ok") == Some(&Value::Bool(true)) {
             return Ok(answer);
         }
-        let code = answer.get("error").and_then(Value::as_str);
-        let code = code.unwrap_or("no error code");
-        Err(error(method, refusal(code, wait), code))
+        let Some(code) = answer.get("error").and_then(Value::as_str) else {
+            return Err(error(method, Retry::Unknown, "an answer that is not Slack's"));
+        };
+        Err(refused(method, code, wait))
     }
 
     /// Posts to a `response_url`, which holds its own right. `None` where it is used up or expired.
@@ -121,15 +122,15 @@ impl Api {
 
 /// A call without an answer: harmless where no connection came about, else of unknown effect.
 fn lost(what: &str, cause: reqwest::Error) -> ChannelError {
-    let retry = if cause.is_builder() {
-        Retry::Never
+    let (retry, scope) = if cause.is_builder() {
+        (Retry::Never, Scope::Conversation)
     } else if cause.is_connect() {
-        Retry::AfterMs(RECONNECT_MS)
+        (Retry::AfterMs(RECONNECT_MS), Scope::Account)
     } else {
-        Retry::Unknown
+        (Retry::Unknown, Scope::Conversation)
     };
     // A `response_url` is a secret.
-    error(what, retry, "no answer").caused_by(cause.without_url())
+    error(what, retry, "no answer").of_scope(scope).caused_by(cause.without_url())
 }
 
 fn checked(what: &str, response: &Response) -> Result<(), ChannelError> {
@@ -139,7 +140,13 @@ fn checked(what: &str, response: &Response) -> Result<(), ChannelError> {
     }
     let limit = retry_after(response).unwrap_or(RATE_LIMIT_MS);
     let retry = Retry::of_status(status.as_u16(), limit);
-    Err(error(what, retry, status.as_str()))
+    // A limit holds for the method and the workspace, whatever the channel
+    // (<https://docs.slack.dev/apis/web-api/rate-limits>).
+    let scope = match retry {
+        Retry::AfterMs(_) => Scope::Account,
+        Retry::Never | Retry::Unknown => Scope::Conversation,
+    };
+    Err(error(what, retry, status.as_str()).of_scope(scope))
 }
 
 /// `Retry-After` in milliseconds; Slack writes whole seconds.
@@ -148,17 +155,33 @@ fn retry_after(response: &Response) -> Option<u64> {
     Some(header.trim().parse::<u64>().ok()?.saturating_mul(1000))
 }
 
-/// What an error code of a refused call means
+/// A call that Slack answers with an error code.
+fn refused(method: &str, code: &str, wait: Option<u64>) -> ChannelError {
+    let (retry, scope) = refusal(code, wait);
+    if (retry, scope) == (Retry::Never, Scope::Account) {
+        let mend = "the bot token is not valid; copy it again from OAuth & Permissions";
+        return error(method, retry, &format!("{mend} ({code})")).of_scope(scope);
+    }
+    error(method, retry, code).of_scope(scope)
+}
+
+/// What an error code means: the one table
 /// (<https://docs.slack.dev/reference/methods/chat.postMessage#errors>).
-fn refusal(code: &str, wait: Option<u64>) -> Retry {
+fn refusal(code: &str, wait: Option<u64>) -> (Retry, Scope) {
     match code {
-        "ratelimited" | "rate_limited" => Retry::AfterMs(wait.unwrap_or(RATE_LIMIT_MS)),
-        "service_unavailable" | "team_added_to_org" => {
-            Retry::AfterMs(wait.unwrap_or(RATE_LIMIT_MS))
+        // The workspace's own limit, an outage, a workspace on its way into an organisation.
+        "ratelimited" | "rate_limited" | "service_unavailable" | "team_added_to_org" => {
+            (Retry::AfterMs(wait.unwrap_or(RATE_LIMIT_MS)), Scope::Account)
         }
+        // "The POST data was either missing or truncated."
+        "request_timeout" => (Retry::AfterMs(RECONNECT_MS), Scope::Conversation),
         // "It's possible some aspect of the operation succeeded before the error was raised."
-        "internal_error" | "fatal_error" => Retry::Unknown,
-        _ => Retry::Never,
+        "internal_error" | "fatal_error" => (Retry::Unknown, Scope::Conversation),
+        // No call with this token will fare better.
+        "invalid_auth" | "not_authed" | "account_inactive" | "token_expired" | "token_revoked" => {
+            (Retry::Never, Scope::Account)
+        }
+        _ => (Retry::Never, Scope::Conversation),
     }
 }
 
@@ -172,16 +195,20 @@ mod tests {
 
     #[test]
     fn codes_say_whether_to_call_again() {
-        for (code, retry) in [
-            ("channel_not_found", Retry::Never),
-            ("invalid_auth", Retry::Never),
-            ("msg_too_long", Retry::Never),
-            ("ratelimited", Retry::AfterMs(7_000)),
-            ("internal_error", Retry::Unknown),
+        let wait = Retry::AfterMs(7_000);
+        for (code, retry, scope) in [
+            ("channel_not_found", Retry::Never, Scope::Conversation),
+            ("invalid_auth", Retry::Never, Scope::Account),
+            ("msg_too_long", Retry::Never, Scope::Conversation),
+            ("ratelimited", wait, Scope::Account),
+            ("service_unavailable", wait, Scope::Account),
+            ("request_timeout", Retry::AfterMs(RECONNECT_MS), Scope::Conversation),
+            ("internal_error", Retry::Unknown, Scope::Conversation),
+            ("fatal_error", Retry::Unknown, Scope::Conversation),
         ] {
-            assert_eq!(refusal(code, Some(7_000)), retry, "{code}");
+            assert_eq!(refusal(code, Some(7_000)), (retry, scope), "{code}");
         }
-        assert_eq!(refusal("ratelimited", None), Retry::AfterMs(RATE_LIMIT_MS));
+        assert_eq!(refusal("ratelimited", None).0, Retry::AfterMs(RATE_LIMIT_MS));
     }
 
     #[test]

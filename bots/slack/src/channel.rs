@@ -1,6 +1,7 @@
 //! The sending half: every [`Outbound`] as one call of the Web API.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
@@ -8,8 +9,8 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use url::Url;
 use zaki_channel::{
-    Capabilities, Channel, ChannelError, Dialect, MediaBody, Receipt, Retry, Support, TextLimit,
-    Unit, now,
+    Capabilities, Channel, ChannelError, Dialect, MediaBody, Pace, Rate, Receipt, Recourse, Retry,
+    Support, TextLimit, Unit, now,
 };
 use zaki_envelope::{
     AccountName, Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
@@ -22,6 +23,11 @@ use crate::{Config, emoji};
 /// Shown to nobody but who asked
 /// (<https://docs.slack.dev/interactivity/handling-user-interaction>).
 const EPHEMERAL: &str = "ephemeral";
+
+/// `chat.postMessage` "generally allows posting one message per second per channel, while also
+/// maintaining a workspace-wide limit", which no page puts into a figure: a 429 tells.
+/// <https://docs.slack.dev/apis/web-api/rate-limits>
+const CHANNEL: Rate = Rate { burst: 1, every: Duration::from_secs(1) };
 
 /// One app on Slack. Text is taken as [`Dialect::Slack`], as `fit` renders it.
 ///
@@ -165,7 +171,11 @@ impl Channel for Slack {
             // Slack quotes nothing; the thread carries the context.
             reply: Support::Dropped,
             typing: Support::Dropped,
+            // Of `assistant.threads.setStatus`, which clears itself after two minutes.
+            typing_refresh: Duration::from_secs(100),
             media: Support::Fallback,
+            pace: Pace { conversation: &[CHANNEL], account: &[] },
+            recourse: Recourse::Prove,
         }
     }
 

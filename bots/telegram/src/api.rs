@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use teloxide::requests::Payload;
-use zaki_channel::{ChannelError, Failure, MediaBody, Retry};
-use zaki_envelope::ChannelKind;
+use zaki_channel::{ChannelError, Failure, MediaBody, Retry, Scope};
+use zaki_envelope::{ChannelKind, ConversationId};
 
 use crate::Config;
 
@@ -133,13 +133,13 @@ fn judge(status: StatusCode, bytes: &[u8]) -> Result<Box<RawValue>, Failure> {
             let status = reply.error_code.unwrap_or(status.as_u16());
             Err(match reply.parameters {
                 Parameters { retry_after: Some(secs), .. } => {
-                    Failure::Limited { after_ms: secs.saturating_mul(1000) }
+                    // It does not say whether the chat or the bot has written too much.
+                    let after_ms = secs.saturating_mul(1000);
+                    Failure::Limited { after_ms, scope: Scope::Conversation }
                 }
-                Parameters { migrate_to_chat_id: Some(id), .. } => Failure::Refused {
-                    status,
-                    code: None,
-                    why: format!("the group has moved to chat {id}"),
-                },
+                Parameters { migrate_to_chat_id: Some(id), .. } => {
+                    Failure::Moved { to: ConversationId::new(id.to_string()) }
+                }
                 Parameters { .. } => refusal(status, reply.description.as_deref()),
             })
         }
@@ -179,7 +179,7 @@ pub(crate) fn is_hopeless(failure: &Failure) -> bool {
 pub(crate) fn failed(failure: Failure, doing: &str) -> ChannelError {
     if failure.status() == Some(401) {
         let mend = "the bot token is not valid; copy it again from @BotFather";
-        return error(&format!("{doing}: {mend}"), Retry::Never);
+        return error(&format!("{doing}: {mend}"), Retry::Never).of_scope(Scope::Account);
     }
     failure.into_error(ChannelKind::Telegram, doing)
 }
@@ -238,6 +238,6 @@ mod tests {
         let failure = judge(StatusCode::BAD_REQUEST, body.as_bytes()).unwrap_err();
         let error = failed(failure, "sendMessage");
         assert_eq!(error.retry, Retry::Never);
-        assert!(error.to_string().contains("-1001"));
+        assert_eq!(error.moved, Some(ConversationId::new("-1001")));
     }
 }

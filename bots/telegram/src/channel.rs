@@ -1,5 +1,7 @@
 //! The sending half: every [`Outbound`] as one call.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use teloxide::payloads::{
@@ -11,8 +13,8 @@ use teloxide::types::{
     ParseMode, ReactionType, Recipient, ReplyParameters, ThreadId,
 };
 use zaki_channel::{
-    Capabilities, Channel, ChannelError, Dialect, Failure, MediaBody, Receipt, Retry, Support,
-    TextLimit, Unit,
+    Capabilities, Channel, ChannelError, Dialect, Failure, MediaBody, Pace, Rate, Receipt,
+    Recourse, Retry, Support, TextLimit, Unit,
 };
 use zaki_envelope::{
     AccountName, Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
@@ -52,6 +54,14 @@ pub(crate) const ALLOWED_UPDATES: &[&str] = &[
     "managed_bot",
     "subscription",
 ];
+
+/// <https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this>: "In a single
+/// chat, avoid sending more than one message per second."
+const CHAT: Rate = Rate { burst: 1, every: Duration::from_secs(1) };
+/// Same page: "In a group, bots are not able to send more than 20 messages per minute."
+const GROUP: Rate = Rate::within(20, Duration::from_mins(1), 5);
+/// Same page: "bots are not able to broadcast more than about 30 messages per second".
+const ALL: Rate = Rate::within(30, Duration::from_secs(1), 5);
 
 /// One bot on Telegram. Text is taken as [`Dialect::TelegramHtml`], as `fit` renders it.
 ///
@@ -177,6 +187,7 @@ impl Channel for Telegram {
     }
 
     fn capabilities(&self, conversation: ConversationKind) -> Capabilities {
+        let direct = conversation == ConversationKind::Direct;
         let shared = conversation == ConversationKind::Channel;
         Capabilities {
             text: TextLimit { max: 4096, unit: Unit::Utf16 },
@@ -187,7 +198,14 @@ impl Channel for Telegram {
             reply: Support::Full,
             // Nobody sees a channel being written to.
             typing: if shared { Support::Dropped } else { Support::Full },
+            // "The status is set for 5 seconds or less": /bots/api#sendchataction.
+            typing_refresh: Duration::from_secs(4),
             media: Support::Fallback,
+            pace: Pace {
+                conversation: if direct { &[CHAT] } else { &[CHAT, GROUP] },
+                account: &[ALL],
+            },
+            recourse: Recourse::None,
         }
     }
 

@@ -6,7 +6,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, header::USER_AGENT};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
-use zaki_channel::{ChannelError, Retry};
+use zaki_channel::{ChannelError, Retry, Scope};
 use zaki_envelope::ChannelKind;
 
 use crate::Config;
@@ -95,39 +95,57 @@ impl Api {
             Some(code) => format!("error {code}, status {}", status.as_u16()),
             None => format!("status {}", status.as_u16()),
         };
-        Err(error(what, refusal(code, status), &why))
+        Err(refused(what, code, status, &why))
     }
 }
 
 /// A call without an answer: harmless where no connection came about, else of unknown effect.
 fn lost(what: &str, cause: reqwest::Error) -> ChannelError {
-    let retry = if cause.is_builder() {
-        Retry::Never
+    let (retry, scope) = if cause.is_builder() {
+        (Retry::Never, Scope::Conversation)
     } else if cause.is_connect() {
-        Retry::AfterMs(RECONNECT_MS)
+        (Retry::AfterMs(RECONNECT_MS), Scope::Account)
     } else {
-        Retry::Unknown
+        (Retry::Unknown, Scope::Conversation)
     };
-    error(what, retry, "no answer").caused_by(cause.without_url())
+    error(what, retry, "no answer").of_scope(scope).caused_by(cause.without_url())
 }
 
-/// What a refusal means
+/// A call that Graph answers with an error.
+fn refused(what: &str, code: Option<i64>, status: StatusCode, why: &str) -> ChannelError {
+    let (retry, scope) = refusal(code, status);
+    if (retry, scope) == (Retry::Never, Scope::Account) {
+        let mend = "the token is not valid; make one for a system user in Business settings";
+        return error(what, retry, &format!("{mend} ({why})")).of_scope(scope);
+    }
+    error(what, retry, why).of_scope(scope)
+}
+
+/// What a refusal means: the one table
 /// (<https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes>).
-fn refusal(code: Option<i64>, status: StatusCode) -> Retry {
+fn refusal(code: Option<i64>, status: StatusCode) -> (Retry, Scope) {
     match code {
         // Throughput: 80 messages a second.
-        Some(130_429) => Retry::AfterMs(2_000),
+        Some(130_429) => (Retry::AfterMs(2_000), Scope::Account),
         // One person: one message in 6 s.
-        Some(131_056) => Retry::AfterMs(6_000),
-        // The app's, the account's, the number's limit.
-        Some(4 | 80_007 | 131_048) => Retry::AfterMs(60_000),
+        Some(131_056) => (Retry::AfterMs(6_000), Scope::Conversation),
+        // The app's, the account's, the number's limit; maintenance of the account.
+        Some(4 | 80_007 | 131_048 | 131_057) => (Retry::AfterMs(60_000), Scope::Account),
         // The number is being moved or registered.
-        Some(133_004) => Retry::AfterMs(30_000),
+        Some(133_004) => (Retry::AfterMs(30_000), Scope::Account),
+        // The token.
+        Some(0 | 190) => (Retry::Never, Scope::Account),
         _ => match (Retry::of_status(status.as_u16(), 60_000), code) {
             // API unknown, API service, something went wrong, service unavailable.
-            (Retry::Never, Some(1 | 2 | 131_000 | 131_016)) => Retry::Unknown,
-            // Never: among them 131047 (24 h have passed), 190 (the token), 100 (a parameter).
-            (retry, _) => retry,
+            (Retry::Never, Some(1 | 2 | 131_000 | 131_016)) => {
+                (Retry::Unknown, Scope::Conversation)
+            }
+            (Retry::Never, None) if status == StatusCode::UNAUTHORIZED => {
+                (Retry::Never, Scope::Account)
+            }
+            (retry @ Retry::AfterMs(_), _) => (retry, Scope::Account),
+            // Never: among them 131047 (24 h have passed), 100 (a parameter).
+            (retry, _) => (retry, Scope::Conversation),
         },
     }
 }
@@ -143,19 +161,20 @@ mod tests {
     #[test]
     fn the_code_decides_and_not_the_status() {
         let bad = StatusCode::BAD_REQUEST;
-        for (code, status, retry) in [
-            (Some(130_429), bad, Retry::AfterMs(2_000)),
-            (Some(131_056), bad, Retry::AfterMs(6_000)),
-            (Some(80_007), bad, Retry::AfterMs(60_000)),
-            (Some(131_047), bad, Retry::Never),
-            (Some(190), StatusCode::UNAUTHORIZED, Retry::Never),
-            (Some(2), StatusCode::SERVICE_UNAVAILABLE, Retry::Unknown),
-            (Some(131_000), bad, Retry::Unknown),
-            (None, StatusCode::BAD_GATEWAY, Retry::Unknown),
-            (None, StatusCode::TOO_MANY_REQUESTS, Retry::AfterMs(60_000)),
-            (None, StatusCode::NOT_FOUND, Retry::Never),
+        let (account, one) = (Scope::Account, Scope::Conversation);
+        for (code, status, retry, scope) in [
+            (Some(130_429), bad, Retry::AfterMs(2_000), account),
+            (Some(131_056), bad, Retry::AfterMs(6_000), one),
+            (Some(80_007), bad, Retry::AfterMs(60_000), account),
+            (Some(131_047), bad, Retry::Never, one),
+            (Some(190), StatusCode::UNAUTHORIZED, Retry::Never, account),
+            (Some(2), StatusCode::SERVICE_UNAVAILABLE, Retry::Unknown, one),
+            (Some(131_000), bad, Retry::Unknown, one),
+            (None, StatusCode::BAD_GATEWAY, Retry::Unknown, one),
+            (None, StatusCode::TOO_MANY_REQUESTS, Retry::AfterMs(60_000), account),
+            (None, StatusCode::NOT_FOUND, Retry::Never, one),
         ] {
-            assert_eq!(refusal(code, status), retry, "{code:?} {status}");
+            assert_eq!(refusal(code, status), (retry, scope), "{code:?} {status}");
         }
     }
 

@@ -1,14 +1,15 @@
 //! The sending half: every [`Outbound`] as one call of Graph.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 use reqwest::Client;
 use serde_json::{Value, json};
 use zaki_channel::{
-    Capabilities, Channel, ChannelError, Dialect, MediaBody, Receipt, Retry, Support, TextLimit,
-    Unit,
+    Capabilities, Channel, ChannelError, Dialect, MediaBody, Pace, Rate, Receipt, Recourse, Retry,
+    Support, TextLimit, Unit,
 };
 use zaki_envelope::{
     AccountName, Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
@@ -18,6 +19,15 @@ use zaki_envelope::{
 use crate::Config;
 use crate::api::{Api, error};
 use crate::ids::is_business_scoped;
+
+/// One message in 6 s to the same person; up to 45 at once are borrowed from what follows.
+/// <https://developers.facebook.com/docs/whatsapp/cloud-api/overview#pair-rate-limits>
+const PAIR: Rate = Rate { burst: 45, every: Duration::from_secs(6) };
+/// 80 messages a second and number, both directions counted: half of it is for those we answer.
+/// <https://developers.facebook.com/docs/whatsapp/cloud-api/overview#throughput>
+const NUMBER: Rate = Rate::within(40, Duration::from_secs(1), 8);
+/// A status comes within seconds of the message; Meta repeats one that we missed for longer.
+const STATUS_WITHIN: Duration = Duration::from_mins(5);
 
 /// One business number on WhatsApp. Text is taken as [`Dialect::WhatsApp`], as `fit` renders it.
 ///
@@ -75,7 +85,11 @@ impl Channel for WhatsApp {
             react: Support::Full,
             reply: Support::Full,
             typing: if direct { Support::Full } else { Support::Dropped },
+            // Gone after 25 s: /whatsapp/cloud-api/typing-indicators.
+            typing_refresh: Duration::from_secs(20),
             media: Support::Fallback,
+            pace: Pace { conversation: &[PAIR], account: &[NUMBER] },
+            recourse: Recourse::Callback { within: STATUS_WITHIN },
         }
     }
 

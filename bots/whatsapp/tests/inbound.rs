@@ -9,8 +9,8 @@
 use serde_json::{Value, json};
 use zaki_channel::{Parse, Parsed, Verified};
 use zaki_envelope::{
-    ConversationKind, Inbound, InboundKind, MediaKind, MediaRef, MessageId, Part, SenderId,
-    StatusKind, Timestamp, plain_text,
+    ConversationKind, DeliveryId, Inbound, InboundKind, MediaKind, MediaRef, MessageId, Part,
+    SenderId, StatusKind, Timestamp, plain_text,
 };
 use zaki_whatsapp::{Config, Reader};
 
@@ -234,24 +234,37 @@ fn in_groups_only_answers_to_the_bot_are_addressed() {
 
 #[test]
 fn statuses_carry_the_delivery_they_are_about() {
+    let delivery = DeliveryId::from_parts(NOW, 7);
     let statuses = json!({"contacts": [ann()], "statuses": [
         {"id": "wamid.9", "status": "delivered", "timestamp": 1_795_000_000,
-            "recipient_id": "49151", "biz_opaque_callback_data": "01k"},
+            "recipient_id": "49151", "biz_opaque_callback_data": delivery},
         {"id": "wamid.9", "status": "played", "recipient_user_id": "DE.1"},
         {"id": "wamid.9", "status": "warning", "recipient_id": "49151"},
         {"id": "wamid.8", "status": "failed", "recipient_type": "group", "recipient_id": "G1",
-            "recipient_participant_user_id": "DE.1"},
+            "recipient_participant_user_id": "DE.1", "biz_opaque_callback_data": "somebody else's",
+            "errors": [{"code": 131_047, "title": "Re-engagement message", "href": "https://x"}]},
     ]});
     let parsed = parse_with(&config(), &change(&statuses));
     let inbounds: Vec<Inbound> = parsed.arrivals.into_iter().map(|a| a.inbound).collect();
-    let status = |status| InboundKind::Status { target: MessageId::new("wamid.9"), status };
-    assert_eq!(inbounds[0].kind, status(StatusKind::Delivered));
+    let status = |status, delivery| InboundKind::Status {
+        target: MessageId::new("wamid.9"),
+        status,
+        delivery,
+        reason: None,
+    };
+    assert_eq!(inbounds[0].kind, status(StatusKind::Delivered, Some(delivery)));
     assert_eq!(inbounds[0].dedupe.as_str(), "whatsapp:status:wamid.9:delivered");
-    assert_eq!(plain_text(&inbounds[0].parts), "01k");
     assert_eq!(inbounds[0].sender.id.as_str(), "DE.1");
-    assert_eq!(inbounds[1].kind, status(StatusKind::Read));
+    assert_eq!(inbounds[1].kind, status(StatusKind::Read, None));
     assert!(matches!(inbounds[2].kind, InboundKind::Other { .. }));
     assert_eq!(inbounds[3].conversation.id.as_str(), "G1");
+    let failed = InboundKind::Status {
+        target: MessageId::new("wamid.8"),
+        status: StatusKind::Failed,
+        delivery: None,
+        reason: Some("131047 Re-engagement message".to_owned()),
+    };
+    assert_eq!(inbounds[3].kind, failed);
     assert!(inbounds.iter().all(|inbound| !inbound.addressed));
 }
 

@@ -1,9 +1,11 @@
 //! What is asked of every dialect and limit, and each rule of degrading once.
 
+use std::time::Duration;
+
 use zaki_envelope::{MediaKind, MediaRef, MessageId, Outbound, Part, Presence, plain_text};
 
 use super::fit;
-use crate::{Capabilities, Dialect, Support, TextLimit, Unit};
+use crate::{Capabilities, Dialect, Pace, Recourse, Support, TextLimit, Unit};
 
 const FULL: Capabilities = Capabilities {
     text: TextLimit { max: 4096, unit: Unit::Utf16 },
@@ -13,7 +15,10 @@ const FULL: Capabilities = Capabilities {
     react: Support::Full,
     reply: Support::Full,
     typing: Support::Full,
+    typing_refresh: Duration::from_secs(4),
     media: Support::Full,
+    pace: Pace { conversation: &[], account: &[] },
+    recourse: Recourse::None,
 };
 
 fn texts(outbounds: &[Outbound]) -> Vec<String> {

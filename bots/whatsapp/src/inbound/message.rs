@@ -6,7 +6,7 @@ use zaki_envelope::{
     ConversationKind, InboundKind, MediaKind, MediaRef, MessageId, Part, SenderId, StatusKind,
 };
 
-use super::payload::{Card, Location, Media, Message, Status};
+use super::payload::{Card, Location, Media, Message, Status, StatusError};
 use super::seed::{Seed, group, time};
 
 /// Reads a message; nothing arrives for what the business itself wrote.
@@ -179,7 +179,7 @@ fn contact(card: &Card) -> Part {
     }
 }
 
-/// Reads a status. What we sent along with the message, the delivery's id, is its only text.
+/// Reads a status. It hands back what we sent along with the message: the delivery's id.
 pub(super) fn status(seed: &Seed<'_>, raw: &RawValue) -> Result<Option<Arrival>, &'static str> {
     let status: Status =
         serde_json::from_str(raw.get()).map_err(|_| "a status that is no object")?;
@@ -192,7 +192,12 @@ pub(super) fn status(seed: &Seed<'_>, raw: &RawValue) -> Result<Option<Arrival>,
         _ => None,
     };
     let kind = match kind {
-        Some(kind) => InboundKind::Status { target: target.clone(), status: kind },
+        Some(kind) => InboundKind::Status {
+            target: target.clone(),
+            status: kind,
+            delivery: status.biz_opaque_callback_data.parse().ok(),
+            reason: status.errors.first().map(reason),
+        },
         None => InboundKind::Other { name: format!("status.{}", status.status) },
     };
     let is_group = status.recipient_type == "group";
@@ -210,6 +215,13 @@ pub(super) fn status(seed: &Seed<'_>, raw: &RawValue) -> Result<Option<Arrival>,
     }
     inbound.sent_at = time(&status.timestamp);
     inbound.message = Some(target);
-    inbound.parts = words(&status.biz_opaque_callback_data);
     Ok(Some(inbound.into()))
+}
+
+/// `131047 Re-engagement message`: the number decides, the title tells a person.
+fn reason(error: &StatusError) -> String {
+    let title = [&error.title, &error.message].into_iter().find(|text| !text.is_empty());
+    let title = title.map_or("", String::as_str);
+    let code = if error.code.is_null() { String::new() } else { error.code.to_string() };
+    format!("{code} {title}").trim().to_owned()
 }

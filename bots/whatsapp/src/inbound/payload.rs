@@ -203,5 +203,13 @@ payload! {
         recipient_participant_user_id: String,
         /// What we sent along: the delivery's id.
         biz_opaque_callback_data: String,
+        /// Why it failed.
+        errors: Vec<StatusError>,
+    }
+
+    struct StatusError {
+        code: serde_json::Value,
+        title: String,
+        message: String,
     }
 }
