@@ -1,0 +1,432 @@
+//! Lanes of one person on one or two replicas, against a model of the ledger and the edge: random
+//! schedules in virtual time, each from a seed that a failure prints.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use zaki_envelope::{Inbound, InboundId, TurnId};
+
+use super::{
+    Effect, Event, Lane, Limits, Mode, Notice, Reason,
+    tests::{Message, inbound},
+};
+
+const LIMITS: Limits = Limits { waiting: 5, batch: 4, batch_bytes: 10_000 };
+
+/// A small generator (xorshift64*): the same numbers from the same seed everywhere.
+struct Dice(u64);
+
+impl Dice {
+    fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let n = u64::try_from(n).unwrap();
+        usize::try_from((self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % n).unwrap()
+    }
+
+    fn percent(&mut self, chance: usize) -> bool {
+        self.below(100) < chance
+    }
+}
+
+/// What has become of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// Accepted; a replica has it in hand.
+    Held(usize),
+    /// Waits in the ledger for the end of another's turn.
+    Left,
+    Joined(TurnId),
+    Settled(Reason),
+}
+
+/// An effect that has not been answered.
+enum Job {
+    Begin(Vec<Inbound>),
+    Halt(Box<Inbound>),
+    Steer(TurnId, Vec<Inbound>),
+    Run(TurnId),
+}
+
+#[derive(Default)]
+struct Replica {
+    lane: Option<Lane>,
+    jobs: Vec<Job>,
+    alarms: Vec<Instant>,
+}
+
+struct Open {
+    turn: TurnId,
+    owner: usize,
+    aborted: bool,
+}
+
+struct World {
+    dice: Dice,
+    now: Instant,
+    mode: Mode,
+    replicas: Vec<Replica>,
+    fates: BTreeMap<InboundId, Fate>,
+    open: Option<Open>,
+    left: Vec<Inbound>,
+    turns: u64,
+    /// Every message in the order it became part of a turn.
+    answered: Vec<InboundId>,
+    /// Notices by what they are about.
+    told: BTreeMap<InboundId, Notice>,
+    aborts: BTreeSet<TurnId>,
+    steps: usize,
+}
+
+impl World {
+    fn new(seed: u64, replicas: usize) -> Self {
+        Self {
+            dice: Dice::new(seed),
+            now: Instant::now(),
+            mode: Mode::Queue,
+            replicas: (0..replicas).map(|_| Replica::default()).collect(),
+            fates: BTreeMap::new(),
+            open: None,
+            left: Vec::new(),
+            turns: 0,
+            answered: Vec::new(),
+            told: BTreeMap::new(),
+            aborts: BTreeSet::new(),
+            steps: 0,
+        }
+    }
+
+    fn step(&mut self, at: usize, event: Event) {
+        self.steps += 1;
+        let replica = &mut self.replicas[at];
+        let lane = replica.lane.get_or_insert_with(|| Lane::new(LIMITS, self.mode));
+        let effects = lane.step(event, self.now);
+        assert!(lane.waiting() <= LIMITS.waiting + LIMITS.batch, "unbounded");
+        if lane.is_empty() {
+            replica.lane = None;
+        }
+        for effect in effects {
+            self.carry_out(at, effect);
+        }
+    }
+
+    fn carry_out(&mut self, at: usize, effect: Effect) {
+        match effect {
+            Effect::Begin { messages } => {
+                assert!(!messages.is_empty() && messages.len() <= LIMITS.batch);
+                assert!(!messages.iter().any(is_stop), "a command for the agent");
+                assert!(!self.begins(at), "begun twice");
+                self.replicas[at].jobs.push(Job::Begin(messages));
+            }
+            Effect::Halt { stop, .. } => {
+                assert!(!self.begins(at), "begun twice");
+                self.replicas[at].jobs.push(Job::Halt(stop));
+            }
+            Effect::Steer { turn, messages } => {
+                assert!(!messages.is_empty());
+                assert!(!messages.iter().any(is_stop), "a command for the agent");
+                self.replicas[at].jobs.push(Job::Steer(turn, messages));
+            }
+            Effect::Abort { turn, .. } => {
+                self.aborts.insert(turn);
+                if let Some(open) = self.open.as_mut().filter(|open| open.turn == turn) {
+                    open.aborted = true;
+                }
+            }
+            Effect::Alarm(time) => {
+                assert!(time > self.now && time <= self.now + Duration::from_secs(2));
+                self.replicas[at].alarms.push(time);
+                // One of this lane, and at most those of lanes before it that are gone.
+                let live = self.replicas[at].alarms.len();
+                assert!(live <= 5, "{live} alarms");
+            }
+            Effect::Settle { messages, reason } => {
+                for id in messages {
+                    self.settle(at, id, reason);
+                }
+            }
+            Effect::Tell { about, notice } => {
+                assert_eq!(self.told.insert(about.id, notice), None, "told twice");
+            }
+        }
+    }
+
+    /// As the ledger's `settle`: what is another replica's, or in a turn, stays as it is.
+    fn settle(&mut self, at: usize, id: InboundId, reason: Reason) {
+        let fate = self.fates.get_mut(&id).unwrap();
+        let is_ours = matches!(*fate, Fate::Held(by) if by == at) || *fate == Fate::Left;
+        assert!(is_ours || self.replicas.len() > 1, "{reason:?} after {fate:?}");
+        if is_ours {
+            *fate = Fate::Settled(reason);
+            self.left.retain(|message| message.id != id);
+        }
+    }
+
+    fn begins(&self, at: usize) -> bool {
+        let jobs = &self.replicas[at].jobs;
+        jobs.iter().any(|job| matches!(job, Job::Begin(_) | Job::Halt(_) | Job::Run(_)))
+    }
+
+    /// As the ledger's `begin_turn`.
+    fn begin(&mut self, at: usize, messages: &[Inbound]) -> Begin {
+        let mine = |message: &Inbound| match self.fates[&message.id] {
+            Fate::Held(by) => by == at,
+            fate => fate == Fate::Left,
+        };
+        if !messages.iter().all(mine) {
+            return Begin::NotAccepted;
+        }
+        if let Some(open) = &self.open {
+            let known = |id| self.left.iter().any(|message| message.id == id);
+            let new: Vec<_> = messages.iter().filter(|it| !known(it.id)).cloned().collect();
+            self.left.extend(new);
+            for message in messages {
+                self.fates.insert(message.id, Fate::Left);
+            }
+            return Begin::Busy(open.turn);
+        }
+        self.turns += 1;
+        let turn = TurnId::from_parts(zaki_envelope::Timestamp::default(), self.turns.into());
+        self.open = Some(Open { turn, owner: at, aborted: false });
+        self.join(turn, messages);
+        Begin::Begun(turn)
+    }
+
+    fn join(&mut self, turn: TurnId, messages: &[Inbound]) {
+        for message in messages {
+            self.left.retain(|it| it.id != message.id);
+            let before = self.fates.insert(message.id, Fate::Joined(turn));
+            assert!(matches!(before, Some(Fate::Held(_) | Fate::Left)), "{before:?}");
+            self.answered.push(message.id);
+        }
+    }
+
+    /// As the ledger's `finish_turn`.
+    fn finish(&mut self, at: usize, turn: TurnId) -> (bool, Vec<Inbound>) {
+        let open = self.open.take().unwrap();
+        assert_eq!((open.turn, open.owner), (turn, at));
+        let waiting = std::mem::take(&mut self.left);
+        for message in &waiting {
+            self.fates.insert(message.id, Fate::Held(at));
+        }
+        (open.aborted, waiting)
+    }
+
+    fn answer(&mut self, at: usize, job: Job) {
+        match job {
+            Job::Begin(messages) => match self.begin(at, &messages) {
+                Begin::Begun(turn) => {
+                    self.replicas[at].jobs.push(Job::Run(turn));
+                    self.step(at, Event::Begun { turn });
+                }
+                Begin::Busy(turn) => self.step(at, Event::Busy { turn, messages }),
+                Begin::NotAccepted => self.step(at, Event::Gone),
+            },
+            Job::Halt(stop) => match self.begin(at, std::slice::from_ref(&stop)) {
+                Begin::Begun(turn) => {
+                    let (_, waiting) = self.finish(at, turn);
+                    assert!(waiting.is_empty());
+                    self.step(at, Event::Ended { aborted: true, waiting });
+                }
+                Begin::Busy(turn) => self.step(at, Event::Busy { turn, messages: Vec::new() }),
+                Begin::NotAccepted => panic!("nobody takes a /stop away"),
+            },
+            Job::Steer(turn, messages) => self.steered(at, turn, messages),
+            Job::Run(turn) => {
+                let (aborted, waiting) = self.finish(at, turn);
+                // An abort may come too late.
+                let aborted = aborted && self.dice.percent(80);
+                self.step(at, Event::Ended { aborted, waiting });
+            }
+        }
+    }
+
+    fn steered(&mut self, at: usize, turn: TurnId, mut messages: Vec<Inbound>) {
+        let takes = if self.open.as_ref().is_some_and(|open| open.turn == turn) {
+            self.dice.below(messages.len() + 1)
+        } else {
+            0
+        };
+        let rest = messages.split_off(takes);
+        self.join(turn, &messages);
+        if rest.is_empty() {
+            self.step(at, Event::Steered);
+        } else {
+            self.step(at, Event::Unsteered { messages: rest });
+        }
+    }
+
+    fn arrive(&mut self, n: usize) {
+        let at = self.dice.below(self.replicas.len());
+        let what = match self.dice.below(10) {
+            0 => Message::Text("/stop"),
+            1 | 2 => Message::Piece(["a", "b"][self.dice.below(2)]),
+            3 => Message::Long,
+            _ => Message::Text("hello"),
+        };
+        let message = inbound(n, what);
+        self.fates.insert(message.id, Fate::Held(at));
+        let lone = self.lone(at) && matches!(what, Message::Text("hello"));
+        let crowded = self.dice.percent(3);
+        self.step(at, Event::Arrived { message: Box::new(message), crowded });
+        let begins = self.replicas[at].jobs.iter().any(|job| matches!(job, Job::Begin(_)));
+        assert!(!lone || begins, "a lone message was delayed");
+        if matches!(what, Message::Text("/stop")) {
+            self.has_stopped(at);
+        }
+    }
+
+    /// At once: nothing waits any more, and what runs is being stopped.
+    fn has_stopped(&self, at: usize) {
+        let replica = &self.replicas[at];
+        let waiting = replica.lane.as_ref().map_or(0, Lane::waiting);
+        assert_eq!(waiting, 0, "something waits behind a /stop");
+        for job in &replica.jobs {
+            if let Job::Run(turn) = job {
+                assert!(self.aborts.contains(turn), "a turn runs on");
+            }
+        }
+    }
+
+    fn lone(&self, at: usize) -> bool {
+        self.replicas[at].lane.is_none()
+    }
+
+    /// One thing happens, or time passes.
+    fn happen(&mut self, n: &mut usize, more: bool) {
+        let at = self.dice.below(self.replicas.len());
+        let busy = self.replicas[at].jobs.len();
+        match self.dice.below(10) {
+            0..=2 if more => {
+                self.arrive(*n);
+                *n += 1;
+            }
+            3 if more => {
+                let mode = Mode::ALL[self.dice.below(3)];
+                self.mode = mode;
+                for at in 0..self.replicas.len() {
+                    if self.replicas[at].lane.is_some() {
+                        self.step(at, Event::Mode(mode));
+                    }
+                }
+            }
+            4..=7 if busy > 0 => {
+                let which = self.dice.below(busy);
+                let steers = |job: &Job| matches!(job, Job::Steer(..));
+                let jobs = &mut self.replicas[at].jobs;
+                // A turn ends when all its steering has been answered.
+                if matches!(jobs[which], Job::Run(_)) && jobs.iter().any(steers) {
+                    return;
+                }
+                let job = jobs.swap_remove(which);
+                self.answer(at, job);
+            }
+            _ => self.pass(),
+        }
+    }
+
+    fn pass(&mut self) {
+        self.now += Duration::from_millis(u64::try_from(self.dice.below(300)).unwrap());
+        for at in 0..self.replicas.len() {
+            let now = self.now;
+            let alarms = &mut self.replicas[at].alarms;
+            let due = alarms.iter().filter(|time| **time <= now).count();
+            alarms.retain(|time| *time > now);
+            // As in the shell: a lane that is gone is not made anew for an alarm.
+            for _ in 0..due {
+                if self.replicas[at].lane.is_some() {
+                    self.step(at, Event::Tick);
+                }
+            }
+        }
+    }
+
+    fn run(&mut self, happenings: usize) {
+        let mut n = 0;
+        for _ in 0..happenings {
+            self.happen(&mut n, true);
+        }
+        for _ in 0..100_000 {
+            if self.is_quiet() {
+                break;
+            }
+            self.happen(&mut n, false);
+        }
+        self.judge();
+    }
+
+    fn is_quiet(&self) -> bool {
+        let quiet = |it: &Replica| it.lane.is_none() && it.jobs.is_empty() && it.alarms.is_empty();
+        self.replicas.iter().all(quiet)
+    }
+
+    fn judge(&self) {
+        assert!(self.is_quiet(), "something waits for ever");
+        assert!(self.left.is_empty() && self.open.is_none());
+        for (id, fate) in &self.fates {
+            assert!(matches!(fate, Fate::Joined(_) | Fate::Settled(_)), "{id}: {fate:?}");
+        }
+        let limited = self.fates.values().any(|fate| *fate == Fate::Settled(Reason::Limited));
+        let told = self.told.values().any(|notice| *notice == Notice::Full);
+        assert_eq!(limited, told, "limited in silence");
+        if self.replicas.len() == 1 {
+            assert!(self.answered.is_sorted(), "out of order");
+        }
+    }
+}
+
+fn is_stop(message: &Inbound) -> bool {
+    zaki_envelope::plain_text(&message.parts) == "/stop"
+}
+
+enum Begin {
+    Begun(TurnId),
+    Busy(TurnId),
+    NotAccepted,
+}
+
+fn runs(seeds: std::ops::Range<u64>, replicas: usize) -> usize {
+    let mut steps = 0;
+    for seed in seeds {
+        let run = std::panic::catch_unwind(|| {
+            let mut world = World::new(seed, replicas);
+            world.run(400);
+            world.steps
+        });
+        match run {
+            Ok(done) => steps += done,
+            Err(panic) => {
+                println!("seed {seed}, {replicas} replicas");
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+    steps
+}
+
+#[test]
+fn one_replica_keeps_order_and_loses_nothing() {
+    let steps = runs(0..2_000, 1);
+    println!("{steps} steps");
+    assert!(steps > 400_000, "{steps}");
+}
+
+#[test]
+fn two_replicas_lose_nothing_and_answer_nothing_twice() {
+    let steps = runs(0..2_000, 2);
+    println!("{steps} steps");
+}
+
+#[test]
+#[ignore = "long: cargo test --release -p zaki-lane -- --ignored"]
+fn millions_of_steps() {
+    let steps = runs(1_000_000..1_020_000, 1) + runs(1_000_000..1_020_000, 2);
+    println!("{steps} steps");
+}
