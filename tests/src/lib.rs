@@ -2,6 +2,7 @@
 //! subprocess, the four simulated platforms in this process, and people who write to it.
 //! Not for anything that ships: every part may assume loopback, Linux and a scratch directory.
 
+pub mod chaos;
 pub mod corpus;
 pub mod load;
 pub mod openclaw;
@@ -11,13 +12,15 @@ pub mod post;
 pub mod processes;
 pub mod program;
 pub mod provider;
+mod setup;
 pub mod store;
 pub mod up;
 pub mod world;
 
 pub use people::{Person, Said};
 pub use post::Post;
-pub use world::{Setup, World};
+pub use setup::Setup;
+pub use world::World;
 pub use zaki_envelope::ChannelKind;
 
 use std::time::Duration;

@@ -27,6 +27,15 @@ impl Drop for Held {
     }
 }
 
+/// How many deliveries a ledger says are being sent. The hub must not run.
+pub fn in_flight(ledger: &Path) -> Result<usize> {
+    let conn = Connection::open(ledger)?;
+    conn.busy_timeout(crate::SOON)?;
+    let count = "SELECT count(*) FROM delivery WHERE state = 'sending'";
+    let count: i64 = conn.query_row(count, [], |row| row.get(0))?;
+    Ok(usize::try_from(count)?)
+}
+
 /// A file system of a few megabytes, so that it can be filled. Only root can have one.
 pub struct SmallDisk(PathBuf);
 

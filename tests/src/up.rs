@@ -1,4 +1,4 @@
-//! `zaki up` as a subprocess: started, watched, and ended in the ways a machine ends a program.
+//! `zaki up`, `zaki hub` or `zaki edge` as a subprocess: started, watched, and ended in the ways a machine ends a program.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -23,12 +23,25 @@ pub struct Up {
 }
 
 impl Up {
-    /// Starts it; its log goes to `log`. `patience`: how long it may take to stop when dropped.
+    /// Starts `zaki up`; its log goes to `log`. `patience`: how long it may take to stop when
+    /// dropped.
     pub fn start(config: &Path, log: &Path, patience: Duration) -> Result<Self> {
+        Self::run("up", config, log, patience, &[])
+    }
+
+    /// The same for any command that serves, with more in its environment.
+    pub fn run(
+        what: &str,
+        config: &Path,
+        log: &Path,
+        patience: Duration,
+        environment: &[(String, String)],
+    ) -> Result<Self> {
         let file = File::options().create(true).append(true).open(log)?;
-        let args = ["up".as_ref(), "--config".as_ref(), config.as_os_str()];
+        let args = [what.as_ref(), "--config".as_ref(), config.as_os_str()];
         let mut command = program::command(args)?;
         command.env("RUST_BACKTRACE", "1").stdout(file.try_clone()?).stderr(file);
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         let child = command.spawn().context("cannot start zaki")?;
         Ok(Self { child, log: log.to_owned(), patience })
     }

@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 use toml::Table;
-use zaki_simulators::{Simulator, Simulators, discord, graph, slack, telegram};
+use zaki_simulators::{Simulator, discord, graph, slack, telegram};
 
 use crate::openclaw::OpenClaw;
 use crate::program::{self, Output};
+use crate::setup::set;
 use crate::{ChannelKind, SOON, processes, up::Up};
 
 /// The account's name on every channel.
@@ -25,97 +26,6 @@ pub const ACCOUNT: &str = "main";
 pub const TELEGRAM_SECRET: &str = "telegram-webhook-secret-0001";
 /// A guild the Discord bot is in, and its channel.
 pub const GUILD: (u64, u64) = (91_000_000_000_000_001, 91_000_000_000_000_002);
-
-/// What a world is to be like.
-pub struct Setup {
-    settings: Table,
-    public: bool,
-    openclaw: Option<OpenClaw>,
-    channels: Vec<ChannelKind>,
-}
-
-impl Setup {
-    /// All four channels by webhook, an agent that repeats what it is told.
-    pub fn echo() -> Self {
-        let setup = Self {
-            settings: Table::new(),
-            public: true,
-            openclaw: None,
-            channels: ChannelKind::ALL.to_vec(),
-        };
-        setup.set("sandbox.runtime", "echo")
-    }
-
-    /// The same with a real OpenClaw for each person.
-    pub fn openclaw(openclaw: OpenClaw) -> Self {
-        let dir = openclaw.dir().display().to_string();
-        let setup = Self::echo().set("sandbox.runtime", "process").set("sandbox.runtime_dir", dir);
-        Self { openclaw: Some(openclaw), ..setup }
-    }
-
-    /// A hub that the platforms cannot call: Telegram is polled, Discord comes by its gateway.
-    #[must_use]
-    pub fn without_public_url(mut self) -> Self {
-        self.public = false;
-        self
-    }
-
-    /// Only these channels have an account.
-    #[must_use]
-    pub fn only(mut self, channels: &[ChannelKind]) -> Self {
-        self.channels = channels.to_vec();
-        self
-    }
-
-    /// A setting by its dotted name.
-    #[must_use]
-    pub fn set(mut self, key: &str, value: impl Into<toml::Value>) -> Self {
-        set(&mut self.settings, key, value.into());
-        self
-    }
-
-    /// Starts the platforms and writes the configuration, but starts no hub.
-    pub async fn prepare(self) -> Result<World> {
-        // Sandboxes run as other users and must be able to walk in.
-        let open = Permissions::from_mode(0o755);
-        let dir = tempfile::Builder::new().prefix("zaki-tests-").permissions(open).tempdir()?;
-        let Simulators { telegram, discord, whatsapp, slack } = Simulators::start().await?;
-        discord.add_channel(&discord::Channel::in_guild(GUILD.0, GUILD.1, "general"));
-        let hub = own_address().to_string();
-        let data = dir.path().join("data").display().to_string();
-        let mut settings = self.settings;
-        let mut default = |key: &str, value: String| set_default(&mut settings, key, value);
-        default("hub.listen", hub.clone());
-        default("hub.data_dir", data);
-        default(
-            "hub.public_url",
-            if self.public { format!("http://{hub}") } else { String::new() },
-        );
-        default("edge.listen", "127.0.0.1:0".to_owned());
-        let world = World {
-            hub_address: hub,
-            public: self.public,
-            channels: self.channels,
-            http: reqwest::Client::builder().no_proxy().build()?,
-            telegram,
-            discord,
-            whatsapp,
-            slack,
-            up: None,
-            dir,
-            openclaw: self.openclaw,
-        };
-        world.configure(settings)?;
-        Ok(world)
-    }
-
-    /// Starts everything; every platform knows the hub and the hub every platform.
-    pub async fn start(self) -> Result<World> {
-        let mut world = self.prepare().await?;
-        world.up().await?;
-        Ok(world)
-    }
-}
 
 /// Everything of one test. Dropping it ends every process it started.
 pub struct World {
@@ -129,13 +39,17 @@ pub struct World {
     pub slack: slack::Slack,
     /// For requests by hand.
     pub http: reqwest::Client,
-    hub_address: String,
-    public: bool,
-    channels: Vec<ChannelKind>,
-    up: Option<Up>,
-    dir: TempDir,
+    pub(crate) hub_address: String,
+    /// Where the platforms find the hub: itself, or what stands before it.
+    pub(crate) front: String,
+    pub(crate) public: bool,
+    pub(crate) channels: Vec<ChannelKind>,
+    pub(crate) up: Option<Up>,
+    pub(crate) dir: TempDir,
+    /// What else the hub finds in its environment.
+    pub(crate) environment: Vec<(String, String)>,
     // Last, so that others wait until the processes are gone.
-    openclaw: Option<OpenClaw>,
+    pub(crate) openclaw: Option<OpenClaw>,
 }
 
 impl World {
@@ -168,15 +82,28 @@ impl World {
 
     /// Starts the hub and waits until it is ready; the platforms are not told.
     pub async fn launch(&mut self) -> Result<()> {
+        self.begin()?;
+        self.ready().await
+    }
+
+    /// Starts the hub's process and waits for nothing.
+    pub fn begin(&mut self) -> Result<()> {
         let patience = if self.openclaw.is_some() { 2 * SOON } else { SOON };
-        let mut up = Up::start(&self.config(), &self.log_file(), patience)?;
-        up.ready(&self.url("/ready"), 2 * SOON).await?;
-        self.up = Some(up);
+        let started = Up::run("up", &self.config(), &self.log_file(), patience, &self.environment)?;
+        self.up = Some(started);
         Ok(())
     }
 
-    async fn attach(&self, connected: usize) -> Result<()> {
-        let hook = |channel: ChannelKind| self.url(&format!("/webhooks/{channel}/{ACCOUNT}"));
+    /// Waits until the hub is ready.
+    pub async fn ready(&mut self) -> Result<()> {
+        let url = self.url("/ready");
+        self.up.as_mut().context("the hub is not up")?.ready(&url, 2 * SOON).await
+    }
+
+    /// Introduces whatever hears at `front` to the platforms; `connected`: how many sockets to
+    /// Discord there have been before.
+    pub async fn attach(&self, connected: usize) -> Result<()> {
+        let hook = |channel: ChannelKind| format!("{}/webhooks/{channel}/{ACCOUNT}", self.front);
         let log = |what: &str| format!("{what}\n{}", self.log());
         for channel in &self.channels {
             match channel {
@@ -322,50 +249,6 @@ impl World {
         set(&mut config, key, value.into());
         self.write_config(&config.to_string())
     }
-
-    /// Writes the configuration: `settings` and an account on every channel.
-    fn configure(&self, settings: Table) -> Result<()> {
-        let mut config = settings;
-        for channel in &self.channels {
-            let name = format!("{channel}.{ACCOUNT}");
-            let Value::Object(account) = self.account(*channel) else {
-                continue;
-            };
-            for (key, value) in account {
-                set_default(&mut config, &format!("{name}.{key}"), toml::Value::try_from(value)?);
-            }
-        }
-        self.write_config(&config.to_string())
-    }
-
-    fn account(&self, channel: ChannelKind) -> Value {
-        match channel {
-            ChannelKind::Telegram => json!({
-                "token": self.telegram.token(),
-                "api_base": self.telegram.url(),
-                "receive": if self.public { "webhook" } else { "polling" },
-                "webhook_secret": TELEGRAM_SECRET,
-            }),
-            ChannelKind::Discord => json!({
-                "token": self.discord.token(),
-                "api_base": format!("{}/api/v10", self.discord.url()),
-                "application_id": self.discord.config().application_id.to_string(),
-                "public_key": self.discord.public_key(),
-            }),
-            ChannelKind::WhatsApp => json!({
-                "token": self.whatsapp.token(),
-                "api_base": self.whatsapp.url(),
-                "phone_number_id": self.whatsapp.config().phone_number_id,
-                "app_secret": self.whatsapp.config().app_secret,
-                "verify_token": self.whatsapp.config().verify_token,
-            }),
-            ChannelKind::Slack => json!({
-                "token": self.slack.token(),
-                "api_base": self.slack.api_url(),
-                "signing_secret": self.slack.config().signing_secret,
-            }),
-        }
-    }
 }
 
 impl Drop for World {
@@ -393,28 +276,6 @@ pub fn own_address() -> SocketAddr {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         if TcpListener::bind(address).is_ok() {
             return address;
-        }
-    }
-}
-
-fn set_default(table: &mut Table, key: &str, value: impl Into<toml::Value>) {
-    let known = key.split('.').try_fold(None, |at: Option<&toml::Value>, part| {
-        let next = at.map_or_else(|| table.get(part), |at| at.get(part));
-        next.map(Some)
-    });
-    if known.is_none() {
-        set(table, key, value.into());
-    }
-}
-
-fn set(table: &mut Table, key: &str, value: toml::Value) {
-    match key.split_once('.') {
-        None => drop(table.insert(key.to_owned(), value)),
-        Some((first, rest)) => {
-            let inner = table.entry(first).or_insert_with(|| Table::new().into());
-            if let toml::Value::Table(inner) = inner {
-                set(inner, rest, value);
-            }
         }
     }
 }
