@@ -13,6 +13,6 @@ mod watch;
 pub use crowd::Crowd;
 pub use kills::Kills;
 pub use script::{Line, Pause, Place, Script, Talk};
-pub use seed::Seed;
+pub use seed::{Chance, Seed};
 pub use stage::{Report, Stage};
 pub use watch::Watch;

@@ -12,6 +12,7 @@ pub mod post;
 pub mod processes;
 pub mod program;
 pub mod provider;
+pub mod proxy;
 mod setup;
 pub mod store;
 pub mod up;

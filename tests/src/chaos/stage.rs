@@ -38,6 +38,12 @@ struct Said {
     at: SystemTime,
 }
 
+impl Said {
+    fn place(&self) -> Where {
+        (self.talk.channel, self.spoken.conversation.clone())
+    }
+}
+
 /// What came of a run.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -158,7 +164,7 @@ impl Stage {
         let fresh: Vec<Where> = lost.difference(consoled).cloned().collect();
         let said = self.said().clone();
         for place in &fresh {
-            let there = said.iter().rfind(|said| self.place(said) == *place);
+            let there = said.iter().rfind(|said| said.place() == *place);
             if let Some(Said { talk, line, .. }) = there {
                 let message = 1_000_000 + u32::try_from(self.said().len()).unwrap_or_default();
                 self.say(talk, &Line { message, words: 1, ..line.clone() });
@@ -166,10 +172,6 @@ impl Stage {
         }
         consoled.extend(fresh.iter().cloned());
         fresh.len()
-    }
-
-    fn place(&self, said: &Said) -> Where {
-        (said.talk.channel, said.spoken.conversation.clone())
     }
 
     /// Both sides of the story.
@@ -200,7 +202,7 @@ impl Stage {
             message: said.line.message,
             words: said.line.words,
             speaker: said.line.speaker,
-            place: self.place(said),
+            place: said.place(),
             said_at: said.at,
             acknowledged: heard,
             in_line: (self.in_line)(channel),
