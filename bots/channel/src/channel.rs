@@ -48,9 +48,11 @@ pub trait Channel: Send + Sync {
         }
     }
 
-    /// Asks the platform whether it has the message of the delivery `key`, which was not sent
-    /// before `since`. One attempt; it changes nothing, so it may be repeated. For channels whose
-    /// [`Recourse`] is [`Recourse::Prove`].
+    /// Asks the platform whether it has the message of the delivery `key`, whose last attempt began
+    /// at `since` (earlier attempts had no effect). One question; it changes nothing, so whatever
+    /// the error says, it may be asked again. [`crate::Retry::AfterMs`] also when it is too early
+    /// to say that the message is not there. For channels whose [`Recourse`] is
+    /// [`Recourse::Prove`].
     async fn prove(
         &self,
         _to: &Address,

@@ -142,16 +142,24 @@ fn discord(name: &AccountName, config: &zaki_discord::Config) -> Result<Account>
 fn whatsapp(name: &AccountName, config: &zaki_whatsapp::Config, http: Client) -> Result<Account> {
     config.validate()?;
     let sender = zaki_whatsapp::WhatsApp::new(name.clone(), config, http);
-    let mut account = Account::new(ChannelKind::WhatsApp, name, sender);
+    let mut account = Account::new(ChannelKind::WhatsApp, name, sender.clone());
     account.webhook = Some(Box::new(zaki_whatsapp::Hook::new(name.clone(), config.clone())));
+    account.errands.push(Arc::new(move || {
+        let sender = sender.clone();
+        Box::pin(async move { sender.check().await })
+    }));
     Ok(account)
 }
 
 fn slack(name: &AccountName, config: &zaki_slack::Config, http: Client) -> Result<Account> {
     config.validate()?;
     let sender = zaki_slack::Slack::new(name.clone(), config, http);
-    let mut account = Account::new(ChannelKind::Slack, name, sender);
+    let mut account = Account::new(ChannelKind::Slack, name, sender.clone());
     account.webhook = Some(Box::new(zaki_slack::Hook::new(name.clone(), config.clone())));
+    account.errands.push(Arc::new(move || {
+        let sender = sender.clone();
+        Box::pin(async move { sender.learn().await })
+    }));
     Ok(account)
 }
 

@@ -1,6 +1,7 @@
 //! The sending half: every [`Outbound`] as one call of the Web API.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,15 +10,16 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use url::Url;
 use zaki_channel::{
-    Capabilities, Channel, ChannelError, Dialect, MediaBody, Pace, Rate, Receipt, Recourse, Retry,
-    Support, TextLimit, Unit, now,
+    Capabilities, Channel, ChannelError, Dialect, Evidence, MediaBody, Pace, Rate, Receipt,
+    Recourse, Retry, Support, TextLimit, Unit, now,
 };
 use zaki_envelope::{
     AccountName, Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
-    plain_text,
+    Timestamp, plain_text,
 };
 
 use crate::api::{Api, error};
+use crate::prove::{Search, mark};
 use crate::{Config, emoji};
 
 /// Shown to nobody but who asked
@@ -37,12 +39,25 @@ const CHANNEL: Rate = Rate { burst: 1, every: Duration::from_secs(1) };
 pub struct Slack {
     account: AccountName,
     api: Api,
+    /// Our id as a bot, once Slack has told it; shared by clones.
+    bot: Arc<OnceLock<String>>,
 }
 
 impl Slack {
     /// The app configured as `account`, calling through `http`.
     pub fn new(account: AccountName, config: &Config, http: Client) -> Self {
-        Self { account, api: Api::new(config, http) }
+        Self { account, api: Api::new(config, http), bot: Arc::default() }
+    }
+
+    /// Asks Slack whose token it is: whether it is any good, and which bot is ours. All clones then
+    /// know it. One attempt; safe to repeat.
+    pub async fn learn(&self) -> Result<(), ChannelError> {
+        let me = self.api.call("auth.test", &json!({})).await?;
+        if let Some(bot) = me.get("bot_id").and_then(Value::as_str) {
+            // A second answer can only be the same one.
+            let _ = self.bot.set(bot.to_owned());
+        }
+        Ok(())
     }
 
     async fn post(
@@ -60,10 +75,7 @@ impl Slack {
             "mrkdwn": true,
             "unfurl_links": false,
             "unfurl_media": false,
-            "metadata": {
-                "event_type": "zaki_delivery",
-                "event_payload": {"delivery": key},
-            },
+            "metadata": mark(key),
         });
         if let Some(thread) = &to.conversation.thread {
             params["thread_ts"] = json!(thread);
@@ -206,6 +218,16 @@ impl Channel for Slack {
             // The webhook's own answer has closed the press.
             Outbound::Presence { .. } | Outbound::Answer { text: None } => Ok(Receipt::default()),
         }
+    }
+
+    async fn prove(
+        &self,
+        to: &Address,
+        key: DeliveryId,
+        since: Timestamp,
+    ) -> Result<Evidence, ChannelError> {
+        let bot = self.bot.get().map(String::as_str);
+        Search { to, key, since, bot }.run(&self.api).await
     }
 
     async fn fetch(&self, media: &MediaRef) -> Result<MediaBody, ChannelError> {

@@ -8,6 +8,7 @@ mod channel;
 mod config;
 mod emoji;
 mod inbound;
+mod prove;
 mod webhook;
 
 pub use channel::Slack;

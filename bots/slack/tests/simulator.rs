@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures::TryStreamExt;
 use http::{HeaderMap, Method};
 use serde_json::json;
-use zaki_channel::{Arrival, Channel, ChannelError, Receipt, Request, Retry, Webhook, fit};
+use zaki_channel::{
+    Arrival, Channel, ChannelError, Evidence, Receipt, Request, Retry, Webhook, fit,
+};
 use zaki_envelope::{
     AccountName, Address, ChannelKind, Conversation, ConversationId, ConversationKind, DeliveryId,
     MediaRef, MessageId, Outbound, Part, Presence, ReplyHandle, ThreadId, Timestamp,
@@ -132,6 +134,77 @@ async fn failures_say_whether_the_call_may_be_repeated() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nowhere = channel(&format!("http://{closed}/api/"), "xoxb");
     assert_eq!(retry(say(&nowhere, &to, "x").await), Retry::AfterMs(1_000));
+}
+
+/// When a delivery of these tests was tried: long ago enough for Slack to be done with it.
+fn before() -> Timestamp {
+    zaki_channel::now().plus_ms(-60_000)
+}
+
+fn key(number: u128) -> DeliveryId {
+    DeliveryId::from_parts(Timestamp::from_secs(1_795_000_000), number)
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_found_out_by_metadata() {
+    let (simulator, slack) = start().await;
+    slack.learn().await.unwrap();
+    let root = simulator.say_in("C1", "U1", "hello", json!({})).ts;
+    for to in [address("C1", None), address("C1", Some(&root))] {
+        simulator.fail(Some("chat.postMessage"), 1, Fault::LoseAnswer);
+        let lost = slack.send(&to, &Outbound::post("hi"), key(1)).await;
+        assert_eq!(retry(lost), Retry::Unknown);
+        let ts = simulator.sent().last().unwrap().message;
+        let receipt = Receipt { message: Some(MessageId::new(ts)) };
+        let proof = slack.prove(&to, key(1), before()).await.unwrap();
+        assert_eq!(proof, Evidence::Sent(receipt));
+        simulator.fail(Some("chat.postMessage"), 1, Fault::Drop);
+        assert_eq!(retry(slack.send(&to, &Outbound::post("ho"), key(2)).await), Retry::Unknown);
+        assert_eq!(slack.prove(&to, key(2), before()).await.unwrap(), Evidence::NotSent);
+        let early = slack.prove(&to, key(2), zaki_channel::now()).await;
+        assert!(matches!(retry(early), Retry::AfterMs(1..=5_000)));
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_looked_for_on_further_pages_but_not_for_ever() {
+    let (simulator, slack) = start().await;
+    let to = address("C1", None);
+    slack.send(&to, &Outbound::post("the one"), key(1)).await.unwrap();
+    let mut others = (2..).map(key);
+    let mut post = async |count: usize| {
+        for key in others.by_ref().take(count) {
+            slack.send(&to, &Outbound::post("another"), key).await.unwrap();
+        }
+    };
+    post(450).await;
+    let found = slack.prove(&to, key(1), before()).await.unwrap();
+    assert!(matches!(found, Evidence::Sent(_)), "{found:?}");
+    assert_eq!(simulator.calls().matching(|c| c.method == "conversations.history").len(), 3);
+    post(600).await;
+    // Five pages of 200, and still more behind them: nobody can say.
+    assert_eq!(slack.prove(&to, key(1), before()).await.unwrap(), Evidence::CannotTell);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_proves_nothing() {
+    let (simulator, slack) = start().await;
+    let nowhere = slack.prove(&address("C9", None), KEY, before()).await.unwrap();
+    assert_eq!(nowhere, Evidence::CannotTell);
+    let to = address("C1", None);
+    simulator.fail(None, 1, Fault::rate_limited(Duration::from_secs(7)));
+    assert_eq!(retry(slack.prove(&to, KEY, before()).await), Retry::AfterMs(7_000));
+    simulator.fail(None, 1, Fault::Drop);
+    assert!(slack.prove(&to, KEY, before()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_token_that_is_no_good_is_told_at_the_start() {
+    let (simulator, slack) = start().await;
+    slack.learn().await.unwrap();
+    let refused = channel(&simulator.api_url(), "xoxb-wrong").learn().await.unwrap_err();
+    assert_eq!(refused.retry, Retry::Never);
+    assert!(refused.to_string().contains("copy it again from OAuth & Permissions"), "{refused}");
 }
 
 #[tokio::test]

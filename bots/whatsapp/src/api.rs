@@ -49,6 +49,24 @@ impl Api {
             .map_err(|_| error("messages", Retry::Unknown, "the answer is not JSON"))
     }
 
+    /// Asks for the number itself: whether the token is any good, and good for this number.
+    ///
+    /// Only a token that Graph does not know is an error. A refusal of another kind may concern
+    /// the right to ask, which sending does not need (Graph tells "no such number" and "not yours
+    /// to read" by one code), so it is said and no more.
+    pub(crate) async fn check(&self) -> Result<(), ChannelError> {
+        let url = format!("{}/{}", self.root, self.phone_number_id);
+        let request = self.http.get(url).query(&[("fields", "id")]);
+        match self.call("phone number", request).await {
+            Err(error) if (error.retry, error.scope) == (Retry::Never, Scope::Conversation) => {
+                let mend = "compare phone_number_id with WhatsApp -> API Setup";
+                tracing::warn!(%error, "this token cannot read its phone number; {mend}");
+                Ok(())
+            }
+            answer => answer.map(drop),
+        }
+    }
+
     /// The present URL of a medium, good for five minutes.
     pub(crate) async fn media_url(&self, id: &str) -> Result<Url, ChannelError> {
         let response = self.call("media", self.http.get(format!("{}/{id}", self.root))).await?;

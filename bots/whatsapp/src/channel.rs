@@ -45,6 +45,11 @@ impl WhatsApp {
         Self { account, api: Api::new(config, http) }
     }
 
+    /// Asks Graph whether the token is any good for this number. One attempt; safe to repeat.
+    pub async fn check(&self) -> Result<(), ChannelError> {
+        self.api.check().await
+    }
+
     async fn post(&self, to: &Address, content: Value) -> Result<Receipt, ChannelError> {
         let mut body = content;
         address(to, &mut body);

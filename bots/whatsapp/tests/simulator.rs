@@ -23,7 +23,10 @@ async fn start() -> (Graph, WhatsApp) {
 }
 
 fn channel(base: &str, token: &str) -> WhatsApp {
-    let number = World::default().phone_number_id;
+    numbered(base, token, &World::default().phone_number_id)
+}
+
+fn numbered(base: &str, token: &str, number: &str) -> WhatsApp {
     let mut config = Config::new(token.into(), number, "s".into(), "v".into());
     base.clone_into(&mut config.api_base);
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -128,6 +131,19 @@ async fn failures_say_whether_the_call_may_be_repeated() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nowhere = channel(&format!("http://{closed}"), "t");
     assert_eq!(retry(say(&nowhere, "DE.1", "x").await), Retry::AfterMs(1_000));
+}
+
+#[tokio::test]
+async fn a_token_that_is_no_good_is_told_at_the_start() {
+    let (graph, whatsapp) = start().await;
+    whatsapp.check().await.unwrap();
+    let refused = channel(graph.url(), "wrong").check().await.unwrap_err();
+    assert_eq!(refused.retry, Retry::Never);
+    assert!(refused.to_string().contains("make one for a system user"), "{refused}");
+    // Graph says the same of a number that is none and of one that may not be read.
+    numbered(graph.url(), graph.token(), "1").check().await.unwrap();
+    graph.fail(Some("phone_number"), 1, Fault::Status { code: 503 });
+    assert_eq!(retry(whatsapp.check().await), Retry::Unknown);
 }
 
 #[tokio::test]

@@ -61,6 +61,21 @@ def web_api():
     plain = bot.conversations_history(channel=channel)
     check("metadata only when asked for", all("metadata" not in m for m in plain["messages"]))
 
+    replies = []
+    for number in range(3):
+        mark = {"event_type": "zaki_delivery", "event_payload": {"id": f"r-{number}"}}
+        reply = bot.chat_postMessage(channel=channel, thread_ts=sent["ts"], text="re", metadata=mark)
+        replies.append(reply["ts"])
+    thread = bot.conversations_replies(channel=channel, ts=sent["ts"], limit=2, include_all_metadata=True)
+    pages = [[m["ts"] for m in page["messages"]] for page in thread]
+    check("a thread is paged, its root first", pages == [[sent["ts"], replies[0]], replies[1:]], pages)
+    whole = bot.conversations_history(channel=channel)
+    check("replies are not in the history", all(m["ts"] not in replies for m in whole["messages"]))
+    lost = error_of(lambda: bot.conversations_replies(channel=channel, ts="1.2"))
+    check("an unknown thread is thread_not_found", lost["error"] == "thread_not_found", lost)
+    pages = list(bot.conversations_history(channel=channel, limit=1))
+    check("the history is paged", len(pages) == len(whole["messages"]) > 1, pages)
+
     long = bot.chat_postMessage(channel=channel, text="x" * 40_001)
     check(
         "40,001 characters are cut, with a warning",

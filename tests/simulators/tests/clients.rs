@@ -98,7 +98,7 @@ fn telegram_by_aiogram() {
 
 #[test]
 fn slack_by_slack_sdk() {
-    judge("slack.py", 25);
+    judge("slack.py", 29);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::refusal::Refusal;
 use super::world::channel_json;
-use super::{Shared, chat, files};
+use super::{Shared, chat, files, history};
 use crate::common::{Dialect, Route, as_params, lock};
 
 /// Names and refusals of the Web API.
@@ -99,7 +99,8 @@ fn call(shared: &Shared, method: &str, params: &Value) -> Result<Value, Refusal>
         "reactions.remove" => chat::react(shared, params, false),
         "conversations.open" => open(shared, params),
         "conversations.info" => info(shared, params),
-        "conversations.history" => history(shared, params),
+        "conversations.history" => history::history(shared, params),
+        "conversations.replies" => history::replies(shared, params),
         "files.info" => files::info(shared, params),
         "users.info" => user(shared, params),
         _ => Err(Refusal("unknown_method")),
@@ -138,45 +139,6 @@ fn info(shared: &Shared, params: &Value) -> Result<Value, Refusal> {
     let world = lock(&shared.world);
     let channel = world.channels.get(id).ok_or(Refusal("channel_not_found"))?;
     Ok(json!({"channel": channel_json(id, channel)}))
-}
-
-/// Newest first; `oldest`, `latest` and `inclusive` as documented; metadata only when asked for.
-fn history(shared: &Shared, params: &Value) -> Result<Value, Refusal> {
-    let id = params["channel"].as_str().unwrap_or_default();
-    let text = |name: &str| params[name].as_str().unwrap_or_default().to_owned();
-    let flag = |name: &str| matches!(params[name].to_string().trim_matches('"'), "true" | "1");
-    let (oldest, latest) = (text("oldest"), text("latest"));
-    let limit = params["limit"].as_u64().or_else(|| text("limit").parse().ok()).unwrap_or(100);
-    let limit = usize::try_from(limit).unwrap_or(100).clamp(1, 999);
-    let world = lock(&shared.world);
-    let channel = world.channels.get(id).ok_or(Refusal("channel_not_found"))?;
-    let inclusive = flag("inclusive");
-    let within = |ts: &str| {
-        let bound = |edge: &str| inclusive && ts == edge;
-        (oldest.is_empty() || ts > oldest.as_str() || bound(&oldest))
-            && (latest.is_empty() || ts < latest.as_str() || bound(&latest))
-    };
-    let found: Vec<Value> = channel
-        .messages
-        .iter()
-        .rev()
-        .filter(|(ts, message)| within(ts) && is_in_channel(message))
-        .map(|(_, message)| message.clone())
-        .collect();
-    let mut messages: Vec<Value> = found.iter().take(limit).cloned().collect();
-    if !flag("include_all_metadata") {
-        for message in &mut messages {
-            if let Some(object) = message.as_object_mut() {
-                object.remove("metadata");
-            }
-        }
-    }
-    Ok(json!({"messages": messages, "has_more": found.len() > limit, "pin_count": 0}))
-}
-
-/// Replies in a thread are not in the channel's history, its root is.
-fn is_in_channel(message: &Value) -> bool {
-    message["thread_ts"].is_null() || message["thread_ts"] == message["ts"]
 }
 
 fn user(shared: &Shared, params: &Value) -> Result<Value, Refusal> {

@@ -8,6 +8,7 @@ mod chat;
 mod deliver;
 mod event;
 mod files;
+mod history;
 mod methods;
 mod refusal;
 mod world;
