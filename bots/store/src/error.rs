@@ -1,66 +1,95 @@
 //! What can go wrong with a store, by what to do about it.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::ErrorCode;
+use crate::Place;
 
 /// The cause, whichever database it came from.
-type Cause = Arc<dyn std::error::Error + Send + Sync>;
+pub(crate) type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
 /// Why the store did not do it. Cheap to clone: one failed commit answers many writes.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// Somebody else holds it, or too many writes are waiting.
-    #[error("{} is busy", path.display())]
+    /// Somebody else holds it, or too many calls are waiting.
+    #[error("{place} is busy")]
     Busy {
         /// The database.
-        path: PathBuf,
+        place: Place,
     },
     /// No space.
-    #[error("no space left for {}; free some", path.display())]
+    #[error("no space left for {place}; free some")]
     Full {
         /// The database.
-        path: PathBuf,
+        place: Place,
     },
-    /// The disk or its file system failed.
-    #[error("the disk failed under {}: {cause}", path.display())]
+    /// The disk or its file system failed, or the system is out of files or memory.
+    #[error("the disk failed under {place}: {cause}")]
     Io {
         /// The database.
-        path: PathBuf,
+        place: Place,
         /// What the database said.
         #[source]
         cause: Cause,
     },
+    /// No server there, or it went away before the commit: nothing has been kept.
+    #[error("cannot reach {place}: {cause}")]
+    Unreachable {
+        /// The database.
+        place: Place,
+        /// What went wrong on the way.
+        #[source]
+        cause: Cause,
+    },
+    /// The server went away during the commit: it may have been kept. Whether to do it again is
+    /// the caller's decision; only something that changes nothing the second time may be repeated.
+    #[error("{place} went away during a commit, which may have been kept: {cause}")]
+    Lost {
+        /// The database.
+        place: Place,
+        /// What went wrong on the way.
+        #[source]
+        cause: Cause,
+    },
+    /// The server does not let us in, or not do that.
+    #[error("{place} turns us away: {cause}; {advice}")]
+    Refused {
+        /// The database.
+        place: Place,
+        /// What the server said.
+        #[source]
+        cause: Cause,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The address of a server cannot be used.
+    #[error("the address of the database cannot be used: {reason}")]
+    BadUrl {
+        /// What is wrong with it; nothing of it.
+        reason: &'static str,
+    },
     /// We may not write there, or there is nowhere to write.
-    #[error(
-        "cannot write {}: {cause}; make it writable for this user or choose another data directory",
-        path.display()
-    )]
+    #[error("cannot write {place}: {cause}; {}", place.make_writable())]
     Unwritable {
         /// The database.
-        path: PathBuf,
+        place: Place,
         /// What the system said.
         #[source]
         cause: Cause,
     },
     /// Not a database any more, or never one of ours.
-    #[error(
-        "{} is damaged or not a database: {cause}; move it away and restore a backup",
-        path.display()
-    )]
+    #[error("{place} is damaged or not a database: {cause}; {}", place.mend())]
     Corrupt {
         /// The database.
-        path: PathBuf,
+        place: Place,
         /// What the database said.
         #[source]
         cause: Cause,
     },
     /// Another program's database, or another one of ours.
-    #[error("{} holds {found}, not {expected}; choose another data directory", path.display())]
+    #[error("{place} holds {found}, not {expected}; {}", place.choose_another())]
     Foreign {
         /// The database.
-        path: PathBuf,
+        place: Place,
         /// What it says it is.
         found: String,
         /// What was to be opened.
@@ -68,13 +97,12 @@ pub enum Error {
     },
     /// A later release has changed it beyond what this program can read.
     #[error(
-        "{} was written by release {release} and needs a program that knows schema {min_reader}, \
-         this one knows {known}; run release {release} or newer",
-        path.display()
+        "{place} was written by release {release} and needs a program that knows schema \
+         {min_reader}, this one knows {known}; run release {release} or newer"
     )]
     TooNew {
         /// The database.
-        path: PathBuf,
+        place: Place,
         /// Who wrote it.
         release: String,
         /// The oldest schema a program may know.
@@ -83,22 +111,22 @@ pub enum Error {
         known: u32,
     },
     /// The file system cannot share memory between processes (a network share, mostly).
-    #[error("{} lies on a file system without write-ahead logging; use a local disk", path.display())]
+    #[error("{place} lies on a file system without write-ahead logging; use a local disk")]
     NoWal {
         /// The database.
-        path: PathBuf,
+        place: Place,
     },
     /// The store is shutting down.
-    #[error("{} is closed", path.display())]
+    #[error("{place} is closed")]
     Closed {
         /// The database.
-        path: PathBuf,
+        place: Place,
     },
     /// A statement or a stored value is wrong: a defect of ours.
-    #[error("a statement on {} failed: {cause}", path.display())]
+    #[error("a statement on {place} failed: {cause}")]
     Statement {
         /// The database.
-        path: PathBuf,
+        place: Place,
         /// What the database said.
         #[source]
         cause: Cause,
@@ -111,33 +139,17 @@ impl Error {
     pub const fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Busy { .. } | Self::Full { .. } | Self::Io { .. } | Self::Closed { .. }
+            Self::Busy { .. }
+                | Self::Full { .. }
+                | Self::Io { .. }
+                | Self::Unreachable { .. }
+                | Self::Lost { .. }
+                | Self::Closed { .. }
         )
     }
 
-    pub(crate) fn of(path: &Path, error: rusqlite::Error) -> Self {
-        let path = path.to_owned();
-        let code = error.sqlite_error_code();
-        let cause: Cause = Arc::new(error);
-        match code {
-            Some(
-                ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::FileLockingProtocolFailed,
-            ) => Self::Busy { path },
-            Some(ErrorCode::DiskFull) => Self::Full { path },
-            Some(ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory) => Self::Io { path, cause },
-            Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
-                Self::Unwritable { path, cause }
-            }
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                Self::Corrupt { path, cause }
-            }
-            _ => Self::Statement { path, cause },
-        }
-    }
-
-    pub(crate) fn unwritable(path: &Path, error: std::io::Error) -> Self {
-        Self::Unwritable { path: path.to_owned(), cause: Arc::new(error) }
+    /// Whether the work may have been kept all the same. With every other error it has not.
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self, Self::Lost { .. })
     }
 }

@@ -1,17 +1,22 @@
-//! Opening, migrating and group-committing SQLite: the only SQL plumbing in the house.
+//! Opening, migrating and group-committing SQLite and PostgreSQL: the only SQL plumbing in the
+//! house.
 //!
 //! Not for queries: those live beside the rows they read, in the ledger, identity and the edge.
 
 mod error;
-mod file;
+mod place;
+mod postgres;
 mod schema;
 mod sqlite;
-mod tx;
+mod stats;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod value;
-mod writer;
 
 pub use error::Error;
+pub use place::Place;
+pub use postgres::{Group, PgOptions, PgTx, Postgres, Together};
 pub use schema::{Schema, Step};
-pub use sqlite::{Sqlite, Stats};
-pub use tx::Tx;
+pub use sqlite::{Sqlite, Tx};
+pub use stats::Stats;
 pub use value::{Json, Text};

@@ -1,7 +1,13 @@
 //! One SQLite database: a writer thread in front, a few readers beside it.
 
+mod error;
+mod file;
+mod migrate;
+mod tx;
+mod value;
+mod writer;
+
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -10,8 +16,11 @@ use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::spawn_blocking;
 
-use crate::writer::{self, Job, Write};
-use crate::{Error, Schema, Tx, file};
+use crate::stats::Counters;
+use crate::{Error, Place, Schema, Stats};
+use writer::{Job, Write};
+
+pub use tx::Tx;
 
 /// Writes that may wait; one more is answered `Busy`, so that a stalled disk cannot eat the memory.
 const QUEUE: usize = 1024;
@@ -26,6 +35,7 @@ pub struct Sqlite {
 
 struct Inner {
     path: PathBuf,
+    place: Place,
     counters: Arc<Counters>,
     queue: Mutex<Option<SyncSender<Box<dyn Job>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -33,33 +43,11 @@ struct Inner {
     permits: Semaphore,
 }
 
-/// What has been committed since opening.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stats {
-    /// Transactions, each with one `fsync`.
-    pub commits: u64,
-    /// Writes in them.
-    pub writes: u64,
-}
-
-#[derive(Default)]
-pub(crate) struct Counters {
-    commits: AtomicU64,
-    writes: AtomicU64,
-}
-
-impl Counters {
-    pub(crate) fn count(&self, writes: usize) {
-        self.commits.fetch_add(1, Ordering::Relaxed);
-        self.writes.fetch_add(writes as u64, Ordering::Relaxed);
-    }
-}
-
 impl Sqlite {
     /// Opens the database at `path`, making and migrating it as needed.
     pub async fn open(path: impl AsRef<Path>, schema: &Schema) -> Result<Self, Error> {
         let (path, schema) = (path.as_ref().to_owned(), *schema);
-        let closed = Error::Closed { path: path.clone() };
+        let closed = Error::Closed { place: Place::file(&path) };
         let opened = spawn_blocking(move || Self::open_now(path, &schema)).await;
         // Fails to be joined only when the runtime shuts down.
         opened.unwrap_or(Err(closed))
@@ -67,20 +55,22 @@ impl Sqlite {
 
     fn open_now(path: PathBuf, schema: &Schema) -> Result<Self, Error> {
         file::prepare(&path)?;
-        let mut conn = file::open_writer(&path)?;
-        schema.apply(&mut conn, &path)?;
+        let place = Place::file(&path);
+        let mut conn = file::open_writer(&path, &place)?;
+        migrate::apply(schema, &mut conn, &place)?;
         let (queue, jobs) = sync_channel(QUEUE);
         let counters = Arc::new(Counters::default());
         let thread = {
-            let (file, counters) = (path.clone(), counters.clone());
+            let (place, counters) = (place.clone(), counters.clone());
             std::thread::Builder::new()
                 .name(format!("store-{}", schema.name))
-                .spawn(move || writer::run(&conn, &file, &jobs, &counters))
-                .map_err(|error| Error::unwritable(&path, error))?
+                .spawn(move || writer::run(&conn, &place, &jobs, &counters))
+                .map_err(|error| Error::of_file(&path, error))?
         };
         Ok(Self {
             inner: Arc::new(Inner {
                 path,
+                place,
                 counters,
                 queue: Mutex::new(Some(queue)),
                 thread: Mutex::new(Some(thread)),
@@ -133,11 +123,7 @@ impl Sqlite {
 
     /// What has been committed since opening.
     pub fn stats(&self) -> Stats {
-        let counters = &self.inner.counters;
-        Stats {
-            commits: counters.commits.load(Ordering::Relaxed),
-            writes: counters.writes.load(Ordering::Relaxed),
-        }
+        self.inner.counters.read()
     }
 
     /// The file.
@@ -151,13 +137,13 @@ impl Sqlite {
             return Err(self.closed());
         };
         queue.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => Error::Busy { path: self.inner.path.clone() },
+            TrySendError::Full(_) => Error::Busy { place: self.inner.place.clone() },
             TrySendError::Disconnected(_) => self.closed(),
         })
     }
 
     fn closed(&self) -> Error {
-        Error::Closed { path: self.inner.path.clone() }
+        Error::Closed { place: self.inner.place.clone() }
     }
 }
 
@@ -167,8 +153,8 @@ impl Inner {
         work: impl FnOnce(&Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let idle = lock(&self.idle).pop();
-        let conn = idle.map_or_else(|| file::open_reader(&self.path), Ok)?;
-        let tx = Tx::new(&conn, &self.path);
+        let conn = idle.map_or_else(|| file::open_reader(&self.path, &self.place), Ok)?;
+        let tx = Tx::new(&conn, &self.place);
         tx.execute("BEGIN", [])?;
         let result = work(&tx);
         // A connection that cannot end its transaction is not used again.

@@ -1,40 +1,17 @@
-//! Columns that hold more than SQL knows.
+//! Columns that hold more than SQL knows, whichever database they are in.
 
-use std::fmt::Display;
-use std::str::FromStr;
-
-use rusqlite::ToSql;
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use std::fmt;
 
 /// A value stored as the text it prints, read back by parsing.
 pub struct Text<T>(pub T);
 
-impl<T: Display> ToSql for Text<T> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.0.to_string().into())
-    }
-}
-
-impl<T> FromSql for Text<T>
-where
-    T: FromStr,
-    T::Err: std::error::Error + Send + Sync + 'static,
-{
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let parsed = value.as_str()?.parse().map_err(FromSqlError::other)?;
-        Ok(Self(parsed))
-    }
-}
-
-/// A value stored as JSON.
+/// A value stored as JSON, in a column of text.
 pub struct Json<T>(pub T);
 
 /// Where stored JSON stops making sense. Never its content: that may be somebody's message.
 #[derive(Debug, thiserror::Error)]
 #[error("stored JSON does not fit ({category:?} at line {line}, column {column})")]
-struct JsonError {
+pub(crate) struct JsonError {
     category: serde_json::error::Category,
     line: usize,
     column: usize,
@@ -46,20 +23,16 @@ impl From<&serde_json::Error> for JsonError {
     }
 }
 
-impl<T: Serialize> ToSql for Json<T> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        match serde_json::to_string(&self.0) {
-            Ok(text) => Ok(text.into()),
-            Err(error) => {
-                Err(rusqlite::Error::ToSqlConversionFailure(Box::new(JsonError::from(&error))))
-            }
-        }
+/// Says nothing of the value: it may be somebody's message.
+impl<T> fmt::Debug for Text<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Text(..)")
     }
 }
 
-impl<T: DeserializeOwned> FromSql for Json<T> {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let parsed = serde_json::from_str(value.as_str()?);
-        parsed.map(Self).map_err(|error| FromSqlError::other(JsonError::from(&error)))
+/// Says nothing of the value: it may be somebody's message.
+impl<T> fmt::Debug for Json<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Json(..)")
     }
 }

@@ -2,20 +2,19 @@
 //! next transaction and its one `fsync`. A lone write finds it idle and waits for nobody.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::mpsc::Receiver;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use crate::sqlite::Counters;
-use crate::{Error, Tx};
+use crate::stats::Counters;
+use crate::{Error, Place, Tx};
 
 /// Writes in one transaction; bounds how long the first of them waits for the last.
 const BATCH: usize = 256;
 
 /// A write in the queue.
-pub(crate) trait Job: Send {
+pub(super) trait Job: Send {
     /// Does the work; whether to keep what it did.
     fn run(&mut self, tx: &Tx<'_>) -> bool;
     /// Tells the caller, once the fate of the transaction is known.
@@ -23,14 +22,14 @@ pub(crate) trait Job: Send {
 }
 
 /// A closure and whoever waits for it.
-pub(crate) struct Write<F, T, E> {
+pub(super) struct Write<F, T, E> {
     work: Option<F>,
     outcome: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
 }
 
 impl<F, T, E> Write<F, T, E> {
-    pub(crate) const fn new(work: F, reply: oneshot::Sender<Result<T, E>>) -> Self {
+    pub(super) const fn new(work: F, reply: oneshot::Sender<Result<T, E>>) -> Self {
         Self { work: Some(work), outcome: None, reply }
     }
 }
@@ -62,15 +61,15 @@ where
 }
 
 /// Runs until the last sender is gone and the queue is empty.
-pub(crate) fn run(
+pub(super) fn run(
     conn: &Connection,
-    path: &Path,
+    place: &Place,
     jobs: &Receiver<Box<dyn Job>>,
     counters: &Counters,
 ) {
     while let Ok(first) = jobs.recv() {
         let mut batch = vec![first];
-        let commit = transact(conn, path, jobs, &mut batch);
+        let commit = transact(conn, place, jobs, &mut batch);
         match &commit {
             Ok(()) => counters.count(batch.len()),
             Err(error) => tracing::warn!(%error, writes = batch.len(), "commit failed"),
@@ -84,11 +83,11 @@ pub(crate) fn run(
 /// Runs everything that waits in one transaction, each write in a savepoint of its own.
 fn transact(
     conn: &Connection,
-    path: &Path,
+    place: &Place,
     jobs: &Receiver<Box<dyn Job>>,
     batch: &mut Vec<Box<dyn Job>>,
 ) -> Result<(), Error> {
-    let tx = Tx::new(conn, path);
+    let tx = Tx::new(conn, place);
     let result = tx
         .execute("BEGIN IMMEDIATE", [])
         .and_then(|_| fill(&tx, jobs, batch))

@@ -1,24 +1,23 @@
 //! A transaction as queries see it: every statement prepared once, every error classified.
 
 use std::cell::RefCell;
-use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
-use crate::Error;
+use crate::{Error, Place};
 
 /// One transaction, handed to a closure of [`Sqlite::write`](crate::Sqlite::write) or
 /// [`Sqlite::read`](crate::Sqlite::read). It ends when the closure does.
 pub struct Tx<'c> {
     conn: &'c Connection,
-    path: &'c Path,
+    place: &'c Place,
     /// The last failure, for the other writes when it has undone the whole transaction.
     failure: RefCell<Option<Error>>,
 }
 
 impl<'c> Tx<'c> {
-    pub(crate) const fn new(conn: &'c Connection, path: &'c Path) -> Self {
-        Self { conn, path, failure: RefCell::new(None) }
+    pub(super) const fn new(conn: &'c Connection, place: &'c Place) -> Self {
+        Self { conn, place, failure: RefCell::new(None) }
     }
 
     /// Runs a statement that returns no rows; the number of rows it changed.
@@ -57,16 +56,16 @@ impl<'c> Tx<'c> {
     }
 
     /// `Err` when an error (a full disk, mostly) has undone the whole transaction.
-    pub(crate) fn is_alive(&self) -> Result<(), Error> {
+    pub(super) fn is_alive(&self) -> Result<(), Error> {
         if !self.conn.is_autocommit() {
             return Ok(());
         }
         let failure = self.failure.borrow_mut().take();
-        Err(failure.unwrap_or_else(|| Error::Busy { path: self.path.to_owned() }))
+        Err(failure.unwrap_or_else(|| Error::Busy { place: self.place.clone() }))
     }
 
     fn failed(&self, error: rusqlite::Error) -> Error {
-        let error = Error::of(self.path, error);
+        let error = Error::of_sqlite(self.place, error);
         self.failure.replace(Some(error.clone()));
         error
     }

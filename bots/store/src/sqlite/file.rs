@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::Error;
+use crate::{Error, Place};
 
 /// How long to wait for another process (a command line beside a running hub).
 const BUSY: Duration = Duration::from_secs(5);
@@ -17,8 +17,8 @@ const STATEMENTS: usize = 128;
 
 /// Makes the directory (0700) and the file (0600) where missing; narrows a file others can read.
 /// SQLite gives its `-wal` and `-shm` files the mode of the database.
-pub(crate) fn prepare(path: &Path) -> Result<(), Error> {
-    let fail = |error| Error::unwritable(path, error);
+pub(super) fn prepare(path: &Path) -> Result<(), Error> {
+    let fail = |error| Error::of_file(path, error);
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         let mut maker = DirBuilder::new();
         maker.recursive(true).mode(0o700).create(folder).map_err(fail)?;
@@ -36,13 +36,13 @@ fn open_private(path: &Path) -> std::io::Result<File> {
 }
 
 /// The one connection that writes.
-pub(crate) fn open_writer(path: &Path) -> Result<Connection, Error> {
-    let conn = open(path)?;
-    let fail = |error| Error::of(path, error);
+pub(super) fn open_writer(path: &Path, place: &Place) -> Result<Connection, Error> {
+    let fail = |error| Error::opening_sqlite(path, place, error);
+    let conn = open(path).map_err(fail)?;
     let mode: String =
         conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(fail)?;
     if mode != "wal" {
-        return Err(Error::NoWal { path: path.to_owned() });
+        return Err(Error::NoWal { place: place.clone() });
     }
     // FULL: a commit is on the disk before it is answered. FAST deletion overwrites what it can
     // for free, so that removed secrets do not linger in reused pages.
@@ -55,18 +55,20 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, Error> {
 }
 
 /// A connection that only reads.
-pub(crate) fn open_reader(path: &Path) -> Result<Connection, Error> {
-    let conn = open(path)?;
-    conn.pragma_update(None, "query_only", true).map_err(|error| Error::of(path, error))?;
-    Ok(conn)
+pub(super) fn open_reader(path: &Path, place: &Place) -> Result<Connection, Error> {
+    let open = || {
+        let conn = open(path)?;
+        conn.pragma_update(None, "query_only", true)?;
+        Ok(conn)
+    };
+    open().map_err(|error| Error::of_sqlite(place, error))
 }
 
-fn open(path: &Path) -> Result<Connection, Error> {
-    let fail = |error| Error::of(path, error);
+fn open(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags).map_err(fail)?;
-    conn.busy_timeout(BUSY).map_err(fail)?;
-    conn.pragma_update(None, "foreign_keys", true).map_err(fail)?;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(BUSY)?;
+    conn.pragma_update(None, "foreign_keys", true)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(conn)
 }

@@ -1,0 +1,182 @@
+//! A transaction as queries see it: every statement prepared once per connection, every error
+//! classified, every wait bounded.
+
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+
+use deadpool_postgres::Object;
+use futures::FutureExt;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Statement};
+
+use super::Shared;
+use crate::Error;
+
+/// The parameters of a statement.
+type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// One transaction, from [`Postgres::begin`](super::Postgres::begin). What is not committed is
+/// undone, also when it is just dropped.
+pub struct PgTx {
+    link: Link,
+}
+
+impl PgTx {
+    pub(super) async fn begin(mut link: Link) -> Result<Self, Error> {
+        link.open = true;
+        link.batch("BEGIN").await?;
+        Ok(Self { link })
+    }
+
+    /// Runs a statement that returns no rows; the number of rows it changed.
+    pub async fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64, Error> {
+        self.link.execute(sql, params).await
+    }
+
+    /// The first row, if there is one.
+    pub async fn one<T>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        map: impl FnOnce(&Row) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<Option<T>, Error> {
+        self.link.one(sql, params, map).await
+    }
+
+    /// All rows.
+    pub async fn all<T>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        map: impl FnMut(&Row) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<Vec<T>, Error> {
+        self.link.all(sql, params, map).await
+    }
+
+    /// Runs statements as they stand, unprepared.
+    pub(super) async fn batch(&self, sql: &str) -> Result<(), Error> {
+        self.link.batch(sql).await
+    }
+
+    /// Keeps what was done; once this answers, it is on the disk. After a failed statement there
+    /// is nothing to keep, and this fails as that did.
+    /// [`Error::Lost`](crate::Error::Lost): it may have been kept.
+    pub async fn commit(mut self) -> Result<(), Error> {
+        self.link.alive()?;
+        let commit = self.link.batch("COMMIT").await;
+        self.link.open = commit.is_err();
+        commit.map_err(Error::while_committing)
+    }
+
+    /// Undoes what was done, and waits for it.
+    pub async fn rollback(mut self) {
+        self.link.open = self.link.batch("ROLLBACK").await.is_err();
+    }
+
+    /// What has failed so far.
+    pub(super) fn failure(&self) -> Option<&Error> {
+        self.link.failure.get()
+    }
+}
+
+/// One connection for as long as somebody holds it.
+pub(super) struct Link {
+    /// `None` only at the very end.
+    client: Option<Object>,
+    shared: Arc<Shared>,
+    /// Whether there may be a transaction to end.
+    open: bool,
+    /// The first failure: after it the server does nothing more in this transaction.
+    failure: OnceLock<Error>,
+}
+
+impl Link {
+    pub(super) const fn new(client: Object, shared: Arc<Shared>) -> Self {
+        Self { client: Some(client), shared, open: false, failure: OnceLock::new() }
+    }
+
+    fn client(&self) -> Result<&Object, Error> {
+        let closed = || Error::Closed { place: self.shared.place.clone() };
+        self.client.as_ref().ok_or_else(closed)
+    }
+
+    fn alive(&self) -> Result<(), Error> {
+        self.failure.get().map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    /// Runs statements as they stand, unprepared.
+    async fn batch(&self, sql: &str) -> Result<(), Error> {
+        self.ask(self.client()?.batch_execute(sql)).await
+    }
+
+    async fn prepare(&self, sql: &str) -> Result<Statement, Error> {
+        self.alive()?;
+        self.ask(self.client()?.prepare_cached(sql)).await
+    }
+
+    pub(super) async fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64, Error> {
+        let statement = self.prepare(sql).await?;
+        self.ask(self.client()?.execute(&statement, params)).await
+    }
+
+    async fn rows(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Error> {
+        let statement = self.prepare(sql).await?;
+        self.ask(self.client()?.query(&statement, params)).await
+    }
+
+    pub(super) async fn one<T>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        map: impl FnOnce(&Row) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<Option<T>, Error> {
+        let rows = self.rows(sql, params).await?;
+        rows.first().map(map).transpose().map_err(|error| self.failed(&error))
+    }
+
+    pub(super) async fn all<T>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        map: impl FnMut(&Row) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<Vec<T>, Error> {
+        let rows = self.rows(sql, params).await?;
+        let values = rows.iter().map(map).collect::<Result<_, _>>();
+        values.map_err(|error| self.failed(&error))
+    }
+
+    /// Waits for an answer, but not for ever: a network can swallow what it has acknowledged.
+    async fn ask<T>(
+        &self,
+        answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Error> {
+        match tokio::time::timeout(self.shared.deadline, answer).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(self.failed(&error)),
+            Err(_) => Err(self.note(Error::silence(&self.shared.place))),
+        }
+    }
+
+    fn failed(&self, error: &tokio_postgres::Error) -> Error {
+        self.note(Error::of_postgres(&self.shared.place, error))
+    }
+
+    fn note(&self, error: Error) -> Error {
+        self.failure.get_or_init(|| error.clone());
+        error
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        let Some(client) = self.client.take() else { return };
+        let gone = matches!(self.failure.get(), Some(Error::Unreachable { .. }));
+        if gone {
+            // Closes it: there may be an answer on its way that nobody waits for.
+            drop(Object::take(client));
+        } else if self.open {
+            // The first poll puts it in line on the connection; whoever gets that comes after it.
+            let _ = client.batch_execute("ROLLBACK").now_or_never();
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! A server that goes away, and comes back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use zaki_store::testkit::database;
+use zaki_store::{Error, PgOptions, Postgres};
+
+use super::{ADD, THINGS, ids, open};
+
+const HANG_UP: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()";
+
+#[tokio::test]
+async fn a_server_that_hangs_up_is_met_again() {
+    let Some(database) = database().await else { return };
+    let store = open(&database).await;
+    let tx = store.begin().await.unwrap();
+    tx.execute(ADD, &[&1_i64]).await.unwrap();
+    database.run(&[HANG_UP]).await;
+    let error = tx.execute(ADD, &[&2_i64]).await.unwrap_err();
+    assert!(matches!(error, Error::Unreachable { .. }) && !error.is_unknown(), "{error}");
+    assert!(matches!(tx.commit().await, Err(Error::Unreachable { .. })), "it is not kept");
+    // Those that were idle were hung up as well; how soon we notice is not ours to say.
+    while let Err(error) = store.execute(ADD, &[&3_i64]).await {
+        assert!(error.is_transient(), "{error}");
+    }
+    assert_eq!(ids(&store).await, [3]);
+}
+
+#[tokio::test]
+async fn a_commit_without_an_answer_is_unknown() {
+    let Some(database) = database().await else { return };
+    let store = open(&database).await;
+    // The server ends us in the middle of the commit, when it checks this.
+    database
+        .run(&[
+            "CREATE FUNCTION zaki_things.hang_up() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END'",
+            "CREATE CONSTRAINT TRIGGER last AFTER INSERT ON zaki_things.thing
+             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.id = 7)
+             EXECUTE FUNCTION zaki_things.hang_up()",
+        ])
+        .await;
+    let tx = store.begin().await.unwrap();
+    tx.execute(ADD, &[&7_i64]).await.unwrap();
+    let error = tx.commit().await.unwrap_err();
+    assert!(matches!(error, Error::Lost { .. }), "{error}");
+    assert!(error.is_unknown() && error.is_transient());
+    let error = store.execute(ADD, &[&7_i64]).await.unwrap_err();
+    assert!(error.is_unknown(), "{error}");
+    store.execute(ADD, &[&8_i64]).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_stuck_passes() {
+    let Some(database) = database().await else { return };
+    let quick = PgOptions { lock_timeout: Duration::from_millis(50), ..PgOptions::default() };
+    let store = Postgres::connect(&database.url(), &quick, &THINGS).await.unwrap();
+    let (first, second) = (store.begin().await.unwrap(), store.begin().await.unwrap());
+    first.execute(ADD, &[&1_i64]).await.unwrap();
+    let error = second.execute(ADD, &[&1_i64]).await.unwrap_err();
+    assert!(matches!(error, Error::Busy { .. }) && error.is_transient(), "{error}");
+    first.commit().await.unwrap();
+
+    let quick = PgOptions { idle_timeout: Duration::from_millis(50), ..PgOptions::default() };
+    let store = Postgres::connect(&database.url(), &quick, &THINGS).await.unwrap();
+    let idle = store.begin().await.unwrap();
+    idle.execute(ADD, &[&2_i64]).await.unwrap();
+    // The server lets go of what the partitioned replica holds, so that others get on.
+    while let Err(error) = open(&database).await.execute(ADD, &[&2_i64]).await {
+        assert!(error.is_transient(), "{error}");
+    }
+    let error = idle.commit().await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+}
+
+#[tokio::test]
+async fn too_many_connections_pass() {
+    let Some(database) = database().await else { return };
+    let few = PgOptions {
+        connections: 1,
+        network_timeout: Duration::from_millis(200),
+        ..PgOptions::default()
+    };
+    let store = Postgres::connect(&database.url(), &few, &THINGS).await.unwrap();
+    let held = store.begin().await.unwrap();
+    let Err(error) = store.begin().await else { panic!("a second connection") };
+    assert!(matches!(error, Error::Busy { .. }) && error.is_transient(), "{error}");
+    drop(held);
+    store.begin().await.unwrap();
+}
+
+/// A wire that can fall silent: it still takes what is sent, and nothing arrives.
+async fn wire(to: String, silent: Arc<AtomicBool>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let far = TcpStream::connect(&to).await.unwrap();
+            let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
+            tokio::spawn(carry(near_in, far_out, Arc::clone(&silent)));
+            tokio::spawn(carry(far_in, near_out, Arc::clone(&silent)));
+        }
+    });
+    port
+}
+
+async fn carry(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    silent: Arc<AtomicBool>,
+) {
+    let mut bytes = [0; 4096];
+    while let Ok(n @ 1..) = from.read(&mut bytes).await {
+        if !silent.load(Ordering::Relaxed) && to.write_all(&bytes[..n]).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_network_that_swallows_everything_is_not_waited_for() {
+    let Some(database) = database().await else { return };
+    let (before, rest) = database.address().rsplit_once('@').unwrap();
+    let (host, name) = rest.split_once('/').unwrap();
+    let silent = Arc::new(AtomicBool::new(false));
+    let port = wire(host.to_owned(), Arc::clone(&silent)).await;
+    let url = format!("{before}@127.0.0.1:{port}/{name}").into();
+    let short = Duration::from_millis(300);
+    let quick =
+        PgOptions { statement_timeout: short, network_timeout: short, ..PgOptions::default() };
+    let store = Postgres::connect(&url, &quick, &THINGS).await.unwrap();
+
+    let tx = store.begin().await.unwrap();
+    tx.execute(ADD, &[&1_i64]).await.unwrap();
+    silent.store(true, Ordering::Relaxed);
+    let error = tx.commit().await.unwrap_err();
+    assert!(matches!(error, Error::Lost { .. }), "{error}");
+    let error = store.execute(ADD, &[&2_i64]).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    silent.store(false, Ordering::Relaxed);
+    store.execute(ADD, &[&3_i64]).await.unwrap();
+    assert!(ids(&store).await.contains(&3));
+}
