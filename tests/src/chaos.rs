@@ -4,6 +4,7 @@
 
 pub mod check;
 mod crowd;
+mod hops;
 mod kills;
 mod script;
 mod seed;
@@ -11,6 +12,7 @@ mod stage;
 mod watch;
 
 pub use crowd::Crowd;
+pub use hops::Hops;
 pub use kills::Kills;
 pub use script::{Line, Pause, Place, Script, Talk};
 pub use seed::{Chance, Seed};

@@ -3,7 +3,9 @@
 //! Not for anything that ships: every part may assume loopback, Linux and a scratch directory.
 
 pub mod chaos;
+pub mod clock;
 pub mod corpus;
+pub mod edge;
 pub mod load;
 pub mod openclaw;
 pub mod payload;
