@@ -23,11 +23,15 @@ pub struct Lane {
     limits: Limits,
     mode: Mode,
     phase: Phase,
+    /// A turn that was taken over while something else is being carried out.
+    resumed: Option<TurnId>,
     waiting: VecDeque<Inbound>,
     /// The pieces at the end of `waiting`, while a next one may come.
     gather: Option<Gather>,
     /// The turn that runs takes no further messages.
     deaf: bool,
+    /// The next turn has one message: of several, one was not ours.
+    one_by_one: bool,
     /// The person knows that too much waits.
     told: bool,
     alarm: Option<Instant>,
@@ -64,9 +68,11 @@ impl Lane {
             limits,
             mode,
             phase: Phase::Idle,
+            resumed: None,
             waiting: VecDeque::new(),
             gather: None,
             deaf: false,
+            one_by_one: false,
             told: false,
             alarm: None,
         }
@@ -75,6 +81,15 @@ impl Lane {
     /// Whether there is nothing to remember.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty() && matches!(self.phase, Phase::Idle)
+    }
+
+    /// Whether an answer is outstanding to something it asked for.
+    pub fn is_asking(&self) -> bool {
+        match self.phase {
+            Phase::Idle => false,
+            Phase::Beginning { .. } | Phase::Halting | Phase::Elsewhere { .. } => true,
+            Phase::Running { steering, .. } => steering,
+        }
     }
 
     /// How many messages wait.
@@ -96,9 +111,11 @@ impl Lane {
             Event::Arrived { message, .. } if is_stop(&message) => self.stop(message, effects),
             Event::Arrived { message, crowded } => self.arrive(message, crowded, now, effects),
             Event::Tick => self.alarm = self.alarm.filter(|at| *at > now),
-            Event::Begun { turn } => self.begun(turn),
+            Event::Begun { turn } => self.run(turn),
+            Event::Resumed { turn } => self.resumed = Some(turn),
             Event::Busy { turn, messages } => self.busy(turn, messages, effects),
-            Event::Gone => self.gone(effects),
+            Event::Gone { messages } => self.gone(messages, effects),
+            Event::Ending => self.deaf = true,
             Event::Ended { aborted, waiting } => self.ended(aborted, waiting, effects),
             Event::Steered => self.steered(effects),
             Event::Unsteered { messages } => self.unsteered(messages, effects),
@@ -132,6 +149,9 @@ impl Lane {
     /// `/stop` overtakes all that waits, and takes it along.
     fn stop(&mut self, message: Box<Inbound>, effects: &mut Effects) {
         let cleared = self.clear(self.waiting.len(), effects);
+        if let Some(turn) = self.resumed {
+            effects.push(Effect::Abort { turn, why: Why::Stopped { cleared } });
+        }
         let new = Stop { message, cleared };
         match &mut self.phase {
             Phase::Idle => self.halt(new, effects),
@@ -163,12 +183,12 @@ impl Lane {
         effects.push(Effect::Halt { stop: stop.message, cleared: stop.cleared });
     }
 
-    fn begun(&mut self, turn: TurnId) {
+    fn run(&mut self, turn: TurnId) {
         let stop = match mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Beginning { stop } => stop,
             _ => None,
         };
-        self.deaf = false;
+        (self.deaf, self.one_by_one) = (false, false);
         self.phase = Phase::Running { turn, steering: false, abort: None, stop };
     }
 
@@ -178,6 +198,8 @@ impl Lane {
         match before {
             Phase::Beginning { stop: Some(stop) } => self.halt(stop, effects),
             Phase::Halting => effects.push(Effect::Abort { turn, why: Why::Elsewhere }),
+            // Taken over since: its end hands us the messages.
+            _ if self.resumed == Some(turn) => {}
             _ if self.mode == Mode::Interrupt => {
                 effects.push(Effect::Abort { turn, why: Why::Elsewhere });
             }
@@ -190,19 +212,27 @@ impl Lane {
         }
     }
 
-    fn gone(&mut self, effects: &mut Effects) {
+    fn gone(&mut self, messages: Vec<Inbound>, effects: &mut Effects) {
         self.deaf = false;
+        if messages.len() > 1 {
+            self.one_by_one = true;
+            self.put_back(messages);
+        }
         if let Phase::Beginning { stop: Some(stop) } = mem::replace(&mut self.phase, Phase::Idle) {
             self.halt(stop, effects);
         }
     }
 
-    fn ended(&mut self, aborted: bool, handed: Vec<Inbound>, effects: &mut Effects) {
-        if let Phase::Running { stop: Some(stop), .. } = mem::replace(&mut self.phase, Phase::Idle)
-        {
-            stop.close(!aborted, effects);
+    fn ended(&mut self, aborted: bool, mut handed: Vec<Inbound>, effects: &mut Effects) {
+        if self.resumed.take().is_none() {
+            let phase = mem::replace(&mut self.phase, Phase::Idle);
+            if let Phase::Running { stop: Some(stop), .. } = phase {
+                stop.close(!aborted, effects);
+            }
+            self.deaf = false;
         }
-        self.deaf = false;
+        // What our turn would not take waits here already.
+        handed.retain(|message| self.waiting.iter().all(|known| known.id != message.id));
         if handed.is_empty() {
             return;
         }
@@ -239,7 +269,7 @@ impl Lane {
             return effects.push(Effect::Begin { messages });
         }
         let count = messages.len();
-        messages.into_iter().rev().for_each(|message| self.waiting.push_front(message));
+        self.put_back(messages);
         match &mut self.phase {
             Phase::Elsewhere { stop: Some(stop) } => {
                 stop.cleared += count;
@@ -253,6 +283,10 @@ impl Lane {
 
     /// Does what can be done now.
     fn go_on(&mut self, now: Instant, effects: &mut Effects) {
+        if let (Phase::Idle, Some(turn)) = (&self.phase, self.resumed) {
+            self.resumed = None;
+            self.run(turn);
+        }
         let ready = self.is_ready(now);
         match &mut self.phase {
             Phase::Idle if ready => {
@@ -306,6 +340,10 @@ impl Lane {
         }
     }
 
+    fn put_back(&mut self, messages: Vec<Inbound>) {
+        messages.into_iter().rev().for_each(|message| self.waiting.push_front(message));
+    }
+
     /// What becomes one turn.
     fn batch(&mut self) -> Vec<Inbound> {
         let mut room = self.limits.batch_bytes;
@@ -315,7 +353,8 @@ impl Lane {
             room = room.saturating_sub(size);
             fits
         };
-        let count = self.waiting.iter().take(self.limits.batch).take_while(fits).count().max(1);
+        let most = if self.one_by_one { 1 } else { self.limits.batch };
+        let count = self.waiting.iter().take(most).take_while(fits).count().max(1);
         (self.told, self.gather) = (false, None);
         self.waiting.drain(..count.min(self.waiting.len())).collect()
     }

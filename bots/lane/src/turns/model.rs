@@ -53,6 +53,7 @@ enum Job {
     Halt(Box<Inbound>),
     Steer(TurnId, Vec<Inbound>),
     Run(TurnId),
+    End(TurnId),
 }
 
 #[derive(Default)]
@@ -82,6 +83,7 @@ struct World {
     /// Notices by what they are about.
     told: BTreeMap<InboundId, Notice>,
     aborts: BTreeSet<TurnId>,
+    said: BTreeMap<InboundId, Inbound>,
     steps: usize,
 }
 
@@ -99,6 +101,7 @@ impl World {
             answered: Vec::new(),
             told: BTreeMap::new(),
             aborts: BTreeSet::new(),
+            said: BTreeMap::new(),
             steps: 0,
         }
     }
@@ -171,16 +174,25 @@ impl World {
 
     fn begins(&self, at: usize) -> bool {
         let jobs = &self.replicas[at].jobs;
-        jobs.iter().any(|job| matches!(job, Job::Begin(_) | Job::Halt(_) | Job::Run(_)))
+        let alone = self.replicas.len() == 1;
+        jobs.iter().any(|job| match job {
+            Job::Begin(_) | Job::Halt(_) => true,
+            // A turn may have been taken over meanwhile.
+            Job::Run(_) | Job::End(_) => alone,
+            Job::Steer(..) => false,
+        })
+    }
+
+    fn are_open(&self, at: usize, messages: &[Inbound]) -> bool {
+        messages.iter().all(|message| match self.fates[&message.id] {
+            Fate::Held(by) => by == at,
+            fate => fate == Fate::Left,
+        })
     }
 
     /// As the ledger's `begin_turn`.
     fn begin(&mut self, at: usize, messages: &[Inbound]) -> Begin {
-        let mine = |message: &Inbound| match self.fates[&message.id] {
-            Fate::Held(by) => by == at,
-            fate => fate == Fate::Left,
-        };
-        if !messages.iter().all(mine) {
+        if !self.are_open(at, messages) {
             return Begin::NotAccepted;
         }
         if let Some(open) = &self.open {
@@ -227,7 +239,7 @@ impl World {
                     self.step(at, Event::Begun { turn });
                 }
                 Begin::Busy(turn) => self.step(at, Event::Busy { turn, messages }),
-                Begin::NotAccepted => self.step(at, Event::Gone),
+                Begin::NotAccepted => self.step(at, Event::Gone { messages }),
             },
             Job::Halt(stop) => match self.begin(at, std::slice::from_ref(&stop)) {
                 Begin::Begun(turn) => {
@@ -240,6 +252,10 @@ impl World {
             },
             Job::Steer(turn, messages) => self.steered(at, turn, messages),
             Job::Run(turn) => {
+                self.replicas[at].jobs.push(Job::End(turn));
+                self.step(at, Event::Ending);
+            }
+            Job::End(turn) => {
                 let (aborted, waiting) = self.finish(at, turn);
                 // An abort may come too late.
                 let aborted = aborted && self.dice.percent(80);
@@ -249,7 +265,8 @@ impl World {
     }
 
     fn steered(&mut self, at: usize, turn: TurnId, mut messages: Vec<Inbound>) {
-        let takes = if self.open.as_ref().is_some_and(|open| open.turn == turn) {
+        let runs = self.open.as_ref().is_some_and(|open| open.turn == turn);
+        let takes = if runs && self.are_open(at, &messages) {
             self.dice.below(messages.len() + 1)
         } else {
             0
@@ -273,6 +290,7 @@ impl World {
         };
         let message = inbound(n, what);
         self.fates.insert(message.id, Fate::Held(at));
+        self.said.insert(message.id, message.clone());
         let lone = self.lone(at) && matches!(what, Message::Text("hello"));
         let crowded = self.dice.percent(3);
         self.step(at, Event::Arrived { message: Box::new(message), crowded });
@@ -299,6 +317,27 @@ impl World {
         self.replicas[at].lane.is_none()
     }
 
+    /// A replica dies; another one takes over what it had.
+    fn die(&mut self, at: usize) {
+        let heir = (at + 1) % self.replicas.len();
+        self.replicas[at] = Replica::default();
+        let mine = |fate: &Fate| *fate == Fate::Held(at);
+        let mut held: Vec<_> =
+            self.fates.iter().filter(|(_, fate)| mine(fate)).map(|(id, _)| *id).collect();
+        if let Some(open) = self.open.as_mut().filter(|open| open.owner == at) {
+            open.owner = heir;
+            let turn = open.turn;
+            self.replicas[heir].jobs.push(Job::Run(turn));
+            self.step(heir, Event::Resumed { turn });
+        }
+        held.sort_unstable();
+        for id in held {
+            self.fates.insert(id, Fate::Held(heir));
+            let message = Box::new(self.said[&id].clone());
+            self.step(heir, Event::Arrived { message, crowded: false });
+        }
+    }
+
     /// One thing happens, or time passes.
     fn happen(&mut self, n: &mut usize, more: bool) {
         let at = self.dice.below(self.replicas.len());
@@ -308,6 +347,7 @@ impl World {
                 self.arrive(*n);
                 *n += 1;
             }
+            8 if more && self.replicas.len() > 1 && self.dice.percent(10) => self.die(at),
             3 if more => {
                 let mode = Mode::ALL[self.dice.below(3)];
                 self.mode = mode;
@@ -319,10 +359,9 @@ impl World {
             }
             4..=7 if busy > 0 => {
                 let which = self.dice.below(busy);
-                let steers = |job: &Job| matches!(job, Job::Steer(..));
-                let jobs = &mut self.replicas[at].jobs;
-                // A turn ends when all its steering has been answered.
-                if matches!(jobs[which], Job::Run(_)) && jobs.iter().any(steers) {
+                let Replica { lane, jobs, .. } = &mut self.replicas[at];
+                let asking = lane.as_ref().is_some_and(Lane::is_asking);
+                if matches!(jobs[which], Job::End(_)) && asking {
                     return;
                 }
                 let job = jobs.swap_remove(which);

@@ -18,9 +18,14 @@ pub enum Event {
     },
     /// The time of [`Effect::Alarm`] has come.
     Tick,
-    /// Answers [`Effect::Begin`]: the turn is ours. Also tells of a turn that was taken up from an
-    /// earlier run.
+    /// Answers [`Effect::Begin`]: the turn is ours.
     Begun {
+        /// Its id.
+        turn: TurnId,
+    },
+    /// A turn of this lane was taken over from a replica or an earlier run that is no more. What
+    /// is under way is answered all the same.
+    Resumed {
         /// Its id.
         turn: TurnId,
     },
@@ -32,10 +37,16 @@ pub enum Event {
         /// The messages that were to begin.
         messages: Vec<Inbound>,
     },
-    /// Answers [`Effect::Begin`] and [`Effect::Halt`]: the messages are no longer this lane's.
-    Gone,
-    /// The turn this lane began, or that of [`Effect::Halt`], has ended in the ledger. All its
-    /// steering has been answered before.
+    /// Answers [`Effect::Begin`] and [`Effect::Halt`]: nothing has begun.
+    Gone {
+        /// Messages of which at least one is no longer this lane's: each is tried alone, and
+        /// forgotten when it is not. Those that are not given back are forgotten at once.
+        messages: Vec<Inbound>,
+    },
+    /// Our turn has ended at the edge and takes no more. It must not end in the ledger while the
+    /// lane [is asking](super::Lane::is_asking).
+    Ending,
+    /// Our turn, or that of [`Effect::Halt`], has ended in the ledger.
     Ended {
         /// The person was told that it was stopped.
         aborted: bool,
