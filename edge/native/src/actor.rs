@@ -13,16 +13,12 @@ use zaki_envelope::{SandboxName, TurnId, wire::ErrorCode};
 
 use crate::{
     clock, relay,
-    runtime::{Link, Manner, Place, RuntimeError},
-    sandboxes::Mailbox,
+    runtime::{Link, Manner, Place, Runtime, RuntimeError},
+    sandboxes::{self, Mailbox},
     shared::Shared,
     state::SandboxRow,
-    turns::Turn,
+    turn::Turn,
 };
-
-/// Tries to stop a turn before its own time limit has to.
-const ABORTS: u32 = 3;
-const ABORT_PAUSE: Duration = Duration::from_millis(500);
 
 /// What an actor is told.
 pub(crate) enum Message {
@@ -40,6 +36,7 @@ pub(crate) enum Message {
 
 pub(crate) struct Actor {
     shared: Arc<Shared>,
+    runtime: Arc<dyn Runtime>,
     name: SandboxName,
     number: u32,
     state: Sandbox,
@@ -59,10 +56,11 @@ pub(crate) struct Actor {
 
 impl Actor {
     /// Of a sandbox of which nothing runs.
-    pub(crate) fn new(shared: Arc<Shared>, row: SandboxRow) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, runtime: Arc<dyn Runtime>, row: SandboxRow) -> Self {
         let state = Sandbox::stopped(row.generation, shared.start_timeout_ms);
         Self {
             shared,
+            runtime,
             name: row.name,
             number: row.number,
             state,
@@ -79,10 +77,13 @@ impl Actor {
 
     /// Of a sandbox an earlier edge left; when it is not to be used, it is ended here. `None`: it
     /// is ended but that could not be noted, so the next start will look again.
-    pub(crate) async fn adopt(shared: Arc<Shared>, row: SandboxRow) -> Option<Self> {
-        let mut actor = Self::new(shared, row);
+    pub(crate) async fn adopt(
+        shared: Arc<Shared>,
+        runtime: Arc<dyn Runtime>,
+        row: SandboxRow,
+    ) -> Option<Self> {
+        let mut actor = Self::new(shared, runtime.clone(), row);
         let place = actor.place.clone()?;
-        let runtime = actor.shared.runtime.clone();
         if let Some(link) = runtime.adopt(&actor.name, &place).await {
             tracing::info!(sandbox = %actor.name, generation = place.generation.0, "sandbox.adopted");
             let timeout = actor.shared.start_timeout_ms;
@@ -103,26 +104,29 @@ impl Actor {
         &self.name
     }
 
-    /// Lives until the edge closes.
+    /// Begins with `first` and lives while its sandbox does, or anything is asked of it; `retire`
+    /// says whether it may go.
     pub(crate) async fn run(
         mut self,
         mailbox: Mailbox,
+        first: Option<Message>,
         mut inbox: mpsc::UnboundedReceiver<Message>,
+        retire: impl Fn(&SandboxName, &mpsc::UnboundedReceiver<Message>) -> bool,
     ) {
         let pending = std::mem::take(&mut self.pending);
         if self.link.is_some() {
             self.watch_exit(&mailbox);
         }
         let mut events = self.execute_all(pending, &mailbox).await;
-        let mut closing = false;
+        events.extend(first.and_then(|message| self.receive(message)));
         loop {
             while let Some(event) = events.pop_front() {
-                closing |= event == Event::Close;
                 let effects = self.state.step(event, clock::now());
                 events.extend(self.execute_all(effects, &mailbox).await);
                 self.publish(&mailbox);
             }
-            if closing && self.state.phase() == Phase::Stopped {
+            let is_idle = self.state.phase() == Phase::Stopped && self.turns.is_empty();
+            if is_idle && retire(&self.name, &inbox) {
                 return;
             }
             let Some(message) = inbox.recv().await else {
@@ -169,22 +173,14 @@ impl Actor {
     /// A turn that runs is stopped where it runs; one that waits ends here.
     fn abort(&mut self, turn: &Arc<Turn>) -> Option<Event> {
         if let Some(link) = self.link.clone() {
-            let turn = turn.clone();
-            tokio::spawn(async move {
-                for _ in 0..ABORTS {
-                    if turn.has_ended() || link.abort(turn.id()).await.is_ok() {
-                        return;
-                    }
-                    tokio::time::sleep(ABORT_PAUSE).await;
-                }
-            });
+            sandboxes::abort(link, turn.clone());
         }
         if self.state.phase() == Phase::Running {
             return None;
         }
         turn.abort();
         self.turns.remove(&turn.id());
-        self.shared.settle(turn.clone(), None);
+        self.shared.recorder.ended(turn.clone(), None);
         Some(Event::Ended(turn.id()))
     }
 
@@ -219,7 +215,9 @@ impl Actor {
             }
             Effect::Stop(generation) => Some(self.stop(generation).await),
             Effect::SetAlarm { at, generation } => {
-                let wait = at.since(clock::now()).max(0).unsigned_abs();
+                // Never longer than a start may take, whatever the clock has done meanwhile.
+                let wait = at.since(clock::now()).clamp(0, self.shared.start_timeout_ms);
+                let wait = wait.unsigned_abs();
                 let sender = mailbox.sender.clone();
                 self.spawn(async move {
                     tokio::time::sleep(Duration::from_millis(wait)).await;
@@ -257,13 +255,10 @@ impl Actor {
         let generation = self.state.generation();
         match self.state.phase() {
             Phase::Queued => {
-                self.place = Some(self.shared.runtime.place(self.number, generation).await?);
+                self.place = Some(self.runtime.place(self.number, generation).await?);
             }
             Phase::Stopped => self.place = None,
             Phase::Starting | Phase::Running | Phase::Stopping => {}
-        }
-        if !self.shared.runtime.survives() {
-            return Ok(());
         }
         let saved =
             self.shared.state.save_sandbox(self.name.clone(), generation, self.place.clone());
@@ -289,7 +284,7 @@ impl Actor {
         };
         // Granted first: the sandbox may ask for its model before the start returns.
         self.shared.grant(&place.token, &self.name);
-        match self.shared.runtime.start(&self.name, place).await {
+        match self.runtime.start(&self.name, place).await {
             Ok(link) => {
                 tracing::info!(sandbox = %self.name, generation = generation.0, "sandbox.started");
                 self.link = Some(link);
@@ -333,7 +328,7 @@ impl Actor {
         self.current.cancel();
         self.link = None;
         if let Some(place) = &self.place {
-            self.shared.runtime.stop(&self.name, place, self.manner).await;
+            self.runtime.stop(&self.name, place, self.manner).await;
         }
         self.shared.revoke(&self.name);
         tracing::info!(sandbox = %self.name, generation = generation.0, "sandbox.stopped");
@@ -346,9 +341,9 @@ impl Actor {
         };
         let (shared, sender) = (self.shared.clone(), mailbox.sender.clone());
         self.spawn(async move {
-            relay::relay(&turn, link.as_ref()).await;
+            relay::relay(&turn, &link).await;
             let _ = sender.send(Message::Event(Event::Ended(turn.id())));
-            shared.settle(turn, Some(link));
+            shared.recorder.ended(turn, Some(link));
         });
     }
 
@@ -362,7 +357,7 @@ impl Actor {
             (None, _) => "the sandbox went away",
         };
         turn.fail(code, why);
-        self.shared.settle(turn, None);
+        self.shared.recorder.ended(turn, None);
     }
 
     /// Runs until done, or until the current start ends.

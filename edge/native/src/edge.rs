@@ -18,11 +18,13 @@ use crate::{
     actor::Message,
     clock, http,
     model::Model,
-    runtime::{self, Echo, Process, Runtime, Surroundings},
+    record::Recorder,
+    runtime::{self, Echo, Ground, Process, Surroundings},
     sandboxes::Sandboxes,
     shared::{Parts, Shared},
     state::{Setting, State},
-    turns::{Opened, Turn},
+    turn::Turn,
+    turns::{Opened, Turns},
 };
 
 /// How long the last writes may take when the edge stops.
@@ -50,8 +52,8 @@ impl Edge {
         let state = State::open(&config.data_dir.join("private").join("edge.db")).await?;
         let listener = listen(config.listen, &state).await?;
         let address = local_addr(&listener, config.listen)?;
-        let runtime: Arc<dyn Runtime> = match config.runtime {
-            RuntimeChoice::Echo => Arc::new(Echo),
+        let ground = match config.runtime {
+            RuntimeChoice::Echo => Ground::Standing(Arc::new(Echo::default())),
             RuntimeChoice::Process(process) => {
                 let around = Surroundings {
                     data_dir: &config.data_dir,
@@ -59,12 +61,15 @@ impl Edge {
                     model: config.model.name().to_owned(),
                     first_uid: first_uid(process.first_uid, &state).await?,
                 };
-                Arc::new(Process::new(process, around)?)
+                Ground::Built(Arc::new(Process::new(process, around)?))
             }
         };
+        let (recorder, notes) = Recorder::new();
         let shared = Arc::new(Shared::new(Parts {
             state: state.clone(),
-            runtime,
+            ground,
+            turns: Turns::new(state.greatest_turn().await?),
+            recorder,
             model: Model::new(config.model)?,
             keys: config.keys,
             max_parallel_starts: config.max_parallel_starts,
@@ -76,6 +81,7 @@ impl Edge {
         let tasks = vec![
             tokio::spawn(serve(listener, http::router(running.clone()))),
             tokio::spawn(forget(state)),
+            tokio::spawn(notes.keep(Arc::downgrade(&running.shared))),
         ];
         tracing::info!(%address, "edge.listening");
         Ok(Self { running, address, tasks })
@@ -94,14 +100,16 @@ impl Edge {
     /// Stops every sandbox, each by its own pid, and returns when they are gone. Turns under way
     /// stay as they are and are taken up when the hub asks for them after the next start.
     pub async fn shutdown(self) {
+        let shared = &self.running.shared;
         self.running.sandboxes.close().await;
+        shared.tasks.close();
+        // A store that refuses keeps nothing up: the sandboxes' journals have it.
+        let last = futures::future::join(shared.recorder.flush(), shared.tasks.wait());
+        let _ = tokio::time::timeout(LAST_WRITES, last).await;
         for task in &self.tasks {
             task.abort();
         }
-        self.running.shared.tasks.close();
-        // A store that refuses keeps nothing up: the sandboxes' journals have it.
-        let _ = tokio::time::timeout(LAST_WRITES, self.running.shared.tasks.wait()).await;
-        self.running.shared.state.close().await;
+        shared.state.close().await;
     }
 }
 
@@ -121,17 +129,10 @@ impl Running {
     /// No commit stands before the run: until the start is recorded the hub, who asks with the
     /// whole request, is the one who knows of the turn; the sandbox never runs an id twice.
     fn begin(&self, turn: &Arc<Turn>) {
-        if self.shared.runtime.survives() {
-            let (state, turn) = (self.shared.state.clone(), turn.clone());
-            self.shared.tasks.spawn(async move {
-                let (sandbox, request) = (turn.sandbox.clone(), turn.request.clone());
-                let recorded = state.turn_started(turn.user, sandbox, request, clock::now());
-                if let Err(error) = recorded.await {
-                    tracing::error!(turn = %turn.id(), %error, "turn.not_recorded");
-                }
-            });
+        if let Ground::Built(_) = self.shared.ground {
+            self.shared.recorder.started(turn);
         }
-        self.sandboxes.tell(&turn.sandbox.clone(), Message::Accept(turn.clone()));
+        self.sandboxes.tell(&turn.sandbox, Message::Accept(turn.clone()));
     }
 }
 

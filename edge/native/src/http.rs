@@ -9,20 +9,26 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header, request};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
-use futures::{Stream, StreamExt, stream};
+use futures::{Stream, stream};
 use serde_json::json;
-use zaki_edge_core::front::{Call, Caller, Refusal, parse_turn};
+use zaki_edge_core::front::{Call, Caller, Refusal, parse_steer, parse_turn};
 use zaki_edge_core::sandbox::Event;
 use zaki_envelope::{
     SandboxKind, SandboxName, TurnId, ZakiUserId,
     signature::Message as Signed,
-    wire::{TurnEvent, TurnRequest, WakeAnswer, encode_sse},
+    wire::{SIGN_OF_LIFE, SteerRequest, TurnEvent, TurnRequest, WakeAnswer, encode_sse},
 };
 
-use crate::{actor::Message, edge::Running, turns::Opened};
+use crate::{
+    actor::Message,
+    edge::Running,
+    steer,
+    turn::{Found, Reader},
+    turns::Opened,
+};
 
-/// A silent stream says that it lives this often; proxies close what is silent for a minute.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// As much of a stream goes out at once, in bytes, when there is more to tell.
+const CHUNK: usize = 64 * 1024;
 
 /// How long a body may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
@@ -54,6 +60,9 @@ async fn respond(edge: &Running, head: &request::Parts, body: Body) -> Result<Re
             events(edge, user, turn, None, after).await
         }
         (Call::Abort { user, turn }, Caller::Hub) => abort(edge, user, turn).await,
+        (Call::Steer { user, turn }, Caller::Hub) => {
+            steered(edge, user, turn, &parse_steer(&body)?).await
+        }
         (Call::Wake { user }, Caller::Hub) => wake(edge, user),
         (Call::Chat, Caller::Sandbox(sandbox)) => Ok(edge.shared.chat(sandbox, body).await),
         (Call::Models, Caller::Sandbox(_)) => Ok(edge.shared.model.list()),
@@ -97,9 +106,28 @@ async fn events(
     after: u64,
 ) -> Result<Response, Refusal> {
     Ok(match edge.open(user, turn, asked).await? {
-        Opened::Live(turn) => sse(turn.events(after)),
-        Opened::Ended(log) => sse(stream::iter(log.after(after)).map(Arc::new)),
+        Opened::Live(turn) => sse(lines(Reader::new(turn, after))),
+        Opened::Ended(log) => {
+            let mut chunk = String::new();
+            log.after(after).iter().for_each(|event| write(&mut chunk, event));
+            sse(stream::iter((!chunk.is_empty()).then(|| Ok(chunk.into()))))
+        }
     })
+}
+
+async fn steered(
+    edge: &Running,
+    user: ZakiUserId,
+    turn: TurnId,
+    said: &SteerRequest,
+) -> Result<Response, Refusal> {
+    match edge.open(user, turn, None).await {
+        Ok(Opened::Live(turn)) => steer::steer(&turn, said).await?,
+        Ok(Opened::Ended(log)) if log.has(said.steer) => {}
+        Ok(Opened::Ended(_)) | Err(Refusal::Gone) => return Err(Refusal::Ended),
+        Err(refusal) => return Err(refusal),
+    }
+    Ok(StatusCode::ACCEPTED.into_response())
 }
 
 async fn abort(edge: &Running, user: ZakiUserId, turn: TurnId) -> Result<Response, Refusal> {
@@ -125,25 +153,40 @@ fn refuse(refusal: Refusal) -> Response {
         let allow = header::HeaderValue::from_static(allow);
         response.headers_mut().insert(header::ALLOW, allow);
     }
+    if refusal == Refusal::Unavailable {
+        let second = header::HeaderValue::from_static("1");
+        response.headers_mut().insert(header::RETRY_AFTER, second);
+    }
     response
 }
 
 /// Events as a response that stays open until the turn's end.
-fn sse(events: impl Stream<Item = Arc<TurnEvent>> + Send + 'static) -> Response {
+fn sse(chunks: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static) -> Response {
     let headers =
         [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
-    (headers, Body::from_stream(lines(events))).into_response()
+    (headers, Body::from_stream(chunks)).into_response()
 }
 
-fn lines(
-    events: impl Stream<Item = Arc<TurnEvent>> + Send + 'static,
-) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
-    stream::unfold(Box::pin(events), |mut events| async {
-        let line = match tokio::time::timeout(KEEP_ALIVE, events.next()).await {
-            Ok(Some(event)) => encode_sse(&event).map(Bytes::from).ok()?,
-            Ok(None) => return None,
-            Err(_) => Bytes::from_static(b": keep-alive\n\n"),
-        };
-        Some((Ok(line), events))
+/// What there is goes out together; when there is nothing for a while, a sign of life does.
+fn lines(reader: Reader) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+    stream::unfold(reader, |mut reader| async {
+        let mut chunk = String::new();
+        match tokio::time::timeout(SIGN_OF_LIFE, reader.next()).await {
+            Ok(event) => write(&mut chunk, event?.as_ref()),
+            Err(_) => chunk.push_str(": keep-alive\n\n"),
+        }
+        while chunk.len() < CHUNK
+            && let Found::Event(event) = reader.take()
+        {
+            write(&mut chunk, &event);
+        }
+        Some((Ok(chunk.into()), reader))
     })
+}
+
+fn write(chunk: &mut String, event: &TurnEvent) {
+    // Our own types always have a JSON form.
+    if let Ok(text) = encode_sse(event) {
+        chunk.push_str(&text);
+    }
 }

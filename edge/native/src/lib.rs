@@ -12,11 +12,15 @@ mod error;
 mod http;
 pub mod install;
 mod model;
+mod recent;
+mod record;
 mod relay;
 mod runtime;
 mod sandboxes;
 mod shared;
 mod state;
+mod steer;
+mod turn;
 mod turns;
 
 pub use config::{EdgeConfig, Isolation, ModelConfig, ProcessConfig, RuntimeChoice, RuntimePaths};

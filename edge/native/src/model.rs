@@ -18,6 +18,7 @@ use zaki_envelope::{SandboxName, wire::Usage};
 
 use crate::{EdgeError, ModelConfig, clock, shared::Shared};
 use forward::Provider;
+pub(crate) use plan::{fails, slow_words};
 
 /// Who answers.
 enum Source {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use zaki_edge_core::sandbox::Generation;
 use zaki_envelope::{
     SandboxName, TurnId,
-    wire::{TurnEvent, TurnRequest},
+    wire::{SteerRequest, TurnEvent, TurnRequest},
 };
 
 pub(crate) use echo::Echo;
@@ -64,12 +64,17 @@ pub(crate) enum LinkError {
 /// A turn's events as they come; the end of the stream before the turn's end is a lost connection.
 pub(crate) type Events = BoxStream<'static, Result<TurnEvent, LinkError>>;
 
+/// What sandboxes are, here.
+pub(crate) enum Ground {
+    /// They need no start and leave nothing behind; one link leads to all.
+    Standing(Arc<dyn Link>),
+    /// They are started and ended, and outlive the edge.
+    Built(Arc<dyn Runtime>),
+}
+
 /// A kind of sandbox: puts them there and ends them.
 #[async_trait]
 pub(crate) trait Runtime: Send + Sync + 'static {
-    /// Whether its sandboxes and their turns outlive the edge, so that their starts are recorded.
-    fn survives(&self) -> bool;
-
     /// Chooses where the next start goes; `number` is the sandbox's own. Puts nothing there.
     async fn place(&self, number: u32, generation: Generation) -> Result<Place, RuntimeError>;
 
@@ -109,6 +114,10 @@ pub(crate) trait Link: Send + Sync + 'static {
     /// Runs the turn, or takes it up: the same turn id never runs twice. Events up to `after` may
     /// be left out.
     async fn open(&self, request: &TurnRequest, after: u64) -> Result<Events, LinkError>;
+
+    /// Adds to a turn that runs; returns when that is durable there. The same id again adds
+    /// nothing. Refused with 404: no such turn; with 409: it takes nothing more.
+    async fn steer(&self, turn: TurnId, said: &SteerRequest) -> Result<(), LinkError>;
 
     /// Stops a turn; its events tell the end.
     async fn abort(&self, turn: TurnId) -> Result<(), LinkError>;

@@ -1,7 +1,8 @@
-//! All sandboxes this edge knows, each with its actor.
+//! The sandboxes this edge works with, each with its actor while it is up or wanted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use tokio::sync::mpsc;
@@ -11,8 +12,15 @@ use zaki_envelope::{SandboxName, wire::ErrorCode};
 
 use crate::{
     actor::{Actor, Message},
+    relay,
+    runtime::{Ground, Link, Runtime},
     shared::Shared,
+    turn::Turn,
 };
+
+/// Tries to stop a turn before its own time limit has to.
+const ABORTS: u32 = 3;
+const ABORT_PAUSE: Duration = Duration::from_millis(500);
 
 /// The way to one actor.
 #[derive(Clone)]
@@ -22,9 +30,11 @@ pub(crate) struct Mailbox {
     pub(crate) ready: Arc<AtomicBool>,
 }
 
+type Inbox = mpsc::UnboundedReceiver<Message>;
+
 pub(crate) struct Sandboxes {
     shared: Arc<Shared>,
-    mailboxes: DashMap<SandboxName, Mailbox>,
+    mailboxes: Arc<DashMap<SandboxName, Mailbox>>,
     actors: TaskTracker,
     closing: AtomicBool,
 }
@@ -33,7 +43,7 @@ impl Sandboxes {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self {
             shared,
-            mailboxes: DashMap::new(),
+            mailboxes: Arc::default(),
             actors: TaskTracker::new(),
             closing: AtomicBool::new(false),
         }
@@ -41,21 +51,47 @@ impl Sandboxes {
 
     /// Takes over, or ends, every sandbox an earlier edge left behind.
     pub(crate) async fn adopt(&self) -> Result<(), zaki_store::Error> {
+        let Ground::Built(runtime) = &self.shared.ground else { return Ok(()) };
         let rows = self.shared.state.sandboxes().await?;
         let left = rows.into_iter().filter(|row| row.place.is_some());
-        let adopt = |row| Actor::adopt(self.shared.clone(), row);
+        let adopt = |row| Actor::adopt(self.shared.clone(), runtime.clone(), row);
         for actor in futures::future::join_all(left.map(adopt)).await.into_iter().flatten() {
             let (mailbox, inbox) = mailbox();
             self.mailboxes.insert(actor.name().clone(), mailbox.clone());
-            self.actors.spawn(actor.run(mailbox, inbox));
+            self.actors.spawn(actor.run(mailbox, None, inbox, retire(&self.mailboxes)));
         }
         Ok(())
     }
 
-    /// Tells the sandbox `name`; one that is new gets its actor now. Returns whether it takes turns.
+    /// Tells the sandbox `name`; one that is at rest gets its actor now. Returns whether it takes
+    /// turns.
     pub(crate) fn tell(&self, name: &SandboxName, message: Message) -> bool {
-        let known = self.mailboxes.get(name).map(|mailbox| mailbox.clone());
-        let mailbox = known.unwrap_or_else(|| self.enter(name));
+        match &self.shared.ground {
+            Ground::Standing(link) => self.tell_standing(link, message),
+            Ground::Built(runtime) => self.tell_actor(runtime, name, message),
+        }
+    }
+
+    /// Nothing to start, nothing to remember: a turn goes there right away.
+    fn tell_standing(&self, link: &Arc<dyn Link>, message: Message) -> bool {
+        match message {
+            Message::Accept(turn) => {
+                let (shared, link) = (self.shared.clone(), link.clone());
+                tokio::spawn(async move {
+                    relay::relay(&turn, &link).await;
+                    shared.recorder.ended(turn, Some(link));
+                });
+            }
+            Message::Abort(turn) => abort(link.clone(), turn),
+            _ => {}
+        }
+        true
+    }
+
+    fn tell_actor(&self, runtime: &Arc<dyn Runtime>, name: &SandboxName, message: Message) -> bool {
+        // Held while the message is sent: an actor retires only when none is on its way.
+        let entry = self.mailboxes.entry(name.clone());
+        let mailbox = entry.or_insert_with(|| self.enter(runtime, name));
         let ready = mailbox.ready.load(Ordering::Relaxed);
         // A closed mailbox is that of an edge going down: the message's turn is taken up later.
         if let Err(mpsc::error::SendError(Message::Accept(turn))) = mailbox.sender.send(message) {
@@ -65,23 +101,20 @@ impl Sandboxes {
         ready
     }
 
-    fn enter(&self, name: &SandboxName) -> Mailbox {
-        let entry = self.mailboxes.entry(name.clone());
-        let entered = entry.or_insert_with(|| {
-            let (mailbox, inbox) = mailbox();
-            if !self.closing.load(Ordering::SeqCst) {
-                let (shared, name) = (self.shared.clone(), name.clone());
-                self.actors.spawn(begin(shared, name, mailbox.clone(), inbox));
-            }
-            mailbox
-        });
-        entered.clone()
+    fn enter(&self, runtime: &Arc<dyn Runtime>, name: &SandboxName) -> Mailbox {
+        let (mailbox, inbox) = mailbox();
+        if !self.closing.load(Ordering::SeqCst) {
+            let (shared, runtime, name) = (self.shared.clone(), runtime.clone(), name.clone());
+            let retire = retire(&self.mailboxes);
+            self.actors.spawn(begin(shared, runtime, name, mailbox.clone(), inbox, retire));
+        }
+        mailbox
     }
 
     /// Stops every sandbox and returns when all are gone.
     pub(crate) async fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
-        for mailbox in &self.mailboxes {
+        for mailbox in self.mailboxes.iter() {
             let _ = mailbox.sender.send(Message::Event(Event::Close));
         }
         self.actors.close();
@@ -89,35 +122,56 @@ impl Sandboxes {
     }
 }
 
-fn mailbox() -> (Mailbox, mpsc::UnboundedReceiver<Message>) {
+/// Stops a turn where it runs.
+pub(crate) fn abort(link: Arc<dyn Link>, turn: Arc<Turn>) {
+    tokio::spawn(async move {
+        for _ in 0..ABORTS {
+            if turn.has_ended() || link.abort(turn.id()).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(ABORT_PAUSE).await;
+        }
+    });
+}
+
+fn mailbox() -> (Mailbox, Inbox) {
     let (sender, inbox) = mpsc::unbounded_channel();
     let ready = Arc::default();
     (Mailbox { sender, ready }, inbox)
 }
 
+/// Forgets an actor that nobody has told anything since; `false`: somebody has.
+fn retire(
+    mailboxes: &Arc<DashMap<SandboxName, Mailbox>>,
+) -> impl Fn(&SandboxName, &Inbox) -> bool + Send + Sync + use<> {
+    let mailboxes = mailboxes.clone();
+    move |name, inbox| mailboxes.remove_if(name, |_, _| inbox.is_empty()).is_some()
+}
+
 /// The actor of a sandbox of which nothing runs; it begins with its first message.
 async fn begin(
     shared: Arc<Shared>,
+    runtime: Arc<dyn Runtime>,
     name: SandboxName,
     mailbox: Mailbox,
-    mut inbox: mpsc::UnboundedReceiver<Message>,
+    mut inbox: Inbox,
+    retire: impl Fn(&SandboxName, &Inbox) -> bool,
 ) {
     while let Some(first) = inbox.recv().await {
-        match shared.sandbox(&name).await {
+        match shared.state.sandbox(name.clone()).await {
             Ok(row) => {
-                let _ = mailbox.sender.send(first);
-                return Actor::new(shared, row).run(mailbox, inbox).await;
+                let actor = Actor::new(shared, runtime, row);
+                return actor.run(mailbox, Some(first), inbox, retire).await;
             }
             // Not knowing its last generation it must not be started.
             Err(error) => tracing::error!(sandbox = %name, %error, "sandbox.unreadable"),
         }
-        match first {
-            Message::Accept(turn) => {
-                turn.fail(ErrorCode::Internal, "the state of the sandbox cannot be read");
-                shared.settle(turn, None);
-            }
-            Message::Event(Event::Close) => return,
-            _ => {}
+        if let Message::Accept(turn) = first {
+            turn.fail(ErrorCode::Internal, "the state of the sandbox cannot be read");
+            shared.recorder.ended(turn, None);
+        }
+        if retire(&name, &inbox) {
+            return;
         }
     }
 }

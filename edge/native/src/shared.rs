@@ -10,19 +10,13 @@ use zaki_envelope::{
     signature::{Keyring, Message},
 };
 
-use crate::{
-    clock,
-    model::Model,
-    relay,
-    runtime::{Link, Runtime},
-    state::{SandboxRow, State},
-    turns::{Turn, Turns},
-};
+use crate::{clock, model::Model, record::Recorder, runtime::Ground, state::State, turns::Turns};
 
 pub(crate) struct Shared {
     pub(crate) state: State,
-    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) ground: Ground,
     pub(crate) turns: Turns,
+    pub(crate) recorder: Recorder,
     pub(crate) model: Model,
     /// One permit per start at a time.
     pub(crate) budget: Arc<Semaphore>,
@@ -36,7 +30,9 @@ pub(crate) struct Shared {
 /// What an edge is made of.
 pub(crate) struct Parts {
     pub(crate) state: State,
-    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) ground: Ground,
+    pub(crate) turns: Turns,
+    pub(crate) recorder: Recorder,
     pub(crate) model: Model,
     pub(crate) keys: Keyring,
     pub(crate) max_parallel_starts: usize,
@@ -47,8 +43,9 @@ impl Shared {
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
             state: parts.state,
-            runtime: parts.runtime,
-            turns: Turns::default(),
+            ground: parts.ground,
+            turns: parts.turns,
+            recorder: parts.recorder,
             model: parts.model,
             budget: Arc::new(Semaphore::new(parts.max_parallel_starts.max(1))),
             start_timeout_ms: parts.start_timeout_ms,
@@ -68,24 +65,6 @@ impl Shared {
         let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
         let front = Front { keys: &self.keys, tokens: &tokens };
         front.admit(call, header, message, clock::now())
-    }
-
-    /// The last known state of `name`.
-    pub(crate) async fn sandbox(
-        &self,
-        name: &SandboxName,
-    ) -> Result<SandboxRow, zaki_store::Error> {
-        if self.runtime.survives() {
-            self.state.sandbox(name.clone()).await
-        } else {
-            Ok(SandboxRow::new(name.clone()))
-        }
-    }
-
-    /// Keeps the end of `turn` and lets its sandbox forget it, beside whatever comes next.
-    pub(crate) fn settle(self: &Arc<Self>, turn: Arc<Turn>, link: Option<Arc<dyn Link>>) {
-        let shared = self.clone();
-        self.tasks.spawn(async move { relay::settle(&shared, &turn, link).await });
     }
 
     /// From now on `token` proves `name`.

@@ -14,44 +14,63 @@ use zaki_envelope::{
 };
 use zaki_store::{Error, Json, Schema, Sqlite, Step, Text};
 
-use crate::runtime::Place;
+use crate::{runtime::Place, turn::Turn};
 
-const SCHEMA: Schema = Schema {
-    name: "edge",
-    release: env!("CARGO_PKG_VERSION"),
-    steps: &[Step {
-        min_reader: 1,
-        sql: "
-            CREATE TABLE sandboxes (
-                number     INTEGER PRIMARY KEY,
-                name       TEXT    NOT NULL UNIQUE,
-                generation INTEGER NOT NULL,
-                place      TEXT
-            ) STRICT;
-            CREATE TABLE turns (
-                user       TEXT    NOT NULL,
-                turn       TEXT    NOT NULL,
-                sandbox    TEXT    NOT NULL,
-                request    TEXT,
-                log        TEXT,
-                started_at INTEGER NOT NULL,
-                ended_at   INTEGER,
-                PRIMARY KEY (user, turn)
-            ) STRICT, WITHOUT ROWID;
-            CREATE INDEX turns_by_age ON turns (ended_at, started_at);
-            CREATE TABLE settings (
-                name  TEXT PRIMARY KEY,
-                value TEXT NOT NULL
-            ) STRICT, WITHOUT ROWID;
-            CREATE TABLE usage (
-                sandbox       TEXT    NOT NULL,
-                day           INTEGER NOT NULL,
-                calls         INTEGER NOT NULL,
-                input_tokens  INTEGER NOT NULL,
-                output_tokens INTEGER NOT NULL,
-                PRIMARY KEY (sandbox, day)
-            ) STRICT, WITHOUT ROWID;",
-    }],
+const SCHEMA: Schema =
+    Schema { name: "edge", release: env!("CARGO_PKG_VERSION"), steps: &[FIRST, TURNS_BY_ID] };
+
+const FIRST: Step = Step {
+    min_reader: 1,
+    sql: "
+        CREATE TABLE sandboxes (
+            number     INTEGER PRIMARY KEY,
+            name       TEXT    NOT NULL UNIQUE,
+            generation INTEGER NOT NULL,
+            place      TEXT
+        ) STRICT;
+        CREATE TABLE turns (
+            user       TEXT    NOT NULL,
+            turn       TEXT    NOT NULL,
+            sandbox    TEXT    NOT NULL,
+            request    TEXT,
+            log        TEXT,
+            started_at INTEGER NOT NULL,
+            ended_at   INTEGER,
+            PRIMARY KEY (user, turn)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX turns_by_age ON turns (ended_at, started_at);
+        CREATE TABLE settings (
+            name  TEXT PRIMARY KEY,
+            value TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE usage (
+            sandbox       TEXT    NOT NULL,
+            day           INTEGER NOT NULL,
+            calls         INTEGER NOT NULL,
+            input_tokens  INTEGER NOT NULL,
+            output_tokens INTEGER NOT NULL,
+            PRIMARY KEY (sandbox, day)
+        ) STRICT, WITHOUT ROWID;",
+};
+
+/// By id first: ids grow, so that new turns lie together and the greatest is found at once.
+const TURNS_BY_ID: Step = Step {
+    min_reader: 1,
+    sql: "
+        CREATE TABLE turns_by_id (
+            user       TEXT    NOT NULL,
+            turn       TEXT    NOT NULL,
+            sandbox    TEXT    NOT NULL,
+            request    TEXT,
+            log        TEXT,
+            started_at INTEGER NOT NULL,
+            ended_at   INTEGER,
+            PRIMARY KEY (turn, user)
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO turns_by_id SELECT * FROM turns ORDER BY turn;
+        DROP TABLE turns;
+        ALTER TABLE turns_by_id RENAME TO turns;
+        CREATE INDEX turns_by_age ON turns (ended_at, started_at);",
 };
 
 /// A sandbox as it was last persisted.
@@ -79,6 +98,42 @@ pub(crate) struct TurnRow {
     /// From its end until it is no longer kept.
     pub(crate) log: Option<TurnLog>,
     pub(crate) ended: Option<Timestamp>,
+}
+
+/// What has become of a turn. The JSON is made before the writer's turn comes.
+pub(crate) struct Change {
+    user: ZakiUserId,
+    turn: TurnId,
+    sandbox: SandboxName,
+    at: Timestamp,
+    what: What,
+}
+
+enum What {
+    Started { request: String },
+    Ended { log: String },
+}
+
+impl Change {
+    /// It runs, and can be taken up after a crash.
+    pub(crate) fn started(turn: &Turn, at: Timestamp) -> Option<Self> {
+        Self::new(turn, at, What::Started { request: json(&turn.request)? })
+    }
+
+    /// It ended; its request is needed no longer.
+    pub(crate) fn ended(turn: &Turn, at: Timestamp) -> Option<Self> {
+        Self::new(turn, at, What::Ended { log: json(&turn.log())? })
+    }
+
+    fn new(turn: &Turn, at: Timestamp, what: What) -> Option<Self> {
+        let (user, sandbox) = (turn.user, turn.sandbox.clone());
+        Some(Self { user, turn: turn.id(), sandbox, at, what })
+    }
+}
+
+/// Our own types always have a JSON form; `None` is an artefact of the trait.
+fn json(value: &impl serde::Serialize) -> Option<String> {
+    serde_json::to_string(value).ok()
 }
 
 /// The edge's database. Clones share it.
@@ -109,11 +164,13 @@ impl State {
         let sql = "INSERT INTO sandboxes (name, generation) VALUES (?, 0)
             ON CONFLICT (name) DO UPDATE SET name = name
             RETURNING number, name, generation, place";
+        let name_again = name.clone();
         let row = move |tx: &zaki_store::Tx<'_>| {
             tx.all(sql, params![Text(&name)], sandbox_row).map(|mut rows| rows.pop())
         };
         let row: Option<SandboxRow> = self.db.write(row).await?;
-        row.ok_or_else(|| Error::Busy { path: self.db.path().to_owned() })
+        // RETURNING always gives a row.
+        Ok(row.unwrap_or_else(|| SandboxRow::new(name_again)))
     }
 
     /// Where `name` is in its life.
@@ -142,41 +199,49 @@ impl State {
         self.db.read(move |tx| tx.one(sql, params![Text(user), Text(turn)], turn_row)).await
     }
 
-    /// Remembers a turn that is to run, so that it can be taken up after a crash.
-    pub(crate) async fn turn_started(
-        &self,
-        user: ZakiUserId,
-        sandbox: SandboxName,
-        request: TurnRequest,
-        at: Timestamp,
-    ) -> Result<(), Error> {
-        let sql = "INSERT INTO turns (user, turn, sandbox, request, started_at)
-            VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
-        self.db
-            .write(move |tx| {
-                let turn = Text(request.turn);
-                let values = params![Text(user), turn, Text(sandbox), Json(&request), at.as_ms()];
-                tx.execute(sql, values).map(drop)
-            })
-            .await
+    /// The greatest id of any turn here.
+    pub(crate) async fn greatest_turn(&self) -> Result<Option<TurnId>, Error> {
+        let sql = "SELECT max(turn) FROM turns";
+        let read = move |tx: &zaki_store::Tx<'_>| {
+            tx.one(sql, [], |row| row.get::<_, Option<Text<TurnId>>>(0))
+        };
+        let greatest: Option<Option<Text<TurnId>>> = self.db.read(read).await?;
+        Ok(greatest.flatten().map(|id| id.0))
     }
 
-    /// Keeps the events of a turn that ended; its request is needed no longer.
-    pub(crate) async fn turn_ended(
-        &self,
-        user: ZakiUserId,
-        turn: TurnId,
-        sandbox: SandboxName,
-        log: TurnLog,
-        at: Timestamp,
-    ) -> Result<(), Error> {
-        let sql = "INSERT INTO turns (user, turn, sandbox, log, started_at, ended_at)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?5)
-            ON CONFLICT DO UPDATE SET request = NULL, log = ?4, ended_at = ?5";
+    /// Keeps what has become of turns, all in one commit.
+    pub(crate) async fn record(&self, changes: Vec<Change>) -> Result<(), Error> {
         self.db
             .write(move |tx| {
-                let values = params![Text(user), Text(turn), Text(sandbox), Json(log), at.as_ms()];
-                tx.execute(sql, values).map(drop)
+                changes.iter().try_for_each(|change| match &change.what {
+                    What::Started { request } => tx
+                        .execute(
+                            "INSERT INTO turns (user, turn, sandbox, request, started_at)
+                            VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                            params![
+                                Text(change.user),
+                                Text(change.turn),
+                                Text(&change.sandbox),
+                                request,
+                                change.at.as_ms()
+                            ],
+                        )
+                        .map(drop),
+                    What::Ended { log } => tx
+                        .execute(
+                            "INSERT INTO turns (user, turn, sandbox, log, started_at, ended_at)
+                            VALUES (?1, ?2, ?3, ?4, ?5, ?5)
+                            ON CONFLICT DO UPDATE SET request = NULL, log = ?4, ended_at = ?5",
+                            params![
+                                Text(change.user),
+                                Text(change.turn),
+                                Text(&change.sandbox),
+                                log,
+                                change.at.as_ms()
+                            ],
+                        )
+                        .map(drop),
+                })
             })
             .await
     }
@@ -185,7 +250,8 @@ impl State {
     pub(crate) async fn forget(&self, now: Timestamp) -> Result<usize, Error> {
         let kept =
             "UPDATE turns SET request = NULL, log = NULL WHERE ended_at <= ? AND log IS NOT NULL";
-        let known = "DELETE FROM turns WHERE coalesce(ended_at, started_at) <= ?";
+        let known = "DELETE FROM turns WHERE ended_at <= ?1
+            OR (ended_at IS NULL AND started_at <= ?1)";
         self.db
             .write(move |tx| {
                 let emptied = tx.execute(kept, [now.plus_ms(-KEPT_MS).as_ms()])?;

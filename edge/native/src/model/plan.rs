@@ -89,14 +89,23 @@ fn call(text: &str) -> Option<Plan> {
 }
 
 fn slow(text: &str) -> Option<Plan> {
+    let (pieces, pause) = slow_words(text)?;
+    Some(Plan::Say { pieces, pause })
+}
+
+/// What `SLOW:<n>x<ms>` asks for: the words, and the pause before each.
+pub(crate) fn slow_words(text: &str) -> Option<(Vec<String>, Duration)> {
     let (_, rest) = text.split_once("SLOW:")?;
     let (words, rest) = number(rest)?;
     let (pause, _) = number(rest.strip_prefix('x')?)?;
     let words = u32::try_from(words).unwrap_or(u32::MAX).min(MOST_WORDS);
-    Some(Plan::Say {
-        pieces: (0..words).map(|n| format!("word{n} ")).collect(),
-        pause: Duration::from_millis(pause.min(LONGEST_PAUSE_MS)),
-    })
+    let pieces = (0..words).map(|n| format!("word{n} ")).collect();
+    Some((pieces, Duration::from_millis(pause.min(LONGEST_PAUSE_MS))))
+}
+
+/// Whether `FAIL:<status>` is asked for.
+pub(crate) fn fails(text: &str) -> bool {
+    failure(text).is_some()
 }
 
 fn number(text: &str) -> Option<(u64, &str)> {

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use zaki_envelope::{
     TurnId,
-    wire::{SseDecoder, TurnEvent, TurnRequest},
+    wire::{SILENCE, SseDecoder, SteerRequest, TurnEvent, TurnRequest},
 };
 
 use super::{Events, LinkError, RuntimeError};
@@ -41,11 +41,10 @@ impl Health {
 }
 
 impl HttpLink {
-    /// A client for any number of links. Sandboxes say something every 15 s while a turn runs, so
-    /// a minute of silence is a lost connection.
+    /// A client for any number of links.
     pub(crate) fn client() -> Result<Client, reqwest::Error> {
         let client = Client::builder().no_proxy();
-        client.connect_timeout(Duration::from_secs(5)).read_timeout(Duration::from_mins(1)).build()
+        client.connect_timeout(Duration::from_secs(5)).read_timeout(SILENCE).build()
     }
 
     pub(crate) fn new(client: Client, port: u16, token: &str) -> Self {
@@ -89,6 +88,11 @@ impl HttpLink {
         }
         let call = self.client.post(self.url("turns")).json(request);
         Ok(events(self.send(call).await?))
+    }
+
+    pub(crate) async fn steer(&self, turn: TurnId, said: &SteerRequest) -> Result<(), LinkError> {
+        let call = self.client.post(self.url(&format!("turns/{turn}/steer"))).json(said);
+        self.send(call.timeout(CALL)).await.map(drop)
     }
 
     pub(crate) async fn abort(&self, turn: TurnId) -> Result<(), LinkError> {

@@ -20,7 +20,10 @@ use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use zaki_edge_core::sandbox::Generation;
-use zaki_envelope::{SandboxName, TurnId, wire::TurnRequest};
+use zaki_envelope::{
+    SandboxName, TurnId,
+    wire::{SteerRequest, TurnRequest},
+};
 
 use super::{Events, Link, LinkError, Manner, Place, Runtime, RuntimeError, http_link::HttpLink};
 use crate::{EdgeError, config::ProcessConfig};
@@ -77,10 +80,6 @@ impl Process {
 
 #[async_trait]
 impl Runtime for Process {
-    fn survives(&self) -> bool {
-        true
-    }
-
     async fn place(&self, number: u32, generation: Generation) -> Result<Place, RuntimeError> {
         let mut token = [0; 32];
         rand::rng().fill_bytes(&mut token);
@@ -91,7 +90,7 @@ impl Runtime for Process {
             token: hex::encode(token),
             process: Some(Spot {
                 port: free.local_addr()?.port(),
-                uid: self.launch.uid(number),
+                uid: self.launch.uid(number)?,
                 spec: self.launch.spec(),
                 identity: None,
             }),
@@ -141,17 +140,19 @@ impl Runtime for Process {
         // Without a pid an earlier edge crashed between the start and noting it: the token tells.
         let marked = || identity::with_variable(TOKEN_VARIABLE, &place.token);
         let leaders = spot.identity.map_or_else(marked, |identity| vec![identity]);
-        for leader in leaders {
-            if let Some(handle) = leader.open() {
-                end(name, &handle, manner).await;
-            }
-            sweep(|| match spot.uid {
-                Some(uid) => identity::of_user(uid),
-                // The gateway has a group of its own, and the token.
-                None => [identity::of_group(leader), identity::with_value(&place.token)].concat(),
-            })
-            .await;
+        for handle in leaders.iter().filter_map(|leader| leader.open()) {
+            end(name, &handle, manner).await;
         }
+        // Also when no leader is left: what it started may be.
+        sweep(|| match spot.uid {
+            Some(uid) => identity::of_user(uid),
+            // The gateway has a group of its own, and the token.
+            None => {
+                let groups = leaders.iter().flat_map(|leader| identity::of_group(*leader));
+                groups.chain(identity::with_value(&place.token)).collect()
+            }
+        })
+        .await;
     }
 }
 
@@ -198,6 +199,10 @@ impl Link for ProcessLink {
 
     async fn open(&self, request: &TurnRequest, after: u64) -> Result<Events, LinkError> {
         self.http.open(request, after).await
+    }
+
+    async fn steer(&self, turn: TurnId, said: &SteerRequest) -> Result<(), LinkError> {
+        self.http.steer(turn, said).await
     }
 
     async fn abort(&self, turn: TurnId) -> Result<(), LinkError> {

@@ -12,7 +12,8 @@ use zaki_envelope::signature::{
 };
 use zaki_envelope::wire::{Budget, Origin, SseDecoder, TurnEvent, TurnEventKind, TurnRequest};
 use zaki_envelope::{
-    ChannelKind, ConversationKind, Part, SandboxKind, SessionKey, Timestamp, TurnId, ZakiUserId,
+    ChannelKind, ConversationKind, InboundId, Part, SandboxKind, SessionKey, Timestamp, TurnId,
+    ZakiUserId,
 };
 
 /// How long any single stream may take; reached only by a defect.
@@ -37,6 +38,10 @@ pub(crate) fn user(n: u128) -> ZakiUserId {
 
 pub(crate) fn turn(n: u128) -> TurnId {
     TurnId::from_parts(Timestamp::from_ms(1_795_000_000_000), n)
+}
+
+pub(crate) fn inbound(n: u128) -> InboundId {
+    InboundId::from_parts(Timestamp::from_ms(1_795_000_000_000), n)
 }
 
 pub(crate) fn request(turn: TurnId, text: &str) -> TurnRequest {

@@ -3,7 +3,8 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use zaki_edge_native::{Edge, EdgeConfig, ModelConfig, RuntimeChoice};
-use zaki_envelope::wire::{TurnEventKind, WakeAnswer};
+use zaki_envelope::Part;
+use zaki_envelope::wire::{ErrorCode, SteerRequest, TurnEvent, TurnEventKind, WakeAnswer};
 
 use crate::client::*;
 
@@ -27,6 +28,73 @@ async fn a_turn_is_answered_and_can_be_read_again() {
     assert_eq!(again.iter().collect::<Vec<_>>(), told);
     assert_eq!(resume(&router, user(1), turn(1), 1).await, again[1..]);
     assert_eq!(resume(&router, user(1), turn(1), 2).await, []);
+    edge.shutdown().await;
+}
+
+async fn steer(router: &axum::Router, n: u128, steer: u128, text: &str) -> StatusCode {
+    let path = format!("/v1/users/{}/turns/{}/steer", user(1), turn(n));
+    let said = SteerRequest { steer: inbound(steer), parts: vec![Part::text(text)] };
+    let body = serde_json::to_vec(&said).unwrap();
+    call(router, signed("POST", &path, body)).await.0
+}
+
+#[tokio::test]
+async fn what_is_steered_in_is_answered_once_and_in_the_same_turn() {
+    let dir = tempfile::tempdir().unwrap();
+    let edge = edge(&dir).await;
+    let router = edge.router();
+    let body = serde_json::to_vec(&request(turn(1), "SLOW:20x50")).unwrap();
+    let asked = signed("POST", &format!("/v1/users/{}/turns", user(1)), body);
+    events_until(&router, asked, |event| event.seq >= 2).await;
+    for _ in 0..2 {
+        assert_eq!(steer(&router, 1, 1, "and this").await, StatusCode::ACCEPTED);
+    }
+    let events = resume(&router, user(1), turn(1), 0).await;
+    let said = answer(&events);
+    assert!(said.starts_with("word0 word1 ") && said.contains("word19"), "{said}");
+    assert_eq!(said.matches("echo: and this").count(), 1, "{said}");
+    let told = |event: &&TurnEvent| event.kind == TurnEventKind::Steered { steer: inbound(1) };
+    assert_eq!(events.iter().filter(told).count(), 1);
+
+    // After the end: what was taken stays taken, and nothing else is.
+    let after = async |steered, text| steer(&router, 1, steered, text).await;
+    assert_eq!(after(1, "and this").await, StatusCode::ACCEPTED);
+    assert_eq!(after(2, "late").await, StatusCode::CONFLICT);
+    assert_eq!(steer(&router, 7, 1, "no such turn").await, StatusCode::NOT_FOUND);
+    edge.shutdown().await;
+
+    let edge = self::edge(&dir).await;
+    assert_eq!(steer(&edge.router(), 1, 1, "and this").await, StatusCode::ACCEPTED);
+    assert_eq!(steer(&edge.router(), 1, 2, "late").await, StatusCode::CONFLICT);
+    edge.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_slow_turn_can_be_stopped_and_keeps_what_was_steered_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let edge = edge(&dir).await;
+    let router = edge.router();
+    let body = serde_json::to_vec(&request(turn(1), "SLOW:1000x50")).unwrap();
+    let asked = signed("POST", &format!("/v1/users/{}/turns", user(1)), body);
+    events_until(&router, asked, |event| event.seq >= 2).await;
+    assert_eq!(steer(&router, 1, 1, "and this").await, StatusCode::ACCEPTED);
+    let path = format!("/v1/users/{}/turns/{}/abort", user(1), turn(1));
+    assert_eq!(call(&router, signed("POST", &path, vec![])).await.0, StatusCode::ACCEPTED);
+    let events = resume(&router, user(1), turn(1), 0).await;
+    let TurnEventKind::Final { text, aborted: true, .. } = &events.last().unwrap().kind else {
+        panic!("{events:?}")
+    };
+    assert!(text.contains("echo: and this"), "{text}");
+    edge.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_turn_can_be_told_to_fail() {
+    let dir = tempfile::tempdir().unwrap();
+    let edge = edge(&dir).await;
+    let events = run(&edge.router(), user(1), &request(turn(1), "FAIL:500")).await;
+    let end = &events.last().unwrap().kind;
+    assert!(matches!(end, TurnEventKind::Error { code: ErrorCode::Agent, .. }), "{end:?}");
     edge.shutdown().await;
 }
 
@@ -55,6 +123,10 @@ async fn nobody_reaches_another_persons_turn() {
     assert_eq!(call(&router, signed("GET", &path, vec![])).await.0, StatusCode::NOT_FOUND);
     let abort = signed("POST", &format!("{path}/abort"), vec![]);
     assert_eq!(call(&router, abort).await.0, StatusCode::NOT_FOUND);
+    let said = SteerRequest { steer: inbound(1), parts: vec![Part::text("x")] };
+    let said = serde_json::to_vec(&said).unwrap();
+    let steer = signed("POST", &format!("{path}/steer"), said);
+    assert_eq!(call(&router, steer).await.0, StatusCode::NOT_FOUND);
     // The same id of another person is another turn.
     let events = run(&router, user(2), &request(turn(1), "yours")).await;
     assert_eq!(answer(&events), "echo: yours");

@@ -16,6 +16,7 @@ use crate::{
     EdgeError,
     config::{Isolation, ProcessConfig},
     edge::make_dir,
+    runtime::RuntimeError,
 };
 
 /// The container reads its token from here: arguments are visible to everyone on the machine.
@@ -26,6 +27,10 @@ const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 const LOG_LIMIT: u64 = 4 * 1024 * 1024;
 /// Processes and threads a sandbox's user may have; a gateway has about sixty.
 const MOST_PROCESSES: u64 = 1024;
+
+/// Why a sandbox gets no user of its own.
+const ALL_GIVEN: &str = "this edge has given all its user ids to sandboxes; run another edge for \
+                         more people";
 
 /// How every sandbox of this edge is started.
 pub(crate) struct Launch {
@@ -86,9 +91,10 @@ impl Launch {
         })
     }
 
-    /// The user of the sandbox with this number.
-    pub(crate) fn uid(&self, number: u32) -> Option<u32> {
-        self.uids.map(|first| first.saturating_add(number))
+    /// The user of the sandbox with this number; beyond the block they are somebody else's.
+    pub(crate) fn uid(&self, number: u32) -> Result<Option<u32>, RuntimeError> {
+        let given = |first| users::nth(first, number).ok_or_else(|| RuntimeError::new(ALL_GIVEN));
+        self.uids.map(given).transpose()
     }
 
     /// What a running sandbox must have been started with to be of use now.

@@ -18,6 +18,11 @@ pub(crate) fn draw_uids() -> u32 {
     FREE + rand::rng().random_range(0..BLOCKS) * BLOCK
 }
 
+/// The id of sandbox `number` in the block from `first`.
+pub(crate) fn nth(first: u32, number: u32) -> Option<u32> {
+    first.checked_add(number).filter(|_| number < BLOCK)
+}
+
 /// Whether this process can give the ids from `first` on to others: it is root, and the kernel
 /// knows them here (inside a container of a user's own, root often has few).
 pub(crate) fn can_be_given(first: u32) -> bool {
@@ -53,6 +58,12 @@ mod tests {
             let first = draw_uids();
             assert!((FREE..0x8000_0000).contains(&first) && first.is_multiple_of(BLOCK));
         }
+    }
+
+    #[test]
+    fn a_block_ends() {
+        assert_eq!(nth(FREE, BLOCK - 1), Some(FREE + BLOCK - 1));
+        assert_eq!((nth(FREE, BLOCK), nth(u32::MAX, 1)), (None, None));
     }
 
     #[test]
