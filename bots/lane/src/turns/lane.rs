@@ -130,6 +130,9 @@ impl Lane {
         now: Instant,
         effects: &mut Effects,
     ) {
+        if self.holds(&message) {
+            return;
+        }
         let full = crowded && !self.is_empty() || self.waiting.len() >= self.limits.waiting;
         if full {
             return self.refuse(message, effects);
@@ -232,7 +235,7 @@ impl Lane {
             self.deaf = false;
         }
         // What our turn would not take waits here already.
-        handed.retain(|message| self.waiting.iter().all(|known| known.id != message.id));
+        handed.retain(|message| !self.holds(message));
         if handed.is_empty() {
             return;
         }
@@ -341,7 +344,16 @@ impl Lane {
     }
 
     fn put_back(&mut self, messages: Vec<Inbound>) {
-        messages.into_iter().rev().for_each(|message| self.waiting.push_front(message));
+        for message in messages.into_iter().rev() {
+            if !self.holds(&message) {
+                self.waiting.push_front(message);
+            }
+        }
+    }
+
+    /// Whether it waits here already: what changes hands may come by two ways.
+    fn holds(&self, message: &Inbound) -> bool {
+        self.waiting.iter().any(|known| known.id == message.id)
     }
 
     /// What becomes one turn.
