@@ -76,6 +76,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("twilight-*", &["zaki-discord"]),
     ("rusqlite", SQL),
     ("tokio-postgres", SQL),
+    ("tokio-postgres-rustls", &["zaki-store"]),
+    ("deadpool*", &["zaki-store"]),
     ("reqwest", HTTP_CLIENTS),
 ];
 const SQL: &[&str] = &["zaki-store", "zaki-ledger", "zaki-identity", "zaki-edge-native"];
@@ -256,6 +258,8 @@ fn the_rules_refuse_what_they_should() {
     assert!(inside(&edge("zaki-new", "zaki-envelope")).is_some());
     assert!(outside(&edge("zaki-ledger", "rusqlite")).is_none());
     assert!(outside(&edge("zaki", "rusqlite")).is_some());
+    assert!(outside(&edge("zaki-identity", "tokio-postgres")).is_none());
+    assert!(outside(&edge("zaki-identity", "deadpool-postgres")).is_some());
     assert!(outside(&edge("zaki-slack", "twilight-model")).is_some());
     assert!(outside(&edge("zaki", "teloxide-core")).is_some());
 }

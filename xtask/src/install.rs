@@ -55,6 +55,44 @@ pub(crate) fn clients(cache: &Cache) -> Result<Outcome> {
     Ok(Outcome::Passed("installed".into()))
 }
 
+/// PostgreSQL, for servers that the tests make: Debian's package makes and starts one of its own
+/// where it is not told otherwise.
+pub(crate) fn postgresql() -> Result<Outcome> {
+    if has_postgresql() {
+        return Ok(Outcome::Passed("was there".into()));
+    }
+    let told = !Path::new(CREATE_CLUSTER).exists();
+    if told && is_root() {
+        fs::create_dir_all(CREATE_CLUSTER)?;
+        fs::write(Path::new(CREATE_CLUSTER).join("zaki.conf"), "create_main_cluster = false\n")?;
+    }
+    let installed = debian(&["postgresql"]);
+    if told && is_root() {
+        fs::remove_dir_all(CREATE_CLUSTER)?;
+    }
+    installed?;
+    ensure!(has_postgresql(), "postgresql is installed but not below {POSTGRESQL}");
+    Ok(Outcome::Passed("installed".into()))
+}
+
+/// Where Debian puts `<version>/bin`.
+const POSTGRESQL: &str = "/usr/lib/postgresql";
+/// What Debian's package reads before it makes a server.
+const CREATE_CLUSTER: &str = "/etc/postgresql-common/createcluster.d";
+
+fn has_postgresql() -> bool {
+    let versions = fs::read_dir(POSTGRESQL).into_iter().flatten().flatten();
+    versions.into_iter().any(|version| version.path().join("bin/postgres").is_file())
+}
+
+/// The library that gives a test a clock of its own.
+pub(crate) fn faketime() -> Result<Outcome> {
+    if output(Command::new("faketime").arg("--version")).is_none() {
+        debian(&["faketime"])?;
+    }
+    Ok(Outcome::passed())
+}
+
 /// The text of all manifests: what is installed is what these say.
 fn manifests(from: &Path) -> Result<String> {
     let read = |name: &&str| {

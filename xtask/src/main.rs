@@ -6,6 +6,8 @@ mod cache;
 mod clean_room;
 mod deny;
 mod install;
+mod postgres;
+mod skips;
 mod step;
 mod test;
 mod wasm;

@@ -1,22 +1,18 @@
 //! `cargo xtask test`: on a fresh machine, everything from nothing to the last test.
 
-use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::cache::Cache;
+use crate::postgres::{self, Server};
+use crate::skips::Skips;
 use crate::step::{Outcome, Report, output, run};
 use crate::{cargo, deny, install, root, wasm};
-
-/// A test that cannot run here prints a line with one of these, and why.
-const SKIPPING: [&str; 2] = ["SKIPPED", "NOT CHECKED"];
-
-type Lines = BTreeSet<String>;
 
 /// Installs, checks and tests, and ends with the table of what happened.
 pub(crate) fn run_all(cache: &Cache) -> ExitCode {
@@ -31,11 +27,25 @@ pub(crate) fn run_all(cache: &Cache) -> ExitCode {
     report.step("advisories", || deny::advisories(cache));
     report.step("doc", || passed(cargo().args(DOC).env("RUSTDOCFLAGS", "-D warnings")));
     report.step("install runtime", || install::runtime(cache));
-    report.step("doc tests", || passed(tests(cache).args(["test", "--workspace", "--doc"])));
-    let mut skipped = Lines::new();
-    report.step("tests", || suites(cache, &mut skipped));
-    report.note(skipped);
+    report.step("install faketime", install::faketime);
+    let mut server = Server::default();
+    report.step("postgresql", || start_server(&mut server));
+    let rig = Rig { cache, server };
+    report.step("doc tests", || passed(rig.cargo().args(["test", "--workspace", "--doc"])));
+    let mut skips = Skips::default();
+    report.step("tests", || rig.suites(&mut skips));
+    report.note(skips.into_lines());
     report.close()
+}
+
+/// One server for all tests; a given one is left as it is.
+fn start_server(server: &mut Server) -> Result<Outcome> {
+    if postgres::is_given() {
+        return Ok(Outcome::Passed("given".into()));
+    }
+    let installed = install::postgresql()?;
+    *server = Server::start()?;
+    Ok(installed)
 }
 
 const CLIPPY: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
@@ -46,70 +56,87 @@ fn passed(command: &mut Command) -> Result<Outcome> {
     Ok(Outcome::passed())
 }
 
-/// Cargo with what the tests look for in their environment.
-fn tests(cache: &Cache) -> Command {
-    let mut cargo = cargo();
-    cargo.env("ZAKI_CACHE", cache.path());
-    cargo.env("ZAKI_RUNTIME", cache.path().join("runtime"));
-    cargo.env("ZAKI_CLIENTS", cache.path().join("clients"));
-    if env::var_os("ZAKI_CORPUS").is_none()
-        && let Ok(corpus) = root().join("../shared/corpus").canonicalize()
-    {
-        cargo.env("ZAKI_CORPUS", corpus);
-    }
-    cargo
+/// What the tests need around them.
+struct Rig<'a> {
+    cache: &'a Cache,
+    server: Server,
 }
 
-/// Every test of the workspace. Those that skip themselves are collected in `skipped`.
-fn suites(cache: &Cache, skipped: &mut Lines) -> Result<Outcome> {
-    let has_nextest = output(cargo().args(["nextest", "--version"])).is_some();
-    if has_nextest {
-        nextest(cache, skipped)?;
-    } else {
-        libtest(cache, skipped)?;
-    }
-    Ok(match skipped.len() {
-        0 => Outcome::passed(),
-        n => Outcome::Passed(format!("{n} tests skipped themselves, see below")),
-    })
-}
-
-/// nextest hides what passing tests print; its report (`.config/nextest.toml`) keeps it.
-fn nextest(cache: &Cache, skipped: &mut Lines) -> Result<()> {
-    let target =
-        env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let report = target.join("nextest/ci/junit.xml");
-    match fs::remove_file(&report) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
-    let ran = run(tests(cache).args(["nextest", "run", "--workspace", "--profile", "ci"]));
-    let said = fs::read_to_string(&report).unwrap_or_default();
-    skipped.extend(said.lines().filter_map(skip_line));
-    ran
-}
-
-/// The same with what comes with cargo.
-fn libtest(cache: &Cache, skipped: &mut Lines) -> Result<()> {
-    let args = ["test", "--workspace", "--all-targets", "--no-fail-fast", "--", "--show-output"];
-    let mut command = tests(cache);
-    println!("$ cargo {}", args.join(" "));
-    let mut child = command.args(args).stdout(Stdio::piped()).spawn()?;
-    let stdout = child.stdout.take().context("no output of cargo test")?;
-    let mut quiet = false;
-    for line in BufReader::new(stdout).lines() {
-        let line = line?;
-        skipped.extend(skip_line(&line));
-        quiet = hides(&line).unwrap_or(quiet);
-        if !quiet {
-            println!("{line}");
+impl Rig<'_> {
+    /// Cargo with what the tests look for in their environment.
+    fn cargo(&self) -> Command {
+        let (mut cargo, cache) = (cargo(), self.cache.path());
+        cargo.env("ZAKI_CACHE", cache);
+        cargo.env("ZAKI_RUNTIME", cache.join("runtime"));
+        cargo.env("ZAKI_CLIENTS", cache.join("clients"));
+        self.server.tell(&mut cargo);
+        if let Some(corpus) = corpus() {
+            cargo.env("ZAKI_CORPUS", corpus);
         }
+        cargo
     }
-    let status = child.wait()?;
-    if !status.success() {
-        bail!("`cargo test`: {status}");
+
+    /// Every test of the workspace. One that skips itself without an excuse has failed, since
+    /// everything that can be installed has been.
+    fn suites(&self, skips: &mut Skips) -> Result<Outcome> {
+        let has_nextest = output(cargo().args(["nextest", "--version"])).is_some();
+        if has_nextest {
+            self.nextest(skips)?;
+        } else {
+            self.libtest(skips)?;
+        }
+        let inexcusable = skips.inexcusable(corpus().is_some());
+        ensure!(inexcusable.is_empty(), "tests skipped themselves: {}", inexcusable.join("; "));
+        Ok(match skips.len() {
+            0 => Outcome::passed(),
+            n => Outcome::Passed(format!("{n} tests skipped themselves, see below")),
+        })
     }
-    Ok(())
+
+    /// nextest hides what passing tests print; its report (`.config/nextest.toml`) keeps it.
+    fn nextest(&self, skips: &mut Skips) -> Result<()> {
+        let target =
+            env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+        let report = target.join("nextest/ci/junit.xml");
+        match fs::remove_file(&report) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        let ran = run(self.cargo().args(["nextest", "run", "--workspace", "--profile", "ci"]));
+        let said = fs::read_to_string(&report).unwrap_or_default();
+        said.lines().for_each(|line| skips.read(line));
+        ran
+    }
+
+    /// The same with what comes with cargo.
+    fn libtest(&self, skips: &mut Skips) -> Result<()> {
+        let args =
+            ["test", "--workspace", "--all-targets", "--no-fail-fast", "--", "--show-output"];
+        let mut command = self.cargo();
+        println!("$ cargo {}", args.join(" "));
+        let mut child = command.args(args).stdout(Stdio::piped()).spawn()?;
+        let stdout = child.stdout.take().context("no output of cargo test")?;
+        let mut quiet = false;
+        for line in BufReader::new(stdout).lines() {
+            let line = line?;
+            skips.read(&line);
+            quiet = hides(&line).unwrap_or(quiet);
+            if !quiet {
+                println!("{line}");
+            }
+        }
+        let status = child.wait()?;
+        if !status.success() {
+            bail!("`cargo test`: {status}");
+        }
+        Ok(())
+    }
+}
+
+/// Real payloads, which are not ours to publish.
+fn corpus() -> Option<PathBuf> {
+    let beside = || root().join("../shared/corpus").canonicalize().ok();
+    env::var_os("ZAKI_CORPUS").map(PathBuf::from).or_else(beside)
 }
 
 /// Whether this line begins or ends what passing tests said.
@@ -121,24 +148,9 @@ fn hides(line: &str) -> Option<bool> {
     }
 }
 
-fn skip_line(line: &str) -> Option<String> {
-    let says = SKIPPING.iter().any(|mark| line.contains(mark));
-    says.then(|| {
-        line.trim().trim_start_matches("<system-out>").trim_end_matches("</system-out>").to_owned()
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{hides, skip_line};
-
-    #[test]
-    fn what_skipped_tests_say_is_found() {
-        assert_eq!(skip_line("  SKIPPED: no corpus").as_deref(), Some("SKIPPED: no corpus"));
-        let xml = "<system-out>advisories: NOT CHECKED</system-out>";
-        assert_eq!(skip_line(xml).as_deref(), Some("advisories: NOT CHECKED"));
-        assert_eq!(skip_line("test a_skipped_one ... ok"), None);
-    }
+    use super::hides;
 
     #[test]
     fn only_passing_output_is_hidden() {
