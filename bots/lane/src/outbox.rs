@@ -17,7 +17,7 @@ use zaki_channel::{Recourse, Retry};
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// How long a platform is left alone with a call that went wrong before it is asked what became of
 /// it: what it may still be doing must show by then.
-const QUIET: Duration = Duration::from_secs(3);
+const QUIET: Duration = Duration::from_secs(6);
 /// How long it is asked. Slack lets some apps ask once a minute.
 const ASKED: Duration = Duration::from_mins(3);
 

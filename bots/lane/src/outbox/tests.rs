@@ -100,15 +100,15 @@ fn a_platform_is_asked_after_a_while_and_its_word_counts() {
         let mut attempt = Attempt::new(RULES, Recourse::Prove, 1, secs(0), secs(0));
         let act = attempt.step(Heard::Failed(Retry::Unknown), secs(1), 0.0);
         assert_eq!(act, Act::Wait(secs(1) + QUIET));
-        assert_eq!(attempt.step(Heard::Time, secs(4), 0.0), Act::Prove);
-        attempt.step(heard, secs(5), 1.0)
+        assert_eq!(attempt.step(Heard::Time, secs(7), 0.0), Act::Prove);
+        attempt.step(heard, secs(8), 1.0)
     };
     assert_eq!(asked(Heard::Proved(true)), Act::End(End::Sent));
     assert_eq!(asked(Heard::Proved(false)), Act::End(End::Retry(Duration::from_millis(500))));
     assert_eq!(asked(Heard::CannotTell), Act::End(End::Unknown));
     assert_eq!(asked(Heard::Failed(Retry::Never)), Act::End(End::Unknown));
-    assert_eq!(asked(Heard::Failed(Retry::Unknown)), Act::Wait(secs(5) + QUIET));
-    assert_eq!(asked(Heard::Failed(Retry::AfterMs(60_000))), Act::Wait(secs(65)));
+    assert_eq!(asked(Heard::Failed(Retry::Unknown)), Act::Wait(secs(8) + QUIET));
+    assert_eq!(asked(Heard::Failed(Retry::AfterMs(60_000))), Act::Wait(secs(68)));
     assert_eq!(asked(Heard::Failed(Retry::AfterMs(600_000))), Act::End(End::Unknown));
 }
 
