@@ -3,11 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use dashmap::DashMap;
 use zaki_channel::{ChannelError, Retry};
-use zaki_envelope::{
-    AccountName, Address, ChannelKind, ConversationId, DeliveryId, InboundId, Timestamp,
-};
-use zaki_ledger::{Claimed, Delivery, DeliveryEnd, NewDelivery};
+use zaki_envelope::{Address, DeliveryId, InboundId, TurnId};
+use zaki_ledger::{Claimed, Delivery, DeliveryEnd, Next, OpenTurn};
 
 use crate::{
     clock,
@@ -15,97 +14,71 @@ use crate::{
     stage::Step,
 };
 
-/// The deliveries of one reply, in order, to one place.
-pub(crate) struct Reply {
-    /// The messages it answers, where this process has seen them.
-    inbounds: Vec<InboundId>,
-    to: Address,
-    parts: Vec<DeliveryId>,
-    /// The first part, when the ledger has handed it out already.
-    first: Option<Claimed>,
-    /// What the platform asked an earlier process to wait for.
-    not_before: Timestamp,
-}
+/// Which messages the replies on their way answer, and in how many parts, for whoever watches.
+#[derive(Default)]
+pub(crate) struct Answers(DashMap<TurnId, (Vec<InboundId>, usize)>);
 
-impl Reply {
-    /// The reply of a turn that has just ended; `None` when there is nothing to say.
-    pub(crate) fn of_turn(
-        inbounds: Vec<InboundId>,
-        deliveries: &[NewDelivery],
-        first: Option<Claimed>,
-    ) -> Option<Self> {
-        let to = deliveries.first()?.address.clone();
-        let parts = deliveries.iter().map(|delivery| delivery.id).collect();
-        Some(Self { inbounds, to, parts, first, not_before: Timestamp::default() })
+impl Answers {
+    /// The reply of a turn that ends now.
+    pub(crate) fn expect(&self, open: &OpenTurn, parts: usize) {
+        self.0.insert(open.turn.id, (open.turn.inbounds.clone(), parts));
     }
 
-    /// What an earlier process left, reply by reply.
-    pub(crate) fn group(deliveries: &[Delivery]) -> Vec<Self> {
-        let same = |a: &Delivery, b: &Delivery| {
-            a.turn == b.turn && a.address == b.address && a.part < b.part
-        };
-        deliveries
-            .chunk_by(same)
-            .filter_map(|reply| {
-                let (to, not_before) = (reply.first()?.address.clone(), reply.first()?.not_before);
-                let parts = reply.iter().map(|delivery| delivery.id).collect();
-                Some(Self { inbounds: Vec::new(), to, parts, first: None, not_before })
-            })
-            .collect()
-    }
-
-    /// Puts the reply on its conversation's lane.
-    pub(crate) fn enqueue(self, hub: &Arc<Hub>) {
-        let key = order_key(&self.to);
-        let shared = Arc::clone(hub);
-        hub.outbox.push(key, self, move |reply| reply.send(Arc::clone(&shared)));
-    }
-
-    async fn send(mut self, hub: Arc<Hub>) {
-        let wait = u64::try_from(self.not_before.since(clock::now())).unwrap_or_default();
-        let mut sent = rest(&hub, Duration::from_millis(wait)).await;
-        let parts = if sent { self.parts } else { Vec::new() };
-        for part in parts {
-            sent = send_part(&hub, part, self.first.take()).await;
-            if !sent {
-                break;
+    fn note(&self, hub: &Hub, turn: TurnId, sent: bool) {
+        let left = self.0.get_mut(&turn).map(|mut answer| {
+            answer.1 = answer.1.saturating_sub(1);
+            answer.1
+        });
+        if left == Some(0) || (left.is_some() && !sent) {
+            let step = if sent { Step::Delivered } else { Step::Failed };
+            for inbound in self.0.remove(&turn).map(|(_, (inbounds, _))| inbounds).unwrap_or_default()
+            {
+                hub.stages.tell(inbound, step.clone());
             }
         }
-        for inbound in self.inbounds {
-            hub.stages.tell(inbound, if sent { Step::Delivered } else { Step::Failed });
-        }
     }
 }
 
-/// What keeps deliveries in order: one conversation of one bot.
-pub(crate) type OrderKey = (ChannelKind, AccountName, ConversationId);
-
-/// The order key of a place; threads of one conversation share it.
-pub(crate) fn order_key(to: &Address) -> OrderKey {
-    (to.channel, to.account.clone(), to.conversation.id.clone())
+/// Sends what the ledger has handed out, and what it hands out after that.
+pub(crate) fn spawn(hub: &Arc<Hub>, next: Next) {
+    if next != Next::None {
+        hub.tasks.spawn(drive(Arc::clone(hub), next));
+    }
 }
 
-/// Sends one delivery, as often as the platform says "later" and patience lasts. Returns
-/// whether the platform has it, so that the next part may follow.
-async fn send_part(hub: &Hub, id: DeliveryId, mut claimed: Option<Claimed>) -> bool {
-    loop {
-        let claim = match claimed.take() {
-            Some(claim) => claim,
-            None => match claim(hub, id).await {
-                Some(claim) => claim,
-                None => return false,
-            },
-        };
-        let (end, pause) = attempt(hub, claim).await;
-        let sent = matches!(end, DeliveryEnd::Sent { .. });
-        let settle = || hub.ledger.settle_delivery(Hub::FENCE, id, end.clone(), clock::now());
-        let settled = hub.persist("settle a delivery", settle).await;
-        let (Some(_), Some(pause)) = (settled, pause) else {
-            return sent;
-        };
-        if !rest(hub, pause).await {
-            return false;
+/// Found half sent: nobody knows whether it has arrived.
+pub(crate) fn give_up(hub: &Arc<Hub>, delivery: Delivery) {
+    let hub = Arc::clone(hub);
+    let tasks = hub.tasks.clone();
+    tasks.spawn(async move {
+        let end = DeliveryEnd::Unknown { reason: "stopped while sending".to_owned() };
+        if let Some(next) = settle(&hub, delivery.id, delivery.turn, end).await {
+            drive(hub, next).await;
         }
+    });
+}
+
+/// One conversation, as long as something of it is ours to send.
+async fn drive(hub: Arc<Hub>, mut next: Next) {
+    loop {
+        let then = match next {
+            Next::None => return,
+            Next::Later { id, not_before } => {
+                let wait = u64::try_from(not_before.since(clock::now())).unwrap_or_default();
+                if !rest(&hub, Duration::from_millis(wait)).await {
+                    return;
+                }
+                let claim = || hub.ledger.claim_delivery(hub.fence, id, clock::now());
+                hub.persist("claim a delivery", claim).await
+            }
+            Next::Claimed(claim) => {
+                let (id, turn) = (claim.delivery.id, claim.delivery.turn);
+                let end = attempt(&hub, claim).await;
+                settle(&hub, id, turn, end).await
+            }
+        };
+        let Some(then) = then else { return };
+        next = then;
     }
 }
 
@@ -120,25 +93,34 @@ async fn rest(hub: &Hub, time: Duration) -> bool {
     }
 }
 
-async fn claim(hub: &Hub, id: DeliveryId) -> Option<Claimed> {
-    let claim = || hub.ledger.claim_delivery(Hub::FENCE, id, clock::now());
-    hub.persist("claim a delivery", claim).await?
+async fn settle(
+    hub: &Hub,
+    id: DeliveryId,
+    turn: Option<TurnId>,
+    end: DeliveryEnd,
+) -> Option<Next> {
+    let settle = || hub.ledger.settle_delivery(hub.fence, id, end.clone(), clock::now());
+    let settled = hub.persist("settle a delivery", settle).await?;
+    if let Some(turn) = turn.filter(|_| !matches!(end, DeliveryEnd::Retry { .. })) {
+        hub.answers.note(hub, turn, matches!(end, DeliveryEnd::Sent { .. }));
+    }
+    Some(settled.next)
 }
 
-/// One attempt: how it ended and, when it is to be made again, after what pause.
-async fn attempt(hub: &Hub, claim: Claimed) -> (DeliveryEnd, Option<Duration>) {
+/// One attempt: how it ended.
+async fn attempt(hub: &Hub, claim: Claimed) -> DeliveryEnd {
     let Delivery { id, address, outbound, attempts, .. } = claim.delivery;
     let to = Address { handle: claim.handle, ..address };
     let Some(account) = hub.accounts.get(to.channel, &to.account) else {
         let reason =
             format!("no account `{}` of {} is configured any more", to.account, to.channel);
-        return (DeliveryEnd::Dead { reason }, None);
+        return DeliveryEnd::Dead { reason };
     };
     match account.channel.send(&to, &outbound, id).await {
-        Ok(receipt) => (DeliveryEnd::Sent { receipt: receipt.message.into_iter().collect() }, None),
+        Ok(receipt) => DeliveryEnd::Sent { receipt: receipt.message.into_iter().collect() },
         Err(error) => {
             tracing::warn!(delivery = %id, attempts, error = %chain(&error), "a send failed");
-            judge(&error, attempts, age(id), &hub.settings)
+            judge(&error, attempts, age(id), &hub.settings).0
         }
     }
 }
@@ -185,6 +167,8 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use zaki_envelope::ChannelKind;
+
     use super::*;
 
     const SETTINGS: Settings = Settings {

@@ -15,7 +15,7 @@ use crate::{
     accounts::{Account, Accounts},
     clock,
     counters::Counters,
-    deliver::{OrderKey, Reply},
+    deliver::{self, Answers},
     edge::EdgeClient,
     lanes::Lanes,
     stage::{Stages, Step},
@@ -50,7 +50,9 @@ pub(crate) struct Hub {
     pub tasks: TaskTracker,
     intake: Lanes<(ChannelKind, SenderScope, SenderId), Inbound>,
     pub(crate) turns: Lanes<(ZakiUserId, SessionKey), Job>,
-    pub(crate) outbox: Lanes<OrderKey, Reply>,
+    pub(crate) answers: Answers,
+    /// The right of this process to write to its ledger.
+    pub(crate) fence: Fence,
 }
 
 impl Hub {
@@ -60,6 +62,7 @@ impl Hub {
         directory: Arc<dyn Directory>,
         edge: EdgeClient,
         settings: Settings,
+        fence: Fence,
     ) -> Arc<Self> {
         let tasks = TaskTracker::new();
         Arc::new(Self {
@@ -75,13 +78,11 @@ impl Hub {
             stop: CancellationToken::new(),
             intake: Lanes::new(tasks.clone()),
             turns: Lanes::new(tasks.clone()),
-            outbox: Lanes::new(tasks.clone()),
+            answers: Answers::default(),
+            fence,
             tasks,
         })
     }
-
-    /// The fence of this process: the only writer of its SQLite ledger.
-    pub(crate) const FENCE: Fence = Fence::SINGLE;
 
     /// Stores what arrived. Returns once it is durable; what follows happens on its own.
     ///
@@ -98,7 +99,7 @@ impl Hub {
         }
         let (hub, batch) = (Arc::clone(self), to_ledger(account, batch));
         let store = async move {
-            for inbound in hub.ledger.accept(Self::FENCE, batch).await?.fresh {
+            for inbound in hub.ledger.accept(hub.fence, batch).await?.fresh {
                 let (channel, conversation) = (inbound.channel, inbound.conversation.id.clone());
                 hub.stages.tell(inbound.id, Step::Accepted { channel, conversation });
                 hub.admit(inbound);
@@ -137,7 +138,7 @@ impl Hub {
 
     async fn settle(&self, inbound: &Inbound, reason: SettleReason) {
         let ids = [inbound.id];
-        self.persist("settle a message", || self.ledger.settle(Self::FENCE, &ids, reason)).await;
+        self.persist("settle a message", || self.ledger.settle(self.fence, &ids, reason)).await;
     }
 
     /// Repeats a write until the store takes it. `None`: the hub stops, or the write can never
@@ -171,14 +172,17 @@ impl Hub {
 
     /// Takes up what an earlier process left: in the order it was accepted.
     pub(crate) async fn recover(self: &Arc<Self>) -> Result<(), zaki_ledger::Error> {
-        let found = self.ledger.recover(Self::FENCE, clock::now()).await?;
+        let found = self.ledger.recover(self.fence, clock::now()).await?;
         let (accepted, turns) = (found.accepted.len(), found.turns.len());
         let (pending, unknown) = (found.deliveries.len(), found.unknown.len());
         if accepted + turns + pending + unknown > 0 {
             tracing::info!(accepted, turns, pending, unknown, "taking up unfinished work");
         }
-        for reply in Reply::group(&found.deliveries) {
-            reply.enqueue(self);
+        for next in found.deliveries {
+            deliver::spawn(self, next);
+        }
+        for delivery in found.unknown {
+            deliver::give_up(self, delivery);
         }
         for open in found.turns {
             turn::enqueue(self, open.turn.user, Job::Resume(Box::new(open)));

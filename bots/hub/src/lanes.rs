@@ -27,11 +27,6 @@ where
         Self { waiting: Arc::default(), tasks }
     }
 
-    /// Whether a job of `key` would run at once.
-    pub(crate) fn is_idle(&self, key: &K) -> bool {
-        !lock(&self.waiting).contains_key(key)
-    }
-
     /// Runs `job` after all earlier ones of `key`. `run` must be the same for all jobs of a lane.
     /// A job that panics ends itself, not its lane.
     pub(crate) fn push<F, R>(&self, key: K, job: J, run: R)

@@ -7,7 +7,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use zaki_channel::Source;
 use zaki_edge_native::Edge;
 use zaki_identity::{Policy, SqliteDirectory};
-use zaki_ledger::{Retention, SqliteLedger};
+use zaki_ledger::{Ledger, Retention, SqliteLedger};
 
 use crate::{
     accounts::{self, Account, Accounts},
@@ -54,7 +54,8 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
         max_wait: config.deliver.max_wait,
         patience: config.deliver.patience,
     };
-    let hub = Hub::new(accounts, ledger.clone(), directory.clone(), client, settings);
+    let fence = ledger.enroll("hub").await?;
+    let hub = Hub::new(accounts, ledger.clone(), directory.clone(), client, settings, fence);
     hub.recover().await.context("cannot read what an earlier run left")?;
     let address = listener.local_addr()?;
     let closing = hub.closing.clone();
@@ -150,7 +151,7 @@ async fn prune(hub: Arc<Hub>, retention: Retention) {
             () = tokio::time::sleep(HOUR) => {}
             () = hub.closing.cancelled() => return,
         }
-        match hub.ledger.prune(Hub::FENCE, clock::now(), retention).await {
+        match hub.ledger.prune(hub.fence, clock::now(), retention).await {
             Ok(rows) => tracing::debug!(rows, "pruned the ledger"),
             Err(error) => tracing::warn!(%error, "the ledger was not pruned"),
         }

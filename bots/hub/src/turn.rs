@@ -8,11 +8,13 @@ use zaki_envelope::{
     ZakiUserId,
     wire::{Budget, ErrorCode, Origin, TurnEvent, TurnEventKind, TurnRequest},
 };
-use zaki_ledger::{Finish, NewDelivery, NewTurn, OpenTurn, ReplyPlan, TurnEnd};
+use zaki_ledger::{
+    Begin, DeliveryKind, Finish, NewDelivery, NewTurn, OpenTurn, ReplyPlan, TurnEnd,
+};
 
 use crate::{
     clock,
-    deliver::{Reply, order_key},
+    deliver,
     edge::{EdgeError, Events},
     hub::Hub,
     presence,
@@ -88,8 +90,12 @@ async fn begin(hub: &Arc<Hub>, user: ZakiUserId, inbound: Inbound) -> Option<Ope
         },
         at: clock::now(),
     };
-    hub.persist("begin a turn", || hub.ledger.begin_turn(Hub::FENCE, turn.clone())).await?;
-    Some(OpenTurn { turn, inbounds: vec![inbound] })
+    let begin = || hub.ledger.begin_turn(hub.fence, turn.clone());
+    match hub.persist("begin a turn", begin).await? {
+        Begin::Begun => Some(OpenTurn { turn, inbounds: vec![inbound], steered: Vec::new() }),
+        // The end of that turn hands the message on.
+        Begin::Busy { .. } => None,
+    }
 }
 
 /// How a turn ended, in the person's terms.
@@ -239,20 +245,19 @@ async fn finish(hub: &Arc<Hub>, open: OpenTurn, end: End) {
         End::Failed(code) => (TurnEnd::Failed { code }, words::failed(code).to_owned()),
     };
     let deliveries = compose(hub, &open, text);
-    // Claiming in the same commit spares one; but what waits behind another reply must not be
-    // `sending` meanwhile, or a crash would leave it unknown.
-    let claim = hub.outbox.is_idle(&order_key(&open.turn.reply.address));
     let finish = || {
         let ledger = &hub.ledger;
-        ledger.finish_turn(Hub::FENCE, open.turn.id, ended, deliveries.clone(), clock::now(), claim)
+        ledger.finish_turn(hub.fence, open.turn.id, ended, deliveries.clone(), clock::now())
     };
+    hub.answers.expect(&open, deliveries.len());
     let Some(finished) = hub.persist("finish a turn", finish).await else {
         return;
     };
-    if let Finish::Ended { first } = finished
-        && let Some(reply) = Reply::of_turn(open.turn.inbounds, &deliveries, first)
-    {
-        reply.enqueue(hub);
+    if let Finish::Ended { first, waiting } = finished {
+        deliver::spawn(hub, first);
+        for inbound in waiting {
+            hub.admit(inbound);
+        }
     }
 }
 
@@ -270,6 +275,7 @@ fn compose(hub: &Hub, open: &OpenTurn, text: String) -> Vec<NewDelivery> {
         turn: Some(open.turn.id),
         address: address.clone(),
         outbound,
+        kind: DeliveryKind::Reply,
         part: n,
         not_before: Timestamp::default(),
     };

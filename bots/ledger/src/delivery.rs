@@ -17,11 +17,24 @@ pub struct NewDelivery {
     pub address: Address,
     /// What.
     pub outbound: Outbound,
-    /// Order inside one reply, from 0: a part leaves only when all lower ones to the same address
-    /// have been sent. One reply is what one turn, or one call of `post`, sends to one address.
+    /// What it is for.
+    pub kind: DeliveryKind,
+    /// Order inside one reply, from 0. One reply is what one turn, or one call of `post`, sends to
+    /// one address: when a part fails, the later ones are not sent.
     pub part: u32,
-    /// Not earlier; the epoch for at once. Kept by whoever schedules, not checked by a claim.
+    /// Not earlier; the epoch for at once. Its conversation waits so long.
     pub not_before: Timestamp,
+}
+
+/// What a delivery is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryKind {
+    /// What the person waits for: they are told when it is lost.
+    #[default]
+    Reply,
+    /// What the hub itself has to say. Nobody is told of its loss.
+    Notice,
 }
 
 /// Where a delivery stands.
@@ -51,6 +64,8 @@ pub struct Delivery {
     pub address: Address,
     /// What.
     pub outbound: Outbound,
+    /// What it is for.
+    pub kind: DeliveryKind,
     /// Order inside its reply.
     pub part: u32,
     /// Where it stands.
@@ -77,6 +92,50 @@ pub struct Claimed {
     pub handle: Option<ReplyHandle>,
 }
 
+/// What is to be done in a conversation.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "made once a delivery and taken apart at once")]
+pub enum Next {
+    /// Send this.
+    Claimed(Claimed),
+    /// Ask for this one then; it is ours, and nobody else will.
+    Later {
+        /// The oldest open delivery.
+        id: DeliveryId,
+        /// When it is due.
+        not_before: Timestamp,
+    },
+    /// Nothing: nothing is open, or somebody else is at it and will be handed what follows.
+    None,
+}
+
+/// What became of a call to settle a delivery.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settled {
+    /// Whether it now stands where this call puts it.
+    pub changed: bool,
+    /// What is to be sent next in its conversation.
+    pub next: Next,
+    /// After [`DeliveryEnd::Sent`]: what was lost in this conversation and nobody was told of,
+    /// oldest first.
+    pub untold: Vec<Lost>,
+}
+
+/// A delivery the person may have missed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Ours.
+    pub id: DeliveryId,
+    /// The turn it answers.
+    pub turn: Option<TurnId>,
+    /// [`DeliveryState::Unknown`] or [`DeliveryState::Dead`].
+    pub state: DeliveryState,
+    /// Why.
+    pub reason: Option<String>,
+    /// Since when.
+    pub at: Timestamp,
+}
+
 /// What the platform said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeliveryEnd {
@@ -85,19 +144,21 @@ pub enum DeliveryEnd {
         /// Its ids there.
         receipt: Vec<MessageId>,
     },
-    /// Certainly not sent; try again. A use of a reply handle is given back.
+    /// Certainly not sent; try again, before anything later of the conversation. A use of a reply
+    /// handle is given back.
     Retry {
         /// When.
         not_before: Timestamp,
         /// Why; never message text or tokens.
         reason: String,
     },
-    /// It may have been sent. Later parts of the reply wait until this one is settled otherwise.
+    /// It may have been sent, and nothing will tell. The later parts of its reply are dead.
     Unknown {
         /// Why we cannot tell.
         reason: String,
     },
-    /// It will not be sent; nor will the later parts of its reply.
+    /// It will not be sent; nor will the later parts of its reply. What a dead notice told of is
+    /// untold again.
     Dead {
         /// Why.
         reason: String,

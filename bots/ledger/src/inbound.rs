@@ -60,6 +60,15 @@ pub struct Accepted {
     pub duplicates: usize,
 }
 
+impl Accepted {
+    /// From what was asked and which of it is new.
+    pub(crate) fn of(items: Vec<NewInbound>, fresh: &[bool]) -> Self {
+        let duplicates = fresh.iter().filter(|fresh| !**fresh).count();
+        let fresh = items.into_iter().zip(fresh).filter(|(_, fresh)| **fresh);
+        Self { fresh: fresh.map(|(item, _)| item.inbound).collect(), duplicates }
+    }
+}
+
 /// Where a message stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -4,26 +4,52 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Serialize;
-use zaki_envelope::{DeliveryId, Inbound, InboundId, Timestamp, TurnId};
+use zaki_envelope::{DeliveryId, Inbound, InboundId, MessageId, Timestamp, TurnId};
 
 use crate::{
-    Accepted, Batch, Claimed, DeadRecord, Delivery, DeliveryEnd, DeliveryFilter, Error, Fence,
-    Finish, InboundFilter, InboundRecord, NewDelivery, NewTurn, OpenTurn, SettleReason, TurnEnd,
+    Accepted, Batch, Begin, DeadRecord, Delivery, DeliveryEnd, DeliveryFilter, Error, Fence,
+    Finish, InboundFilter, InboundRecord, NewDelivery, NewTurn, Next, OpenTurn, Pulse,
+    SettleReason, Settled, TurnEnd,
 };
 
-/// Durable inbox, turns and outbox.
+/// Durable inbox, turns and outbox, shared by the replicas of a hub.
 ///
 /// - inbound: `accepted -> joined(turn) | settled(reason) | dead`
-/// - turn: `queued -> running -> finished | failed | aborted`
-/// - delivery: `pending -> sending -> sent | unknown | dead`; a retry leads back to `pending`
+/// - turn: `queued -> running -> finished | failed | aborted`; one open turn per lane (a person
+///   and a session)
+/// - delivery: `pending -> sending -> sent | unknown | dead`; a retry leads back to `pending`.
+///   Strict order per conversation: one leaves when no earlier one is `pending` or `sending`, and
+///   whoever settles it is handed the next by the same commit.
 ///
 /// Each call that writes is one transaction, on the disk when it returns `Ok`, and undone whole
-/// when it returns `Err`. Dropping its future does not take it back.
+/// when it returns `Err`: the same call may be made again. Dropping its future does not take it
+/// back. A write in the name of a lease that has gone is refused with [`Error::Fenced`].
+///
+/// Open work belongs to the replica that accepted, began or was handed it. Work of a replica whose
+/// lease has gone belongs to nobody until somebody calls [`recover`](Ledger::recover).
 #[async_trait]
 pub trait Ledger: Send + Sync {
+    /// Takes a lease for a replica of this name (for people's eyes). To be followed by `recover`.
+    async fn enroll(&self, name: &str) -> Result<Fence, Error>;
+
+    /// Renews the lease; once a second. [`Error::Fenced`] when it has gone, and then for ever.
+    async fn pulse(&self, fence: Fence) -> Result<Pulse, Error>;
+
+    /// Gives the lease up, so that others take over at once. No error when it has gone already.
+    async fn leave(&self, fence: Fence) -> Result<(), Error>;
+
+    /// Takes what one replica may do at a time (receive from a polling source, hold a gateway);
+    /// `true`: it is ours, as long as our lease. Idempotent.
+    async fn hold(&self, fence: Fence, lease: &str) -> Result<bool, Error>;
+
+    /// How long a lease lives without a pulse; `None`: for ever.
+    fn ttl(&self) -> Option<Duration>;
+
     /// Stores what is new in a request, with its raw bytes, its dead letters and its cursor. Only
     /// after `Ok` may the platform be acknowledged. A message is new once per account and dedupe
     /// key: two bots in one room each get it, and only one of them may be meant.
+    ///
+    /// A batch with a cursor needs the lease of the cursor's name, see [`hold`](Ledger::hold).
     async fn accept(&self, fence: Fence, batch: Batch) -> Result<Accepted, Error>;
 
     /// How far a source has read.
@@ -38,12 +64,32 @@ pub trait Ledger: Send + Sync {
         reason: SettleReason,
     ) -> Result<usize, Error>;
 
-    /// Begins a turn with its messages; [`Error::NotAccepted`] when one of them is not waiting.
-    async fn begin_turn(&self, fence: Fence, turn: NewTurn) -> Result<(), Error>;
+    /// Begins a turn with its messages, all of them ours: [`Error::NotAccepted`] when one is not.
+    /// While another turn of the lane is open they are left to that one's end: [`Begin::Busy`].
+    /// A turn that has begun already, begins.
+    async fn begin_turn(&self, fence: Fence, turn: NewTurn) -> Result<Begin, Error>;
 
-    /// Ends a turn and stores its deliveries, in order of sending. Idempotent: a turn that has
-    /// ended changes no more. `claim_first` claims the first delivery in the same commit, which
-    /// spares the fast path one.
+    /// Makes further messages of ours part of an open turn (steering). `false`: it has ended, and
+    /// they are as they were.
+    async fn join_turn(
+        &self,
+        fence: Fence,
+        turn: TurnId,
+        inbounds: &[InboundId],
+    ) -> Result<bool, Error>;
+
+    /// Takes messages out of a turn they have joined while it was open, since the agent did not
+    /// get them. `true`: they wait for its end, which hands them on. `false`: it has ended; they
+    /// are accepted and ours.
+    async fn part_turn(
+        &self,
+        fence: Fence,
+        turn: TurnId,
+        inbounds: &[InboundId],
+    ) -> Result<bool, Error>;
+
+    /// Ends a turn of ours and stores its deliveries, in order of sending, behind all earlier ones
+    /// of their conversation. Idempotent: a turn that has ended changes no more.
     async fn finish_turn(
         &self,
         fence: Fence,
@@ -51,38 +97,56 @@ pub trait Ledger: Send + Sync {
         end: TurnEnd,
         deliveries: Vec<NewDelivery>,
         at: Timestamp,
-        claim_first: bool,
     ) -> Result<Finish, Error>;
 
-    /// Stores deliveries that belong to no turn. One whose id is known is left as it is.
+    /// Stores deliveries that belong to no turn. One whose id is known is left as it is. `tells`
+    /// are lost deliveries of which these tell the person. What follows is about the conversation
+    /// of the first.
     async fn post(
         &self,
         fence: Fence,
         deliveries: Vec<NewDelivery>,
+        tells: &[DeliveryId],
         at: Timestamp,
-    ) -> Result<(), Error>;
+    ) -> Result<Next, Error>;
 
-    /// Takes a delivery to send it. `None` when it is not pending, or an earlier part of its reply
-    /// has not been sent (claim it again when that has been settled).
+    /// Asks what is to be sent in the conversation of a delivery, as when its `not_before` has
+    /// come. The answer need not be about that delivery: it may have been dropped.
     async fn claim_delivery(
         &self,
         fence: Fence,
         delivery: DeliveryId,
         at: Timestamp,
-    ) -> Result<Option<Claimed>, Error>;
+    ) -> Result<Next, Error>;
 
-    /// Records what the platform said of a delivery that is `sending` or `unknown`; one that is
-    /// `pending` can only be declared dead. Returns whether anything changed.
+    /// Records what became of a delivery that we are sending. A `pending` one can be declared
+    /// dead, an `unknown` one sent; all else changes nothing.
     async fn settle_delivery(
         &self,
         fence: Fence,
         delivery: DeliveryId,
         end: DeliveryEnd,
         at: Timestamp,
+    ) -> Result<Settled, Error>;
+
+    /// Records that the platform itself says a delivery has arrived (a status callback):
+    /// `sending | unknown -> sent`. Whether it changed.
+    async fn prove_delivery(
+        &self,
+        delivery: DeliveryId,
+        receipt: Vec<MessageId>,
+        at: Timestamp,
     ) -> Result<bool, Error>;
 
-    /// What an earlier run has left. To be called once, before anything is sent: deliveries found
-    /// `sending` become `unknown`.
+    /// The operator's: a `dead` or `unknown` delivery, and the later parts of its reply, are to be
+    /// sent after all, behind what waits already. Nobody's until a pulse finds them.
+    async fn retry_delivery(&self, delivery: DeliveryId, at: Timestamp) -> Result<bool, Error>;
+
+    /// The operator's: a `pending` or `unknown` delivery, and the later parts of its reply, will
+    /// not be sent. Of one that is `dead` nobody will be told any more.
+    async fn drop_delivery(&self, delivery: DeliveryId, at: Timestamp) -> Result<bool, Error>;
+
+    /// Takes over what belongs to no live replica, at any time.
     async fn recover(&self, fence: Fence, at: Timestamp) -> Result<Recovery, Error>;
 
     /// Messages, newest first.
@@ -110,16 +174,18 @@ pub trait Ledger: Send + Sync {
     ) -> Result<usize, Error>;
 }
 
-/// What an earlier run has left.
+/// What belonged to nobody; all of it is ours now, and handed out once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recovery {
     /// Waiting for a turn, in order of acceptance.
     pub accepted: Vec<Inbound>,
     /// Begun and not ended, in order of beginning.
     pub turns: Vec<OpenTurn>,
-    /// To be sent, in order of storing: the parts of one reply follow each other.
-    pub deliveries: Vec<Delivery>,
-    /// Were being sent when the earlier run stopped.
+    /// The oldest open delivery of each conversation, claimed if it is due. Settling it hands the
+    /// next one on.
+    pub deliveries: Vec<Next>,
+    /// Were being sent when their sender went; still `sending`. The same as a send of ours that
+    /// ended without our knowing how: find out, and settle it. Their conversations wait for that.
     pub unknown: Vec<Delivery>,
 }
 

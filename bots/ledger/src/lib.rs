@@ -4,6 +4,7 @@
 //! Not for who is who (identity), nor for the agent's conversation (that is OpenClaw's).
 
 mod delivery;
+mod encode;
 mod error;
 mod fence;
 mod inbound;
@@ -13,13 +14,16 @@ mod sqlite;
 pub mod testkit;
 mod turn;
 
-pub use delivery::{Claimed, Delivery, DeliveryEnd, DeliveryFilter, DeliveryState, NewDelivery};
+pub use delivery::{
+    Claimed, Delivery, DeliveryEnd, DeliveryFilter, DeliveryKind, DeliveryState, Lost, NewDelivery,
+    Next, Settled,
+};
 pub use error::Error;
-pub use fence::Fence;
+pub use fence::{Fence, Pulse};
 pub use inbound::{
     Accepted, Batch, CursorUpdate, DeadLetter, DeadRecord, InboundFilter, InboundRecord,
     InboundState, NewInbound, SettleReason,
 };
 pub use ledger::{Counts, Ledger, Recovery, Retention};
 pub use sqlite::SqliteLedger;
-pub use turn::{Finish, NewTurn, OpenTurn, ReplyPlan, TurnEnd};
+pub use turn::{Begin, Finish, NewTurn, OpenTurn, ReplyPlan, TurnEnd};

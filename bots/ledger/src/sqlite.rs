@@ -3,6 +3,7 @@
 mod accept;
 mod deliveries;
 mod lists;
+mod operate;
 mod prune;
 mod recover;
 mod rows;
@@ -10,34 +11,46 @@ mod sql;
 mod turns;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use zaki_envelope::{DeliveryId, InboundId, Timestamp, TurnId};
+use zaki_envelope::{DeliveryId, InboundId, MessageId, Timestamp, TurnId};
 use zaki_store::{Schema, Sqlite, Stats, Step, Tx};
 
+use crate::encode::{Message, Parcel, Turn};
 use crate::{
-    Accepted, Batch, Claimed, Counts, DeadRecord, Delivery, DeliveryEnd, DeliveryFilter, Error,
-    Fence, Finish, InboundFilter, InboundRecord, Ledger, NewDelivery, NewTurn, Recovery, Retention,
-    SettleReason, TurnEnd,
+    Accepted, Batch, Begin, Counts, DeadRecord, Delivery, DeliveryEnd, DeliveryFilter, Error,
+    Fence, Finish, InboundFilter, InboundRecord, Ledger, NewDelivery, NewTurn, Next, Pulse,
+    Recovery, Retention, SettleReason, Settled, TurnEnd,
 };
 
 const SCHEMA: Schema = Schema {
     name: "ledger",
     release: env!("CARGO_PKG_VERSION"),
-    steps: &[Step { sql: include_str!("sqlite/schema.sql"), min_reader: 1 }],
+    steps: &[
+        Step { sql: include_str!("sqlite/step1.sql"), min_reader: 1 },
+        Step { sql: include_str!("sqlite/step2.sql"), min_reader: 2 },
+    ],
 };
 
-/// The ledger of one hub. Clones share the file.
+/// No run has this token.
+const NO_RUN: u64 = 0;
+
+/// The ledger of one hub, which alone writes to its file. Clones share it.
 #[derive(Clone)]
 pub struct SqliteLedger {
     store: Sqlite,
+    /// The token of the run that may write, changed by the writer thread alone.
+    run: Arc<AtomicU64>,
 }
 
 impl SqliteLedger {
     /// Opens the ledger at `path`, making or migrating it as needed.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let store = Sqlite::open(path, &SCHEMA).await?;
-        Ok(Self { store })
+        Ok(Self { store, run: Arc::default() })
     }
 
     /// Commits and the writes in them, since opening.
@@ -55,17 +68,62 @@ impl SqliteLedger {
         F: FnOnce(&Tx<'_>) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
-        if fence != Fence::SINGLE {
-            return Err(Error::Fenced);
-        }
-        self.store.write(work).await
+        let run = Arc::clone(&self.run);
+        self.store.write(move |tx| admit(&run, fence).and_then(|()| work(tx))).await
     }
+}
+
+fn admit(run: &AtomicU64, fence: Fence) -> Result<(), Error> {
+    let run = run.load(Ordering::Relaxed);
+    if run == NO_RUN || run != fence.token() { Err(Error::Fenced) } else { Ok(()) }
 }
 
 #[async_trait]
 impl Ledger for SqliteLedger {
+    async fn enroll(&self, name: &str) -> Result<Fence, Error> {
+        let (name, run) = (name.to_owned(), Arc::clone(&self.run));
+        let enroll = move |tx: &Tx<'_>| -> Result<Fence, Error> {
+            // Should the commit fail, there is no run until the next try.
+            let token = recover::enroll(tx, &name)?.unwrap_or_default();
+            run.store(token, Ordering::Relaxed);
+            Ok(Fence::from_token(token))
+        };
+        self.store.write(enroll).await
+    }
+
+    async fn pulse(&self, fence: Fence) -> Result<Pulse, Error> {
+        admit(&self.run, fence)?;
+        let orphans = self.store.read(recover::orphans).await?;
+        Ok(Pulse { replicas: 1, orphans })
+    }
+
+    async fn leave(&self, fence: Fence) -> Result<(), Error> {
+        let run = Arc::clone(&self.run);
+        let leave = move |tx: &Tx<'_>| {
+            recover::leave(tx, fence)?;
+            let _ =
+                run.compare_exchange(fence.token(), NO_RUN, Ordering::Relaxed, Ordering::Relaxed);
+            Ok(())
+        };
+        self.store.write(leave).await
+    }
+
+    async fn hold(&self, fence: Fence, _lease: &str) -> Result<bool, Error> {
+        self.write(fence, |_| Ok(true)).await
+    }
+
+    fn ttl(&self) -> Option<Duration> {
+        None
+    }
+
     async fn accept(&self, fence: Fence, batch: Batch) -> Result<Accepted, Error> {
-        self.write(fence, move |tx| accept::accept(tx, &batch)).await
+        let messages = Message::all(&batch)?;
+        let store = move |tx: &Tx<'_>| {
+            let fresh = accept::accept(tx, fence, &batch, &messages)?;
+            Ok((batch, fresh))
+        };
+        let (batch, fresh) = self.write(fence, store).await?;
+        Ok(Accepted::of(batch.items, &fresh))
     }
 
     async fn cursor(&self, name: &str) -> Result<Option<String>, Error> {
@@ -83,8 +141,29 @@ impl Ledger for SqliteLedger {
         self.write(fence, move |tx| accept::settle(tx, &inbounds, reason)).await
     }
 
-    async fn begin_turn(&self, fence: Fence, turn: NewTurn) -> Result<(), Error> {
-        self.write(fence, move |tx| turns::begin(tx, &turn)).await
+    async fn begin_turn(&self, fence: Fence, turn: NewTurn) -> Result<Begin, Error> {
+        let row = Turn::of(&turn)?;
+        self.write(fence, move |tx| turns::begin(tx, fence, &turn, &row)).await
+    }
+
+    async fn join_turn(
+        &self,
+        fence: Fence,
+        turn: TurnId,
+        inbounds: &[InboundId],
+    ) -> Result<bool, Error> {
+        let inbounds = inbounds.to_vec();
+        self.write(fence, move |tx| turns::join(tx, fence, turn, &inbounds)).await
+    }
+
+    async fn part_turn(
+        &self,
+        fence: Fence,
+        turn: TurnId,
+        inbounds: &[InboundId],
+    ) -> Result<bool, Error> {
+        let inbounds = inbounds.to_vec();
+        self.write(fence, move |tx| turns::part(tx, fence, turn, &inbounds)).await
     }
 
     async fn finish_turn(
@@ -94,19 +173,20 @@ impl Ledger for SqliteLedger {
         end: TurnEnd,
         deliveries: Vec<NewDelivery>,
         at: Timestamp,
-        claim_first: bool,
     ) -> Result<Finish, Error> {
-        self.write(fence, move |tx| turns::finish(tx, turn, end, &deliveries, at, claim_first))
-            .await
+        let parcels = Parcel::reply(deliveries, Some(turn))?;
+        self.write(fence, move |tx| turns::finish(tx, fence, turn, end, &parcels, at)).await
     }
 
     async fn post(
         &self,
         fence: Fence,
         deliveries: Vec<NewDelivery>,
+        tells: &[DeliveryId],
         at: Timestamp,
-    ) -> Result<(), Error> {
-        self.write(fence, move |tx| deliveries::post(tx, &deliveries, at)).await
+    ) -> Result<Next, Error> {
+        let (parcels, tells) = (Parcel::reply(deliveries, None)?, tells.to_vec());
+        self.write(fence, move |tx| deliveries::post(tx, fence, &parcels, &tells, at)).await
     }
 
     async fn claim_delivery(
@@ -114,8 +194,8 @@ impl Ledger for SqliteLedger {
         fence: Fence,
         delivery: DeliveryId,
         at: Timestamp,
-    ) -> Result<Option<Claimed>, Error> {
-        self.write(fence, move |tx| deliveries::claim(tx, delivery, at)).await
+    ) -> Result<Next, Error> {
+        self.write(fence, move |tx| deliveries::claim(tx, fence, delivery, at)).await
     }
 
     async fn settle_delivery(
@@ -124,12 +204,29 @@ impl Ledger for SqliteLedger {
         delivery: DeliveryId,
         end: DeliveryEnd,
         at: Timestamp,
+    ) -> Result<Settled, Error> {
+        self.write(fence, move |tx| deliveries::settle(tx, fence, delivery, &end, at)).await
+    }
+
+    async fn prove_delivery(
+        &self,
+        delivery: DeliveryId,
+        receipt: Vec<MessageId>,
+        at: Timestamp,
     ) -> Result<bool, Error> {
-        self.write(fence, move |tx| deliveries::settle(tx, delivery, &end, at)).await
+        self.store.write(move |tx| operate::prove(tx, delivery, &receipt, at)).await
+    }
+
+    async fn retry_delivery(&self, delivery: DeliveryId, at: Timestamp) -> Result<bool, Error> {
+        self.store.write(move |tx| operate::retry(tx, delivery, at)).await
+    }
+
+    async fn drop_delivery(&self, delivery: DeliveryId, at: Timestamp) -> Result<bool, Error> {
+        self.store.write(move |tx| operate::drop_delivery(tx, delivery, at)).await
     }
 
     async fn recover(&self, fence: Fence, at: Timestamp) -> Result<Recovery, Error> {
-        self.write(fence, move |tx| recover::recover(tx, at)).await
+        self.write(fence, move |tx| recover::recover(tx, fence, at)).await
     }
 
     async fn list_inbounds(&self, filter: InboundFilter) -> Result<Vec<InboundRecord>, Error> {

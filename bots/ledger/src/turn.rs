@@ -5,7 +5,7 @@ use zaki_envelope::{
     Address, Inbound, InboundId, MessageId, SandboxKind, SessionKey, Timestamp, TurnId, ZakiUserId,
 };
 
-use crate::Claimed;
+use crate::Next;
 
 /// A turn that begins.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,13 +35,28 @@ pub struct ReplyPlan {
     pub reply_to: Option<MessageId>,
 }
 
-/// A turn found running at start: to be resumed at the edge by its id.
+/// What became of a call to begin a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// It runs, and is ours to end.
+    Begun,
+    /// Another turn of the lane is open. The messages wait for its end, which hands them to
+    /// whoever ends it: forget them.
+    Busy {
+        /// That turn.
+        turn: TurnId,
+    },
+}
+
+/// A turn taken over while it runs: to be resumed at the edge by its id.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpenTurn {
     /// As it began.
     pub turn: NewTurn,
-    /// The messages it answers, in order.
+    /// The messages it began with, in order.
     pub inbounds: Vec<Inbound>,
+    /// Those that joined it later, in order.
+    pub steered: Vec<Inbound>,
 }
 
 /// How a turn ends.
@@ -64,8 +79,10 @@ pub enum TurnEnd {
 pub enum Finish {
     /// It has ended now, and its deliveries are stored.
     Ended {
-        /// The first of them, if it was to be claimed at once: send it now.
-        first: Option<Claimed>,
+        /// What is to be sent in the conversation of the first of them.
+        first: Next,
+        /// Messages that others have left for the lane, in order of acceptance. Now ours.
+        waiting: Vec<Inbound>,
     },
     /// It had ended before. Nothing has changed; the deliveries of this call are not stored.
     AlreadyEnded,

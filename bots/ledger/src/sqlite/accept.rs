@@ -1,33 +1,39 @@
 //! Accepting and settling what comes in.
 
 use rusqlite::params;
-use zaki_envelope::{Address, InboundId};
-use zaki_store::{Json, Text, Tx};
+use zaki_envelope::InboundId;
+use zaki_store::{Text, Tx};
 
-use super::rows::Ms;
+use super::rows::{Ms, Token};
 use super::sql;
-use crate::{Accepted, Batch, Error, NewInbound, SettleReason};
+use crate::encode::Message;
+use crate::{Batch, Error, Fence, NewInbound, SettleReason};
 
-pub(super) fn accept(tx: &Tx<'_>, batch: &Batch) -> Result<Accepted, Error> {
+/// Which of the items are new.
+pub(super) fn accept(
+    tx: &Tx<'_>,
+    fence: Fence,
+    batch: &Batch,
+    messages: &[Message],
+) -> Result<Vec<bool>, Error> {
     add_dead(tx, batch)?;
     if let Some(cursor) = &batch.cursor {
         let at = Ms(batch.received_at);
         tx.execute(sql::MOVE_CURSOR, params![cursor.name, cursor.value, at])?;
     }
     let mut request = None;
-    let mut accepted = Accepted::default();
-    for item in &batch.items {
-        if !see(tx, item)? {
-            accepted.duplicates += 1;
-            continue;
+    let mut fresh = Vec::with_capacity(messages.len());
+    for (item, message) in batch.items.iter().zip(messages) {
+        let new = see(tx, item)?;
+        if new {
+            if request.is_none() {
+                request = add_request(tx, batch)?;
+            }
+            add_inbound(tx, fence, item, message, request)?;
         }
-        if request.is_none() {
-            request = add_request(tx, batch)?;
-        }
-        add_inbound(tx, item, request)?;
-        accepted.fresh.push(item.inbound.clone());
+        fresh.push(new);
     }
-    Ok(accepted)
+    Ok(fresh)
 }
 
 /// Whether it is the first of its key.
@@ -53,17 +59,18 @@ fn add_request(tx: &Tx<'_>, batch: &Batch) -> Result<Option<i64>, Error> {
     Ok(Some(tx.last_id()))
 }
 
-fn add_inbound(tx: &Tx<'_>, item: &NewInbound, request: Option<i64>) -> Result<(), Error> {
-    let (id, envelope) = (Text(item.inbound.id), Json(&item.inbound));
-    tx.execute(sql::ADD_INBOUND, params![id, request, envelope])?;
+fn add_inbound(
+    tx: &Tx<'_>,
+    fence: Fence,
+    item: &NewInbound,
+    message: &Message,
+    request: Option<i64>,
+) -> Result<(), Error> {
+    let row = params![message.id, request, message.envelope, Token(fence)];
+    tx.execute(sql::ADD_INBOUND, row)?;
     if let Some(handle) = &item.handle {
-        let row = params![
-            id,
-            Json(Address::of(&item.inbound)),
-            handle.secret,
-            Ms(handle.expires_at),
-            handle.uses_left
-        ];
+        let (until, uses) = (Ms(handle.expires_at), handle.uses_left);
+        let row = params![message.id, message.address, handle.secret, until, uses];
         tx.execute(sql::ADD_HANDLE, row)?;
     }
     Ok(())

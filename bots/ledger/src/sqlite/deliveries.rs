@@ -1,54 +1,141 @@
 //! Storing, claiming and settling what leaves.
-
-use std::fmt::Display;
+//!
+//! The oldest open delivery of a conversation, its head, has a holder or waits for one; those
+//! behind it hold 0. Whoever takes the head away looks after the next one.
 
 use rusqlite::params;
-use zaki_envelope::{DeliveryId, ReplyHandle, Timestamp, TurnId};
+use zaki_envelope::{DeliveryId, ReplyHandle, Timestamp};
 use zaki_store::{Json, Text, Tx};
 
-use super::rows::{self, Ms};
+use super::rows::{self, Head, Ms, Token};
 use super::sql;
-use crate::{Claimed, DeliveryEnd, DeliveryState, Error, NewDelivery};
+use crate::encode::Parcel;
+use crate::{
+    Claimed, DeliveryEnd, DeliveryKind, DeliveryState, Error, Fence, NewDelivery, Next, Settled,
+};
 
-pub(super) fn post(tx: &Tx<'_>, new: &[NewDelivery], at: Timestamp) -> Result<(), Error> {
-    let Some(first) = new.first() else {
-        return Ok(());
-    };
-    for delivery in new {
-        add(tx, delivery, delivery.turn, &first.id, at)?;
+/// Waits behind another delivery.
+const BEHIND: i64 = 0;
+
+pub(super) fn post(
+    tx: &Tx<'_>,
+    fence: Fence,
+    parcels: &[Parcel],
+    tells: &[DeliveryId],
+    at: Timestamp,
+) -> Result<Next, Error> {
+    let next = add(tx, fence, parcels, at)?;
+    if let Some(first) = parcels.first() {
+        for lost in tells {
+            tx.execute(sql::TELL, params![Text(lost), first.reply])?;
+        }
     }
-    Ok(())
+    Ok(next)
 }
 
-/// Stores one, as part of `reply`.
+/// Stores deliveries behind what waits for their conversations. The first one is claimed by the
+/// same statement when it is due and its conversation free.
 pub(super) fn add(
     tx: &Tx<'_>,
-    new: &NewDelivery,
-    turn: Option<TurnId>,
-    reply: &impl Display,
+    fence: Fence,
+    parcels: &[Parcel],
     at: Timestamp,
-) -> Result<(), Error> {
-    let row = params![
-        Text(new.id),
-        turn.map(Text),
-        Text(reply),
-        new.part,
-        Json(&new.address),
-        Json(&new.outbound),
-        Ms(new.not_before),
-        Ms(at)
-    ];
-    tx.execute(sql::ADD_DELIVERY, row)?;
-    Ok(())
+) -> Result<Next, Error> {
+    let mut next = Next::None;
+    for (n, parcel) in parcels.iter().enumerate() {
+        let tail = tx.one(sql::TAIL, params![parcel.conversation], |row| row.get(0))?;
+        let tail: Option<i64> = tail.flatten();
+        // Of other conversations nobody hears by this call: a pulse finds their heads.
+        let ours = n == 0 && tail.is_none();
+        let due = parcel.new.not_before <= at;
+        let holder = match tail {
+            Some(_) => Some(BEHIND),
+            None => ours.then_some(Token(fence).as_i64()),
+        };
+        let seq = tail.unwrap_or_default() + 1;
+        let added = insert(tx, parcel, seq, holder, ours && due, at)?;
+        if ours && added {
+            next = first(tx, parcel, due, at)?;
+        }
+    }
+    Ok(next)
 }
 
-pub(super) fn claim(tx: &Tx<'_>, id: DeliveryId, at: Timestamp) -> Result<Option<Claimed>, Error> {
-    if tx.execute(sql::CLAIM, params![Text(id), Ms(at)])? == 0 {
-        return Ok(None);
+fn first(tx: &Tx<'_>, parcel: &Parcel, due: bool, at: Timestamp) -> Result<Next, Error> {
+    let NewDelivery { id, not_before, .. } = parcel.new;
+    if !due {
+        return Ok(Next::Later { id, not_before });
     }
+    let mut claimed = parcel.claimed(at);
+    if parcel.turn.is_some() {
+        claimed.handle = take_handle(tx, id, at)?;
+    }
+    Ok(Next::Claimed(claimed))
+}
+
+fn insert(
+    tx: &Tx<'_>,
+    parcel: &Parcel,
+    seq: i64,
+    holder: Option<i64>,
+    claim: bool,
+    at: Timestamp,
+) -> Result<bool, Error> {
+    let state = if claim { DeliveryState::Sending } else { DeliveryState::Pending };
+    let row = params![
+        parcel.id,
+        parcel.turn,
+        parcel.reply,
+        parcel.new.part,
+        parcel.address,
+        parcel.outbound,
+        parcel.new.kind,
+        parcel.conversation,
+        Ms(parcel.new.not_before),
+        Ms(at),
+        seq,
+        state,
+        u32::from(claim),
+        holder
+    ];
+    Ok(tx.execute(sql::ADD_DELIVERY, row)? == 1)
+}
+
+pub(super) fn claim(
+    tx: &Tx<'_>,
+    fence: Fence,
+    id: DeliveryId,
+    at: Timestamp,
+) -> Result<Next, Error> {
+    let row = tx.one(sql::STANDING, params![Text(id)], |row| row.get::<_, String>(0))?;
+    row.map_or(Ok(Next::None), |conversation| advance(tx, fence, &conversation, at))
+}
+
+/// Takes the head of a conversation, unless somebody has it.
+pub(super) fn advance(
+    tx: &Tx<'_>,
+    fence: Fence,
+    conversation: &str,
+    at: Timestamp,
+) -> Result<Next, Error> {
+    let head = tx.one(sql::HEAD, params![conversation], rows::head)?;
+    let Some(Head { id, sending, holder, not_before }) = head else {
+        return Ok(Next::None);
+    };
+    let us = Token(fence).as_i64();
+    if sending || holder.is_some_and(|holder| holder != BEHIND && holder != us) {
+        return Ok(Next::None);
+    }
+    if not_before > at {
+        tx.execute(sql::TAKE_LATER, params![Text(id), us])?;
+        return Ok(Next::Later { id, not_before });
+    }
+    let claimed = tx.one(sql::CLAIM, params![Text(id), us, Ms(at)], rows::delivery)?;
+    let Some(delivery) = claimed else {
+        return Ok(Next::None);
+    };
     let handle = take_handle(tx, id, at)?;
-    let delivery = tx.one(sql::DELIVERY, params![Text(id)], rows::delivery)?;
-    Ok(delivery.map(|delivery| Claimed { delivery, handle }))
+    Ok(Next::Claimed(Claimed { delivery, handle }))
 }
 
 fn take_handle(tx: &Tx<'_>, id: DeliveryId, at: Timestamp) -> Result<Option<ReplyHandle>, Error> {
@@ -63,28 +150,60 @@ fn take_handle(tx: &Tx<'_>, id: DeliveryId, at: Timestamp) -> Result<Option<Repl
 
 pub(super) fn settle(
     tx: &Tx<'_>,
+    fence: Fence,
     id: DeliveryId,
     end: &DeliveryEnd,
     at: Timestamp,
-) -> Result<bool, Error> {
+) -> Result<Settled, Error> {
+    let state = end.state();
+    let Some((conversation, changed)) = set(tx, fence, id, end, at)? else {
+        return Ok(Settled { changed: false, next: Next::None, untold: Vec::new() });
+    };
+    let sent = changed && state == DeliveryState::Sent;
+    Ok(Settled {
+        changed,
+        next: advance(tx, fence, &conversation, at)?,
+        untold: match sent {
+            true => tx.all(sql::UNTOLD, params![conversation], rows::lost)?,
+            false => Vec::new(),
+        },
+    })
+}
+
+/// Its conversation, and whether it now stands at its `end`; `None` when it is not known.
+fn set(
+    tx: &Tx<'_>,
+    fence: Fence,
+    id: DeliveryId,
+    end: &DeliveryEnd,
+    at: Timestamp,
+) -> Result<Option<(String, bool)>, Error> {
     let state = end.state();
     if state == DeliveryState::Pending {
-        tx.execute(sql::RETURN_HANDLE, params![Text(id)])?;
+        tx.execute(sql::RETURN_HANDLE, params![Text(id), Token(fence)])?;
     }
     let (mut reason, mut receipt, mut later) = (None, None, None);
     match end {
         DeliveryEnd::Sent { receipt: ids } => receipt = Some(Json(ids)),
         DeliveryEnd::Retry { not_before, reason: why } => {
-            (reason, later) = (Some(why), Some(Ms(*not_before)))
+            (reason, later) = (Some(why), Some(Ms(*not_before)));
         }
         DeliveryEnd::Unknown { reason: why } | DeliveryEnd::Dead { reason: why } => {
             reason = Some(why);
         }
     }
-    let row = params![Text(id), state, reason, receipt, later, Ms(at)];
-    let changed = tx.execute(sql::SETTLE_DELIVERY, row)? == 1;
-    if changed && state == DeliveryState::Dead {
-        tx.execute(sql::DROP_LATER_PARTS, params![Text(id), Ms(at)])?;
+    let row = params![Text(id), state, reason, receipt, later, Ms(at), Token(fence)];
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, DeliveryKind>(1)?));
+    let Some((conversation, kind)) = tx.one(sql::SETTLE_DELIVERY, row, read)? else {
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, DeliveryState>(1)?));
+        let found = tx.one(sql::STANDING, params![Text(id)], read)?;
+        return Ok(found.map(|(conversation, stands)| (conversation, stands == state)));
+    };
+    if matches!(state, DeliveryState::Unknown | DeliveryState::Dead) {
+        tx.execute(sql::END_LATER_PARTS, params![Text(id), Ms(at)])?;
     }
-    Ok(changed)
+    if state == DeliveryState::Dead && kind == DeliveryKind::Notice {
+        tx.execute(sql::UNTELL, params![Text(id)])?;
+    }
+    Ok(Some((conversation, true)))
 }

@@ -16,7 +16,9 @@ const STEP: u32 = 500;
 /// Ends what has waited too long, so that it can be removed one day.
 pub(super) fn expire(tx: &Tx<'_>, now: Timestamp, retention: Retention) -> Result<(), Error> {
     let oldest = DeliveryId::from_parts(before(now, retention.messages), 0);
-    tx.execute(sql::EXPIRE_DELIVERIES, params![Text(oldest), Ms(now)])?;
+    if tx.execute(sql::EXPIRE_DELIVERIES, params![Text(oldest), Ms(now)])? > 0 {
+        tx.execute(sql::PROMOTE_ALL, [])?;
+    }
     Ok(())
 }
 

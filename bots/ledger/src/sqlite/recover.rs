@@ -1,43 +1,69 @@
-//! What an earlier run has left.
+//! Leases, and what belongs to nobody.
 
 use rusqlite::params;
-use zaki_envelope::Timestamp;
+use zaki_envelope::{Inbound, Timestamp};
 use zaki_store::{Text, Tx};
 
-use super::rows::{self, Ms};
-use super::sql;
-use crate::{Delivery, DeliveryState, Error, NewTurn, OpenTurn, Recovery};
+use super::rows::{self, Token};
+use super::{deliveries, sql};
+use crate::{Error, Fence, NewTurn, Next, OpenTurn, Recovery};
 
-/// Why a delivery found `sending` is unknown.
-const STOPPED: &str = "stopped while sending";
+/// Counts the run. What the earlier ones held is nobody's.
+pub(super) fn enroll(tx: &Tx<'_>, name: &str) -> Result<Option<u64>, Error> {
+    let token = tx.one(sql::ENROLL, params![name], |row| row.get::<_, i64>(0))?;
+    release(tx)?;
+    Ok(token.map(i64::unsigned_abs))
+}
 
-pub(super) fn recover(tx: &Tx<'_>, at: Timestamp) -> Result<Recovery, Error> {
-    let mut unknown = in_state(tx, DeliveryState::Sending)?;
-    tx.execute(sql::INTERRUPTED, params![Ms(at), STOPPED])?;
-    for delivery in &mut unknown {
-        delivery.state = DeliveryState::Unknown;
-        delivery.reason = Some(STOPPED.to_owned());
-        delivery.changed_at = at;
+pub(super) fn leave(tx: &Tx<'_>, fence: Fence) -> Result<(), Error> {
+    if tx.execute(sql::END_RUN, params![Token(fence)])? == 1 {
+        release(tx)?;
     }
-    Ok(Recovery {
-        accepted: tx.all(sql::ACCEPTED, [], rows::inbound)?,
-        turns: open_turns(tx)?,
-        deliveries: in_state(tx, DeliveryState::Pending)?,
-        unknown,
-    })
+    Ok(())
 }
 
-fn in_state(tx: &Tx<'_>, state: DeliveryState) -> Result<Vec<Delivery>, Error> {
-    Ok(tx.all(sql::DELIVERIES_IN, params![state], rows::delivery)?)
+fn release(tx: &Tx<'_>) -> Result<(), Error> {
+    for statement in sql::RELEASE {
+        tx.execute(statement, [])?;
+    }
+    Ok(())
 }
 
-fn open_turns(tx: &Tx<'_>) -> Result<Vec<OpenTurn>, Error> {
-    let turns = tx.all(sql::OPEN_TURNS, [], rows::turn)?;
-    turns.into_iter().map(|turn| with_inbounds(tx, turn)).collect()
+pub(super) fn orphans(tx: &Tx<'_>) -> Result<bool, Error> {
+    Ok(tx.one(sql::ORPHANS, [], |row| row.get(0))?.unwrap_or_default())
+}
+
+pub(super) fn recover(tx: &Tx<'_>, fence: Fence, at: Timestamp) -> Result<Recovery, Error> {
+    let accepted = tx.all(sql::TAKE_ACCEPTED, params![Token(fence)], rows::placed_inbound)?;
+    let mut found = Recovery {
+        accepted: rows::in_order(accepted),
+        turns: turns(tx, fence)?,
+        ..Recovery::default()
+    };
+    for (id, conversation, sending) in tx.all(sql::ORPHANED, [], rows::orphan)? {
+        if sending {
+            let row = params![Text(id), Token(fence)];
+            found.unknown.extend(tx.one(sql::TAKE_SENDING, row, rows::delivery)?);
+            continue;
+        }
+        match deliveries::advance(tx, fence, &conversation, at)? {
+            Next::None => {}
+            next => found.deliveries.push(next),
+        }
+    }
+    Ok(found)
+}
+
+fn turns(tx: &Tx<'_>, fence: Fence) -> Result<Vec<OpenTurn>, Error> {
+    let turns = tx.all(sql::TAKE_TURNS, params![Token(fence)], rows::placed_turn)?;
+    rows::in_order(turns).into_iter().map(|turn| with_inbounds(tx, turn)).collect()
 }
 
 fn with_inbounds(tx: &Tx<'_>, mut turn: NewTurn) -> Result<OpenTurn, Error> {
-    let inbounds = tx.all(sql::INBOUNDS_OF_TURN, params![Text(turn.id)], rows::inbound)?;
+    let read = |steered: bool| -> Result<Vec<Inbound>, Error> {
+        Ok(tx.all(sql::INBOUNDS_OF_TURN, params![Text(turn.id), steered], rows::inbound)?)
+    };
+    let (inbounds, steered) = (read(false)?, read(true)?);
     turn.inbounds = inbounds.iter().map(|inbound| inbound.id).collect();
-    Ok(OpenTurn { turn, inbounds })
+    Ok(OpenTurn { turn, inbounds, steered })
 }

@@ -2,12 +2,30 @@
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Result, Row};
-use zaki_envelope::{Inbound, InboundId, MessageId, ReplyHandle, SessionKey, Timestamp, TurnId};
+use zaki_envelope::{
+    DeliveryId, Inbound, InboundId, MessageId, ReplyHandle, SessionKey, Timestamp, TurnId,
+};
 use zaki_store::{Json, Text};
 
 use crate::{
-    Counts, DeadRecord, Delivery, DeliveryState, InboundRecord, InboundState, NewTurn, ReplyPlan,
+    Counts, DeadRecord, Delivery, DeliveryKind, DeliveryState, Fence, InboundRecord, InboundState,
+    Lost, NewTurn, ReplyPlan,
 };
+
+/// A fence as its token.
+pub(super) struct Token(pub(super) Fence);
+
+impl Token {
+    pub(super) const fn as_i64(&self) -> i64 {
+        self.0.token().cast_signed()
+    }
+}
+
+impl ToSql for Token {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        Ok(self.as_i64().into())
+    }
+}
 
 /// A time as its milliseconds.
 pub(super) struct Ms(pub(super) Timestamp);
@@ -59,6 +77,8 @@ words!(DeliveryState {
     Dead = "dead",
 });
 
+words!(DeliveryKind { Reply = "reply", Notice = "notice" });
+
 fn text<T>(row: &Row<'_>, column: usize) -> Result<T>
 where
     Text<T>: FromSql,
@@ -80,6 +100,19 @@ fn time(row: &Row<'_>, column: usize) -> Result<Timestamp> {
 /// Columns: envelope.
 pub(super) fn inbound(row: &Row<'_>) -> Result<Inbound> {
     json(row, 0)
+}
+
+/// A value with its place in the order of its table, since `RETURNING` keeps none.
+pub(super) type Placed<T> = (i64, T);
+
+pub(super) fn in_order<T>(mut rows: Vec<Placed<T>>) -> Vec<T> {
+    rows.sort_by_key(|(place, _)| *place);
+    rows.into_iter().map(|(_, value)| value).collect()
+}
+
+/// Columns: rowid, envelope.
+pub(super) fn placed_inbound(row: &Row<'_>) -> Result<Placed<Inbound>> {
+    Ok((row.get(0)?, json(row, 1)?))
 }
 
 /// Columns: envelope, state, turn, reason.
@@ -105,37 +138,75 @@ pub(super) fn dead_record(row: &Row<'_>) -> Result<DeadRecord> {
     })
 }
 
-/// Columns: id, user, session, sandbox, address, reply_to, started_at. Its messages follow.
-pub(super) fn turn(row: &Row<'_>) -> Result<NewTurn> {
-    let session: Json<SessionKey> = row.get(2)?;
-    let reply_to: Option<String> = row.get(5)?;
-    Ok(NewTurn {
-        id: text(row, 0)?,
-        user: text(row, 1)?,
+/// Columns: rowid, id, user, session, sandbox, address, reply_to, started_at. Its messages follow.
+pub(super) fn placed_turn(row: &Row<'_>) -> Result<Placed<NewTurn>> {
+    let session: Json<SessionKey> = row.get(3)?;
+    let reply_to: Option<String> = row.get(6)?;
+    let turn = NewTurn {
+        id: text(row, 1)?,
+        user: text(row, 2)?,
         session: session.0,
-        sandbox: json(row, 3)?,
+        sandbox: json(row, 4)?,
         inbounds: Vec::new(),
-        reply: ReplyPlan { address: json(row, 4)?, reply_to: reply_to.map(MessageId::new) },
-        at: time(row, 6)?,
-    })
+        reply: ReplyPlan { address: json(row, 5)?, reply_to: reply_to.map(MessageId::new) },
+        at: time(row, 7)?,
+    };
+    Ok((row.get(0)?, turn))
 }
 
-/// Columns: those of `sql::DELIVERY`.
+/// Columns: those of `delivery!` in `sql`.
 pub(super) fn delivery(row: &Row<'_>) -> Result<Delivery> {
     let turn: Option<Text<TurnId>> = row.get(1)?;
-    let receipt: Option<Json<Vec<MessageId>>> = row.get(9)?;
+    let receipt: Option<Json<Vec<MessageId>>> = row.get(10)?;
     Ok(Delivery {
         id: text(row, 0)?,
         turn: turn.map(|Text(id)| id),
         address: json(row, 2)?,
         outbound: json(row, 3)?,
-        part: row.get(4)?,
-        state: row.get(5)?,
-        attempts: row.get(6)?,
-        not_before: time(row, 7)?,
-        reason: row.get(8)?,
+        kind: row.get(4)?,
+        part: row.get(5)?,
+        state: row.get(6)?,
+        attempts: row.get(7)?,
+        not_before: time(row, 8)?,
+        reason: row.get(9)?,
         receipt: receipt.map(|Json(ids)| ids).unwrap_or_default(),
-        changed_at: time(row, 10)?,
+        changed_at: time(row, 11)?,
+    })
+}
+
+/// The oldest open delivery of a conversation.
+pub(super) struct Head {
+    pub id: DeliveryId,
+    pub sending: bool,
+    pub holder: Option<i64>,
+    pub not_before: Timestamp,
+}
+
+/// Columns: those of `sql::HEAD`.
+pub(super) fn head(row: &Row<'_>) -> Result<Head> {
+    let state: DeliveryState = row.get(1)?;
+    Ok(Head {
+        id: text(row, 0)?,
+        sending: state == DeliveryState::Sending,
+        holder: row.get(2)?,
+        not_before: time(row, 3)?,
+    })
+}
+
+/// Columns: those of `sql::ORPHANED`.
+pub(super) fn orphan(row: &Row<'_>) -> Result<(DeliveryId, String, bool)> {
+    Ok((text(row, 0)?, row.get(1)?, row.get(2)?))
+}
+
+/// Columns: those of `sql::UNTOLD`.
+pub(super) fn lost(row: &Row<'_>) -> Result<Lost> {
+    let turn: Option<Text<TurnId>> = row.get(1)?;
+    Ok(Lost {
+        id: text(row, 0)?,
+        turn: turn.map(|Text(id)| id),
+        state: row.get(2)?,
+        reason: row.get(3)?,
+        at: time(row, 4)?,
     })
 }
 

@@ -1,4 +1,42 @@
 //! The statements, in one place. Parameters are numbered as the callers give them.
+//!
+//! What is open is found by partial indices, which serve only where a statement repeats their
+//! `WHERE`, word by word.
+
+/// The oldest open delivery of a conversation is its head; all others wait behind it.
+macro_rules! open {
+    ($alias:literal) => {
+        concat!($alias, "state IN ('pending', 'sending')")
+    };
+    () => {
+        open!("")
+    };
+}
+
+// The run.
+
+pub(super) const ENROLL: &str = "INSERT INTO run (one, token, name) VALUES (1, 1, ?1)
+    ON CONFLICT (one) DO UPDATE SET token = token + 1, name = excluded.name RETURNING token";
+
+pub(super) const END_RUN: &str = "UPDATE run SET token = token + 1 WHERE one = 1 AND token = ?1";
+
+/// What nobody holds any more, table by table.
+pub(super) const RELEASE: [&str; 3] = [
+    "UPDATE inbound SET holder = NULL WHERE state = 'accepted' AND lane IS NULL AND holder > 0",
+    "UPDATE turn SET holder = NULL WHERE ended_at IS NULL AND holder IS NOT NULL",
+    concat!("UPDATE delivery SET holder = NULL WHERE ", open!(), " AND holder > 0"),
+];
+
+pub(super) const ORPHANS: &str = concat!(
+    "SELECT EXISTS (SELECT 1 FROM inbound
+        WHERE state = 'accepted' AND lane IS NULL AND holder IS NULL)
+    OR EXISTS (SELECT 1 FROM turn WHERE ended_at IS NULL AND holder IS NULL)
+    OR EXISTS (SELECT 1 FROM delivery WHERE ",
+    open!(),
+    " AND holder IS NULL)"
+);
+
+// Messages.
 
 pub(super) const SEE: &str =
     "INSERT INTO seen (channel, account, dedupe, at) VALUES (?1, ?2, ?3, ?4)
@@ -7,8 +45,7 @@ pub(super) const SEE: &str =
 pub(super) const ADD_REQUEST: &str =
     "INSERT INTO request (channel, account, received_at, raw) VALUES (?1, ?2, ?3, ?4)";
 
-pub(super) const ADD_INBOUND: &str =
-    "INSERT INTO inbound (id, request, envelope, state) VALUES (?1, ?2, ?3, 'accepted')";
+pub(super) const ADD_INBOUND: &str = "INSERT INTO inbound (id, request, envelope, state, holder) VALUES (?1, ?2, ?3, 'accepted', ?4)";
 
 pub(super) const ADD_HANDLE: &str =
     "INSERT INTO reply_handle (inbound, address, secret, expires_at, uses_left)
@@ -23,33 +60,95 @@ pub(super) const MOVE_CURSOR: &str = "INSERT INTO cursor (name, value, at) VALUE
 
 pub(super) const CURSOR: &str = "SELECT value FROM cursor WHERE name = ?1";
 
-pub(super) const SETTLE: &str =
-    "UPDATE inbound SET state = ?2, reason = ?3 WHERE id = ?1 AND state = 'accepted'";
-
-pub(super) const ADD_TURN: &str =
-    "INSERT INTO turn (id, user, session, sandbox, address, reply_to, state, started_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'running', ?7)";
-
-pub(super) const JOIN: &str = "UPDATE inbound SET state = 'joined', turn = ?2, place = ?3
+pub(super) const SETTLE: &str = "UPDATE inbound SET state = ?2, reason = ?3, lane = NULL
     WHERE id = ?1 AND state = 'accepted'";
 
+// Turns.
+
+pub(super) const ADD_TURN: &str =
+    "INSERT INTO turn (id, user, session, sandbox, address, reply_to, state, started_at, holder)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'running', ?7, ?8) ON CONFLICT DO NOTHING";
+
+pub(super) const OPEN_IN_LANE: &str =
+    "SELECT id FROM turn WHERE user = ?1 AND session = ?2 AND ended_at IS NULL";
+
+/// Open?, by which token, its lane.
+pub(super) const TURN: &str =
+    "SELECT ended_at IS NULL, holder, user || ' ' || session FROM turn WHERE id = ?1";
+
+pub(super) const JOIN: &str = "UPDATE inbound
+    SET state = 'joined', turn = ?2, place = ?3, steered = ?4, holder = NULL, lane = NULL
+    WHERE id = ?1 AND state = 'accepted' AND holder = ?5";
+
+pub(super) const HAS_JOINED: &str = "SELECT 1 FROM inbound WHERE id = ?1 AND turn = ?2";
+
+pub(super) const PLACES: &str = "SELECT coalesce(max(place) + 1, 0) FROM inbound WHERE turn = ?1";
+
+/// Left to the turn that is open in its lane.
+pub(super) const PARK: &str = "UPDATE inbound SET lane = ?2, holder = NULL
+    WHERE id = ?1 AND state = 'accepted' AND (holder = ?3 OR lane = ?2)";
+
+pub(super) const PART: &str = "UPDATE inbound
+    SET state = 'accepted', turn = NULL, place = NULL, steered = 0, lane = ?3, holder = ?4
+    WHERE id = ?1 AND turn = ?2 AND steered = 1";
+
 pub(super) const END_TURN: &str = "UPDATE turn SET state = ?2, code = ?3, ended_at = ?4
-    WHERE id = ?1 AND ended_at IS NULL";
+    WHERE id = ?1 AND ended_at IS NULL AND holder = ?5 RETURNING user || ' ' || session";
 
-pub(super) const HAS_TURN: &str = "SELECT 1 FROM turn WHERE id = ?1";
+/// What waits for the lane, with its order of acceptance.
+pub(super) const TAKE_WAITING: &str =
+    "UPDATE inbound SET lane = NULL, holder = ?2 WHERE lane = ?1 RETURNING rowid, envelope";
 
-pub(super) const ADD_DELIVERY: &str =
-    "INSERT INTO delivery (id, turn, reply, part, address, outbound, state, not_before, changed_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'pending', ?7, ?8)
+// Deliveries.
+
+/// The last place in the queue of a conversation; NULL when it is free.
+pub(super) const TAIL: &str =
+    concat!("SELECT max(seq) FROM delivery WHERE conversation = ?1 AND ", open!());
+
+pub(super) const ADD_DELIVERY: &str = "INSERT INTO delivery (id, turn, reply, part, address,
+        outbound, kind, conversation, not_before, changed_at, seq, state, attempts, holder)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
     ON CONFLICT (id) DO NOTHING";
 
-/// Only when all earlier parts of the reply have been sent.
-pub(super) const CLAIM: &str = "UPDATE delivery
-    SET state = 'sending', attempts = attempts + 1, reason = NULL, changed_at = ?2
-    WHERE id = ?1 AND state = 'pending' AND NOT EXISTS (
-        SELECT 1 FROM delivery AS earlier
-        WHERE earlier.reply = delivery.reply AND earlier.address = delivery.address
-          AND earlier.part < delivery.part AND earlier.state <> 'sent')";
+pub(super) const HEAD: &str = concat!(
+    "SELECT id, state, holder, not_before FROM delivery WHERE conversation = ?1 AND ",
+    open!(),
+    " ORDER BY seq LIMIT 1"
+);
+
+/// The head of a conversation has been taken away by somebody who does not send.
+pub(super) const PROMOTE: &str = concat!(
+    "UPDATE delivery SET holder = NULL WHERE holder = 0 AND id = (
+        SELECT id FROM delivery WHERE conversation = ?1 AND ",
+    open!(),
+    " ORDER BY seq LIMIT 1)"
+);
+
+pub(super) const PROMOTE_ALL: &str = concat!(
+    "UPDATE delivery SET holder = NULL WHERE holder = 0 AND ",
+    open!(),
+    " AND NOT EXISTS (SELECT 1 FROM delivery AS earlier
+        WHERE earlier.conversation = delivery.conversation AND earlier.seq < delivery.seq AND ",
+    open!("earlier."),
+    ")"
+);
+
+pub(super) const TAKE_LATER: &str = "UPDATE delivery SET holder = ?2 WHERE id = ?1";
+
+/// Everything `rows::delivery` reads.
+macro_rules! delivery {
+    () => {
+        "id, turn, address, outbound, kind, part, state, attempts, not_before, reason, receipt, \
+         changed_at"
+    };
+}
+
+pub(super) const CLAIM: &str = concat!(
+    "UPDATE delivery SET state = 'sending', attempts = attempts + 1, reason = NULL,
+        holder = ?2, changed_at = ?3
+    WHERE id = ?1 RETURNING ",
+    delivery!()
+);
 
 /// The newest live handle that one of the turn's messages brought from the delivery's address.
 pub(super) const LIVE_HANDLE: &str = "SELECT h.inbound, h.secret, h.expires_at, h.uses_left
@@ -66,14 +165,19 @@ pub(super) const NOTE_HANDLE: &str = "UPDATE delivery SET handle = ?2 WHERE id =
 
 /// Before the delivery forgets which handle its attempt used.
 pub(super) const RETURN_HANDLE: &str = "UPDATE reply_handle SET uses_left = uses_left + 1
-    WHERE inbound = (SELECT handle FROM delivery WHERE id = ?1 AND state = 'sending')";
+    WHERE inbound = (SELECT handle FROM delivery
+        WHERE id = ?1 AND state = 'sending' AND holder = ?2)";
 
 pub(super) const SETTLE_DELIVERY: &str = "UPDATE delivery
     SET state = ?2, reason = ?3, receipt = ?4, not_before = coalesce(?5, not_before),
         handle = NULL, changed_at = ?6
-    WHERE id = ?1 AND (state IN ('sending', 'unknown') OR (state = 'pending' AND ?2 = 'dead'))";
+    WHERE id = ?1 AND ((state = 'sending' AND holder = ?7)
+        OR (state = 'pending' AND ?2 = 'dead') OR (state = 'unknown' AND ?2 = 'sent'))
+    RETURNING conversation, kind";
 
-pub(super) const DROP_LATER_PARTS: &str = "UPDATE delivery
+pub(super) const STANDING: &str = "SELECT conversation, state FROM delivery WHERE id = ?1";
+
+pub(super) const END_LATER_PARTS: &str = "UPDATE delivery
     SET state = 'dead', reason = 'an earlier part was not sent', changed_at = ?2
     WHERE state = 'pending' AND EXISTS (
         SELECT 1 FROM delivery AS earlier
@@ -81,41 +185,68 @@ pub(super) const DROP_LATER_PARTS: &str = "UPDATE delivery
           AND earlier.address = delivery.address AND earlier.part < delivery.part)
       AND reply = (SELECT reply FROM delivery WHERE id = ?1)";
 
-pub(super) const INTERRUPTED: &str = "UPDATE delivery
-    SET state = 'unknown', reason = ?2, handle = NULL, changed_at = ?1
-    WHERE state = 'sending' AND state <> 'sent'";
+/// What a notice that did not arrive told of.
+pub(super) const UNTELL: &str =
+    "UPDATE delivery SET told = NULL WHERE told = (SELECT reply FROM delivery WHERE id = ?1)";
 
-/// Everything `rows::delivery` reads.
-macro_rules! delivery {
-    ($rest:literal) => {
-        concat!(
-            "SELECT id, turn, address, outbound, part, state, attempts, not_before, reason, \
-             receipt, changed_at FROM delivery ",
-            $rest
-        )
-    };
-}
+pub(super) const TELL: &str = "UPDATE delivery SET told = ?2 WHERE id = ?1";
 
-pub(super) const DELIVERY: &str = delivery!("WHERE id = ?1");
+pub(super) const UNTOLD: &str = "SELECT id, turn, state, reason, changed_at FROM delivery
+    WHERE conversation = ?1 AND state IN ('unknown', 'dead') AND kind = 'reply' AND told IS NULL
+    ORDER BY seq";
 
-/// In order of storing: ids made in one millisecond have none. `state <> 'sent'` lets the partial
-/// index serve.
-pub(super) const DELIVERIES_IN: &str =
-    delivery!("WHERE state = ?1 AND state <> 'sent' ORDER BY rowid");
+pub(super) const PROVE: &str = "UPDATE delivery
+    SET state = 'sent', receipt = ?2, reason = NULL, handle = NULL, changed_at = ?3
+    WHERE id = ?1 AND state IN ('sending', 'unknown') RETURNING conversation";
 
-pub(super) const DELIVERIES: &str = delivery!(
-    "WHERE (?2 IS NULL OR id < ?2) AND (?3 IS NULL OR state = ?3) ORDER BY id DESC LIMIT ?1"
-);
+/// It and the later parts of its reply that have failed, in order.
+pub(super) const FAILED_PARTS: &str = "SELECT d.id, d.conversation FROM delivery AS first
+    JOIN delivery AS d ON d.reply = first.reply AND d.address = first.address
+        AND d.part >= first.part
+    WHERE first.id = ?1 AND first.state IN ('unknown', 'dead') AND d.state IN ('unknown', 'dead')
+    ORDER BY d.part";
 
-pub(super) const ACCEPTED: &str =
-    "SELECT envelope FROM inbound WHERE state = 'accepted' ORDER BY rowid";
+pub(super) const RETRY: &str = "UPDATE delivery
+    SET state = 'pending', reason = NULL, told = NULL, not_before = 0, attempts = 0,
+        changed_at = ?2, seq = ?3, holder = ?4
+    WHERE id = ?1";
 
-pub(super) const OPEN_TURNS: &str =
-    "SELECT id, user, session, sandbox, address, reply_to, started_at FROM turn
-    WHERE ended_at IS NULL ORDER BY rowid";
+pub(super) const DROP: &str = "UPDATE delivery
+    SET state = 'dead', reason = 'dropped by an operator', changed_at = ?2
+    WHERE id = ?1 AND state IN ('pending', 'unknown') RETURNING conversation";
+
+pub(super) const DROP_DEAD: &str =
+    "UPDATE delivery SET told = id WHERE id = ?1 AND state = 'dead' AND told IS NULL";
+
+// Taking over.
+
+pub(super) const TAKE_ACCEPTED: &str = "UPDATE inbound SET holder = ?1
+    WHERE state = 'accepted' AND lane IS NULL AND holder IS NULL RETURNING rowid, envelope";
+
+pub(super) const TAKE_TURNS: &str = "UPDATE turn SET holder = ?1
+    WHERE ended_at IS NULL AND holder IS NULL
+    RETURNING rowid, id, user, session, sandbox, address, reply_to, started_at";
 
 pub(super) const INBOUNDS_OF_TURN: &str =
-    "SELECT envelope FROM inbound WHERE turn = ?1 ORDER BY place";
+    "SELECT envelope FROM inbound WHERE turn = ?1 AND steered = ?2 ORDER BY place";
+
+pub(super) const ORPHANED: &str = concat!(
+    "SELECT id, conversation, state = 'sending' FROM delivery WHERE ",
+    open!(),
+    " AND holder IS NULL ORDER BY seq"
+);
+
+pub(super) const TAKE_SENDING: &str =
+    concat!("UPDATE delivery SET holder = ?2 WHERE id = ?1 RETURNING ", delivery!());
+
+// Looking.
+
+pub(super) const DELIVERIES: &str = concat!(
+    "SELECT ",
+    delivery!(),
+    " FROM delivery
+    WHERE (?2 IS NULL OR id < ?2) AND (?3 IS NULL OR state = ?3) ORDER BY id DESC LIMIT ?1"
+);
 
 pub(super) const INBOUNDS: &str = "SELECT envelope, state, turn, reason FROM inbound
     WHERE (?2 IS NULL OR id < ?2) AND (?3 IS NULL OR state = ?3) ORDER BY id DESC LIMIT ?1";
@@ -126,19 +257,31 @@ pub(super) const RAW: &str = "SELECT request.raw FROM inbound
 pub(super) const DEAD_LETTERS: &str = "SELECT id, channel, account, received_at, reason, raw
     FROM dead_letter ORDER BY id DESC LIMIT ?1";
 
-pub(super) const COUNTS: &str = "SELECT
-    (SELECT count(*) FROM inbound WHERE state = 'accepted'),
+pub(super) const COUNTS: &str = concat!(
+    "SELECT
+    (SELECT count(*) FROM inbound WHERE state = 'accepted' AND lane IS NULL)
+        + (SELECT count(*) FROM inbound WHERE lane IS NOT NULL),
     (SELECT count(*) FROM turn WHERE ended_at IS NULL),
-    (SELECT count(*) FROM delivery WHERE state = 'pending' AND state <> 'sent'),
-    (SELECT count(*) FROM delivery WHERE state = 'sending' AND state <> 'sent'),
-    (SELECT count(*) FROM delivery WHERE state = 'unknown' AND state <> 'sent'),
-    (SELECT count(*) FROM delivery WHERE state = 'dead' AND state <> 'sent'),
-    (SELECT count(*) FROM dead_letter)";
+    (SELECT count(*) FROM delivery WHERE state = 'pending' AND ",
+    open!(),
+    "),
+    (SELECT count(*) FROM delivery WHERE state = 'sending' AND ",
+    open!(),
+    "),
+    (SELECT count(*) FROM delivery WHERE state = 'unknown' AND state IN ('unknown', 'dead')),
+    (SELECT count(*) FROM delivery WHERE state = 'dead' AND state IN ('unknown', 'dead')),
+    (SELECT count(*) FROM dead_letter)"
+);
+
+// Removing.
 
 /// A reply nobody could send for so long is not sent out of the blue.
-pub(super) const EXPIRE_DELIVERIES: &str = "UPDATE delivery
-    SET state = 'dead', reason = 'not sent in time', changed_at = ?2
-    WHERE state = 'pending' AND state <> 'sent' AND id < ?1 AND not_before <= ?2";
+pub(super) const EXPIRE_DELIVERIES: &str = concat!(
+    "UPDATE delivery SET state = 'dead', reason = 'not sent in time', changed_at = ?2
+    WHERE state = 'pending' AND ",
+    open!(),
+    " AND id < ?1 AND not_before <= ?2"
+);
 
 pub(super) const PRUNE_HANDLES: &str = "DELETE FROM reply_handle WHERE expires_at <= ?1";
 

@@ -1,59 +1,126 @@
-//! Beginning and ending turns.
+//! Beginning, steering and ending turns.
 
 use rusqlite::params;
 use zaki_envelope::wire::ErrorCode;
-use zaki_envelope::{MessageId, Timestamp, TurnId};
+use zaki_envelope::{InboundId, Timestamp, TurnId};
 use zaki_store::{Json, Text, Tx};
 
-use super::rows::Ms;
+use super::rows::{self, Ms, Token};
 use super::{deliveries, sql};
-use crate::{Error, Finish, NewDelivery, NewTurn, TurnEnd};
+use crate::encode::{Parcel, Turn};
+use crate::{Begin, Error, Fence, Finish, NewTurn, TurnEnd};
 
-pub(super) fn begin(tx: &Tx<'_>, turn: &NewTurn) -> Result<(), Error> {
+pub(super) fn begin(tx: &Tx<'_>, fence: Fence, turn: &NewTurn, row: &Turn) -> Result<Begin, Error> {
+    if add(tx, fence, row)? {
+        for (place, (id, text)) in (0_u32..).zip(turn.inbounds.iter().zip(&row.inbounds)) {
+            let joined = params![text, row.id, place, false, Token(fence)];
+            if tx.execute(sql::JOIN, joined)? == 0 {
+                return Err(Error::NotAccepted(*id));
+            }
+        }
+        return Ok(Begin::Begun);
+    }
+    // It cannot have ended: an ended turn leaves its lane free, and ours ends by our call alone.
+    let lane = params![row.user, row.session];
+    let open = tx.one(sql::OPEN_IN_LANE, lane, |row| row.get::<_, Text<TurnId>>(0))?;
+    match open {
+        Some(Text(open)) if open != turn.id => {
+            park(tx, fence, turn, row)?;
+            Ok(Begin::Busy { turn: open })
+        }
+        _ => Ok(Begin::Begun),
+    }
+}
+
+/// `false`: the turn is there already, or another one of its lane is.
+fn add(tx: &Tx<'_>, fence: Fence, turn: &Turn) -> Result<bool, Error> {
     let row = params![
-        Text(turn.id),
-        Text(turn.user),
-        Json(&turn.session),
-        Json(&turn.sandbox),
-        Json(&turn.reply.address),
-        turn.reply.reply_to.as_ref().map(MessageId::as_str),
-        Ms(turn.at)
+        turn.id,
+        turn.user,
+        turn.session,
+        turn.sandbox,
+        turn.address,
+        turn.reply_to,
+        turn.at,
+        Token(fence)
     ];
-    tx.execute(sql::ADD_TURN, row)?;
-    for (place, inbound) in (0_u32..).zip(&turn.inbounds) {
-        let joined = tx.execute(sql::JOIN, params![Text(inbound), Text(turn.id), place])?;
-        if joined == 0 {
-            return Err(Error::NotAccepted(*inbound));
+    Ok(tx.execute(sql::ADD_TURN, row)? == 1)
+}
+
+fn park(tx: &Tx<'_>, fence: Fence, turn: &NewTurn, row: &Turn) -> Result<(), Error> {
+    for (id, text) in turn.inbounds.iter().zip(&row.inbounds) {
+        if tx.execute(sql::PARK, params![text, row.lane, Token(fence)])? == 0 {
+            return Err(Error::NotAccepted(*id));
         }
     }
     Ok(())
 }
 
+/// A turn as joining and parting see it.
+struct Standing {
+    open: bool,
+    lane: String,
+}
+
+fn standing(tx: &Tx<'_>, turn: TurnId) -> Result<Standing, Error> {
+    let read = |row: &rusqlite::Row<'_>| Ok(Standing { open: row.get(0)?, lane: row.get(2)? });
+    tx.one(sql::TURN, params![Text(turn)], read)?.ok_or(Error::UnknownTurn(turn))
+}
+
+pub(super) fn join(
+    tx: &Tx<'_>,
+    fence: Fence,
+    turn: TurnId,
+    inbounds: &[InboundId],
+) -> Result<bool, Error> {
+    if !standing(tx, turn)?.open {
+        return Ok(false);
+    }
+    let next = tx.one(sql::PLACES, params![Text(turn)], |row| row.get::<_, u32>(0))?;
+    for (place, id) in (next.unwrap_or_default()..).zip(inbounds) {
+        let row = params![Text(id), Text(turn), place, true, Token(fence)];
+        let joined = tx.execute(sql::JOIN, row)? == 1
+            || tx.one(sql::HAS_JOINED, params![Text(id), Text(turn)], |_| Ok(()))?.is_some();
+        if !joined {
+            return Err(Error::NotAccepted(*id));
+        }
+    }
+    Ok(true)
+}
+
+pub(super) fn part(
+    tx: &Tx<'_>,
+    fence: Fence,
+    turn: TurnId,
+    inbounds: &[InboundId],
+) -> Result<bool, Error> {
+    let Standing { open, lane } = standing(tx, turn)?;
+    let (lane, holder) = if open { (Some(lane), None) } else { (None, Some(Token(fence))) };
+    for id in inbounds {
+        tx.execute(sql::PART, params![Text(id), Text(turn), lane, holder])?;
+    }
+    Ok(open)
+}
+
 pub(super) fn finish(
     tx: &Tx<'_>,
+    fence: Fence,
     turn: TurnId,
     end: TurnEnd,
-    new: &[NewDelivery],
+    parcels: &[Parcel],
     at: Timestamp,
-    claim_first: bool,
 ) -> Result<Finish, Error> {
     let (state, code) = words(end);
-    let row = params![Text(turn), state, code.map(Json), Ms(at)];
-    if tx.execute(sql::END_TURN, row)? == 0 {
-        let known = tx.one(sql::HAS_TURN, params![Text(turn)], |_| Ok(()))?;
-        return match known {
-            Some(()) => Ok(Finish::AlreadyEnded),
-            None => Err(Error::UnknownTurn(turn)),
+    let row = params![Text(turn), state, code.map(Json), Ms(at), Token(fence)];
+    let Some(lane) = tx.one(sql::END_TURN, row, |row| row.get::<_, String>(0))? else {
+        return match standing(tx, turn)?.open {
+            true => Err(Error::Fenced),
+            false => Ok(Finish::AlreadyEnded),
         };
-    }
-    for delivery in new {
-        deliveries::add(tx, delivery, Some(turn), &turn, at)?;
-    }
-    let first = match new.first().filter(|_| claim_first) {
-        Some(first) => deliveries::claim(tx, first.id, at)?,
-        None => None,
     };
-    Ok(Finish::Ended { first })
+    let waiting = tx.all(sql::TAKE_WAITING, params![lane, Token(fence)], rows::placed_inbound)?;
+    let first = deliveries::add(tx, fence, parcels, at)?;
+    Ok(Finish::Ended { first, waiting: rows::in_order(waiting) })
 }
 
 const fn words(end: TurnEnd) -> (&'static str, Option<ErrorCode>) {
