@@ -2,6 +2,7 @@
 //! subprocess, the four simulated platforms in this process, and people who write to it.
 //! Not for anything that ships: every part may assume loopback, Linux and a scratch directory.
 
+pub mod balancer;
 pub mod chaos;
 pub mod clock;
 pub mod corpus;
@@ -15,6 +16,7 @@ pub mod processes;
 pub mod program;
 pub mod provider;
 pub mod proxy;
+pub mod replicas;
 mod setup;
 pub mod store;
 pub mod up;

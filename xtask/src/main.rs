@@ -8,6 +8,7 @@ mod deny;
 mod install;
 mod postgres;
 mod skips;
+mod soak;
 mod step;
 mod test;
 mod wasm;
@@ -42,6 +43,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         args: Vec<String>,
     },
+    /// Break it for as long as you like, in a release build.
+    Soak(soak::Soak),
     /// Clone the repository and run the README's two commands there, as a new user would.
     CleanRoom,
 }
@@ -67,6 +70,7 @@ fn run(task: &Task) -> Result<ExitCode> {
         }
         Task::Wasm => println!("{}", wasm::check(&cache)?),
         Task::Bench { args } => bench::run(args)?,
+        Task::Soak(soak) => soak::run(soak)?,
         Task::CleanRoom => clean_room::run_readme()?,
     }
     Ok(ExitCode::SUCCESS)

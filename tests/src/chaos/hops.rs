@@ -1,14 +1,27 @@
 //! A world with a proxy on every hop that a single hub has.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use super::seed::Seed;
 use crate::edge::{self, Edge};
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, Side, Trouble};
 use crate::world::own_address;
 use crate::{ChannelKind, Setup, World};
+
+/// What any connection may suffer without anything being said twice.
+pub const CONNECTIONS: [Trouble; 8] = [
+    Trouble::Refused,
+    Trouble::Cut { within: 4000 },
+    Trouble::Cut { within: 200 },
+    Trouble::Late(Duration::from_millis(40)),
+    Trouble::Silent,
+    Trouble::Deaf(Side::Client),
+    Trouble::Deaf(Side::Server),
+    Trouble::Trickle(300, Duration::from_millis(5)),
+];
 
 /// Proxies on the hops.
 pub struct Hops {
@@ -39,6 +52,18 @@ impl Hops {
         }
         world.up().await?;
         Ok((world, Self { platform, webhook, edge, remote }))
+    }
+
+    /// All troubles on all hops at random, for `span`.
+    pub async fn mix(&self, seed: Seed, span: Duration) {
+        let twice = [&CONNECTIONS[..], &[Trouble::Twice]].concat();
+        let lines = self.platform.iter().map(|(_, proxy)| proxy.mix(seed, &CONNECTIONS, span));
+        let lines = futures::future::join_all(lines);
+        tokio::join!(
+            lines,
+            self.webhook.mix(seed, &twice, span),
+            self.edge.mix(seed, &twice, span)
+        );
     }
 }
 

@@ -83,7 +83,7 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = (MessageNo, u32)> {
 }
 
 impl Script {
-    /// So many conversations on these channels in turn; messages are numbered from `first`.
+    /// So many conversations, on these channels in turn.
     pub fn new(seed: Seed, talks: u32, channels: &[ChannelKind]) -> Self {
         let mut chance = seed.chance(1);
         let mut next = 0;
@@ -94,6 +94,27 @@ impl Script {
                 .map(|(number, channel)| talk(&mut chance, number, channel, &mut next))
                 .collect(),
         }
+    }
+
+    /// So many people who each say a few words once, in private.
+    pub fn brief(seed: Seed, talks: u32, channels: &[ChannelKind]) -> Self {
+        let mut script = Self::new(seed, talks, channels);
+        for talk in &mut script.talks {
+            talk.place = Place::Direct;
+            talk.lines.truncate(1);
+            for line in &mut talk.lines {
+                line.words = line.words.min(5);
+            }
+        }
+        script
+    }
+
+    /// The same people say as much again: `round` tells the words of one time from another's.
+    #[must_use]
+    pub fn again(mut self, round: u32) -> Self {
+        let lines = self.talks.iter_mut().flat_map(|talk| &mut talk.lines);
+        lines.for_each(|line| line.message += round * 100_000);
+        self
     }
 
     /// How many messages.

@@ -166,7 +166,7 @@ impl Stage {
         for place in &fresh {
             let there = said.iter().rfind(|said| said.place() == *place);
             if let Some(Said { talk, line, .. }) = there {
-                let message = 1_000_000 + u32::try_from(self.said().len()).unwrap_or_default();
+                let message = 1_000_000_000 + u32::try_from(self.said().len()).unwrap_or_default();
                 self.say(talk, &Line { message, words: 1, ..line.clone() });
             }
         }
