@@ -30,8 +30,6 @@ pub struct Lane {
     gather: Option<Gather>,
     /// The turn that runs takes no further messages.
     deaf: bool,
-    /// The next turn has one message: of several, one was not ours.
-    one_by_one: bool,
     /// The person knows that too much waits.
     told: bool,
     alarm: Option<Instant>,
@@ -72,7 +70,6 @@ impl Lane {
             waiting: VecDeque::new(),
             gather: None,
             deaf: false,
-            one_by_one: false,
             told: false,
             alarm: None,
         }
@@ -191,7 +188,7 @@ impl Lane {
             Phase::Beginning { stop } => stop,
             _ => None,
         };
-        (self.deaf, self.one_by_one) = (false, false);
+        self.deaf = false;
         self.phase = Phase::Running { turn, steering: false, abort: None, stop };
     }
 
@@ -217,10 +214,7 @@ impl Lane {
 
     fn gone(&mut self, messages: Vec<Inbound>, effects: &mut Effects) {
         self.deaf = false;
-        if messages.len() > 1 {
-            self.one_by_one = true;
-            self.put_back(messages);
-        }
+        self.put_back(messages);
         if let Phase::Beginning { stop: Some(stop) } = mem::replace(&mut self.phase, Phase::Idle) {
             self.halt(stop, effects);
         }
@@ -265,7 +259,9 @@ impl Lane {
     }
 
     fn unsteered(&mut self, messages: Vec<Inbound>, effects: &mut Effects) {
-        if let Phase::Elsewhere { stop: None } = self.phase {
+        if let Phase::Elsewhere { stop: None } = self.phase
+            && !messages.is_empty()
+        {
             // Not with what has come since: the other replica may have taken these along.
             self.deaf = true;
             self.phase = Phase::Beginning { stop: None };
@@ -365,8 +361,7 @@ impl Lane {
             room = room.saturating_sub(size);
             fits
         };
-        let most = if self.one_by_one { 1 } else { self.limits.batch };
-        let count = self.waiting.iter().take(most).take_while(fits).count().max(1);
+        let count = self.waiting.iter().take(self.limits.batch).take_while(fits).count().max(1);
         (self.told, self.gather) = (false, None);
         self.waiting.drain(..count.min(self.waiting.len())).collect()
     }

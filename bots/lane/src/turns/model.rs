@@ -183,32 +183,38 @@ impl World {
         })
     }
 
-    fn are_open(&self, at: usize, messages: &[Inbound]) -> bool {
-        messages.iter().all(|message| match self.fates[&message.id] {
-            Fate::Held(by) => by == at,
-            fate => fate == Fate::Left,
-        })
+    fn foreign(&self, at: usize, messages: &[Inbound]) -> Option<InboundId> {
+        let is_foreign = |id: &InboundId| {
+            !matches!(self.fates[id], Fate::Held(by) if by == at) && self.fates[id] != Fate::Left
+        };
+        messages.iter().map(|message| message.id).find(is_foreign)
     }
 
     /// As the ledger's `begin_turn`.
     fn begin(&mut self, at: usize, messages: &[Inbound]) -> Begin {
-        if !self.are_open(at, messages) {
-            return Begin::NotAccepted;
+        if let Some(id) = self.foreign(at, messages) {
+            return Begin::NotAccepted(id);
         }
         if let Some(open) = &self.open {
-            let known = |id| self.left.iter().any(|message| message.id == id);
-            let new: Vec<_> = messages.iter().filter(|it| !known(it.id)).cloned().collect();
-            self.left.extend(new);
-            for message in messages {
-                self.fates.insert(message.id, Fate::Left);
-            }
-            return Begin::Busy(open.turn);
+            let turn = open.turn;
+            self.leave(messages.to_vec());
+            return Begin::Busy(turn);
         }
         self.turns += 1;
         let turn = TurnId::from_parts(zaki_envelope::Timestamp::default(), self.turns.into());
         self.open = Some(Open { turn, owner: at, aborted: false });
         self.join(turn, messages);
         Begin::Begun(turn)
+    }
+
+    /// For whoever ends the open turn.
+    fn leave(&mut self, messages: Vec<Inbound>) -> Vec<Inbound> {
+        for message in messages {
+            if self.fates.insert(message.id, Fate::Left) != Some(Fate::Left) {
+                self.left.push(message);
+            }
+        }
+        Vec::new()
     }
 
     fn join(&mut self, turn: TurnId, messages: &[Inbound]) {
@@ -239,7 +245,10 @@ impl World {
                     self.step(at, Event::Begun { turn });
                 }
                 Begin::Busy(turn) => self.step(at, Event::Busy { turn, messages }),
-                Begin::NotAccepted => self.step(at, Event::Gone { messages }),
+                Begin::NotAccepted(id) => {
+                    let rest = messages.into_iter().filter(|message| message.id != id).collect();
+                    self.step(at, Event::Gone { messages: rest });
+                }
             },
             Job::Halt(stop) => match self.begin(at, std::slice::from_ref(&stop)) {
                 Begin::Begun(turn) => {
@@ -248,7 +257,7 @@ impl World {
                     self.step(at, Event::Ended { aborted: true, waiting });
                 }
                 Begin::Busy(turn) => self.step(at, Event::Busy { turn, messages: Vec::new() }),
-                Begin::NotAccepted => panic!("nobody takes a /stop away"),
+                Begin::NotAccepted(_) => panic!("nobody takes a /stop away"),
             },
             Job::Steer(turn, messages) => self.steered(at, turn, messages),
             Job::Run(turn) => {
@@ -264,20 +273,24 @@ impl World {
         }
     }
 
+    /// As `join_turn`, then the edge, then `part_turn` for what the edge has refused.
     fn steered(&mut self, at: usize, turn: TurnId, mut messages: Vec<Inbound>) {
         let runs = self.open.as_ref().is_some_and(|open| open.turn == turn);
-        let takes = if runs && self.are_open(at, &messages) {
-            self.dice.below(messages.len() + 1)
-        } else {
-            0
-        };
-        let rest = messages.split_off(takes);
+        if let Some(id) = self.foreign(at, &messages) {
+            messages.retain(|message| message.id != id);
+            return self.step(at, Event::Unsteered { messages });
+        }
+        if !runs {
+            return self.step(at, Event::Unsteered { messages });
+        }
+        let rest = messages.split_off(self.dice.below(messages.len() + 1));
         self.join(turn, &messages);
         if rest.is_empty() {
-            self.step(at, Event::Steered);
-        } else {
-            self.step(at, Event::Unsteered { messages: rest });
+            return self.step(at, Event::Steered);
         }
+        let parted_late = self.dice.percent(10);
+        let messages = if parted_late { rest } else { self.leave(rest) };
+        self.step(at, Event::Unsteered { messages });
     }
 
     fn arrive(&mut self, n: usize) {
@@ -428,7 +441,7 @@ fn is_stop(message: &Inbound) -> bool {
 enum Begin {
     Begun(TurnId),
     Busy(TurnId),
-    NotAccepted,
+    NotAccepted(InboundId),
 }
 
 fn runs(seeds: std::ops::Range<u64>, replicas: usize) -> usize {

@@ -37,10 +37,10 @@ pub enum Event {
         /// The messages that were to begin.
         messages: Vec<Inbound>,
     },
-    /// Answers [`Effect::Begin`] and [`Effect::Halt`]: nothing has begun.
+    /// Answers [`Effect::Begin`] and [`Effect::Halt`]: nothing has begun, since some of the messages
+    /// are no longer ours.
     Gone {
-        /// Messages of which at least one is no longer this lane's: each is tried alone, and
-        /// forgotten when it is not. Those that are not given back are forgotten at once.
+        /// The others; they wait again.
         messages: Vec<Inbound>,
     },
     /// Our turn has ended at the edge and takes no more. It must not end in the ledger while the
@@ -57,7 +57,8 @@ pub enum Event {
     Steered,
     /// Answers [`Effect::Steer`]: the turn takes no more.
     Unsteered {
-        /// Those that it has not taken; they wait again.
+        /// Those that it has not taken and that are ours; they wait again. The ledger keeps the
+        /// others for whoever ends the turn.
         messages: Vec<Inbound>,
     },
     /// The person has chosen.
