@@ -4,12 +4,14 @@
 
 mod connection;
 mod sink;
+mod slack;
 mod times;
 mod usage;
 mod whatsapp;
 
 pub use connection::Connection;
 pub use sink::Sink;
+pub use slack::App;
 pub use times::Times;
 pub use usage::Usage;
 pub use whatsapp::{Business, Place};

@@ -19,7 +19,9 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::sync::oneshot;
-use zaki_tests::load::Business;
+use zaki_tests::load::{App, Business};
+
+use crate::drive::Target;
 
 /// Messages in one transaction.
 const BATCH: usize = 256;
@@ -56,7 +58,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     });
     let http = reqwest::Client::builder().no_proxy().build()?;
     let server = Server { jobs, reply: options.reply.clone(), http };
-    let router = Router::new().route("/webhook", post(webhook)).with_state(server);
+    let router = Router::new().route(Bare::WEBHOOK, post(webhook)).with_state(server);
     tokio::runtime::Runtime::new()?.block_on(async {
         let listener = tokio::net::TcpListener::bind(options.listen).await?;
         Ok(axum::serve(listener, router).await?)
@@ -105,26 +107,30 @@ async fn webhook(State(server): State<Server>, headers: HeaderMap, body: Bytes) 
     StatusCode::OK
 }
 
+/// By Meta, or by Slack; a wrong time is not looked for.
 fn is_signed(headers: &HeaderMap, body: &[u8]) -> bool {
-    let given = headers.get("x-hub-signature-256").and_then(|value| value.to_str().ok());
-    let given = given.and_then(|value| hex::decode(value.strip_prefix("sha256=")?).ok());
-    let mac = Hmac::<Sha256>::new_from_slice(Business::BENCH.app_secret.as_bytes());
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let (given, secret, prefix) = if let Some(meta) = header("x-hub-signature-256") {
+        (meta.strip_prefix("sha256="), Business::BENCH.app_secret, String::new())
+    } else {
+        let at = header("x-slack-request-timestamp").unwrap_or_default();
+        let given = header("x-slack-signature").and_then(|given| given.strip_prefix("v0="));
+        (given, App::BENCH.signing_secret, format!("v0:{at}:"))
+    };
+    let given = given.and_then(|given| hex::decode(given).ok());
+    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes());
     match (given, mac) {
-        (Some(given), Ok(mac)) => mac.chain_update(body).verify_slice(&given).is_ok(),
+        (Some(given), Ok(mac)) => {
+            mac.chain_update(prefix).chain_update(body).verify_slice(&given).is_ok()
+        }
         _ => false,
     }
 }
 
-/// The reply as WhatsApp takes it.
+/// The reply as Slack takes it.
 async fn echo(http: reqwest::Client, url: String, body: Bytes) {
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let message = &body["entry"][0]["changes"][0]["value"]["messages"][0];
-    let reply = json!({
-        "messaging_product": "whatsapp",
-        "to": message["from"],
-        "type": "text",
-        "text": {"body": message["text"]["body"]},
-    });
+    let reply = json!({"channel": body["event"]["channel"], "text": body["event"]["text"]});
     if let Err(error) = http.post(url).json(&reply).send().await {
         eprintln!("error: no reply: {error}");
     }
@@ -133,12 +139,15 @@ async fn echo(http: reqwest::Client, url: String, body: Bytes) {
 /// The server as a process of its own; ended when dropped.
 pub(crate) struct Bare {
     child: Child,
-    pub(crate) address: SocketAddr,
+    address: SocketAddr,
     /// Its database lies in here.
     _dir: tempfile::TempDir,
 }
 
 impl Bare {
+    /// The path of its webhook.
+    pub(crate) const WEBHOOK: &str = "/webhook";
+
     /// Starts it and waits until it listens.
     pub(crate) async fn start(reply: Option<&str>) -> Result<Self> {
         let address = zaki_tests::world::own_address();
@@ -158,9 +167,10 @@ impl Bare {
         Ok(bare)
     }
 
-    /// Its process.
-    pub(crate) fn pid(&self) -> i32 {
-        i32::try_from(self.child.id()).unwrap_or_default()
+    /// For the load.
+    pub(crate) fn target(&self) -> Target {
+        let pid = i32::try_from(self.child.id()).unwrap_or_default();
+        Target { pid, address: self.address }
     }
 }
 

@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use tokio::task::LocalSet;
 use zaki_tests::load::{Connection, Times, Usage};
 
 /// Until caches are warm.
-pub(crate) const WARM_UP: Duration = Duration::from_secs(1);
+const WARM_UP: Duration = Duration::from_secs(1);
 /// For what a server does after its last answer.
 const REST: Duration = Duration::from_millis(500);
 
@@ -87,14 +86,9 @@ pub(crate) async fn drive(
         open.push(Connection::open(target.address).await?);
     }
     let source = Rc::new(Source { next: Cell::new(0), request: Box::new(request) });
-    let local = LocalSet::new();
-    local
-        .run_until(async {
-            open = flood(open, &source, WARM_UP).await?.0;
-            let work = async { Ok(flood(open, &source, time).await?.1) };
-            Round::measure(target.pid, work).await
-        })
-        .await
+    open = flood(open, &source, WARM_UP).await?.0;
+    let work = async { Ok(flood(open, &source, time).await?.1) };
+    Round::measure(target.pid, work).await
 }
 
 /// Where requests come from.

@@ -21,10 +21,8 @@ pub(crate) async fn run(load: Load) -> Result<Value> {
     let bare = Bare::start(None).await?;
     let (mut of_bare, mut of_hub) = (Round::default(), Round::default());
     for round in 0..load.rounds {
-        let bare = Target { pid: bare.pid(), address: bare.address };
-        of_bare.extend(flood(load, round, bare, "/webhook").await?);
-        let hub = Target { pid: hub.pid(), address: hub.address };
-        of_hub.extend(flood(load, round, hub, Hub::WEBHOOK).await?);
+        of_bare.extend(flood(load, round, bare.target(), Bare::WEBHOOK).await?);
+        of_hub.extend(flood(load, round, hub.target(), Hub::WHATSAPP).await?);
     }
     let share = of_hub.rate() / of_bare.rate();
     Ok(json!({

@@ -6,6 +6,8 @@ mod drive;
 mod hub;
 mod ingest;
 mod machine;
+mod memory;
+mod platform;
 mod table;
 mod turns;
 
@@ -14,6 +16,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
+use tokio::task::LocalSet;
 
 /// What to measure.
 #[derive(Parser)]
@@ -29,6 +32,8 @@ enum What {
     Ingest(Load),
     /// Webhook in to reply out with an agent that answers at once: one conversation, then many.
     Turns(Load),
+    /// Resident memory: idle, and after many people have each written once.
+    Memory(memory::Options),
     /// The bare server itself; the others start it.
     #[command(hide = true)]
     Bare(bare::Options),
@@ -53,6 +58,7 @@ fn main() -> ExitCode {
         What::Bare(options) => bare::run(&options).map(|()| None),
         What::Ingest(load) => measure(ingest::run(load)).map(Some),
         What::Turns(load) => measure(turns::run(load)).map(Some),
+        What::Memory(options) => measure(memory::run(options)).map(Some),
     };
     match report {
         Ok(report) => {
@@ -69,5 +75,5 @@ fn main() -> ExitCode {
 /// Runs a measurement on one thread: the load shares the machine with what it measures.
 fn measure(work: impl Future<Output = Result<Value>>) -> Result<Value> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(work)
+    LocalSet::new().block_on(&runtime, work)
 }
