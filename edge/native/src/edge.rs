@@ -122,6 +122,9 @@ impl Running {
         asked: Option<(SandboxName, TurnRequest)>,
     ) -> Result<Opened, Refusal> {
         let shared = &self.shared;
+        if asked.is_some() {
+            shared.recorder.room().await?;
+        }
         let begin = |turn: &Arc<Turn>| self.begin(turn);
         shared.turns.open(&shared.state, user, turn, asked, begin).await
     }

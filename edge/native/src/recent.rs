@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn ids_that_grow_are_new_for_ever_and_little_is_remembered() {
         let recent = Recent::after(None);
-        for n in 0..3 * REMEMBERED as i64 {
+        for (n, _) in (0..).zip(0..3 * REMEMBERED) {
             assert!(recent.is_new(id(n, 1)));
         }
         assert!(!recent.is_new(id(0, 1)), "below the floor the store has to be asked");

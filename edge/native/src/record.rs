@@ -6,8 +6,9 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::sleep;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::{sleep, timeout};
+use zaki_edge_core::front::Refusal;
 use zaki_envelope::Timestamp;
 
 use crate::{clock, runtime::Link, shared::Shared, state::Change, turn::Turn};
@@ -18,16 +19,27 @@ const WINDOW: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_secs(5);
 /// Most turns of one commit.
 const MOST: usize = 1024;
+/// Ends that may wait to be kept before no further turn begins: memory is not the disk's buffer.
+const BACKLOG: usize = 2048;
+/// How long a turn waits for its beginning then.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The way to the one who keeps.
 pub(crate) struct Recorder {
     queue: mpsc::UnboundedSender<Note>,
+    backlog: Arc<Semaphore>,
 }
 
 /// What has happened to a turn.
 enum Note {
     Started(Arc<Turn>, Timestamp),
-    Ended(Arc<Turn>, Timestamp, Option<Arc<dyn Link>>),
+    Ended {
+        turn: Arc<Turn>,
+        at: Timestamp,
+        link: Option<Arc<dyn Link>>,
+        /// Given back when it is kept. Turns that were under way end without one, too.
+        _room: Option<OwnedSemaphorePermit>,
+    },
     /// Everything before this is to be kept at once; then tell.
     Flush(oneshot::Sender<()>),
 }
@@ -38,7 +50,15 @@ pub(crate) struct Notes(mpsc::UnboundedReceiver<Note>);
 impl Recorder {
     pub(crate) fn new() -> (Self, Notes) {
         let (queue, notes) = mpsc::unbounded_channel();
-        (Self { queue }, Notes(notes))
+        (Self { queue, backlog: Arc::new(Semaphore::new(BACKLOG)) }, Notes(notes))
+    }
+
+    /// Returns when one more turn may begin; not in time: the disk is too slow, or refuses.
+    pub(crate) async fn room(&self) -> Result<(), Refusal> {
+        match timeout(PATIENCE, self.backlog.acquire()).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(Refusal::Unavailable),
+        }
     }
 
     /// It is to be taken up after a crash.
@@ -48,7 +68,8 @@ impl Recorder {
 
     /// It has ended; when that is durable, the turn is closed and its sandbox may forget it.
     pub(crate) fn ended(&self, turn: Arc<Turn>, link: Option<Arc<dyn Link>>) {
-        self.note(Note::Ended(turn, clock::now(), link));
+        let room = self.backlog.clone().try_acquire_owned().ok();
+        self.note(Note::Ended { turn, at: clock::now(), link, _room: room });
     }
 
     /// Returns when everything said so far has been kept.
@@ -70,7 +91,8 @@ impl Notes {
         let mut notes = Vec::new();
         while self.0.recv_many(&mut notes, MOST).await > 0 {
             let is_flush = |note: &Note| matches!(note, Note::Flush(_));
-            if !notes.iter().any(is_flush) {
+            // A full commit waits for no others, so that no backlog grows.
+            if notes.len() < MOST && !notes.iter().any(is_flush) {
                 sleep(WINDOW).await;
                 while notes.len() < MOST
                     && let Ok(note) = self.0.try_recv()
@@ -95,7 +117,7 @@ async fn commit(shared: &Shared, notes: Vec<Note>) {
     for note in notes {
         match note {
             Note::Started(..) => {}
-            Note::Ended(turn, _, link) => {
+            Note::Ended { turn, link, .. } => {
                 shared.turns.close(&turn);
                 if let Some(link) = link {
                     tokio::spawn(async move { acknowledge(&turn, link.as_ref()).await });
@@ -111,7 +133,7 @@ fn changes(notes: &[Note]) -> Vec<Change> {
         // Its end says it all.
         Note::Started(turn, _) if turn.has_ended() => None,
         Note::Started(turn, at) => Change::started(turn, *at),
-        Note::Ended(turn, at, _) => Change::ended(turn, *at),
+        Note::Ended { turn, at, .. } => Change::ended(turn, *at),
         Note::Flush(_) => None,
     };
     notes.iter().filter_map(change).collect()

@@ -117,17 +117,18 @@ enum What {
 impl Change {
     /// It runs, and can be taken up after a crash.
     pub(crate) fn started(turn: &Turn, at: Timestamp) -> Option<Self> {
-        Self::new(turn, at, What::Started { request: json(&turn.request)? })
+        let request = json(&turn.request)?;
+        Some(Self::new(turn, at, What::Started { request }))
     }
 
     /// It ended; its request is needed no longer.
     pub(crate) fn ended(turn: &Turn, at: Timestamp) -> Option<Self> {
-        Self::new(turn, at, What::Ended { log: json(&turn.log())? })
+        let log = json(&turn.log())?;
+        Some(Self::new(turn, at, What::Ended { log }))
     }
 
-    fn new(turn: &Turn, at: Timestamp, what: What) -> Option<Self> {
-        let (user, sandbox) = (turn.user, turn.sandbox.clone());
-        Some(Self { user, turn: turn.id(), sandbox, at, what })
+    fn new(turn: &Turn, at: Timestamp, what: What) -> Self {
+        Self { user: turn.user, turn: turn.id(), sandbox: turn.sandbox.clone(), at, what }
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) enum Opened {
     /// Under way.
     Live(Arc<Turn>),
     /// It ended; this is kept.
-    Ended(TurnLog),
+    Ended(Arc<TurnLog>),
 }
 
 type Slot = Arc<OnceCell<Result<Opened, Refusal>>>;
@@ -74,7 +74,7 @@ impl Turns {
     ) -> Result<Opened, Refusal> {
         let left = if self.recent.is_new(id) { None } else { load(state, user, id).await? };
         let left = match left {
-            Some(Left::Ended(log)) => return Ok(Opened::Ended(log)),
+            Some(Left::Ended(log)) => return Ok(Opened::Ended(Arc::new(log))),
             Some(Left::Running(sandbox, request)) => Some((sandbox, request)),
             None => None,
         };

@@ -144,13 +144,13 @@ impl Runtime for Process {
             end(name, &handle, manner).await;
         }
         // Also when no leader is left: what it started may be.
-        sweep(|| match spot.uid {
-            Some(uid) => identity::of_user(uid),
-            // The gateway has a group of its own, and the token.
-            None => {
-                let groups = leaders.iter().flat_map(|leader| identity::of_group(*leader));
-                groups.chain(identity::with_value(&place.token)).collect()
+        sweep(|| {
+            if let Some(uid) = spot.uid {
+                return identity::of_user(uid);
             }
+            // The gateway has a group of its own, and the token.
+            let groups = leaders.iter().flat_map(|leader| identity::of_group(*leader));
+            groups.chain(identity::with_value(&place.token)).collect()
         })
         .await;
     }

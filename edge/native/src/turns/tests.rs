@@ -50,7 +50,7 @@ async fn what_is_known_of_a_turn_fades_in_steps() {
         state.record(vec![Change::ended(&turn, ended).unwrap()]).await.unwrap();
     };
     keep(now.plus_ms(60_000 - KEPT_MS)).await;
-    assert!(matches!(open(true).await, Ok(Opened::Ended(kept)) if kept == log));
+    assert!(matches!(open(true).await, Ok(Opened::Ended(kept)) if *kept == log));
     keep(now.plus_ms(-KEPT_MS)).await;
     assert!(matches!(open(true).await, Err(Refusal::Gone)), "too old, not yet dropped");
     state.forget(now).await.unwrap();
