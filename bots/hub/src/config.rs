@@ -45,6 +45,10 @@ pub(crate) struct HubConfig {
     pub public_url: Option<url::Url>,
     #[serde(deserialize_with = "load::optional")]
     data_dir: Option<PathBuf>,
+    #[serde(deserialize_with = "load::optional")]
+    replica: Option<String>,
+    #[serde(rename = "stop_timeout_s", deserialize_with = "load::seconds")]
+    pub stop_timeout: Duration,
 }
 
 #[derive(Debug, Deserialize)]
@@ -155,6 +159,13 @@ impl Config {
     /// Where everything is kept.
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.hub.data_dir.clone().unwrap_or_else(default_data_dir)
+    }
+
+    /// How this process is called among its replicas: for people, it need not be unique.
+    pub(crate) fn replica_name(&self) -> String {
+        let host = || nix::unistd::gethostname().ok()?.into_string().ok();
+        let named = self.hub.replica.clone().or_else(host);
+        named.unwrap_or_else(|| format!("pid {}", std::process::id()))
     }
 
     /// The account names of one channel.

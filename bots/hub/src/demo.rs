@@ -113,11 +113,11 @@ impl Demo {
             for (channel, sender) in world.senders(person) {
                 match user {
                     None => {
-                        let found = server.hub.directory.resolve(channel, &sender, clock::now());
+                        let found = server.parts.directory.resolve(channel, &sender, clock::now());
                         user = found.await?.user();
                     }
                     Some(user) => {
-                        server.hub.directory.link(user, channel, &sender, clock::now()).await?;
+                        server.parts.directory.link(user, channel, &sender, clock::now()).await?;
                     }
                 }
             }

@@ -13,23 +13,48 @@ use axum::{
 use zaki_channel::{Answer, Batch, Dead, Parsed, Refusal, Request, Webhook};
 use zaki_envelope::ChannelKind;
 
-use crate::{accounts::Account, clock, hub::Hub};
+use crate::{
+    accounts::Account,
+    clock,
+    counters::{Counters, Outcome},
+    hub::Hub,
+    replica::Door,
+};
 
 /// How long a slow client may take to send its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// What the routes work on.
+struct Listener {
+    door: Door,
+    counters: Arc<Counters>,
+}
+
 /// All routes.
-pub(crate) fn router(hub: Arc<Hub>) -> Router {
+pub(crate) fn router(door: Door, counters: Arc<Counters>) -> Router {
     Router::new()
         .route("/webhooks/{channel}/{account}", any(webhook))
         .route("/webhooks/{channel}/{account}/{*route}", any(webhook))
         .route("/health", get(async || "ok"))
         .route("/ready", get(ready))
-        .route("/metrics", get(async |State(hub): State<Arc<Hub>>| hub.counters.render()))
-        .with_state(hub)
+        .route("/metrics", get(async |State(at): Serving| at.counters.render()))
+        .with_state(Arc::new(Listener { door, counters }))
 }
 
-async fn ready(State(hub): State<Arc<Hub>>) -> Response {
+type Serving = State<Arc<Listener>>;
+
+impl Listener {
+    /// The hub that may take work now.
+    fn hub(&self) -> Option<Arc<Hub>> {
+        self.door.borrow().clone().filter(|hub| !hub.closing.is_cancelled())
+    }
+}
+
+async fn ready(State(at): Serving) -> Response {
+    let Some(hub) = at.hub() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping, or waiting for a lease")
+            .into_response();
+    };
     match hub.ready().await {
         Ok(()) => format!("ready\n{}", hub.troubles.lines()).into_response(),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
@@ -38,11 +63,8 @@ async fn ready(State(hub): State<Arc<Hub>>) -> Response {
 
 type Segments = Path<Vec<(String, String)>>;
 
-async fn webhook(
-    State(hub): State<Arc<Hub>>,
-    Path(path): Segments,
-    request: HttpRequest,
-) -> Response {
+async fn webhook(State(at): Serving, Path(path): Segments, request: HttpRequest) -> Response {
+    let Some(hub) = at.hub() else { return unavailable() };
     let segment = |name| path.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let (Some(channel), Some(name)) = (segment("channel"), segment("account")) else {
         return StatusCode::NOT_FOUND.into_response();
@@ -60,20 +82,20 @@ async fn webhook(
     response
 }
 
-/// Reads, proves, parses and stores one request; returns the outcome's name for the counters.
+/// Reads, proves, parses and stores one request; returns the outcome for the counters.
 async fn receive(
     hub: &Arc<Hub>,
     account: &Account,
     hook: &dyn Webhook,
     route: &str,
     request: HttpRequest,
-) -> (&'static str, Response) {
+) -> (Outcome, Response) {
     let (parts, body) = request.into_parts();
     let read = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, hook.max_body())).await;
     let body = match read {
         Ok(Ok(body)) => body,
-        Ok(Err(_)) => return ("too_large", StatusCode::PAYLOAD_TOO_LARGE.into_response()),
-        Err(_) => return ("too_slow", StatusCode::REQUEST_TIMEOUT.into_response()),
+        Ok(Err(_)) => return (Outcome::TooLarge, StatusCode::PAYLOAD_TOO_LARGE.into_response()),
+        Err(_) => return (Outcome::TooSlow, StatusCode::REQUEST_TIMEOUT.into_response()),
     };
     let request = Request {
         method: &parts.method,
@@ -83,12 +105,12 @@ async fn receive(
         body: &body,
     };
     if let Some(answer) = hook.greet(&request) {
-        return ("greeted", respond(&answer));
+        return (Outcome::Greeted, respond(&answer));
     }
     let received_at = clock::now();
     let verified = match request.verify(&hook.proof(), received_at) {
         Ok(verified) => verified,
-        Err(refusal) => return ("refused", refuse(account, refusal)),
+        Err(refusal) => return (Outcome::Refused, refuse(account, refusal)),
     };
     let parsed = hook.parse(verified, received_at).unwrap_or_else(|error| {
         tracing::warn!(account = account.label(), %error, "kept as a dead letter");
@@ -100,10 +122,10 @@ async fn receive(
     let answer = parsed.answer.clone();
     let batch = Batch { raw: body.to_vec(), received_at, parsed, cursor: None };
     match hub.accept(account, batch).await {
-        Ok(()) => ("accepted", respond(&answer)),
+        Ok(()) => (Outcome::Accepted, respond(&answer)),
         Err(error) => {
             tracing::error!(account = account.label(), %error, "not stored, so not acknowledged");
-            ("unavailable", unavailable())
+            (Outcome::Unavailable, unavailable())
         }
     }
 }

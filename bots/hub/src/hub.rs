@@ -18,6 +18,7 @@ use crate::{
     deliver::{self, Answers},
     edge::EdgeClient,
     lanes::Lanes,
+    lease::Lease,
     stage::{Stages, Step},
     troubles::Troubles,
     turn::{self, Job},
@@ -33,37 +34,49 @@ pub(crate) struct Settings {
     pub patience: Duration,
 }
 
-/// Everything one hub process has.
-pub(crate) struct Hub {
-    pub accounts: Accounts,
+/// What this process has, whichever lease it holds.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub accounts: Arc<Accounts>,
     pub ledger: Arc<dyn Ledger>,
     pub directory: Arc<dyn Directory>,
     pub edge: EdgeClient,
     pub settings: Settings,
-    pub counters: Counters,
-    pub troubles: Troubles,
-    pub stages: Stages,
+    pub counters: Arc<Counters>,
+    pub troubles: Arc<Troubles>,
+    pub stages: Arc<Stages>,
+    /// Fires when the process is to end.
+    pub closing: CancellationToken,
+}
+
+/// The hub for as long as its lease lives; see `replica.rs`.
+pub(crate) struct Hub {
+    pub accounts: Arc<Accounts>,
+    pub ledger: Arc<dyn Ledger>,
+    pub directory: Arc<dyn Directory>,
+    pub edge: EdgeClient,
+    pub settings: Settings,
+    pub counters: Arc<Counters>,
+    pub troubles: Arc<Troubles>,
+    pub stages: Arc<Stages>,
+    /// The right to act, by this machine's clock.
+    pub lease: Lease,
+    /// The right to write, for the ledger to judge.
+    pub fence: Fence,
     /// Fires when nothing new may begin.
     pub closing: CancellationToken,
-    /// Fires when running work must be handed over to the next start.
+    /// Fires when running work must be handed over to whoever comes next.
     pub stop: CancellationToken,
     pub tasks: TaskTracker,
     intake: Lanes<(ChannelKind, SenderScope, SenderId), Inbound>,
     pub(crate) turns: Lanes<(ZakiUserId, SessionKey), Job>,
     pub(crate) answers: Answers,
-    /// The right of this process to write to its ledger.
-    pub(crate) fence: Fence,
 }
 
 impl Hub {
-    pub(crate) fn new(
-        accounts: Accounts,
-        ledger: Arc<dyn Ledger>,
-        directory: Arc<dyn Directory>,
-        edge: EdgeClient,
-        settings: Settings,
-        fence: Fence,
-    ) -> Arc<Self> {
+    pub(crate) fn new(parts: &Parts, lease: Lease) -> Arc<Self> {
+        let Parts { accounts, ledger, directory, edge, settings, .. } = parts.clone();
+        let Parts { counters, troubles, stages, closing, .. } = parts.clone();
         let tasks = TaskTracker::new();
         Arc::new(Self {
             accounts,
@@ -71,15 +84,16 @@ impl Hub {
             directory,
             edge,
             settings,
-            counters: Counters::default(),
-            troubles: Troubles::default(),
-            stages: Stages::default(),
-            closing: CancellationToken::new(),
+            counters,
+            troubles,
+            stages,
+            fence: lease.fence(),
+            lease,
+            closing: closing.child_token(),
             stop: CancellationToken::new(),
             intake: Lanes::new(tasks.clone()),
             turns: Lanes::new(tasks.clone()),
             answers: Answers::default(),
-            fence,
             tasks,
         })
     }
@@ -195,8 +209,10 @@ impl Hub {
 
     /// Whether a platform's message would be stored and answered now.
     pub(crate) async fn ready(&self) -> Result<(), String> {
-        if self.closing.is_cancelled() {
-            return Err("stopping".to_owned());
+        if !self.lease.is_live() {
+            return Err(
+                "the lease has not been renewed: is the ledger's database there?".to_owned()
+            );
         }
         self.ledger.counts().await.map(drop).map_err(|error| error.to_string())
     }

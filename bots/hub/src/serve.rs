@@ -3,11 +3,11 @@
 use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use tokio::{net::TcpListener, task::JoinHandle};
-use zaki_channel::Source;
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
 use zaki_edge_native::Edge;
 use zaki_identity::{Policy, SqliteDirectory};
-use zaki_ledger::{Ledger, Retention, SqliteLedger};
+use zaki_ledger::{Retention, SqliteLedger};
 
 use crate::{
     accounts::{self, Account, Accounts},
@@ -15,23 +15,27 @@ use crate::{
     config::{self, Config},
     data_dir::{self, Tenant, hub_dir},
     http,
-    hub::{AccountInbox, Hub, Settings},
+    hub::{Parts, Settings},
     local_edge,
+    replica::{self, Door},
 };
 
-/// How long running work may go on after a stop was asked for.
-const GRACE: Duration = Duration::from_secs(20);
+/// How long the listener and the last words to the ledger may take at the end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// A hub that serves.
 pub(crate) struct Server {
-    pub hub: Arc<Hub>,
+    pub parts: Parts,
     /// Where webhooks come in.
     pub address: SocketAddr,
+    door: Door,
+    grace: Duration,
     ledger: Arc<SqliteLedger>,
     directory: Arc<SqliteDirectory>,
     edge: Option<Edge>,
     listener: JoinHandle<std::io::Result<()>>,
+    replica: JoinHandle<()>,
     _locks: Vec<File>,
 }
 
@@ -45,44 +49,75 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
     }
     let ledger = Arc::new(open_ledger(config).await?);
     let directory = Arc::new(open_directory(config).await?);
-    let listener = TcpListener::bind(config.hub.listen).await.with_context(|| {
+    let socket = TcpListener::bind(config.hub.listen).await.with_context(|| {
         format!("cannot listen on {}; free it or set another hub.listen", config.hub.listen)
     })?;
+    let address = socket.local_addr()?;
     let (edge, client) = local_edge::reach(config).await?;
-    let settings = Settings {
-        turn_timeout: config.turn.timeout,
-        max_wait: config.deliver.max_wait,
-        patience: config.deliver.patience,
+    let parts = Parts {
+        accounts: Arc::new(accounts),
+        ledger: ledger.clone(),
+        directory: directory.clone(),
+        edge: client,
+        settings: Settings {
+            turn_timeout: config.turn.timeout,
+            max_wait: config.deliver.max_wait,
+            patience: config.deliver.patience,
+        },
+        counters: Arc::default(),
+        troubles: Arc::default(),
+        stages: Arc::default(),
+        closing: CancellationToken::new(),
     };
-    let fence = ledger.enroll("hub").await?;
-    let hub = Hub::new(accounts, ledger.clone(), directory.clone(), client, settings, fence);
-    hub.recover().await.context("cannot read what an earlier run left")?;
-    let address = listener.local_addr()?;
-    let closing = hub.closing.clone();
-    let serve = axum::serve(listener, http::router(Arc::clone(&hub)));
+    let replica = replica::begin(parts.clone(), config.replica_name())
+        .await
+        .context("cannot read what an earlier run left")?;
+    let door = replica.door();
+    let serve = axum::serve(socket, http::router(door.clone(), Arc::clone(&parts.counters)));
+    let closing = parts.closing.clone();
     let serve = serve.with_graceful_shutdown(async move { closing.cancelled().await });
     let listener = tokio::spawn(serve.into_future());
-    for account in hub.accounts.iter() {
-        connect(&hub, account);
+    let replica = tokio::spawn(replica.run());
+    for account in parts.accounts.iter() {
+        set_up(&parts, account);
     }
-    tokio::spawn(prune(Arc::clone(&hub), retention(config)));
-    Ok(Server { hub, address, ledger, directory, edge, listener, _locks: locks })
+    tokio::spawn(prune(door.clone(), retention(config)));
+    let grace = config.hub.stop_timeout;
+    Ok(Server {
+        parts,
+        address,
+        door,
+        grace,
+        ledger,
+        directory,
+        edge,
+        listener,
+        replica,
+        _locks: locks,
+    })
 }
 
 impl Server {
     /// Stops: nothing new begins, running work gets its time, every child process ends. What is
-    /// left stays in the ledger for the next start.
+    /// left stays in the ledger for another replica, or for the next start.
     pub(crate) async fn stop(self) -> Result<()> {
-        self.hub.closing.cancel();
-        self.hub.tasks.close();
-        if tokio::time::timeout(GRACE, self.hub.tasks.wait()).await.is_err() {
-            tracing::warn!("stopping with unfinished work; the next start takes it up");
+        self.parts.closing.cancel();
+        let _ = self.replica.await;
+        if let Some(hub) = self.door.borrow().clone() {
+            hub.tasks.close();
+            if timeout(self.grace, hub.tasks.wait()).await.is_err() {
+                tracing::warn!("stopping with unfinished work, which waits in the ledger");
+            }
+            hub.stop.cancel();
+            let _ = timeout(LAST_WORDS, hub.tasks.wait()).await;
+            if let Ok(Err(error)) = timeout(LAST_WORDS, hub.ledger.leave(hub.fence)).await {
+                tracing::warn!(%error, "the lease ends by itself");
+            }
         }
-        self.hub.stop.cancel();
         if let Some(edge) = self.edge {
             edge.shutdown().await;
         }
-        let _ = tokio::time::timeout(Duration::from_secs(2), self.listener).await;
+        let _ = timeout(LAST_WORDS, self.listener).await;
         self.ledger.close().await;
         self.directory.close().await;
         Ok(())
@@ -105,34 +140,17 @@ pub(crate) async fn open_directory(config: &Config) -> Result<SqliteDirectory> {
     Ok(SqliteDirectory::open(dir.join("identity.db"), policy, config.identity.cache).await?)
 }
 
-/// Runs an account's socket, or tells its platform where the webhook is; both in the background,
-/// so that a platform that is down keeps nothing else from starting.
-fn connect(hub: &Arc<Hub>, account: &Account) {
-    if let Some(source) = &account.source {
-        let inbox =
-            AccountInbox { hub: Arc::clone(hub), kind: account.kind, name: account.name.clone() };
-        tokio::spawn(receive(inbox, Arc::clone(source), account.label().to_owned()));
-    }
+/// Does an account's errands in the background, so that a platform that is down keeps nothing else
+/// from starting.
+fn set_up(parts: &Parts, account: &Account) {
     for errand in &account.errands {
-        let (hub, label, errand) = (Arc::clone(hub), account.label().to_owned(), errand.clone());
+        let (label, errand) = (account.label().to_owned(), errand.clone());
+        let (troubles, closing) = (Arc::clone(&parts.troubles), parts.closing.clone());
         tokio::spawn(async move {
-            if let Err(error) = accounts::run_errand(&label, errand, hub.closing.clone()).await {
-                hub.troubles.note(&label, error.to_string());
+            if let Err(error) = accounts::run_errand(&label, errand, closing).await {
+                troubles.note(&label, error.to_string());
             }
         });
-    }
-}
-
-/// Runs a socket until the hub closes. A source ends before that only when going on is pointless.
-async fn receive(inbox: AccountInbox, source: Arc<dyn Source>, label: String) {
-    let hub = Arc::clone(&inbox.hub);
-    let closing = hub.closing.clone();
-    // In a task of its own, so that a panic in it is noticed as well.
-    let ended = tokio::spawn(async move { source.run(&inbox, closing).await }).await;
-    match ended {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => hub.troubles.note(&label, error.to_string()),
-        Err(error) => hub.troubles.note(&label, format!("its socket ended abnormally: {error}")),
     }
 }
 
@@ -145,12 +163,10 @@ fn retention(config: &Config) -> Retention {
     }
 }
 
-async fn prune(hub: Arc<Hub>, retention: Retention) {
+async fn prune(door: Door, retention: Retention) {
     loop {
-        tokio::select! {
-            () = tokio::time::sleep(HOUR) => {}
-            () = hub.closing.cancelled() => return,
-        }
+        tokio::time::sleep(HOUR).await;
+        let Some(hub) = door.borrow().clone() else { continue };
         match hub.ledger.prune(hub.fence, clock::now(), retention).await {
             Ok(rows) => tracing::debug!(rows, "pruned the ledger"),
             Err(error) => tracing::warn!(%error, "the ledger was not pruned"),

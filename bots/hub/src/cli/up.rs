@@ -61,7 +61,7 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode> {
     }
     // A signal that comes meanwhile waits: what has been started must be stopped in order.
     let server = serve::start(&config, accounts).await?;
-    let accounts = server.hub.accounts.iter().count();
+    let accounts = server.parts.accounts.iter().count();
     tracing::info!(address = %server.address, accounts, "zaki is up");
     if accounts == 0 {
         tracing::warn!("no bot is configured yet: `zaki doctor` says how");
@@ -93,7 +93,7 @@ async fn runtime_is_there(config: &Config, signals: &mut Signals) -> Result<bool
 /// The first account that its platform refuses while everything is new. Later ones only show in
 /// `/ready`: one revoked token must not silence the other bots.
 async fn refused_at_start(server: &Server) -> String {
-    match tokio::time::timeout(START, server.hub.troubles.first()).await {
+    match tokio::time::timeout(START, server.parts.troubles.first()).await {
         Ok(said) => said,
         Err(_) => std::future::pending().await,
     }

@@ -24,7 +24,7 @@ pub(super) async fn run(world: &World, server: &Server) -> Result<ExitCode> {
             continue;
         }
         let conversation = world.conversation(channel, 0);
-        let (stages, seen) = (server.hub.stages.watch(), world.sent(channel).len());
+        let (stages, seen) = (server.parts.stages.watch(), world.sent(channel).len());
         world.say(channel, 0, text);
         watch::follow(stages, channel, &conversation, Instant::now()).await;
         outln!("{channel}> {}", world.reply(channel, &conversation, seen).unwrap_or_default());

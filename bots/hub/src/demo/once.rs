@@ -77,7 +77,7 @@ async fn ask(
 ) -> Exchange {
     let conversation = world.conversation(channel, person);
     let (stages, seen, sent) =
-        (server.hub.stages.watch(), world.sent(channel).len(), Instant::now());
+        (server.parts.stages.watch(), world.sent(channel).len(), Instant::now());
     world.say(channel, person, &question);
     let follow = watch::follow(stages, channel, &conversation, sent);
     let journey = tokio::time::timeout(PATIENCE, follow).await.unwrap_or_default();
