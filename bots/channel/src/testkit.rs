@@ -1,10 +1,12 @@
 //! What every channel must pass, called from each adapter's own tests: [`webhook`] for what comes
-//! in, [`output`] for what goes out. Assertions say in words which promise is broken.
+//! in, [`output()`] for what goes out, [`recourse()`] for what got lost on its way. Assertions say in
+//! words which promise is broken.
 
 #![allow(clippy::expect_used, reason = "an assertion of a test may end the test")]
 
 mod garbage;
 mod output;
+mod recourse;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -13,6 +15,7 @@ mod webhook;
 #[cfg(test)]
 pub(crate) use output::capable;
 pub use output::output;
+pub use recourse::{Platform, recourse};
 pub use webhook::webhook;
 
 use http::HeaderMap;

@@ -14,6 +14,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use zaki_channel::testkit;
 use zaki_channel::{Arrival, Channel, ChannelError, Parse, Receipt, Request, Retry, Webhook, fit};
 use zaki_discord::{Config, Discord, Hook};
 use zaki_envelope::{
@@ -87,6 +88,30 @@ impl Bench {
     fn use_up(&mut self) {
         self.to.handle.as_mut().unwrap().uses_left -= 1;
     }
+}
+
+impl testkit::Platform for Bench {
+    fn address(&self) -> Address {
+        self.to.clone()
+    }
+
+    fn lose_answer(&self) {
+        self.server.fail(Some("create_message"), 1, Fault::LoseAnswer);
+    }
+
+    fn drop_call(&self) {
+        self.server.fail(Some("create_message"), 1, Fault::Drop);
+    }
+
+    fn shown(&self, text: &str) -> usize {
+        self.server.sent().matching(|sent| sent.text == text).len()
+    }
+}
+
+#[tokio::test]
+async fn what_may_have_arrived_is_not_sent_twice() {
+    let bench = Bench::new().await;
+    testkit::recourse(&bench.bot, &bench).await;
 }
 
 #[tokio::test]

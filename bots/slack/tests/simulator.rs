@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures::TryStreamExt;
 use http::{HeaderMap, Method};
 use serde_json::json;
+use zaki_channel::testkit;
 use zaki_channel::{
     Arrival, Channel, ChannelError, Evidence, Receipt, Request, Retry, Webhook, fit,
 };
@@ -164,6 +165,35 @@ async fn a_lost_answer_is_found_out_by_metadata() {
         let early = slack.prove(&to, key(2), zaki_channel::now()).await;
         assert!(matches!(retry(early), Retry::AfterMs(1..=5_000)));
     }
+}
+
+struct Bench {
+    simulator: Simulator,
+    to: Address,
+}
+
+impl testkit::Platform for Bench {
+    fn address(&self) -> Address {
+        self.to.clone()
+    }
+
+    fn lose_answer(&self) {
+        self.simulator.fail(Some("chat.postMessage"), 1, Fault::LoseAnswer);
+    }
+
+    fn drop_call(&self) {
+        self.simulator.fail(Some("chat.postMessage"), 1, Fault::Drop);
+    }
+
+    fn shown(&self, text: &str) -> usize {
+        self.simulator.sent().matching(|sent| sent.text == text).len()
+    }
+}
+
+#[tokio::test]
+async fn what_may_have_arrived_is_not_sent_twice() {
+    let (simulator, slack) = start().await;
+    testkit::recourse(&slack, &Bench { simulator, to: address("C1", None) }).await;
 }
 
 #[tokio::test]

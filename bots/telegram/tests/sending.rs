@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use serde_json::json;
+use zaki_channel::testkit;
 use zaki_channel::{Channel, ChannelError, Receipt, Retry, Support, fit};
 use zaki_envelope::{
     Address, ChannelKind, Conversation, ConversationId, ConversationKind, DeliveryId, MediaRef,
@@ -187,6 +188,47 @@ async fn failures_say_what_may_be_repeated() {
     assert!(blocked.to_string().contains("403"), "{blocked}");
     bench.server.stop();
     assert!(matches!(bench.retry(hi()).await, Retry::AfterMs(_) | Retry::Unknown));
+}
+
+impl testkit::Platform for Bench {
+    fn address(&self) -> Address {
+        self.to.clone()
+    }
+
+    fn lose_answer(&self) {
+        self.server.fail(Some("sendMessage"), 1, Fault::LoseAnswer);
+    }
+
+    fn drop_call(&self) {
+        self.server.fail(Some("sendMessage"), 1, Fault::Drop);
+    }
+
+    fn shown(&self, text: &str) -> usize {
+        self.server.sent().matching(|sent| sent.text == text).len()
+    }
+}
+
+#[tokio::test]
+async fn what_may_have_arrived_is_not_sent_twice() {
+    let bench = Bench::new().await;
+    testkit::recourse(&bench.bot, &bench).await;
+}
+
+#[tokio::test]
+async fn a_group_that_became_a_supergroup_is_followed() {
+    let mut bench = Bench::new().await;
+    let group = Chat::basic_group(-5, "G");
+    bench.server.introduce(&group);
+    bench.to = address(-5, None);
+    bench.send(Outbound::post("before")).await.unwrap();
+    bench.server.upgrade(&group, &User::new(ADA, "Ada"), -1_005);
+    let refused = bench.send(Outbound::post("after")).await.unwrap_err();
+    assert_eq!(refused.retry, Retry::Never);
+    let moved = refused.moved.unwrap();
+    assert_eq!(moved.as_str(), "-1005");
+    bench.to.conversation.id = moved;
+    bench.send(Outbound::post("after")).await.unwrap();
+    assert_eq!(bench.server.sent().last().unwrap().conversation, "-1005");
 }
 
 #[tokio::test]

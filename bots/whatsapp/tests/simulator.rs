@@ -4,15 +4,16 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::TryStreamExt;
-use zaki_channel::{Channel, ChannelError, Receipt, Retry, fit};
+use zaki_channel::{Channel, ChannelError, Parse, Receipt, Retry, Verified, fit, testkit};
 use zaki_envelope::{
     AccountName, Address, ChannelKind, Conversation, ConversationId, ConversationKind, DeliveryId,
-    MediaRef, MessageId, Outbound, Part, Presence, Timestamp,
+    Inbound, InboundKind, MediaRef, MessageId, Outbound, Part, Presence, StatusKind, Timestamp,
 };
 use zaki_simulators::graph::{Config as World, Contact, Graph};
-use zaki_simulators::{Act, Fault, Simulator as _};
-use zaki_whatsapp::{Config, WhatsApp};
+use zaki_simulators::{Act, Attempt, Fault, Simulator as _};
+use zaki_whatsapp::{Config, Reader, WhatsApp};
 
 const KEY: DeliveryId = DeliveryId::from_parts(Timestamp::from_secs(1_795_000_000), 7);
 
@@ -144,6 +145,98 @@ async fn a_token_that_is_no_good_is_told_at_the_start() {
     numbered(graph.url(), graph.token(), "1").check().await.unwrap();
     graph.fail(Some("phone_number"), 1, Fault::Status { code: 503 });
     assert_eq!(retry(whatsapp.check().await), Retry::Unknown);
+}
+
+struct Bench {
+    graph: Graph,
+    /// Graph's webhook: what it reports is read from the simulator's record.
+    _hook: tokio::task::JoinHandle<()>,
+}
+
+impl Bench {
+    async fn new(graph: Graph) -> Self {
+        let (url, hook) = webhook().await;
+        graph.set_webhook(&url).await.unwrap();
+        // Whoever never wrote is not written to.
+        graph.say(&ann(), "hello");
+        Self { graph, _hook: hook }
+    }
+
+    async fn status(&self, wanted: impl Fn(&InboundKind) -> bool) -> Option<Inbound> {
+        let read = |attempt: &Attempt| {
+            let reader = Reader::inspect().unwrap();
+            let bytes = Verified::trusted("", &attempt.body);
+            let arrivals = reader.parse(bytes, zaki_channel::now()).unwrap().arrivals;
+            arrivals.into_iter().map(|arrival| arrival.inbound).find(|it| wanted(&it.kind))
+        };
+        let within = Duration::from_secs(10);
+        let attempt = self.graph.attempts().wait_for(|it| read(it).is_some(), within).await.ok()?;
+        read(&attempt)
+    }
+}
+
+#[async_trait]
+impl testkit::Platform for Bench {
+    fn address(&self) -> Address {
+        address("DE.1349")
+    }
+
+    fn lose_answer(&self) {
+        self.graph.fail(Some("messages"), 1, Fault::LoseAnswer);
+    }
+
+    fn drop_call(&self) {
+        self.graph.fail(Some("messages"), 1, Fault::Drop);
+    }
+
+    fn shown(&self, text: &str) -> usize {
+        self.graph.sent().matching(|sent| sent.text == text).len()
+    }
+
+    async fn report(&self, key: DeliveryId) -> Option<Inbound> {
+        let names = |kind: &InboundKind| matches!(kind, InboundKind::Status { delivery, .. } if *delivery == Some(key));
+        self.status(names).await
+    }
+}
+
+#[tokio::test]
+async fn what_may_have_arrived_is_not_sent_twice() {
+    let (graph, whatsapp) = start().await;
+    testkit::recourse(&whatsapp, &Bench::new(graph).await).await;
+}
+
+#[tokio::test]
+async fn a_message_that_fails_after_it_was_taken_is_told_by_its_status() {
+    let (graph, whatsapp) = start().await;
+    let bench = Bench::new(graph).await;
+    bench.graph.close_window(&ann());
+    say(&whatsapp, "DE.1349", "too late").await.unwrap();
+    let is_failed =
+        |kind: &InboundKind| matches!(kind, InboundKind::Status { status: StatusKind::Failed, .. });
+    let failed = bench.status(is_failed).await.unwrap();
+    let InboundKind::Status { delivery, reason, .. } = failed.kind else { unreachable!() };
+    assert_eq!(delivery, Some(KEY));
+    assert_eq!(reason.as_deref(), Some("131047 Re-engagement message"));
+}
+
+/// A server that answers a GET with its challenge, and a POST with nothing.
+async fn webhook() -> (String, tokio::task::JoinHandle<()>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let serve = async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut bytes = vec![0; 65_536];
+            let length = stream.read(&mut bytes).await.unwrap_or_default();
+            let text = String::from_utf8_lossy(&bytes[..length]);
+            let challenge = text.split("hub.challenge=").nth(1);
+            let body = challenge.and_then(|rest| rest.split(['&', ' ']).next()).unwrap_or_default();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n", body.len());
+            let answer = format!("{head}connection: close\r\n\r\n{body}");
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    };
+    (url, tokio::spawn(serve))
 }
 
 #[tokio::test]

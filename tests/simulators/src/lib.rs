@@ -26,6 +26,6 @@ pub mod telegram;
 
 pub use all::Simulators;
 pub use common::{
-    Act, Attempt, Call, Desk, Fault, Faults, Log, NotSeen, Retry, Sent, Simulator, WebhookRefused,
-    signature,
+    Act, Attempt, Call, Desk, Excess, Fault, Faults, Follow, Limit, Log, NotSeen, Repeat, Retry,
+    Sent, Simulator, WebhookRefused, Whose, signature,
 };

@@ -8,7 +8,11 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Attempt, Fault, Faults, Log};
+use super::meter::Meter;
+use super::{Attempt, Excess, Fault, Faults, Limit, Log, Repeat, meter};
+
+/// What was shown and what was delivered is kept for a whole suite's load.
+const KEPT: usize = 100_000;
 
 /// One request to the platform's API, whatever came of it.
 #[derive(Clone, Debug, Serialize)]
@@ -115,13 +119,37 @@ impl Desk {
 }
 
 /// The part of a [`Desk`] that the server itself writes to: it keeps nothing alive.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Records {
-    pub(crate) sent: Log<Sent>,
+    /// Written by [`Records::show`].
+    sent: Log<Sent>,
+    meter: Meter,
     pub(crate) arrived: Log<String>,
     pub(crate) calls: Log<Call>,
     pub(crate) attempts: Log<Attempt>,
     pub(crate) faults: Faults,
+}
+
+impl Records {
+    /// Nothing yet, on a platform with these limits.
+    pub(crate) fn new(limits: &'static [Limit]) -> Self {
+        Self {
+            sent: Log::keeping(KEPT),
+            meter: Meter::new(limits),
+            arrived: Log::default(),
+            calls: Log::default(),
+            attempts: Log::keeping(KEPT),
+            faults: Faults::default(),
+        }
+    }
+
+    /// People see it.
+    pub(crate) fn show(&self, sent: Sent) {
+        if matches!(sent.act, Act::Post | Act::Edit) {
+            self.meter.count(&sent.conversation);
+        }
+        self.sent.push(sent);
+    }
 }
 
 /// What every simulated platform offers.
@@ -148,6 +176,18 @@ pub trait Simulator {
     /// The method of every call, when it comes: a long poll long before it is answered.
     fn arrived(&self) -> &Log<String> {
         &self.desk().records.arrived
+    }
+
+    /// Where messages and edits came faster than the platform allows: one more than a limit's
+    /// count in less than `share` of its stretch. 1.0 is the platform's own word; less leaves room
+    /// for what a busy machine adds between the sender and us.
+    fn excesses(&self, share: f64) -> Vec<Excess> {
+        self.desk().records.meter.excesses(share)
+    }
+
+    /// Texts that stand more than once in a conversation, among what is kept of [`Self::sent`].
+    fn repeats(&self) -> Vec<Repeat> {
+        meter::repeats(&self.sent().matching(Sent::is_post))
     }
 
     /// Every call of the API when it was answered, refused ones too.

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::lock;
 
-/// How many entries a log keeps; the oldest go first.
+/// How many entries a log keeps unless told otherwise; the oldest go first.
 const CAPACITY: usize = 10_000;
 
 /// Nothing that was waited for came in time.
@@ -33,6 +33,7 @@ struct Kept<T> {
     entries: VecDeque<T>,
     /// The number of the first entry: how many are no longer kept.
     first: usize,
+    capacity: usize,
 }
 
 impl<T> Kept<T> {
@@ -51,7 +52,14 @@ impl<T> Clone for Log<T> {
 
 impl<T> Default for Log<T> {
     fn default() -> Self {
-        let kept = Kept { entries: VecDeque::new(), first: 0 };
+        Self::keeping(CAPACITY)
+    }
+}
+
+impl<T> Log<T> {
+    /// A log of the newest `capacity` entries.
+    pub(crate) fn keeping(capacity: usize) -> Self {
+        let kept = Kept { entries: VecDeque::new(), first: 0, capacity };
         Self { kept: Arc::new(Mutex::new(kept)), pushed: Arc::new(watch::Sender::new(())) }
     }
 }
@@ -59,7 +67,7 @@ impl<T> Default for Log<T> {
 impl<T: Clone> Log<T> {
     pub(crate) fn push(&self, entry: T) {
         let mut kept = lock(&self.kept);
-        if kept.entries.len() == CAPACITY {
+        if kept.entries.len() == kept.capacity {
             kept.entries.pop_front();
             kept.first += 1;
         }
@@ -98,6 +106,12 @@ impl<T: Clone> Log<T> {
         let mut kept = lock(&self.kept);
         kept.first += kept.entries.len();
         kept.entries.clear();
+    }
+
+    /// Reads along: every entry once, from the oldest kept one on. For crowds: one reader sees what
+    /// thousands of [`Log::wait_for`] would each be woken for.
+    pub fn follow(&self) -> Follow<T> {
+        Follow { log: self.clone(), pushed: self.pushed.subscribe(), next: 0 }
     }
 
     /// The first entry, past or to come, that `wanted` accepts.
@@ -143,6 +157,35 @@ impl<T: Clone> Log<T> {
     }
 }
 
+/// A reader of a [`Log`].
+#[derive(Debug)]
+pub struct Follow<T> {
+    log: Log<T>,
+    pushed: watch::Receiver<()>,
+    next: usize,
+}
+
+impl<T: Clone> Follow<T> {
+    /// The entries since the last call, at least one: waits for it. What a slow reader missed
+    /// because it is no longer kept is left out.
+    pub async fn more(&mut self) -> Vec<T> {
+        loop {
+            self.pushed.borrow_and_update();
+            let news: Vec<T> = {
+                let kept = lock(&self.log.kept);
+                let (entries, next) = kept.since(self.next);
+                self.next = next;
+                entries.cloned().collect()
+            };
+            if !news.is_empty() {
+                return news;
+            }
+            // The sender lives as long as the log, so this only ever waits.
+            let _ = self.pushed.changed().await;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,6 +203,18 @@ mod tests {
         assert_eq!(waiting.await.unwrap().unwrap(), 2);
         assert_eq!(log.wait_for(|n| *n == 1, Duration::ZERO).await.unwrap(), 1);
         assert!(log.wait_for(|n| *n == 3, Duration::ZERO).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_reader_sees_every_entry_once() {
+        let log = Log::default();
+        (0..3).for_each(|n| log.push(n));
+        let mut reader = log.follow();
+        assert_eq!(reader.more().await, [0, 1, 2]);
+        let waiting = tokio::spawn(async move { reader.more().await });
+        tokio::task::yield_now().await;
+        log.push(3);
+        assert_eq!(waiting.await.unwrap(), [3]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ impl<T> Default for Made<T> {
 
 impl<T> Made<T> {
     /// How many are remembered.
-    const CAPACITY: usize = 10_000;
+    const CAPACITY: usize = 100_000;
 
     pub(crate) fn insert(&mut self, key: &str, made: T) {
         if self.by_key.insert(key.to_owned(), made).is_some() {
@@ -38,8 +38,9 @@ impl<T> Made<T> {
         self.by_key.get_mut(key)
     }
 
+    /// Its place in the order stays: one that is made again under the same key may be forgotten
+    /// sooner.
     pub(crate) fn remove(&mut self, key: &str) -> Option<T> {
-        self.order.retain(|k| k != key);
         self.by_key.remove(key)
     }
 }

@@ -80,13 +80,13 @@ pub(super) fn respond(shared: &Shared, token: &str, answer: &Value) -> Result<Va
         world.put(channel, &message);
         drop(world);
         let act = if kind == 4 { Act::Answer } else { Act::Typing };
-        shared.records.sent.push(sent(act, channel, original, data));
+        shared.records.show(sent(act, channel, original, data));
         return Ok(message);
     }
     if kind == 7 {
         let edited = apply(&mut world, channel, original, data);
         drop(world);
-        shared.records.sent.push(sent(Act::Edit, channel, original, data));
+        shared.records.show(sent(Act::Edit, channel, original, data));
         return edited.or(Ok(Value::Null));
     }
     Ok(Value::Null)

@@ -59,12 +59,13 @@ pub(super) async fn create(
     let message = world.new_message(channel, &bot, fields);
     world.put(channel, &message);
     if let Some(nonce_key) = nonce_key {
-        world.nonces.insert(&nonce_key, id_of(&message));
+        world.nonces.insert(&nonce_key, (id_of(&message), std::time::Instant::now()));
     }
-    drop(world);
     let mut sent = sent(Act::Post, channel, id_of(&message), &params);
     sent.reply_to = reply_to.map(|(id, _)| id.to_string());
-    shared.records.sent.push(sent);
+    shared.records.show(sent);
+    // Only now, so that the record has the messages in their order.
+    drop(world);
     Ok(axum::Json(message))
 }
 
@@ -78,8 +79,8 @@ fn sent_before(
     if params["enforce_nonce"] != true {
         return None;
     }
-    let earlier = world.nonces.get(nonce_key?)?;
-    Some(world.message_json(channel, *earlier))
+    let (earlier, made_at) = world.nonces.get(nonce_key?)?;
+    (made_at.elapsed() < world.nonce_lives).then(|| world.message_json(channel, *earlier))
 }
 
 fn nonce(params: &Value) -> Result<Option<String>, Refusal> {
@@ -162,7 +163,7 @@ pub(super) async fn edit(
     let params = payload(&headers, body).await;
     check(&params, false)?;
     let edited = apply(&mut lock(&shared.world), channel, message, &params)?;
-    shared.records.sent.push(sent(Act::Edit, channel, message, &params));
+    shared.records.show(sent(Act::Edit, channel, message, &params));
     Ok(axum::Json(edited))
 }
 
@@ -195,7 +196,7 @@ pub(super) async fn delete(
 ) -> Result<StatusCode, Refusal> {
     let removed = lock(&shared.world).messages.remove(&key(channel, message));
     removed.ok_or_else(Refusal::unknown_message)?;
-    shared.records.sent.push(sent(Act::Retract, channel, message, &Value::Null));
+    shared.records.show(sent(Act::Retract, channel, message, &Value::Null));
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -206,7 +207,7 @@ pub(super) async fn typing(
     if !lock(&shared.world).channels.contains_key(&channel) {
         return Err(Refusal::unknown_channel());
     }
-    shared.records.sent.push(Sent::new(Act::Typing, &channel.to_string(), "", ""));
+    shared.records.show(Sent::new(Act::Typing, &channel.to_string(), "", ""));
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -248,7 +249,7 @@ fn reaction(
     drop(world);
     let (channel, message) = (channel.to_string(), message.to_string());
     let text = if set { emoji } else { "" };
-    shared.records.sent.push(Sent::new(Act::React, &channel, &message, text));
+    shared.records.show(Sent::new(Act::React, &channel, &message, text));
     Ok(StatusCode::NO_CONTENT)
 }
 

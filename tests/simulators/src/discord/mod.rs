@@ -32,11 +32,18 @@ pub use person::{Channel, User};
 pub use world::Said;
 
 use crate::common::{
-    Attempt, Desk, Gate, Log, Poster, Records, Simulator, WebhookRefused, gate, listen, lock,
-    serve, signature,
+    Attempt, Desk, Gate, Limit, Log, Poster, Records, Simulator, WebhookRefused, Whose, gate,
+    listen, lock, serve, signature,
 };
 use gateway::Sessions;
 use world::World;
+
+/// <https://discord.com/developers/docs/topics/rate-limits>: 50 a second in all. What a channel
+/// takes is not promised; 5 in 5 s is what it answers.
+const LIMITS: &[Limit] = &[
+    Limit { whose: Whose::Conversation, count: 5, per: Duration::from_secs(5) },
+    Limit { whose: Whose::Bot, count: 50, per: Duration::from_secs(1) },
+];
 
 /// The application and how its gateway behaves.
 #[derive(Clone)]
@@ -53,6 +60,10 @@ pub struct Config {
     pub heartbeat: Duration,
     /// How long an interaction waits for its first answer.
     pub deadline: Duration,
+    /// How long a nonce is remembered: "the past few minutes", in Discord's words.
+    pub nonce_lives: Duration,
+    /// How many events a session keeps for a resume; older ones make it impossible.
+    pub replay: usize,
     /// The privileged intents are switched on for the application.
     pub privileged_intents: bool,
 }
@@ -69,6 +80,8 @@ impl Default for Config {
             signing_seed: *b"zaki simulators: a discord seed.",
             heartbeat: Duration::from_millis(41_250),
             deadline: Duration::from_secs(3),
+            nonce_lives: Duration::from_mins(3),
+            replay: 10_000,
             privileged_intents: true,
         }
     }
@@ -96,7 +109,7 @@ impl Discord {
     /// Start on a free port.
     pub async fn start(config: Config) -> io::Result<Self> {
         let (listener, url) = listen().await?;
-        let records = Records::default();
+        let records = Records::new(LIMITS);
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
             url: url.clone(),

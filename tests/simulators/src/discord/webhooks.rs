@@ -38,7 +38,7 @@ pub(super) async fn create(
         message
     };
     drop(world);
-    shared.records.sent.push(sent(Act::Answer, channel, id_of(&message), &params));
+    shared.records.show(sent(Act::Answer, channel, id_of(&message), &params));
     Ok(axum::Json(message))
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn edit(
     }
     let edited = apply(&mut world, channel, id, &params)?;
     drop(world);
-    shared.records.sent.push(sent(Act::Edit, channel, id, &params));
+    shared.records.show(sent(Act::Edit, channel, id, &params));
     Ok(axum::Json(edited))
 }
 
@@ -84,7 +84,7 @@ pub(super) async fn delete(
     let id = target(&message, original)?;
     world.messages.remove(&key(channel, id)).ok_or_else(Refusal::unknown_message)?;
     drop(world);
-    shared.records.sent.push(sent(Act::Retract, channel, id, &Value::Null));
+    shared.records.show(sent(Act::Retract, channel, id, &Value::Null));
     Ok(StatusCode::NO_CONTENT)
 }
 

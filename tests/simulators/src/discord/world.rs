@@ -55,8 +55,9 @@ pub(super) struct World {
     directs: HashMap<u64, u64>,
     /// By `channel/message`.
     pub(super) messages: Made<Value>,
-    /// Message ids by `channel/nonce`.
-    pub(super) nonces: Made<u64>,
+    /// Message ids and when they were made, by `channel/nonce`.
+    pub(super) nonces: Made<(u64, std::time::Instant)>,
+    pub(super) nonce_lives: std::time::Duration,
     pub(super) interactions: Made<Asked>,
     pub(super) endpoint: Option<String>,
     pub(super) files: HashMap<String, File>,
@@ -76,6 +77,7 @@ impl World {
             directs: HashMap::new(),
             messages: Made::default(),
             nonces: Made::default(),
+            nonce_lives: config.nonce_lives,
             interactions: Made::default(),
             endpoint: None,
             files: HashMap::new(),

@@ -25,8 +25,7 @@ pub(super) fn accept(shared: &Arc<Shared>, params: &Value) -> Result<Value, Refu
     let to = recipient(params)?;
     let kind = params["type"].as_str().unwrap_or("text");
     let text = content(kind, params)?;
-    let id = keep(shared, &to, params);
-    record(shared, kind, &to, &id, &text, params);
+    let id = keep(shared, kind, &to, &text, params);
     follow_up(shared, &to, kind, &id);
     let mut contact = json!({"input": params["to"].as_str().unwrap_or(&to)});
     let known = lock(&shared.world).heard.get(&to).map(|(contact, _)| contact.clone());
@@ -140,11 +139,13 @@ fn interactive(object: &Value) -> Result<String, Refusal> {
     Ok(body)
 }
 
-fn keep(shared: &Shared, to: &str, params: &Value) -> String {
+fn keep(shared: &Shared, kind: &str, to: &str, text: &str, params: &Value) -> String {
     let mut world = lock(&shared.world);
     let id = inbound::wamid(world.next());
     let tracker = params["biz_opaque_callback_data"].clone();
     world.outgoing.insert(&id, Outgoing { to: to.to_owned(), tracker });
+    // Under the lock, so that the record has the messages in their order.
+    record(shared, kind, to, &id, text, params);
     id
 }
 
@@ -161,7 +162,7 @@ fn record(shared: &Shared, kind: &str, to: &str, id: &str, text: &str, params: &
 
 fn push(shared: &Shared, mut sent: Sent, params: &Value) {
     sent.raw = params.clone();
-    shared.records.sent.push(sent);
+    shared.records.show(sent);
 }
 
 /// Statuses: `sent` and `delivered`, or `failed` outside the window.

@@ -24,8 +24,17 @@ pub use contact::Contact;
 pub use inbound::Said;
 
 use crate::common::{
-    Desk, Gate, Made, Poster, Records, Retry, Simulator, WebhookRefused, gate, listen, lock, serve,
+    Desk, Gate, Limit, Made, Poster, Records, Retry, Simulator, WebhookRefused, Whose, gate,
+    listen, lock, serve,
 };
+
+/// <https://developers.facebook.com/docs/whatsapp/cloud-api/overview>: 45 in 6 s and 600 in an hour
+/// to one person, 80 a second in all.
+const LIMITS: &[Limit] = &[
+    Limit { whose: Whose::Conversation, count: 45, per: Duration::from_secs(6) },
+    Limit { whose: Whose::Conversation, count: 600, per: Duration::from_hours(1) },
+    Limit { whose: Whose::Bot, count: 80, per: Duration::from_secs(1) },
+];
 
 /// The business, its app, and how its webhook is tried again.
 #[derive(Clone)]
@@ -116,7 +125,7 @@ impl Graph {
     /// Start on a free port.
     pub async fn start(config: Config) -> io::Result<Self> {
         let (listener, url) = listen().await?;
-        let records = Records::default();
+        let records = Records::new(LIMITS);
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
             url: url.clone(),

@@ -52,10 +52,11 @@ pub(super) fn post_message(shared: &Shared, params: &Value) -> Result<Value, Ref
         }
     }
     world.keep(&channel, &ts, message.clone());
-    drop(world);
     let mut sent = Sent::new(Act::Post, &channel, &ts, &text);
     sent.thread = (!thread.is_empty()).then_some(thread);
     record(shared, sent, params);
+    // Only now, so that the record has the messages in their order.
+    drop(world);
     let mut answer = json!({"channel": channel, "ts": ts, "message": message});
     if truncated {
         answer["warning"] = json!("message_truncated");
@@ -201,5 +202,5 @@ fn record(shared: &Shared, mut sent: Sent, params: &Value) {
     if let Some(raw) = sent.raw.as_object_mut() {
         raw.remove("token");
     }
-    shared.records.sent.push(sent);
+    shared.records.show(sent);
 }

@@ -24,10 +24,14 @@ use tokio_util::sync::CancellationToken;
 pub use event::{Said, Slash};
 
 use crate::common::{
-    Attempt, Desk, Gate, Poster, Records, Retry, Simulator, WebhookRefused, gate, listen, lock,
-    serve,
+    Attempt, Desk, Gate, Limit, Poster, Records, Retry, Simulator, WebhookRefused, Whose, gate,
+    listen, lock, serve,
 };
 use world::World;
+
+/// <https://docs.slack.dev/apis/web-api/rate-limits>: 1 a second in a channel.
+const LIMITS: &[Limit] =
+    &[Limit { whose: Whose::Conversation, count: 1, per: Duration::from_secs(1) }];
 
 /// The app in its workspace, and how its events are delivered again.
 #[derive(Clone)]
@@ -88,7 +92,7 @@ impl Slack {
     /// Start on a free port.
     pub async fn start(config: Config) -> io::Result<Self> {
         let (listener, url) = listen().await?;
-        let records = Records::default();
+        let records = Records::new(LIMITS);
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
             url: url.clone(),

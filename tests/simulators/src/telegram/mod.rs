@@ -27,9 +27,19 @@ use tokio_util::sync::CancellationToken;
 
 pub use person::{Chat, User};
 
-use crate::common::{Desk, Gate, Poster, Records, Retry, Simulator, gate, listen, lock, serve};
+use crate::common::{
+    Desk, Gate, Limit, Poster, Records, Retry, Simulator, Whose, gate, listen, lock, serve,
+};
 use methods::BotApi;
 use world::World;
+
+/// <https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this>: 1 a second in
+/// a chat, 20 a minute in a group, about 30 a second in all.
+const LIMITS: &[Limit] = &[
+    Limit { whose: Whose::Conversation, count: 1, per: Duration::from_secs(1) },
+    Limit { whose: Whose::Named("-"), count: 20, per: Duration::from_mins(1) },
+    Limit { whose: Whose::Bot, count: 30, per: Duration::from_secs(1) },
+];
 
 /// The bot and how its webhook is tried again.
 #[derive(Clone)]
@@ -83,7 +93,7 @@ impl Telegram {
     /// Start on a free port.
     pub async fn start(config: Config) -> io::Result<Self> {
         let (listener, url) = listen().await?;
-        let records = Records::default();
+        let records = Records::new(LIMITS);
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
             poster: Poster::new(records.attempts.clone())?,
@@ -120,6 +130,58 @@ impl Telegram {
     pub fn say_in(&self, chat: &Chat, from: &User, text: &str, extra: Value) -> i64 {
         let message = lock(&self.shared.world).incoming(chat, from, text, extra);
         self.push("message", &message)
+    }
+
+    /// `from` sends `photos` photos at once with a caption: that many messages with one
+    /// `media_group_id`, the caption at the first. Returns the updates' ids.
+    pub fn album(&self, chat: &Chat, from: &User, caption: &str, photos: usize) -> Vec<i64> {
+        let group = lock(&self.shared.world).media_group();
+        let message = |number: usize| {
+            let file = format!("photo-{group}-{number}");
+            self.put_file(&file, &format!("photos/{file}.jpg"), vec![0xff, 0xd8, 0xff]);
+            let caption = if number == 0 { json!(caption) } else { Value::Null };
+            json!({
+                "media_group_id": group,
+                "caption": caption,
+                "photo": [{
+                    "file_id": file, "file_unique_id": format!("u{file}"),
+                    "width": 90, "height": 60, "file_size": 3,
+                }],
+            })
+        };
+        let messages: Vec<Value> = (0..photos).map(message).collect();
+        let mut world = lock(&self.shared.world);
+        world.introduce(chat);
+        let ids = messages.into_iter().map(|fields| {
+            let message = world.keep(chat, from, fields);
+            world.queue("message", &message)
+        });
+        let ids = ids.collect();
+        drop(world);
+        updates::announce(&self.shared);
+        ids
+    }
+
+    /// A basic group becomes a supergroup with the id `to`: both are told so, and the old one can
+    /// no longer be written to. Returns the new chat and the updates' ids.
+    pub fn upgrade(&self, group: &Chat, from: &User, to: i64) -> (Chat, Vec<i64>) {
+        let new = group.upgraded(to);
+        let mut world = lock(&self.shared.world);
+        world.introduce(group);
+        world.introduce(&new);
+        world.moved.insert(group.id, to);
+        let news = [
+            (group, json!({"migrate_to_chat_id": to})),
+            (&new, json!({"migrate_from_chat_id": group.id})),
+        ];
+        let ids = news.into_iter().map(|(chat, fields)| {
+            let message = world.keep(chat, from, fields);
+            world.queue("message", &message)
+        });
+        let ids = ids.collect();
+        drop(world);
+        updates::announce(&self.shared);
+        (new, ids)
     }
 
     /// `from` edits an earlier message of theirs. Returns the update's id.

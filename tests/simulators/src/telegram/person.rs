@@ -54,6 +54,16 @@ impl Chat {
         Self { id, kind: "supergroup", name: title.to_owned(), is_forum: false }
     }
 
+    /// A basic group; `id` is negative, without the `-100…`.
+    pub fn basic_group(id: i64, title: &str) -> Self {
+        Self { kind: "group", ..Self::group(id, title) }
+    }
+
+    /// The same with another id, as a supergroup.
+    pub(super) fn upgraded(&self, id: i64) -> Self {
+        Self { id, kind: "supergroup", ..self.clone() }
+    }
+
     /// A supergroup with topics.
     pub fn forum(id: i64, title: &str) -> Self {
         Self { is_forum: true, ..Self::group(id, title) }

@@ -46,11 +46,12 @@ pub(super) fn send_message(shared: &Shared, params: &Value) -> Result<Value, Ref
             "reply_markup": decoded(params, "reply_markup"),
         }),
     );
-    drop(world);
     let mut sent = Sent::new(Act::Post, &chat.id.to_string(), &id_of(&message), &text);
     sent.thread = thread.map(|t| t.to_string());
     sent.reply_to = reply_to.map(|r| r.to_string());
     record(shared, sent, params);
+    // Only now, so that the record has the messages in their order.
+    drop(world);
     Ok(message)
 }
 
@@ -202,6 +203,9 @@ fn writable_chat<'a>(shared: &'a Shared, params: &Value) -> Result<(Locked<'a>, 
     let chat = int(params, "chat_id")
         .and_then(|id| world.chat(id).cloned())
         .ok_or_else(|| Refusal::bad_request("chat not found"))?;
+    if let Some(new) = world.moved.get(&chat.id) {
+        return Err(Refusal::moved(*new));
+    }
     if world.blocked.contains(&chat.id) {
         return Err(Refusal::forbidden("bot was blocked by the user"));
     }
@@ -225,5 +229,5 @@ fn id_of(message: &Value) -> String {
 
 fn record(shared: &Shared, mut sent: Sent, params: &Value) {
     sent.raw = params.clone();
-    shared.records.sent.push(sent);
+    shared.records.show(sent);
 }

@@ -8,7 +8,7 @@ use super::{Chat, Config, User, text};
 use crate::common::unix_seconds;
 
 /// Messages and given-out updates remembered; the oldest are forgotten first.
-const REMEMBERED: usize = 10_000;
+const REMEMBERED: usize = 100_000;
 
 /// An update not yet confirmed by the bot.
 #[derive(Clone)]
@@ -46,6 +46,8 @@ pub(super) struct World {
     pub(super) allowed_updates: Option<Vec<String>>,
     chats: HashMap<i64, Chat>,
     pub(super) blocked: HashSet<i64>,
+    /// Groups that became supergroups: the new id by the old one.
+    pub(super) moved: HashMap<i64, i64>,
     messages: BTreeMap<(i64, i64), Stored>,
     order: VecDeque<(i64, i64)>,
     pub(super) files: HashMap<String, File>,
@@ -73,6 +75,7 @@ impl World {
             allowed_updates: None,
             chats: HashMap::new(),
             blocked: HashSet::new(),
+            moved: HashMap::new(),
             messages: BTreeMap::new(),
             order: VecDeque::new(),
             files: HashMap::new(),
@@ -122,6 +125,12 @@ impl World {
         }
         merge(&mut fields, extra);
         self.keep(chat, from, fields)
+    }
+
+    /// A fresh `media_group_id`.
+    pub(super) fn media_group(&mut self) -> String {
+        self.next_message += 1;
+        format!("1{:016}", self.next_message)
     }
 
     pub(super) fn edited(&mut self, chat: &Chat, from: &User, id: i64, said: &str) -> Value {
@@ -205,7 +214,6 @@ impl World {
     }
 
     pub(super) fn forget(&mut self, chat: i64, id: i64) -> bool {
-        self.order.retain(|key| *key != (chat, id));
         self.messages.remove(&(chat, id)).is_some()
     }
 

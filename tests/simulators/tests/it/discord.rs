@@ -218,6 +218,26 @@ async fn a_request_without_a_proper_user_agent_is_refused() {
 }
 
 #[tokio::test]
+async fn a_nonce_is_remembered_for_its_time() {
+    for (nonce_lives, different) in [(Duration::from_mins(3), 1), (Duration::ZERO, 2)] {
+        let discord = Discord::start(Config { nonce_lives, ..Config::default() }).await.unwrap();
+        let channel = discord.direct(&User::new(7, "ada")).id;
+        let url = format!("{}/api/v10/channels/{channel}/messages", discord.url());
+        let mut ids = std::collections::BTreeSet::new();
+        for _ in 0..2 {
+            let body = json!({"content": "x", "nonce": "n", "enforce_nonce": true});
+            let request = reqwest::Client::new().post(&url).json(&body);
+            let token = format!("Bot {}", discord.token());
+            let request = request.header("authorization", token);
+            let sent = request.header("user-agent", "DiscordBot (x, 1)").send().await.unwrap();
+            let sent: Value = sent.json().await.unwrap();
+            ids.insert(sent["id"].as_str().unwrap().to_owned());
+        }
+        assert_eq!((ids.len(), discord.sent().len()), (different, different as u64));
+    }
+}
+
+#[tokio::test]
 async fn twenty_five_characters_of_nonce_and_known_channels_only() {
     let discord = start(Config::default()).await;
     let unknown = rest(&discord, "POST", "/channels/9/messages", json!({"content": "x"})).await;

@@ -138,3 +138,53 @@ async fn files_are_served_to_the_token_only() {
     assert_eq!(get(telegram.token()).await.unwrap().bytes().await.unwrap(), "jpeg");
     assert_eq!(get("1:no").await.unwrap().status(), 401);
 }
+
+#[tokio::test]
+async fn an_album_is_messages_of_one_group() {
+    let telegram = start().await;
+    let ada = User::new(7, "Ada");
+    let ids = telegram.album(&Chat::private(&ada), &ada, "look", 3);
+    let updates = call(&telegram, "getUpdates", json!({})).await;
+    let messages: Vec<&Value> =
+        updates["result"].as_array().unwrap().iter().map(|update| &update["message"]).collect();
+    assert_eq!((ids.len(), messages.len()), (3, 3));
+    let group = messages[0]["media_group_id"].as_str().unwrap();
+    assert!(messages.iter().all(|message| message["media_group_id"] == group));
+    assert_eq!((&messages[0]["caption"], &messages[1]["caption"]), (&json!("look"), &json!(null)));
+    let file = json!({"file_id": messages[2]["photo"][0]["file_id"]});
+    assert_eq!(call(&telegram, "getFile", file).await["ok"], true);
+    let other = telegram.album(&Chat::private(&ada), &ada, "", 2);
+    let updates = call(&telegram, "getUpdates", json!({"offset": other[0]})).await;
+    assert_ne!(updates["result"][0]["message"]["media_group_id"], group);
+}
+
+#[tokio::test]
+async fn a_supergroup_takes_a_groups_place() {
+    let telegram = start().await;
+    let group = Chat::basic_group(-5, "G");
+    let (new, ids) = telegram.upgrade(&group, &User::new(7, "Ada"), -1_005);
+    let updates = call(&telegram, "getUpdates", json!({"offset": ids[0]})).await;
+    let told = &updates["result"];
+    assert_eq!(told[0]["message"]["migrate_to_chat_id"], -1_005);
+    assert_eq!(told[1]["message"]["migrate_from_chat_id"], -5);
+    let write = |id: i64| json!({"chat_id": id, "text": "hi"});
+    let refused = call(&telegram, "sendMessage", write(-5)).await;
+    assert_eq!(refused["error_code"], 400);
+    assert_eq!(refused["parameters"]["migrate_to_chat_id"], -1_005);
+    assert_eq!(call(&telegram, "sendMessage", write(new.id)).await["ok"], true);
+}
+
+#[tokio::test]
+async fn writing_too_fast_or_twice_is_noted() {
+    let telegram = start().await;
+    telegram.introduce(&Chat::private(&User::new(7, "Ada")));
+    let write = json!({"chat_id": 7, "text": "hi"});
+    call(&telegram, "sendMessage", write.clone()).await;
+    assert!(telegram.excesses(1.0).is_empty() && telegram.repeats().is_empty());
+    for _ in 0..3 {
+        call(&telegram, "sendMessage", write.clone()).await;
+    }
+    let over = telegram.excesses(1000.0);
+    assert!(over.iter().all(|it| it.conversation == "7" && it.count == 1), "{over:?}");
+    assert_eq!((over.len(), telegram.repeats()[0].messages.len()), (1, 4));
+}

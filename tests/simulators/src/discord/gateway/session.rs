@@ -10,12 +10,10 @@ use crate::common::lock;
 use crate::discord::Shared;
 use crate::discord::person::guild_json;
 
-/// Events kept for a resume, for each session; older ones make it impossible.
-const REPLAY: usize = 2000;
 /// Payloads waiting for a slow socket before it is cut.
-const QUEUE: usize = 8192;
+const QUEUE: usize = 65_536;
 /// Sessions kept; the oldest are forgotten first.
-const SESSIONS: usize = 100;
+const SESSIONS: usize = 10;
 
 /// What a socket is told to do.
 #[derive(Clone, Debug)]
@@ -52,10 +50,10 @@ impl Sessions {
 
 impl Session {
     /// Numbers an event, keeps it for a replay and sends it if a socket is there.
-    fn dispatch(&mut self, event: &str, data: &Value) {
+    fn dispatch(&mut self, replay: usize, event: &str, data: &Value) {
         self.seq += 1;
         let payload = json!({"op": 0, "s": self.seq, "t": event, "d": data}).to_string();
-        if self.events.len() == REPLAY {
+        if self.events.len() >= replay {
             self.events.pop_front();
         }
         self.events.push_back((self.seq, payload.clone()));
@@ -78,7 +76,7 @@ pub(in crate::discord) fn dispatch(
 ) {
     for session in &mut lock(&shared.sessions).list {
         if let Some(data) = data(session.intents) {
-            session.dispatch(event, &data);
+            session.dispatch(shared.config.replay, event, &data);
         }
     }
 }
@@ -131,10 +129,14 @@ pub(super) fn identify(shared: &Shared, granted: u64, shard_of: &Value) -> Attac
     if shard_of.is_array() {
         ready["shard"] = shard_of.clone();
     }
-    session.dispatch("READY", &ready);
+    session.dispatch(shared.config.replay, "READY", &ready);
     if granted & intents::GUILDS != 0 {
         for (guild, channels) in &guilds {
-            session.dispatch("GUILD_CREATE", &guild_json(*guild, channels, &bot));
+            session.dispatch(
+                shared.config.replay,
+                "GUILD_CREATE",
+                &guild_json(*guild, channels, &bot),
+            );
         }
     }
     if sessions.list.len() == SESSIONS {
@@ -174,7 +176,7 @@ pub(super) fn resume(shared: &Shared, id: &str, seq: u64) -> Result<Attached, No
     for payload in missed {
         session.signal(Signal::Send(payload));
     }
-    session.dispatch("RESUMED", &json!({"_trace": ["simulated"]}));
+    session.dispatch(shared.config.replay, "RESUMED", &json!({"_trace": ["simulated"]}));
     Ok(Attached { session: id.to_owned(), signals, number, replayed })
 }
 
