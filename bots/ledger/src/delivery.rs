@@ -116,8 +116,9 @@ pub struct Settled {
     pub changed: bool,
     /// What is to be sent next in its conversation.
     pub next: Next,
-    /// After [`DeliveryEnd::Sent`]: what was lost in this conversation and nobody was told of,
-    /// oldest first.
+    /// After [`DeliveryEnd::Sent`], and after [`DeliveryEnd::Unknown`] (this one and its later parts
+    /// included): what was lost in this conversation and nobody was told of, oldest first. None
+    /// after a notice that became unknown: a notice about a notice would have no end.
     pub untold: Vec<Lost>,
 }
 
@@ -152,6 +153,12 @@ pub enum DeliveryEnd {
         /// Why; never message text or tokens.
         reason: String,
     },
+    /// Not tried: the platform's pace does not allow it yet. As [`DeliveryEnd::Retry`], but it does
+    /// not count as an attempt and says no reason.
+    Held {
+        /// When.
+        not_before: Timestamp,
+    },
     /// It may have been sent, and nothing will tell. The later parts of its reply are dead.
     Unknown {
         /// Why we cannot tell.
@@ -170,7 +177,7 @@ impl DeliveryEnd {
     pub const fn state(&self) -> DeliveryState {
         match self {
             Self::Sent { .. } => DeliveryState::Sent,
-            Self::Retry { .. } => DeliveryState::Pending,
+            Self::Retry { .. } | Self::Held { .. } => DeliveryState::Pending,
             Self::Unknown { .. } => DeliveryState::Unknown,
             Self::Dead { .. } => DeliveryState::Dead,
         }

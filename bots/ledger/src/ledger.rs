@@ -138,6 +138,16 @@ pub trait Ledger: Send + Sync {
         at: Timestamp,
     ) -> Result<bool, Error>;
 
+    /// Records that the platform itself says a delivery has not arrived and will not (a status
+    /// callback, also long after it took the message): `sending | unknown | sent -> dead`, and the
+    /// later parts of its reply with it. Whether it changed.
+    async fn refute_delivery(
+        &self,
+        delivery: DeliveryId,
+        reason: String,
+        at: Timestamp,
+    ) -> Result<bool, Error>;
+
     /// The operator's: a `dead` or `unknown` delivery, and the later parts of its reply, are to be
     /// sent after all, behind what waits already. Nobody's until a pulse finds them.
     async fn retry_delivery(&self, delivery: DeliveryId, at: Timestamp) -> Result<bool, Error>;
@@ -184,9 +194,10 @@ pub struct Recovery {
     /// The oldest open delivery of each conversation, claimed if it is due. Settling it hands the
     /// next one on.
     pub deliveries: Vec<Next>,
-    /// Were being sent when their sender went; still `sending`. The same as a send of ours that
-    /// ended without our knowing how: find out, and settle it. Their conversations wait for that.
-    pub unknown: Vec<Delivery>,
+    /// Were being sent when their sender went; still `sending`, with the handle that was taken for
+    /// it and the `changed_at` of its claim. The same as a send of ours that ended without our
+    /// knowing how: find out, and settle it. Their conversations wait for that.
+    pub unknown: Vec<Claimed>,
 }
 
 /// How much is open.

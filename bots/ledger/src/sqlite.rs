@@ -217,6 +217,15 @@ impl Ledger for SqliteLedger {
         self.store.write(move |tx| operate::prove(tx, delivery, &receipt, at)).await
     }
 
+    async fn refute_delivery(
+        &self,
+        delivery: DeliveryId,
+        reason: String,
+        at: Timestamp,
+    ) -> Result<bool, Error> {
+        self.store.write(move |tx| operate::refute(tx, delivery, &reason, at)).await
+    }
+
     async fn retry_delivery(&self, delivery: DeliveryId, at: Timestamp) -> Result<bool, Error> {
         self.store.write(move |tx| operate::retry(tx, delivery, at)).await
     }

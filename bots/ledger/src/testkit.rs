@@ -6,8 +6,13 @@
     reason = "a contract speaks by panicking"
 )]
 
+mod fifo;
 mod inbox;
+mod lanes;
+mod losses;
+mod operator;
 mod outbox;
+mod replicas;
 mod samples;
 mod turns;
 mod upkeep;
@@ -15,9 +20,14 @@ mod upkeep;
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::{Fence, Ledger};
+use crate::{
+    Claimed, Delivery, DeliveryEnd, DeliveryFilter, Fence, Ledger, NewDelivery, NewTurn, Next,
+    Settled,
+};
 
-pub use samples::{at, batch, delivery, delivery_id, message, said, turn, turn_id};
+pub use samples::{
+    at, batch, delivery, delivery_id, elsewhere, in_lane, message, said, turn, turn_id,
+};
 
 /// A fresh, empty ledger to try.
 pub struct Subject {
@@ -25,10 +35,83 @@ pub struct Subject {
     pub ledger: Arc<dyn Ledger>,
     /// The right to write to it.
     pub fence: Fence,
-    /// A right that is not, or no more, valid.
-    pub stale: Fence,
+    /// Whether several replicas may be alive at a time.
+    pub shared: bool,
     /// What must live as long (a scratch directory).
     pub keep: Box<dyn Any + Send + Sync>,
+}
+
+impl Subject {
+    /// Takes the first lease.
+    pub async fn new(
+        ledger: Arc<dyn Ledger>,
+        shared: bool,
+        keep: Box<dyn Any + Send + Sync>,
+    ) -> Self {
+        let fence = ledger.enroll("first").await.unwrap();
+        Self { ledger, fence, shared, keep }
+    }
+
+    /// This replica dies; the one that comes after it.
+    async fn successor(&self) -> Fence {
+        self.ledger.leave(self.fence).await.unwrap();
+        self.ledger.enroll("second").await.unwrap()
+    }
+
+    /// Accepts messages and begins a turn of them.
+    async fn run(&self, new: NewTurn, messages: &[u32]) {
+        let items = messages.iter().map(|n| said(*n)).collect();
+        self.ledger.accept(self.fence, batch(items)).await.unwrap();
+        self.ledger.begin_turn(self.fence, new).await.unwrap();
+    }
+
+    async fn post(&self, deliveries: Vec<NewDelivery>) -> Next {
+        self.ledger.post(self.fence, deliveries, &[], at(1)).await.unwrap()
+    }
+
+    async fn claim(&self, n: u32) -> Next {
+        self.ledger.claim_delivery(self.fence, delivery_id(n), at(100)).await.unwrap()
+    }
+
+    async fn settle(&self, n: u32, end: DeliveryEnd) -> Settled {
+        self.ledger.settle_delivery(self.fence, delivery_id(n), end, at(200)).await.unwrap()
+    }
+
+    async fn delivery(&self, n: u32) -> Delivery {
+        let filter = DeliveryFilter { limit: 100, ..Default::default() };
+        let all = self.ledger.list_deliveries(filter).await.unwrap();
+        all.into_iter().find(|delivery| delivery.id == delivery_id(n)).unwrap()
+    }
+}
+
+/// What was claimed.
+#[track_caller]
+fn claimed(next: Next) -> Claimed {
+    let Next::Claimed(claimed) = next else { panic!("claimed, not {next:?}") };
+    claimed
+}
+
+/// Whether it is this delivery that was claimed.
+#[track_caller]
+fn claims(next: Next, n: u32) {
+    assert_eq!(claimed(next).delivery.id, delivery_id(n));
+}
+
+fn sent() -> DeliveryEnd {
+    DeliveryEnd::Sent { receipt: vec![zaki_envelope::MessageId::new("r1")] }
+}
+
+/// Not before 900.
+fn retry() -> DeliveryEnd {
+    DeliveryEnd::Retry { not_before: at(900), reason: "429".into() }
+}
+
+fn unknown() -> DeliveryEnd {
+    DeliveryEnd::Unknown { reason: "timed out".into() }
+}
+
+fn dead() -> DeliveryEnd {
+    DeliveryEnd::Dead { reason: "blocked".into() }
 }
 
 /// Runs the whole contract, each part on a fresh subject. Panics where one is broken.
@@ -37,23 +120,72 @@ where
     F: Fn() -> Fut,
     Fut: Future<Output = Subject>,
 {
-    inbox::stores_a_message_once(make().await).await;
-    inbox::keeps_one_of_three_at_a_time(make().await).await;
-    inbox::moves_the_cursor_with_its_messages(make().await).await;
-    inbox::keeps_what_made_no_sense(make().await).await;
-    inbox::settles_what_waits_and_nothing_else(make().await).await;
-    turns::joins_messages_whole_or_not_at_all(make().await).await;
-    turns::gives_a_message_to_one_turn(make().await).await;
-    turns::ends_once(make().await).await;
-    outbox::is_claimed_by_one(make().await).await;
-    outbox::keeps_the_parts_in_order(make().await).await;
-    outbox::drops_what_follows_a_dead_part(make().await).await;
-    outbox::waits_behind_an_unknown_part(make().await).await;
-    outbox::settles_in_the_allowed_ways_only(make().await).await;
-    outbox::lends_the_reply_handle(make().await).await;
-    outbox::posts_notices_once(make().await).await;
-    upkeep::recovers_what_was_open(make().await).await;
-    upkeep::counts_and_lists(make().await).await;
-    upkeep::prunes_what_is_done_with(make().await).await;
-    upkeep::refuses_a_stale_fence(make().await).await;
+    macro_rules! each {
+        ($($room:ident { $($part:ident)* })*) => {
+            $($(
+                println!("{}: {}", stringify!($room), stringify!($part));
+                $room::$part(make().await).await;
+            )*)*
+        };
+    }
+    each! {
+        inbox {
+            stores_a_message_once
+            keeps_one_of_three_at_a_time
+            moves_the_cursor_with_its_messages
+            keeps_what_made_no_sense
+            settles_what_waits_and_nothing_else
+        }
+        turns {
+            joins_messages_whole_or_not_at_all
+            gives_a_message_to_one_turn
+            begins_and_ends_once
+            takes_further_messages_while_it_runs
+        }
+        lanes {
+            runs_one_turn_at_a_time
+            loses_no_wakeup
+            gives_back_what_the_agent_did_not_get
+        }
+        outbox {
+            is_claimed_by_one
+            retries_before_anything_later
+            settles_in_the_allowed_ways_only
+            lends_the_reply_handle
+            posts_notices_once
+            is_settled_twice_with_one_answer
+        }
+        fifo {
+            keeps_replies_in_order
+            waits_for_what_is_to_be_sent_later
+            conversations_wait_for_nobody
+            hands_each_delivery_out_once
+        }
+        losses {
+            ends_a_reply_at_a_failed_part
+            tells_what_was_lost_once
+            tells_again_when_the_notice_dies
+        }
+        operator {
+            proves_what_arrived
+            retries_a_reply_at_the_end_of_the_queue
+            drops_what_waits
+            silences_what_is_dead
+        }
+        upkeep {
+            recovers_what_was_open
+            counts_and_lists
+            prunes_what_is_done_with
+            frees_the_queue_behind_what_expires
+            refuses_a_stale_fence
+        }
+        replicas {
+            a_successor_takes_everything_over
+            what_a_dead_replica_sent_holds_its_conversation
+            others_work_is_left_alone
+            a_lane_passes_between_replicas
+            a_conversation_passes_between_replicas
+            holds_a_source_once
+        }
+    }
 }

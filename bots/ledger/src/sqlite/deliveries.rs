@@ -156,28 +156,32 @@ pub(super) fn settle(
     at: Timestamp,
 ) -> Result<Settled, Error> {
     let state = end.state();
-    let Some((conversation, changed)) = set(tx, fence, id, end, at)? else {
+    let Some((conversation, kind, changed)) = set(tx, fence, id, end, at)? else {
         return Ok(Settled { changed: false, next: Next::None, untold: Vec::new() });
     };
-    let sent = changed && state == DeliveryState::Sent;
+    let tells = match state {
+        DeliveryState::Sent => true,
+        DeliveryState::Unknown => kind == DeliveryKind::Reply,
+        _ => false,
+    };
     Ok(Settled {
         changed,
         next: advance(tx, fence, &conversation, at)?,
-        untold: match sent {
+        untold: match changed && tells {
             true => tx.all(sql::UNTOLD, params![conversation], rows::lost)?,
             false => Vec::new(),
         },
     })
 }
 
-/// Its conversation, and whether it now stands at its `end`; `None` when it is not known.
+/// Its conversation and kind, and whether it now stands at its `end`; `None` when it is not known.
 fn set(
     tx: &Tx<'_>,
     fence: Fence,
     id: DeliveryId,
     end: &DeliveryEnd,
     at: Timestamp,
-) -> Result<Option<(String, bool)>, Error> {
+) -> Result<Option<(String, DeliveryKind, bool)>, Error> {
     let state = end.state();
     if state == DeliveryState::Pending {
         tx.execute(sql::RETURN_HANDLE, params![Text(id), Token(fence)])?;
@@ -188,16 +192,19 @@ fn set(
         DeliveryEnd::Retry { not_before, reason: why } => {
             (reason, later) = (Some(why), Some(Ms(*not_before)));
         }
+        DeliveryEnd::Held { not_before } => later = Some(Ms(*not_before)),
         DeliveryEnd::Unknown { reason: why } | DeliveryEnd::Dead { reason: why } => {
             reason = Some(why);
         }
     }
-    let row = params![Text(id), state, reason, receipt, later, Ms(at), Token(fence)];
+    let untried = u32::from(matches!(end, DeliveryEnd::Held { .. }));
+    let row = params![Text(id), state, reason, receipt, later, Ms(at), Token(fence), untried];
     let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, DeliveryKind>(1)?));
     let Some((conversation, kind)) = tx.one(sql::SETTLE_DELIVERY, row, read)? else {
-        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, DeliveryState>(1)?));
-        let found = tx.one(sql::STANDING, params![Text(id)], read)?;
-        return Ok(found.map(|(conversation, stands)| (conversation, stands == state)));
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok((row.get(0)?, row.get(2)?, row.get::<_, DeliveryState>(1)? == state))
+        };
+        return Ok(tx.one(sql::STANDING, params![Text(id)], read)?);
     };
     if matches!(state, DeliveryState::Unknown | DeliveryState::Dead) {
         tx.execute(sql::END_LATER_PARTS, params![Text(id), Ms(at)])?;
@@ -205,5 +212,5 @@ fn set(
     if state == DeliveryState::Dead && kind == DeliveryKind::Notice {
         tx.execute(sql::UNTELL, params![Text(id)])?;
     }
-    Ok(Some((conversation, true)))
+    Ok(Some((conversation, kind, true)))
 }

@@ -19,6 +19,20 @@ pub(super) fn prove(
     release(tx, tx.one(sql::PROVE, row, |row| row.get(0))?)
 }
 
+pub(super) fn refute(
+    tx: &Tx<'_>,
+    id: DeliveryId,
+    reason: &str,
+    at: Timestamp,
+) -> Result<bool, Error> {
+    let refuted = tx.one(sql::REFUTE, params![Text(id), reason, Ms(at)], |row| row.get(0))?;
+    if refuted.is_some() {
+        tx.execute(sql::END_LATER_PARTS, params![Text(id), Ms(at)])?;
+        tx.execute(sql::UNTELL, params![Text(id)])?;
+    }
+    release(tx, refuted)
+}
+
 pub(super) fn drop_delivery(tx: &Tx<'_>, id: DeliveryId, at: Timestamp) -> Result<bool, Error> {
     let dropped = tx.one(sql::DROP, params![Text(id), Ms(at)], |row| row.get(0))?;
     if dropped.is_none() {

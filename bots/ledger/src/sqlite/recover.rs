@@ -6,7 +6,7 @@ use zaki_store::{Text, Tx};
 
 use super::rows::{self, Token};
 use super::{deliveries, sql};
-use crate::{Error, Fence, NewTurn, Next, OpenTurn, Recovery};
+use crate::{Claimed, Error, Fence, NewTurn, Next, OpenTurn, Recovery};
 
 /// Counts the run. What the earlier ones held is nobody's.
 pub(super) fn enroll(tx: &Tx<'_>, name: &str) -> Result<Option<u64>, Error> {
@@ -43,7 +43,11 @@ pub(super) fn recover(tx: &Tx<'_>, fence: Fence, at: Timestamp) -> Result<Recove
     for (id, conversation, sending) in tx.all(sql::ORPHANED, [], rows::orphan)? {
         if sending {
             let row = params![Text(id), Token(fence)];
-            found.unknown.extend(tx.one(sql::TAKE_SENDING, row, rows::delivery)?);
+            if let Some(delivery) = tx.one(sql::TAKE_SENDING, row, rows::delivery)? {
+                let handle = tx.one(sql::TAKEN_HANDLE, params![Text(id)], rows::handle)?;
+                let handle = handle.map(|(_, handle)| handle);
+                found.unknown.push(Claimed { delivery, handle });
+            }
             continue;
         }
         match deliveries::advance(tx, fence, &conversation, at)? {

@@ -170,12 +170,12 @@ pub(super) const RETURN_HANDLE: &str = "UPDATE reply_handle SET uses_left = uses
 
 pub(super) const SETTLE_DELIVERY: &str = "UPDATE delivery
     SET state = ?2, reason = ?3, receipt = ?4, not_before = coalesce(?5, not_before),
-        handle = NULL, changed_at = ?6
+        handle = NULL, changed_at = ?6, attempts = attempts - ?8
     WHERE id = ?1 AND ((state = 'sending' AND holder = ?7)
         OR (state = 'pending' AND ?2 = 'dead') OR (state = 'unknown' AND ?2 = 'sent'))
     RETURNING conversation, kind";
 
-pub(super) const STANDING: &str = "SELECT conversation, state FROM delivery WHERE id = ?1";
+pub(super) const STANDING: &str = "SELECT conversation, state, kind FROM delivery WHERE id = ?1";
 
 pub(super) const END_LATER_PARTS: &str = "UPDATE delivery
     SET state = 'dead', reason = 'an earlier part was not sent', changed_at = ?2
@@ -198,6 +198,11 @@ pub(super) const UNTOLD: &str = "SELECT id, turn, state, reason, changed_at FROM
 pub(super) const PROVE: &str = "UPDATE delivery
     SET state = 'sent', receipt = ?2, reason = NULL, handle = NULL, changed_at = ?3
     WHERE id = ?1 AND state IN ('sending', 'unknown') RETURNING conversation";
+
+/// Of what was told already, the person knows.
+pub(super) const REFUTE: &str = "UPDATE delivery
+    SET state = 'dead', reason = ?2, handle = NULL, changed_at = ?3
+    WHERE id = ?1 AND state IN ('sending', 'unknown', 'sent') RETURNING conversation";
 
 /// It and the later parts of its reply that have failed, in order.
 pub(super) const FAILED_PARTS: &str = "SELECT d.id, d.conversation FROM delivery AS first
@@ -238,6 +243,10 @@ pub(super) const ORPHANED: &str = concat!(
 
 pub(super) const TAKE_SENDING: &str =
     concat!("UPDATE delivery SET holder = ?2 WHERE id = ?1 RETURNING ", delivery!());
+
+/// The handle that was taken for a delivery; same columns as [`LIVE_HANDLE`].
+pub(super) const TAKEN_HANDLE: &str = "SELECT h.inbound, h.secret, h.expires_at, h.uses_left
+    FROM delivery AS d JOIN reply_handle AS h ON h.inbound = d.handle WHERE d.id = ?1";
 
 // Looking.
 

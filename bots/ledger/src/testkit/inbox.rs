@@ -48,6 +48,7 @@ pub(super) async fn keeps_one_of_three_at_a_time(s: Subject) {
 
 pub(super) async fn moves_the_cursor_with_its_messages(s: Subject) {
     assert_eq!(s.ledger.cursor("telegram:main").await.unwrap(), None);
+    assert!(s.ledger.hold(s.fence, "telegram:main").await.unwrap());
     // The last time there is nothing new, and it moves all the same.
     for value in ["5", "6", "7"] {
         let mut request = batch(vec![said(5)]);

@@ -6,7 +6,7 @@ use zaki_envelope::{
     SenderId, SenderScope, SessionKey, Timestamp, TurnId, Version, ZakiUserId,
 };
 
-use crate::{Batch, NewDelivery, NewInbound, NewTurn, ReplyPlan};
+use crate::{Batch, DeliveryKind, NewDelivery, NewInbound, NewTurn, ReplyPlan};
 
 /// A moment, `n` milliseconds into the story.
 pub fn at(n: i64) -> Timestamp {
@@ -83,6 +83,12 @@ pub fn turn(n: u32, messages: &[u32]) -> NewTurn {
     }
 }
 
+/// The same turn of another person.
+pub fn in_lane(lane: u32, mut turn: NewTurn) -> NewTurn {
+    turn.user = ZakiUserId::from_parts(at(0), 1000 + u128::from(lane));
+    turn
+}
+
 /// The id of the `n`-th delivery.
 pub fn delivery_id(n: u32) -> DeliveryId {
     DeliveryId::from_parts(at(i64::from(n)), u128::from(n))
@@ -95,7 +101,14 @@ pub fn delivery(n: u32, turn: Option<u32>, part: u32) -> NewDelivery {
         turn: turn.map(turn_id),
         address: Address::of(&message(0)),
         outbound: Outbound::post(format!("answer {n}")),
+        kind: DeliveryKind::Reply,
         part,
         not_before: Timestamp::default(),
     }
+}
+
+/// The same delivery to another conversation.
+pub fn elsewhere(mut delivery: NewDelivery) -> NewDelivery {
+    delivery.address.conversation.id = ConversationId::new("other");
+    delivery
 }

@@ -1,10 +1,10 @@
 use zaki_envelope::wire::ErrorCode;
 
-use super::Subject;
 use super::samples::{at, batch, delivery, delivery_id, message, said, turn, turn_id};
+use super::{Subject, claimed};
 use crate::{
-    DeliveryFilter, DeliveryState, Error, Finish, InboundFilter, InboundState, SettleReason,
-    TurnEnd,
+    Begin, DeliveryFilter, DeliveryState, Error, Finish, InboundFilter, InboundState, Next,
+    SettleReason, TurnEnd,
 };
 
 pub(super) async fn joins_messages_whole_or_not_at_all(s: Subject) {
@@ -35,28 +35,53 @@ pub(super) async fn gives_a_message_to_one_turn(s: Subject) {
     assert_eq!(won.iter().filter(|won| **won).count(), 1);
 }
 
-pub(super) async fn ends_once(s: Subject) {
-    s.ledger.accept(s.fence, batch(vec![said(1)])).await.unwrap();
-    s.ledger.begin_turn(s.fence, turn(1, &[1])).await.unwrap();
-    let finish = async |n, end, first| {
+pub(super) async fn begins_and_ends_once(s: Subject) {
+    s.run(turn(1, &[1]), &[1]).await;
+    let again = s.ledger.begin_turn(s.fence, turn(1, &[1])).await.unwrap();
+    assert_eq!(again, Begin::Begun, "the answer was lost, the turn was not");
+    let finish = async |n, end| {
         let deliveries = vec![delivery(n, Some(1), 0), delivery(n + 1, Some(1), 1)];
-        s.ledger.finish_turn(s.fence, turn_id(1), end, deliveries, at(5), first).await
+        s.ledger.finish_turn(s.fence, turn_id(1), end, deliveries, at(5)).await
     };
-    let done = finish(10, TurnEnd::Finished, true).await.unwrap();
-    let Finish::Ended { first: Some(claimed) } = done else {
-        panic!("ended and claimed, not {done:?}")
+    let Finish::Ended { first, waiting } = finish(10, TurnEnd::Finished).await.unwrap() else {
+        panic!("ended")
     };
-    assert_eq!(claimed.delivery.id, delivery_id(10));
-    assert_eq!(claimed.delivery.turn, Some(turn_id(1)));
-    assert_eq!((claimed.delivery.state, claimed.delivery.attempts), (DeliveryState::Sending, 1));
+    let first = claimed(first);
+    assert_eq!((first.delivery.id, first.delivery.turn), (delivery_id(10), Some(turn_id(1))));
+    assert_eq!((first.delivery.state, first.delivery.attempts), (DeliveryState::Sending, 1));
+    assert_eq!(first.delivery, s.delivery(10).await, "as it is stored");
+    assert_eq!(waiting, []);
 
     let failed = TurnEnd::Failed { code: ErrorCode::Timeout };
-    assert_eq!(finish(20, failed, true).await.unwrap(), Finish::AlreadyEnded);
+    assert_eq!(finish(20, failed).await.unwrap(), Finish::AlreadyEnded);
     let filter = DeliveryFilter { limit: 10, ..Default::default() };
     let ids: Vec<_> =
         s.ledger.list_deliveries(filter).await.unwrap().iter().map(|d| d.id).collect();
     assert_eq!(ids, [delivery_id(11), delivery_id(10)], "the second end stores nothing");
 
-    let none = s.ledger.finish_turn(s.fence, turn_id(9), TurnEnd::Aborted, vec![], at(5), false);
+    let none = s.ledger.finish_turn(s.fence, turn_id(9), TurnEnd::Aborted, vec![], at(5));
     assert!(matches!(none.await, Err(Error::UnknownTurn(id)) if id == turn_id(9)));
+}
+
+pub(super) async fn takes_further_messages_while_it_runs(s: Subject) {
+    s.run(turn(1, &[1]), &[1, 2, 3, 4]).await;
+    let join = async |messages: &[u32]| {
+        let ids: Vec<_> = messages.iter().map(|n| message(*n).id).collect();
+        s.ledger.join_turn(s.fence, turn_id(1), &ids).await
+    };
+    assert!(join(&[3, 2]).await.unwrap());
+    assert!(join(&[3, 2]).await.unwrap(), "the answer was lost, the messages were not");
+    assert!(matches!(join(&[99]).await, Err(Error::NotAccepted(_))));
+    s.ledger.settle(s.fence, &[message(2).id], SettleReason::Event).await.unwrap();
+
+    let next = s.successor().await;
+    let found = s.ledger.recover(next, at(9)).await.unwrap();
+    assert_eq!(found.accepted, [message(4)]);
+    assert_eq!(found.turns[0].inbounds, [message(1)]);
+    assert_eq!(found.turns[0].steered, [message(3), message(2)]);
+    let end = s.ledger.finish_turn(next, turn_id(1), TurnEnd::Finished, vec![], at(10));
+    assert_eq!(end.await.unwrap(), Finish::Ended { first: Next::None, waiting: vec![] });
+    let late = s.ledger.join_turn(next, turn_id(1), &[message(4).id]).await.unwrap();
+    assert!(!late, "it has ended");
+    s.ledger.begin_turn(next, turn(2, &[4])).await.unwrap();
 }

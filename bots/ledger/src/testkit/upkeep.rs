@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use zaki_envelope::ReplyHandle;
 
-use super::Subject;
-use super::samples::{at, batch, delivery, delivery_id, message, said, turn, turn_id};
+use super::samples::{at, batch, delivery, delivery_id, in_lane, message, said, turn, turn_id};
+use super::{Subject, claims, sent};
 use crate::{
-    Counts, DeadLetter, DeliveryEnd, DeliveryFilter, DeliveryState, Error, Finish, InboundFilter,
-    InboundState, Recovery, Retention, SettleReason, TurnEnd,
+    Counts, DeadLetter, DeliveryEnd, DeliveryFilter, DeliveryState, Error, Fence, Finish,
+    InboundFilter, InboundState, Next, Recovery, Retention, SettleReason, TurnEnd,
 };
 
 const DAY: i64 = 86_400_000;
@@ -22,30 +22,29 @@ pub(super) async fn recovers_what_was_open(s: Subject) {
     // Accepted last, though its id is the first.
     s.ledger.accept(s.fence, batch(vec![said(0)])).await.unwrap();
     // Not in order of arrival: the order given is the order kept.
-    s.ledger.begin_turn(s.fence, turn(2, &[3, 2])).await.unwrap();
+    s.ledger.begin_turn(s.fence, in_lane(2, turn(2, &[3, 2]))).await.unwrap();
     // Ids made in one millisecond fall in any order.
     let deliveries = (0..3).map(|part| delivery(12 - part, Some(1), part)).collect();
-    let done =
-        s.ledger.finish_turn(s.fence, turn_id(1), TurnEnd::Finished, deliveries, at(7), true);
-    assert!(matches!(done.await.unwrap(), Finish::Ended { first: Some(_) }));
+    let done = s.ledger.finish_turn(s.fence, turn_id(1), TurnEnd::Finished, deliveries, at(7));
+    assert!(matches!(done.await.unwrap(), Finish::Ended { first: Next::Claimed(_), .. }));
 
-    let found = s.ledger.recover(s.fence, at(50)).await.unwrap();
+    let next = s.successor().await;
+    let found = s.ledger.recover(next, at(50)).await.unwrap();
     assert_eq!(found.accepted, [message(4), message(0)]);
     let [open] = found.turns.as_slice() else { panic!("one open turn, not {}", found.turns.len()) };
-    assert_eq!(open.turn, turn(2, &[3, 2]));
+    assert_eq!(open.turn, in_lane(2, turn(2, &[3, 2])));
     assert_eq!(open.inbounds, [message(3), message(2)]);
-    let ids: Vec<_> = found.deliveries.iter().map(|delivery| delivery.id).collect();
-    assert_eq!(ids, [delivery_id(11), delivery_id(10)]);
+    assert_eq!((open.steered.as_slice(), found.deliveries.as_slice()), (&[][..], &[][..]));
     let [sending] = found.unknown.as_slice() else {
         panic!("one unknown delivery, not {}", found.unknown.len())
     };
-    assert_eq!((sending.id, sending.state), (delivery_id(12), DeliveryState::Unknown));
-    assert_eq!(sending.reason.as_deref(), Some("stopped while sending"));
-
-    let again = s.ledger.recover(s.fence, at(60)).await.unwrap();
-    assert!(again.unknown.is_empty(), "told once");
-    assert_eq!((again.accepted, again.turns), (found.accepted, found.turns));
-    assert_eq!(s.ledger.counts().await.unwrap().unknown, 1);
+    assert_eq!((sending.id, sending.state), (delivery_id(12), DeliveryState::Sending));
+    assert_eq!(s.ledger.recover(next, at(60)).await.unwrap(), Recovery::default(), "handed once");
+    let end = DeliveryEnd::Unknown { reason: "stopped while sending".into() };
+    let settled = s.ledger.settle_delivery(next, delivery_id(12), end, at(61)).await.unwrap();
+    assert_eq!(settled.next, Next::None, "the later parts went with it");
+    let counts = s.ledger.counts().await.unwrap();
+    assert_eq!((counts.unknown, counts.dead), (1, 2));
 }
 
 pub(super) async fn counts_and_lists(s: Subject) {
@@ -53,8 +52,7 @@ pub(super) async fn counts_and_lists(s: Subject) {
     request.dead.push(DeadLetter { reason: "no".into(), raw: vec![1] });
     s.ledger.accept(s.fence, request).await.unwrap();
     s.ledger.begin_turn(s.fence, turn(1, &[1])).await.unwrap();
-    s.ledger.post(s.fence, vec![delivery(1, None, 0), delivery(2, None, 0)], at(1)).await.unwrap();
-    s.ledger.claim_delivery(s.fence, delivery_id(1), at(2)).await.unwrap();
+    s.post(vec![delivery(1, None, 0), delivery(2, None, 0)]).await;
     let expected = Counts {
         accepted: 3,
         running: 1,
@@ -92,15 +90,14 @@ pub(super) async fn prunes_what_is_done_with(s: Subject) {
     s.ledger.accept(s.fence, request).await.unwrap();
     s.ledger.settle(s.fence, &[message(1).id], SettleReason::Event).await.unwrap();
     s.ledger.begin_turn(s.fence, turn(1, &[2])).await.unwrap();
-    s.ledger.begin_turn(s.fence, turn(2, &[3])).await.unwrap();
-    s.ledger.begin_turn(s.fence, turn(3, &[])).await.unwrap();
+    s.ledger.begin_turn(s.fence, in_lane(2, turn(2, &[3]))).await.unwrap();
+    s.ledger.begin_turn(s.fence, in_lane(3, turn(3, &[]))).await.unwrap();
     let deliveries = vec![delivery(10, Some(1), 0), delivery(11, Some(1), 1)];
-    s.ledger
-        .finish_turn(s.fence, turn_id(1), TurnEnd::Finished, deliveries, at(9), true)
-        .await
-        .unwrap();
-    let sent = DeliveryEnd::Sent { receipt: vec![] };
-    s.ledger.settle_delivery(s.fence, delivery_id(10), sent, at(9)).await.unwrap();
+    s.ledger.finish_turn(s.fence, turn_id(1), TurnEnd::Finished, deliveries, at(9)).await.unwrap();
+    let late = DeliveryEnd::Retry { not_before: at(9), reason: "503".into() };
+    claims(s.settle(10, sent()).await.next, 11);
+    s.settle(11, late).await;
+    s.settle(11, DeliveryEnd::Retry { not_before: at(900), reason: "503".into() }).await;
 
     let day = |days: u64| Duration::from_hours(24 * days);
     let keep = Retention { raw: day(7), messages: day(30), dedupe: Duration::ZERO };
@@ -116,32 +113,55 @@ pub(super) async fn prunes_what_is_done_with(s: Subject) {
 
     // Settled message, answered message, its turn, both its deliveries (one given up first).
     assert_eq!(prune(31).await, 5);
-    let left = s.ledger.recover(s.fence, at(31 * DAY)).await.unwrap();
+    let next = s.successor().await;
+    let left = s.ledger.recover(next, at(31 * DAY)).await.unwrap();
     assert_eq!(left.accepted, [message(4)]);
     let open: Vec<_> = left.turns.iter().map(|open| open.turn.id).collect();
     assert_eq!(open, [turn_id(2), turn_id(3)], "what runs is kept");
     assert_eq!(left.deliveries.len(), 0);
 }
 
+pub(super) async fn frees_the_queue_behind_what_expires(s: Subject) {
+    s.post(vec![delivery(10, None, 0)]).await;
+    s.settle(10, super::retry()).await;
+    let mut new = delivery(11, None, 0);
+    new.id = zaki_envelope::DeliveryId::from_parts(at(40 * DAY), 11);
+    assert_eq!(s.post(vec![new.clone()]).await, Next::None);
+    s.ledger.prune(s.fence, at(31 * DAY), Retention::default()).await.unwrap();
+    assert!(s.ledger.pulse(s.fence).await.unwrap().orphans);
+    let found = s.ledger.recover(s.fence, at(31 * DAY)).await.unwrap();
+    let [Next::Claimed(next)] = found.deliveries.as_slice() else { panic!("claimed") };
+    assert_eq!(next.delivery.id, new.id);
+}
+
 pub(super) async fn refuses_a_stale_fence(s: Subject) {
-    s.ledger.accept(s.fence, batch(vec![said(1)])).await.unwrap();
-    s.ledger.begin_turn(s.fence, turn(1, &[1])).await.unwrap();
-    let (ledger, stale, id) = (&s.ledger, s.stale, delivery_id(1));
-    let end = DeliveryEnd::Dead { reason: "no".into() };
-    let refused = [
-        ledger.accept(stale, batch(vec![said(2)])).await.err(),
-        ledger.settle(stale, &[message(1).id], SettleReason::Bot).await.err(),
-        ledger.begin_turn(stale, turn(2, &[])).await.err(),
-        ledger.finish_turn(stale, turn_id(1), TurnEnd::Aborted, vec![], at(1), false).await.err(),
-        ledger.post(stale, vec![delivery(1, None, 0)], at(1)).await.err(),
-        ledger.claim_delivery(stale, id, at(1)).await.err(),
-        ledger.settle_delivery(stale, id, end, at(1)).await.err(),
-        ledger.recover(stale, at(1)).await.err(),
-        ledger.prune(stale, at(1), Retention::default()).await.err(),
-    ];
-    for (call, error) in refused.into_iter().enumerate() {
-        assert!(matches!(error, Some(Error::Fenced)), "call {call}: {error:?}");
+    s.run(turn(1, &[1]), &[1]).await;
+    claims(s.post(vec![delivery(5, None, 0)]).await, 5);
+    let (ledger, stale, id, known) = (&s.ledger, s.fence, delivery_id(5), [message(1).id]);
+    let next = s.successor().await;
+    ledger.recover(next, at(1)).await.unwrap();
+    for stale in [stale, Fence::from_token(0), Fence::from_token(next.token() + 7)] {
+        let refused = [
+            ledger.pulse(stale).await.err(),
+            ledger.hold(stale, "telegram:main").await.err(),
+            ledger.accept(stale, batch(vec![said(2)])).await.err(),
+            ledger.settle(stale, &known, SettleReason::Bot).await.err(),
+            ledger.begin_turn(stale, turn(2, &[])).await.err(),
+            ledger.join_turn(stale, turn_id(1), &[]).await.err(),
+            ledger.part_turn(stale, turn_id(1), &known).await.err(),
+            ledger.finish_turn(stale, turn_id(1), TurnEnd::Aborted, vec![], at(1)).await.err(),
+            ledger.post(stale, vec![delivery(1, None, 0)], &[], at(1)).await.err(),
+            ledger.claim_delivery(stale, id, at(1)).await.err(),
+            ledger.settle_delivery(stale, id, sent(), at(1)).await.err(),
+            ledger.recover(stale, at(1)).await.err(),
+            ledger.prune(stale, at(1), Retention::default()).await.err(),
+        ];
+        for (call, error) in refused.into_iter().enumerate() {
+            assert!(matches!(error, Some(Error::Fenced)), "call {call}: {error:?}");
+        }
+        ledger.leave(stale).await.unwrap();
     }
-    let expected = Counts { running: 1, ..Counts::default() };
+    let expected = Counts { running: 1, sending: 1, ..Counts::default() };
     assert_eq!(ledger.counts().await.unwrap(), expected);
+    ledger.pulse(next).await.unwrap();
 }
