@@ -33,6 +33,20 @@ pub enum BindingKind {
     Alias,
 }
 
+impl BindingKind {
+    /// As the stores keep it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Alias => "alias",
+        }
+    }
+
+    pub(crate) fn of_str(word: &str) -> Option<Self> {
+        [Self::Primary, Self::Alias].into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
 /// A person with all that is theirs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Person {

@@ -7,9 +7,13 @@ mod binding;
 mod cache;
 mod directory;
 mod error;
+mod mint;
+mod postgres;
+mod rules;
 mod sqlite;
 
 pub use binding::{Binding, BindingKind, Person};
 pub use directory::{Directory, Linked, Policy, Refusal, Resolution};
 pub use error::DirectoryError;
+pub use postgres::PgDirectory;
 pub use sqlite::SqliteDirectory;

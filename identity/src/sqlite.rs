@@ -91,7 +91,9 @@ impl Directory for SqliteDirectory {
         let epoch = self.cache.epoch();
         let policy = self.policy;
         let person = sender.clone();
-        let read = move |tx: &Tx<'_>| desk(tx, channel, &person, now).settled();
+        let read = move |tx: &Tx<'_>| {
+            Ok::<_, DirectoryError>(desk(tx, channel, &person, now).facts()?.settled())
+        };
         if let Some(user) = self.store.read(read).await? {
             self.cache.remember(epoch, key, user);
             return Ok(Resolution::Known { user });
@@ -113,7 +115,10 @@ impl Directory for SqliteDirectory {
         sender: &Sender,
     ) -> Result<bool, DirectoryError> {
         let sender = sender.clone();
-        let read = move |tx: &Tx<'_>| desk(tx, channel, &sender, Timestamp::default()).owner();
+        let read = move |tx: &Tx<'_>| {
+            let desk = desk(tx, channel, &sender, Timestamp::default());
+            Ok::<_, DirectoryError>(desk.facts()?.owner())
+        };
         let owner = self.store.read(read).await?;
         if owner != Some(user) {
             self.cache.forget();
@@ -178,12 +183,16 @@ fn link_people(
         return Err(DirectoryError::SamePerson(into));
     }
     for person in [into, from] {
-        let known = tx.one(sql::HAS_PERSON, params![Text(person)], |_| Ok(()))?;
-        known.ok_or(DirectoryError::UnknownPerson(person))?;
+        known(tx, person)?;
     }
     let row = params![Text(into), Text(from), now.as_ms()];
     tx.execute(sql::AUDIT_ALL, row)?;
     Ok(tx.execute(sql::MOVE_ALL, row)?)
+}
+
+fn known(tx: &Tx<'_>, person: ZakiUserId) -> Result<(), DirectoryError> {
+    let found = tx.one(sql::HAS_PERSON, params![Text(person)], |_| Ok(()))?;
+    found.ok_or(DirectoryError::UnknownPerson(person))
 }
 
 fn list(tx: &Tx<'_>) -> Result<Vec<Person>, DirectoryError> {

@@ -2,33 +2,26 @@
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Result, Row};
-use zaki_envelope::{SenderId, SenderScope, Timestamp, ZakiUserId};
+use zaki_envelope::{SenderId, SenderScope, Timestamp};
 use zaki_store::Text;
 
+use crate::rules::Owner;
 use crate::{Binding, BindingKind, Person};
 
 impl ToSql for BindingKind {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
-        Ok(match self {
-            Self::Primary => "primary",
-            Self::Alias => "alias",
-        }
-        .into())
+        Ok(self.as_str().into())
     }
 }
 
 impl FromSql for BindingKind {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        match value.as_str()? {
-            "primary" => Ok(Self::Primary),
-            "alias" => Ok(Self::Alias),
-            _ => Err(FromSqlError::InvalidType),
-        }
+        Self::of_str(value.as_str()?).ok_or(FromSqlError::InvalidType)
     }
 }
 
 /// Columns: user, kind.
-pub(super) fn found(row: &Row<'_>) -> Result<(ZakiUserId, BindingKind)> {
+pub(super) fn owner(row: &Row<'_>) -> Result<Owner> {
     let Text(user) = row.get(0)?;
     Ok((user, row.get(1)?))
 }

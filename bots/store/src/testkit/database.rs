@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use secrecy::SecretString;
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::{Client, Config, NoTls};
 
 use super::{Cluster, Durability};
 
@@ -76,19 +76,33 @@ impl Database {
 
     /// Runs statements, one by one.
     pub async fn run(&self, statements: &[&str]) {
+        run(&self.config(), statements).await;
+    }
+
+    /// The first column of a query, which is text.
+    pub async fn text(&self, sql: &str) -> Vec<String> {
+        let rows = connect(&self.config()).await.query(sql, &[]).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    fn config(&self) -> Config {
         let mut config = self.server.clone();
-        run(config.dbname(&self.name), statements).await;
+        config.dbname(&self.name);
+        config
     }
 }
 
-async fn run(config: &Config, statements: &[&str]) {
+async fn connect(config: &Config) -> Client {
     let (client, connection) = config.connect(NoTls).await.unwrap();
-    let connection = tokio::spawn(connection);
+    tokio::spawn(connection);
+    client
+}
+
+async fn run(config: &Config, statements: &[&str]) {
+    let client = connect(config).await;
     for sql in statements {
         client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
-    drop(client);
-    let _ = connection.await;
 }
 
 /// The address with another database.

@@ -1,27 +1,13 @@
-//! The directory as the hub meets it.
-
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test speaks by panicking")]
+//! What every directory must do, as the hub meets it.
 
 use std::collections::HashSet;
-use std::path::Path;
-use std::sync::Arc;
 
-use tempfile::TempDir;
-use zaki_envelope::{ChannelKind, Sender, SenderId, SenderScope, Timestamp, ZakiUserId};
-use zaki_identity::{
-    BindingKind, Directory, DirectoryError, Linked, Policy, Refusal, Resolution, SqliteDirectory,
-};
+use zaki_envelope::{ChannelKind, Sender, SenderId, SenderScope, ZakiUserId};
+use zaki_identity::{BindingKind, DirectoryError, Linked, Policy, Refusal, Resolution};
 
 use ChannelKind::{Slack, Telegram, WhatsApp};
 
-struct Town {
-    directory: Arc<SqliteDirectory>,
-    folder: TempDir,
-}
-
-fn now() -> Timestamp {
-    Timestamp::from_ms(1_790_000_000_000)
-}
+use super::town::{Town, now};
 
 fn sender(id: &str) -> Sender {
     Sender::new(SenderScope::new(""), SenderId::new(id))
@@ -31,43 +17,7 @@ fn also(id: &str, aliases: &[&str]) -> Sender {
     Sender { aliases: aliases.iter().map(|id| SenderId::new(*id)).collect(), ..sender(id) }
 }
 
-async fn open(folder: &Path, policy: Policy) -> SqliteDirectory {
-    let path = folder.join("identity.db");
-    SqliteDirectory::open(path, policy, 100).await.unwrap()
-}
-
-impl Town {
-    async fn new(policy: Policy) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let directory = Arc::new(open(folder.path(), policy).await);
-        Self { directory, folder }
-    }
-
-    async fn resolve(&self, channel: ChannelKind, sender: &Sender) -> Resolution {
-        self.directory.resolve(channel, sender, now()).await.unwrap()
-    }
-
-    async fn user(&self, channel: ChannelKind, sender: &Sender) -> ZakiUserId {
-        self.resolve(channel, sender).await.user().unwrap()
-    }
-
-    async fn link(&self, user: ZakiUserId, channel: ChannelKind, sender: &Sender) -> Linked {
-        self.directory.link(user, channel, sender, now()).await.unwrap()
-    }
-
-    /// `change sender` of each entry.
-    fn audit(&self) -> Vec<String> {
-        let conn = rusqlite::Connection::open(self.folder.path().join("identity.db")).unwrap();
-        let mut rows =
-            conn.prepare("SELECT change || ' ' || sender FROM audit ORDER BY id").unwrap();
-        let rows = rows.query_map([], |row| row.get(0)).unwrap();
-        rows.map(Result::unwrap).collect()
-    }
-}
-
-#[tokio::test]
-async fn a_sender_is_one_person_for_good() {
-    let town = Town::new(Policy::Open).await;
+pub(super) async fn a_sender_is_one_person_for_good(town: Town) {
     let Resolution::Created { user } = town.resolve(Telegram, &sender("1")).await else {
         panic!("a stranger signs up")
     };
@@ -79,7 +29,7 @@ async fn a_sender_is_one_person_for_good() {
     };
     assert_eq!(town.user(Telegram, &renamed).await, user, "names are not identity");
 
-    let reopened = open(town.folder.path(), Policy::Open).await;
+    let reopened = town.open(Policy::Open).await;
     let known = reopened.resolve(Telegram, &sender("1"), now()).await.unwrap();
     assert_eq!(known, Resolution::Known { user });
 
@@ -94,9 +44,7 @@ async fn a_sender_is_one_person_for_good() {
     assert_eq!(HashSet::from(others).len(), 4);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn first_messages_at_once_make_one_person() {
-    let town = Town::new(Policy::Open).await;
+pub(super) async fn first_messages_at_once_make_one_person(town: Town) {
     let tasks: Vec<_> = (0..20)
         .map(|_| {
             let directory = town.directory.clone();
@@ -115,15 +63,13 @@ async fn first_messages_at_once_make_one_person() {
     assert_eq!(town.directory.list().await.unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn a_closed_house_lets_in_whom_it_knows() {
-    let town = Town::new(Policy::Closed).await;
+pub(super) async fn a_closed_house_lets_in_whom_it_knows(town: Town) {
     let refused = Resolution::Refused { reason: Refusal::Closed };
     assert_eq!(town.resolve(WhatsApp, &also("CC.1", &["49123"])).await, refused);
     assert!(town.directory.list().await.unwrap().is_empty(), "nothing is kept of a stranger");
 
     let user = {
-        let open_door = open(town.folder.path(), Policy::Open).await;
+        let open_door = town.open(Policy::Open).await;
         let resolved = open_door.resolve(WhatsApp, &sender("49123"), now()).await.unwrap();
         resolved.user().unwrap()
     };
@@ -134,14 +80,12 @@ async fn a_closed_house_lets_in_whom_it_knows() {
     assert_eq!(town.resolve(WhatsApp, &sender("CC.2")).await, known);
 }
 
-#[tokio::test]
-async fn a_phone_number_gives_way_to_the_better_id() {
-    let town = Town::new(Policy::Open).await;
+pub(super) async fn a_phone_number_gives_way_to_the_better_id(town: Town) {
     let user = town.user(WhatsApp, &sender("49123")).await;
     assert_eq!(town.user(WhatsApp, &also("CC.1", &["49123"])).await, user);
     assert_eq!(town.user(WhatsApp, &sender("CC.1")).await, user);
     assert_eq!(town.user(WhatsApp, &sender("49123")).await, user, "a late, old payload");
-    assert_eq!(town.audit(), ["bound 49123", "upgraded CC.1"]);
+    assert_eq!(town.audit().await, ["bound 49123", "upgraded CC.1"]);
     let bindings = town.directory.bindings(user).await.unwrap();
     let kinds: Vec<_> = bindings.iter().map(|b| (b.sender.as_str(), b.kind)).collect();
     assert_eq!(kinds, [("49123", BindingKind::Alias), ("CC.1", BindingKind::Primary)]);
@@ -155,12 +99,10 @@ async fn a_phone_number_gives_way_to_the_better_id() {
     assert_ne!(stranger, user);
     assert_eq!(town.user(WhatsApp, &sender("49123")).await, stranger);
     assert_eq!(town.user(WhatsApp, &sender("CC.1")).await, user);
-    assert_eq!(town.audit()[2..], ["bound CC.2", "moved 49123"]);
+    assert_eq!(town.audit().await[2..], ["bound CC.2", "moved 49123"]);
 }
 
-#[tokio::test]
-async fn ids_shown_together_stay_together() {
-    let town = Town::new(Policy::Open).await;
+pub(super) async fn ids_shown_together_stay_together(town: Town) {
     let user = town.user(WhatsApp, &also("CC.1", &["CC.1", "49123"])).await;
     assert_eq!(town.user(WhatsApp, &sender("49123")).await, user);
 
@@ -173,9 +115,7 @@ async fn ids_shown_together_stay_together() {
     assert_eq!(town.directory.bindings(older).await.unwrap(), []);
 }
 
-#[tokio::test]
-async fn linking_moves_one_binding_and_says_what_it_did() {
-    let town = Town::new(Policy::Open).await;
+pub(super) async fn linking_moves_one_binding_and_says_what_it_did(town: Town) {
     let ann = town.user(Telegram, &sender("ann")).await;
     let bob = town.user(Telegram, &sender("bob")).await;
     assert_eq!(town.link(bob, Slack, &sender("bob")).await, Linked::Bound);
@@ -189,7 +129,7 @@ async fn linking_moves_one_binding_and_says_what_it_did() {
         town.link(ann, Telegram, &sender("bob")).await,
         Linked::Moved { from: bob, left: 0 }
     );
-    assert_eq!(town.audit()[2..], ["bound bob", "moved bob", "moved bob"]);
+    assert_eq!(town.audit().await[2..], ["bound bob", "moved bob", "moved bob"]);
 
     let nobody = ZakiUserId::from_parts(now(), 1);
     let error = town.directory.link(nobody, Slack, &sender("new"), now()).await.unwrap_err();
@@ -197,9 +137,7 @@ async fn linking_moves_one_binding_and_says_what_it_did() {
     assert!(matches!(town.resolve(Slack, &sender("new")).await, Resolution::Created { .. }));
 }
 
-#[tokio::test]
-async fn people_are_joined_whole() {
-    let town = Town::new(Policy::Open).await;
+pub(super) async fn people_are_joined_whole(town: Town) {
     let ann = town.user(Telegram, &sender("1")).await;
     let bob = town.user(WhatsApp, &also("CC.1", &["49123"])).await;
     let join = async |into, from| town.directory.link_people(into, from, now()).await;
@@ -213,12 +151,10 @@ async fn people_are_joined_whole() {
     let people = town.directory.list().await.unwrap();
     let shape: HashSet<_> = people.iter().map(|p| (p.user, p.bindings.len())).collect();
     assert_eq!(shape, HashSet::from([(ann, 3), (bob, 0)]));
-    assert_eq!(town.audit().iter().filter(|entry| entry.starts_with("moved")).count(), 2);
+    assert_eq!(town.audit().await.iter().filter(|entry| entry.starts_with("moved")).count(), 2);
 }
 
-#[tokio::test]
-async fn a_link_made_by_another_process_holds_at_the_next_claim() {
-    let town = Town::new(Policy::Open).await;
+pub(super) async fn a_link_made_by_another_process_holds_at_the_next_claim(town: Town) {
     let ann = town.user(Telegram, &sender("ann")).await;
     let bob = town.user(Telegram, &sender("bob")).await;
     let verify = async |user| town.directory.verify(user, Telegram, &sender("bob")).await.unwrap();
@@ -226,7 +162,7 @@ async fn a_link_made_by_another_process_holds_at_the_next_claim() {
     assert!(!verify(ann).await);
     assert_eq!(town.user(Telegram, &sender("bob")).await, bob);
 
-    let command_line = open(town.folder.path(), Policy::Open).await;
+    let command_line = town.open(Policy::Open).await;
     command_line.link(ann, Telegram, &sender("bob"), now()).await.unwrap();
     assert_eq!(town.user(Telegram, &sender("bob")).await, bob, "from the cache");
     assert!(!verify(bob).await, "from the store");
@@ -234,9 +170,7 @@ async fn a_link_made_by_another_process_holds_at_the_next_claim() {
     assert!(verify(ann).await);
 }
 
-#[tokio::test]
-async fn a_person_chooses_how_they_are_listened_to() {
-    let town = Town::new(Policy::Open).await;
+pub(super) async fn a_person_chooses_how_they_are_listened_to(town: Town) {
     let ann = town.user(Telegram, &sender("ann")).await;
     let bob = town.user(Telegram, &sender("bob")).await;
     let mode = async |user| town.directory.mode(user).await.unwrap();
