@@ -7,8 +7,8 @@ use serde::Serialize;
 use zaki_envelope::{DeliveryId, Inbound, InboundId, MessageId, Timestamp, TurnId};
 
 use crate::{
-    Accepted, Batch, Begin, DeadRecord, Delivery, DeliveryEnd, DeliveryFilter, Error, Fence,
-    Finish, InboundFilter, InboundRecord, NewDelivery, NewTurn, Next, OpenTurn, Pulse,
+    Accepted, Batch, Begin, Claimed, DeadRecord, Delivery, DeliveryEnd, DeliveryFilter, Error,
+    Fence, Finish, InboundFilter, InboundRecord, NewDelivery, NewTurn, Next, OpenTurn, Pulse,
     SettleReason, Settled, TurnEnd,
 };
 

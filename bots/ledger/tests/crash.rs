@@ -9,7 +9,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use zaki_ledger::testkit::{at, batch, delivery, message, said, turn, turn_id};
+use zaki_envelope::ConversationId;
+use zaki_ledger::testkit::{at, batch, delivery, in_lane, message, said, turn, turn_id};
 use zaki_ledger::{Fence, Ledger, SqliteLedger, TurnEnd};
 
 const FILE: &str = "ZAKI_TEST_CRASH_FILE";
@@ -30,25 +31,30 @@ async fn works_until_killed() {
     };
     let first: u32 = from.parse().unwrap();
     let ledger = Arc::new(SqliteLedger::open(path).await.unwrap());
+    let fence = ledger.enroll("killed").await.unwrap();
+    ledger.recover(fence, at(0)).await.unwrap();
     let tasks: Vec<_> = (0..8)
-        .map(|lane| tokio::spawn(work(ledger.clone(), (first..first + SPAN).skip(lane).step_by(8))))
+        .map(|lane| {
+            tokio::spawn(work(ledger.clone(), fence, (first..first + SPAN).skip(lane).step_by(8)))
+        })
         .collect();
     for task in tasks {
         task.await.unwrap();
     }
 }
 
-async fn work(ledger: Arc<SqliteLedger>, numbers: impl Iterator<Item = u32>) {
+async fn work(ledger: Arc<SqliteLedger>, fence: Fence, numbers: impl Iterator<Item = u32>) {
     for n in numbers {
-        ledger.accept(Fence::SINGLE, batch(vec![said(n)])).await.unwrap();
+        ledger.accept(fence, batch(vec![said(n)])).await.unwrap();
         println!("accepted {n}");
         if n % 16 < 8 {
             continue;
         }
-        ledger.begin_turn(Fence::SINGLE, turn(n, &[n])).await.unwrap();
-        let deliveries = vec![delivery(n, Some(n), 0)];
+        ledger.begin_turn(fence, in_lane(n, turn(n, &[n]))).await.unwrap();
+        let mut answer = delivery(n, Some(n), 0);
+        answer.address.conversation.id = ConversationId::new(n.to_string());
         let end = TurnEnd::Finished;
-        let finish = ledger.finish_turn(Fence::SINGLE, turn_id(n), end, deliveries, at(1), true);
+        let finish = ledger.finish_turn(fence, turn_id(n), end, vec![answer], at(1));
         finish.await.unwrap();
         println!("answered {n}");
     }
@@ -92,15 +98,17 @@ async fn nothing_promised_is_lost() {
         answered.extend(done);
 
         let ledger = SqliteLedger::open(&path).await.unwrap();
-        let found = ledger.recover(Fence::SINGLE, at(0)).await.unwrap();
+        let fence = ledger.enroll("after").await.unwrap();
+        let found = ledger.recover(fence, at(0)).await.unwrap();
         let waiting: HashSet<_> = found.accepted.iter().map(|inbound| inbound.id).collect();
         let running: HashSet<_> = found.turns.iter().map(|open| open.inbounds[0].id).collect();
         for n in answered.iter().filter(|n| **n >= round * SPAN) {
-            let sending = found.unknown.iter().any(|delivery| delivery.turn == Some(turn_id(*n)));
+            let sending =
+                found.unknown.iter().any(|claimed| claimed.delivery.turn == Some(turn_id(*n)));
             assert!(sending, "answer {n} was claimed");
         }
         for n in &accepted {
-            let again = ledger.accept(Fence::SINGLE, batch(vec![said(*n)])).await.unwrap();
+            let again = ledger.accept(fence, batch(vec![said(*n)])).await.unwrap();
             assert_eq!(again.duplicates, 1, "message {n}");
             let id = message(*n).id;
             let open = waiting.contains(&id) || running.contains(&id);
