@@ -2,7 +2,7 @@ use zaki_envelope::DeliveryId;
 
 use super::samples::{at, delivery, delivery_id, elsewhere, turn, turn_id};
 use super::{Subject, claims, dead, sent, unknown};
-use crate::{DeliveryKind, DeliveryState, Lost, Next, TurnEnd};
+use crate::{DeliveryEnd, DeliveryKind, DeliveryState, Lost, Next, TurnEnd};
 
 fn ids(lost: &[Lost]) -> Vec<DeliveryId> {
     lost.iter().map(|lost| lost.id).collect()
@@ -37,18 +37,23 @@ pub(super) async fn tells_what_was_lost_once(s: Subject) {
     let parts = vec![delivery(10, Some(1), 0), delivery(11, Some(1), 1)];
     s.ledger.finish_turn(s.fence, turn_id(1), TurnEnd::Finished, parts, at(5)).await.unwrap();
     let lost = s.settle(10, unknown()).await;
-    assert_eq!((lost.next, lost.untold), (Next::None, vec![]), "only a send that works tells");
+    assert_eq!(
+        (lost.next, ids(&lost.untold)),
+        (Next::None, vec![delivery_id(10), delivery_id(11)])
+    );
+    s.post(vec![delivery(12, None, 0)]).await;
+    assert_eq!(s.settle(12, dead()).await.untold, [], "nothing works just now");
 
     s.post(vec![elsewhere(delivery(30, None, 0))]).await;
     assert_eq!(s.settle(30, sent()).await.untold, [], "another place");
     s.post(vec![delivery(20, None, 0)]).await;
     let untold = s.settle(20, sent()).await.untold;
-    assert_eq!(ids(&untold), [delivery_id(10), delivery_id(11)]);
+    assert_eq!(ids(&untold), [10, 11, 12].map(delivery_id));
     let first = &untold[0];
     assert_eq!((first.turn, first.state), (Some(turn_id(1)), DeliveryState::Unknown));
     assert_eq!((first.reason.as_deref(), first.at), (Some("timed out"), at(200)));
 
-    claims(tell(&s, 21, &[10, 11]).await, 21);
+    claims(tell(&s, 21, &[10, 11, 12]).await, 21);
     assert_eq!(s.settle(21, sent()).await.untold, [], "told");
 }
 
@@ -60,7 +65,39 @@ pub(super) async fn tells_again_when_the_notice_dies(s: Subject) {
     s.post(vec![delivery(30, None, 0)]).await;
     assert_eq!(ids(&s.settle(30, sent()).await.untold), [delivery_id(10)], "not the notice");
     tell(&s, 21, &[10]).await;
-    s.settle(21, unknown()).await;
+    s.post(vec![delivery(22, None, 0)]).await;
+    claims(s.settle(21, unknown()).await.next, 22);
+    s.settle(22, dead()).await;
+    tell(&s, 23, &[]).await;
+    assert_eq!(s.settle(23, unknown()).await.untold, [], "no notice about a notice");
+    tell(&s, 24, &[22]).await;
+    s.settle(24, sent()).await;
     s.post(vec![delivery(31, None, 0)]).await;
     assert_eq!(s.settle(31, sent()).await.untold, [], "it may have been read");
+}
+
+pub(super) async fn holds_what_may_not_leave_yet(s: Subject) {
+    claims(s.post(vec![delivery(10, None, 0)]).await, 10);
+    let held = s.settle(10, DeliveryEnd::Held { not_before: at(900) }).await;
+    assert_eq!(held.next, Next::Later { id: delivery_id(10), not_before: at(900) });
+    let waits = s.delivery(10).await;
+    assert_eq!((waits.state, waits.attempts, waits.reason), (DeliveryState::Pending, 0, None));
+    let again = s.ledger.claim_delivery(s.fence, delivery_id(10), at(900)).await.unwrap();
+    assert_eq!(super::claimed(again).delivery.attempts, 1, "it was not tried before");
+}
+
+pub(super) async fn believes_a_platform_that_takes_its_word_back(s: Subject) {
+    s.post(vec![delivery(10, None, 0), delivery(11, None, 1)]).await;
+    claims(s.settle(10, sent()).await.next, 11);
+    let refute = |n| s.ledger.refute_delivery(delivery_id(n), "131047".into(), at(300));
+    assert!(refute(10).await.unwrap());
+    assert!(!refute(10).await.unwrap(), "once");
+    let dead = s.delivery(10).await;
+    assert_eq!((dead.state, dead.reason.as_deref()), (DeliveryState::Dead, Some("131047")));
+    assert_eq!(ids(&s.settle(11, sent()).await.untold), [delivery_id(10)]);
+    s.post(vec![delivery(20, None, 0), delivery(21, None, 1)]).await;
+    assert!(refute(20).await.unwrap(), "its sender does not know yet");
+    let settled = s.settle(20, unknown()).await;
+    assert_eq!((settled.changed, settled.next), (false, Next::None));
+    assert_eq!(s.delivery(21).await.state, DeliveryState::Dead);
 }
