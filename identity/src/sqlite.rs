@@ -94,7 +94,7 @@ impl Directory for SqliteDirectory {
         let read = move |tx: &Tx<'_>| {
             Ok::<_, DirectoryError>(desk(tx, channel, &person, now).facts()?.settled())
         };
-        if let Some(user) = self.store.read(read).await? {
+        if let Some(user) = self.store.glance(read).await? {
             self.cache.remember(epoch, key, user);
             return Ok(Resolution::Known { user });
         }
@@ -119,7 +119,7 @@ impl Directory for SqliteDirectory {
             let desk = desk(tx, channel, &sender, Timestamp::default());
             Ok::<_, DirectoryError>(desk.facts()?.owner())
         };
-        let owner = self.store.read(read).await?;
+        let owner = self.store.glance(read).await?;
         if owner != Some(user) {
             self.cache.forget();
         }
@@ -160,7 +160,7 @@ impl Directory for SqliteDirectory {
 
     async fn mode(&self, user: ZakiUserId) -> Result<Option<String>, DirectoryError> {
         let read = move |tx: &Tx<'_>| tx.one(sql::MODE, params![Text(user)], |row| row.get(0));
-        Ok(self.store.read(read).await?.flatten())
+        Ok(self.store.glance(read).await?.flatten())
     }
 
     async fn set_mode(&self, user: ZakiUserId, mode: Option<&str>) -> Result<(), DirectoryError> {

@@ -229,3 +229,22 @@ async fn reading_neither_writes_nor_waits() {
     held.await.unwrap().unwrap();
     assert_eq!(ids(&store).await, [1, 1000]);
 }
+
+#[tokio::test]
+async fn a_glance_stays_on_its_thread_when_a_reader_is_free() {
+    let (store, _folder) = open().await;
+    store.write(|tx| add(tx, 1)).await.unwrap();
+    let glance = || {
+        store.glance(|tx| {
+            let id = tx.one("SELECT id FROM thing", [], |row| row.get::<_, u32>(0))?;
+            Ok::<_, Error>((id, std::thread::current().id()))
+        })
+    };
+    let here = std::thread::current().id();
+    let (id, there) = glance().await.unwrap();
+    assert_eq!(id, Some(1));
+    assert_ne!(there, here, "the first has to open the file");
+    assert_eq!(glance().await.unwrap(), (Some(1), here));
+    store.close().await;
+    assert!(matches!(glance().await, Err(Error::Closed { .. })));
+}
