@@ -1,13 +1,18 @@
 //! POSTing to the bot's webhook, trying again as the platform does, recording every try.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::HeaderMap;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use super::Log;
+
+/// Requests under way at a time; a crowd's others wait, as no platform opens a connection for each.
+const AT_ONCE: usize = 200;
 
 /// When to try again. The platforms' own schedules run for hours: tests shorten them.
 #[derive(Clone, Debug)]
@@ -85,6 +90,7 @@ pub(crate) struct Post {
 pub(crate) struct Poster {
     client: reqwest::Client,
     attempts: Log<Attempt>,
+    turns: Arc<Semaphore>,
 }
 
 impl Poster {
@@ -95,7 +101,7 @@ impl Poster {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(std::io::Error::other)?;
-        Ok(Self { client, attempts })
+        Ok(Self { client, attempts, turns: Arc::new(Semaphore::new(AT_ONCE)) })
     }
 
     pub(crate) fn client(&self) -> &reqwest::Client {
@@ -109,6 +115,8 @@ impl Poster {
         post: Post,
         timeout: Duration,
     ) -> Attempt {
+        // It is never closed.
+        let _turn = self.turns.acquire().await;
         let mut attempt = Attempt {
             at: SystemTime::now(),
             key: key.to_owned(),
@@ -170,5 +178,33 @@ impl Poster {
             }
         }
         last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_crowd_comes_in_through_so_many_doors() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let poster = Poster::new(Log::default()).unwrap();
+        for number in 0..=AT_ONCE {
+            let (poster, url) = (poster.clone(), url.clone());
+            let post = Post { url, headers: HeaderMap::new(), body: Bytes::new() };
+            let key = number.to_string();
+            tokio::spawn(async move { poster.post(&key, 1, post, Duration::from_mins(1)).await });
+        }
+        let mut open = Vec::new();
+        for _ in 0..AT_ONCE {
+            open.push(listener.accept().await.unwrap());
+        }
+        let one_more = tokio::time::timeout(Duration::from_millis(50), listener.accept());
+        assert!(one_more.await.is_err());
+        // One that ends makes room.
+        open.pop();
+        listener.accept().await.unwrap();
     }
 }
