@@ -3,30 +3,48 @@
 //! One writer alone (accept; then the whole road of one message), then many at once, where the
 //! figure to look at is commits per accept.
 
-#![allow(clippy::unwrap_used, reason = "an example speaks by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "an example speaks by panicking")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use zaki_ledger::testkit::{at, batch, delivery, delivery_id, said, turn, turn_id};
-use zaki_ledger::{DeliveryEnd, Fence, Ledger, SqliteLedger, TurnEnd};
+use zaki_envelope::ConversationId;
+use zaki_ledger::testkit::{at, batch, delivery, delivery_id, in_lane, said, turn, turn_id};
+use zaki_ledger::{DeliveryEnd, Fence, Finish, Ledger, Next, SqliteLedger, TurnEnd};
 
 const ALONE: u32 = 2_000;
-const TOGETHER: u32 = 10_000;
+const TOGETHER: u32 = 20_000;
 
-async fn accept(ledger: &SqliteLedger, n: u32) {
-    let accepted = ledger.accept(Fence::SINGLE, batch(vec![said(n)])).await.unwrap();
-    assert_eq!(accepted.fresh.len(), 1);
+#[derive(Clone)]
+struct Subject {
+    ledger: Arc<SqliteLedger>,
+    fence: Fence,
 }
 
-/// Webhook in to reply out, as far as the ledger is concerned.
-async fn to_reply(ledger: &SqliteLedger, n: u32) {
-    accept(ledger, n).await;
-    ledger.begin_turn(Fence::SINGLE, turn(n, &[n])).await.unwrap();
-    let answer = vec![delivery(n, Some(n), 0)];
-    let end = TurnEnd::Finished;
-    let finish = ledger.finish_turn(Fence::SINGLE, turn_id(n), end, answer, at(1), true);
-    finish.await.unwrap();
+impl Subject {
+    async fn accept(&self, n: u32) {
+        let accepted = self.ledger.accept(self.fence, batch(vec![said(n)])).await.unwrap();
+        assert_eq!(accepted.fresh.len(), 1);
+    }
+
+    /// Webhook in to reply out, as far as the ledger is concerned.
+    async fn to_reply(&self, n: u32) {
+        self.accept(n).await;
+        self.ledger.begin_turn(self.fence, in_lane(n, turn(n, &[n]))).await.unwrap();
+        let mut answer = delivery(n, Some(n), 0);
+        answer.address.conversation.id = ConversationId::new(n.to_string());
+        let end = TurnEnd::Finished;
+        let finish = self.ledger.finish_turn(self.fence, turn_id(n), end, vec![answer], at(1));
+        let Finish::Ended { first: Next::Claimed(_), .. } = finish.await.unwrap() else {
+            panic!("claimed")
+        };
+    }
+
+    async fn whole(&self, n: u32) {
+        self.to_reply(n).await;
+        let sent = DeliveryEnd::Sent { receipt: vec![] };
+        self.ledger.settle_delivery(self.fence, delivery_id(n), sent, at(2)).await.unwrap();
+    }
 }
 
 async fn timed(work: impl Future<Output = ()>) -> Duration {
@@ -41,31 +59,37 @@ fn print(what: &str, mut times: Vec<Duration>) {
     println!("{what:<42} median {:>9.1?}   p99 {:>9.1?}", at(50), at(99));
 }
 
-async fn alone(ledger: &SqliteLedger) {
+async fn alone(subject: &Subject) {
     let (mut accepts, mut roads) = (Vec::new(), Vec::new());
     for n in 0..ALONE {
-        accepts.push(timed(accept(ledger, n)).await);
+        accepts.push(timed(subject.accept(n)).await);
     }
     for n in ALONE..2 * ALONE {
-        roads.push(timed(to_reply(ledger, n)).await);
-        let sent = DeliveryEnd::Sent { receipt: vec![] };
-        ledger.settle_delivery(Fence::SINGLE, delivery_id(n), sent, at(2)).await.unwrap();
+        roads.push(timed(subject.to_reply(n)).await);
     }
     print("accept, one at a time", accepts);
     print("accept + begin + finish with first claim", roads);
 }
 
-async fn together(ledger: &Arc<SqliteLedger>, lanes: u32) {
-    let first = 1_000_000 * lanes;
-    let before = ledger.stats();
+/// `work` by so many at a time.
+async fn together<F>(
+    subject: &Subject,
+    what: &str,
+    lanes: u32,
+    first: u32,
+    work: fn(Subject, u32) -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let before = subject.ledger.stats();
     let begun = Instant::now();
     let tasks: Vec<_> = (0..lanes)
         .map(|lane| {
-            let ledger = Arc::clone(ledger);
+            let subject = subject.clone();
             tokio::spawn(async move {
                 let mut times = Vec::new();
                 for n in (first..first + TOGETHER).skip(lane as usize).step_by(lanes as usize) {
-                    times.push(timed(accept(&ledger, n)).await);
+                    times.push(timed(work(subject.clone(), n)).await);
                 }
                 times
             })
@@ -76,11 +100,10 @@ async fn together(ledger: &Arc<SqliteLedger>, lanes: u32) {
         times.extend(task.await.unwrap());
     }
     let rate = f64::from(TOGETHER) / begun.elapsed().as_secs_f64();
-    let after = ledger.stats();
-    let commits = u32::try_from(after.commits - before.commits).unwrap();
-    print(&format!("accept, {lanes} at a time"), times);
+    let commits = u32::try_from(subject.ledger.stats().commits - before.commits).unwrap();
+    print(&format!("{what}, {lanes} at a time"), times);
     let share = f64::from(commits) / f64::from(TOGETHER);
-    println!("{:<42} {share:.3} commits per accept, {rate:.0} accepts per second", "");
+    println!("{:<42} {share:.3} commits each, {rate:.0} per second", "");
 }
 
 #[tokio::main]
@@ -88,9 +111,14 @@ async fn main() {
     let folder = tempfile::tempdir_in(".").unwrap();
     let path = folder.path().join("ledger.db");
     let ledger = Arc::new(SqliteLedger::open(path).await.unwrap());
-    alone(&ledger).await;
+    let fence = ledger.enroll("example").await.unwrap();
+    let subject = Subject { ledger, fence };
+    alone(&subject).await;
     for lanes in [8, 64, 256] {
-        together(&ledger, lanes).await;
+        let first = 1_000_000 * lanes;
+        together(&subject, "accept", lanes, first, |s, n| async move { s.accept(n).await }).await;
+        together(&subject, "turn", lanes, first + 500_000, |s, n| async move { s.whole(n).await })
+            .await;
     }
-    ledger.close().await;
+    subject.ledger.close().await;
 }

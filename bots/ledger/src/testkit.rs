@@ -152,6 +152,7 @@ where
             retries_before_anything_later
             settles_in_the_allowed_ways_only
             lends_the_reply_handle
+            hands_the_used_handle_on
             posts_notices_once
             is_settled_twice_with_one_answer
         }
@@ -165,9 +166,12 @@ where
             ends_a_reply_at_a_failed_part
             tells_what_was_lost_once
             tells_again_when_the_notice_dies
+            holds_what_may_not_leave_yet
+            believes_a_platform_that_takes_its_word_back
         }
         operator {
             proves_what_arrived
+            refutes_what_was_taken
             retries_a_reply_at_the_end_of_the_queue
             drops_what_waits
             silences_what_is_dead

@@ -34,10 +34,10 @@ fn run(program: &str, args: &[&str], last: &Path) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-async fn accept(ledger: &SqliteLedger, n: u32) -> Result<usize, Error> {
+async fn accept(ledger: &SqliteLedger, fence: Fence, n: u32) -> Result<usize, Error> {
     let mut request = batch(vec![said(n)]);
     request.raw = vec![0x55; 200_000];
-    let accepted = ledger.accept(Fence::SINGLE, request).await?;
+    let accepted = ledger.accept(fence, request).await?;
     Ok(accepted.fresh.len())
 }
 
@@ -50,10 +50,11 @@ async fn a_full_disk_is_a_passing_thing() {
     let ballast = disk.0.path().join("ballast");
     fs::write(&ballast, vec![1; 2_000_000]).unwrap();
     let ledger = SqliteLedger::open(disk.0.path().join("ledger.db")).await.unwrap();
+    let fence = ledger.enroll("hub").await.unwrap();
 
     let mut stored = 0;
     let error = loop {
-        match accept(&ledger, stored).await {
+        match accept(&ledger, fence, stored).await {
             Ok(1) => stored += 1,
             other => break other.unwrap_err(),
         }
@@ -61,11 +62,11 @@ async fn a_full_disk_is_a_passing_thing() {
     };
     assert!(stored > 0 && error.is_transient(), "after {stored}: {error}");
     assert!(error.to_string().contains("no space"), "{error}");
-    assert!(accept(&ledger, stored).await.unwrap_err().is_transient(), "still full");
+    assert!(accept(&ledger, fence, stored).await.unwrap_err().is_transient(), "still full");
     assert_eq!(ledger.counts().await.unwrap().accepted, u64::from(stored), "reads go on");
 
     fs::remove_file(&ballast).unwrap();
-    assert_eq!(accept(&ledger, stored).await.unwrap(), 1, "what was refused is new");
+    assert_eq!(accept(&ledger, fence, stored).await.unwrap(), 1, "what was refused is new");
     assert_eq!(ledger.counts().await.unwrap().accepted, u64::from(stored) + 1);
     ledger.close().await;
 }

@@ -1,7 +1,7 @@
 //! Leases, and what belongs to nobody.
 
 use rusqlite::params;
-use zaki_envelope::{Inbound, Timestamp};
+use zaki_envelope::{DeliveryId, Inbound, Timestamp};
 use zaki_store::{Text, Tx};
 
 use super::rows::{self, Token};
@@ -42,12 +42,7 @@ pub(super) fn recover(tx: &Tx<'_>, fence: Fence, at: Timestamp) -> Result<Recove
     };
     for (id, conversation, sending) in tx.all(sql::ORPHANED, [], rows::orphan)? {
         if sending {
-            let row = params![Text(id), Token(fence)];
-            if let Some(delivery) = tx.one(sql::TAKE_SENDING, row, rows::delivery)? {
-                let handle = tx.one(sql::TAKEN_HANDLE, params![Text(id)], rows::handle)?;
-                let handle = handle.map(|(_, handle)| handle);
-                found.unknown.push(Claimed { delivery, handle });
-            }
+            found.unknown.extend(sending_again(tx, fence, id)?);
             continue;
         }
         match deliveries::advance(tx, fence, &conversation, at)? {
@@ -56,6 +51,15 @@ pub(super) fn recover(tx: &Tx<'_>, fence: Fence, at: Timestamp) -> Result<Recove
         }
     }
     Ok(found)
+}
+
+/// As it was claimed by whoever has gone.
+fn sending_again(tx: &Tx<'_>, fence: Fence, id: DeliveryId) -> Result<Option<Claimed>, Error> {
+    let row = params![Text(id), Token(fence)];
+    let delivery = tx.one(sql::TAKE_SENDING, row, rows::delivery)?;
+    let handle = tx.one(sql::USED_HANDLE, params![Text(id)], rows::handle)?;
+    let handle = handle.map(|(_, handle)| handle);
+    Ok(delivery.map(|delivery| Claimed { delivery, handle }))
 }
 
 fn turns(tx: &Tx<'_>, fence: Fence) -> Result<Vec<OpenTurn>, Error> {

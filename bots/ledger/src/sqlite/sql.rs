@@ -161,6 +161,10 @@ pub(super) const LIVE_HANDLE: &str = "SELECT h.inbound, h.secret, h.expires_at, 
 pub(super) const USE_HANDLE: &str =
     "UPDATE reply_handle SET uses_left = uses_left - 1 WHERE inbound = ?1";
 
+/// The one that the attempt under way has used; that use is still counted.
+pub(super) const USED_HANDLE: &str = "SELECT inbound, secret, expires_at, uses_left + 1
+    FROM reply_handle WHERE inbound = (SELECT handle FROM delivery WHERE id = ?1)";
+
 pub(super) const NOTE_HANDLE: &str = "UPDATE delivery SET handle = ?2 WHERE id = ?1";
 
 /// Before the delivery forgets which handle its attempt used.
@@ -193,7 +197,7 @@ pub(super) const TELL: &str = "UPDATE delivery SET told = ?2 WHERE id = ?1";
 
 pub(super) const UNTOLD: &str = "SELECT id, turn, state, reason, changed_at FROM delivery
     WHERE conversation = ?1 AND state IN ('unknown', 'dead') AND kind = 'reply' AND told IS NULL
-    ORDER BY seq";
+    ORDER BY rowid";
 
 pub(super) const PROVE: &str = "UPDATE delivery
     SET state = 'sent', receipt = ?2, reason = NULL, handle = NULL, changed_at = ?3
@@ -243,10 +247,6 @@ pub(super) const ORPHANED: &str = concat!(
 
 pub(super) const TAKE_SENDING: &str =
     concat!("UPDATE delivery SET holder = ?2 WHERE id = ?1 RETURNING ", delivery!());
-
-/// The handle that was taken for a delivery; same columns as [`LIVE_HANDLE`].
-pub(super) const TAKEN_HANDLE: &str = "SELECT h.inbound, h.secret, h.expires_at, h.uses_left
-    FROM delivery AS d JOIN reply_handle AS h ON h.inbound = d.handle WHERE d.id = ?1";
 
 // Looking.
 

@@ -57,7 +57,7 @@ CREATE INDEX delivery_open ON delivery (conversation, seq) WHERE state IN ('pend
 CREATE INDEX delivery_orphan ON delivery (seq)
     WHERE state IN ('pending', 'sending') AND holder IS NULL;
 CREATE INDEX delivery_failed ON delivery (state) WHERE state IN ('unknown', 'dead');
-CREATE INDEX delivery_untold ON delivery (conversation, seq)
+CREATE INDEX delivery_untold ON delivery (conversation)
     WHERE state IN ('unknown', 'dead') AND kind = 'reply' AND told IS NULL;
 CREATE INDEX delivery_told ON delivery (told) WHERE told IS NOT NULL;
 UPDATE delivery SET holder = 0 WHERE state = 'pending' AND EXISTS (

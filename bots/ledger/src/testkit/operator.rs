@@ -46,6 +46,22 @@ pub(super) async fn proves_what_arrived(s: Subject) {
     assert_eq!(s.settle(12, sent()).await.next, Next::None, "too late");
 }
 
+pub(super) async fn refutes_what_was_taken(s: Subject) {
+    let refute = async |n| {
+        s.ledger.refute_delivery(delivery_id(n), "not on it".into(), at(250)).await.unwrap()
+    };
+    s.post(vec![delivery(10, None, 0), delivery(11, None, 1)]).await;
+    assert!(!refute(11).await, "nobody has sent it");
+    s.settle(10, sent()).await;
+    s.settle(11, unknown()).await;
+    assert!(refute(10).await && refute(11).await);
+    assert!(!refute(10).await, "known already");
+    assert_eq!(s.delivery(10).await.state, DeliveryState::Dead);
+    assert_eq!(s.delivery(10).await.reason.as_deref(), Some("not on it"));
+    s.post(vec![delivery(20, None, 0)]).await;
+    assert_eq!(s.settle(20, sent()).await.untold.len(), 2);
+}
+
 pub(super) async fn retries_a_reply_at_the_end_of_the_queue(s: Subject) {
     let retry = async |n| s.ledger.retry_delivery(delivery_id(n), at(250)).await.unwrap();
     let parts = (0..3).map(|part| delivery(10 + part, None, part)).collect();

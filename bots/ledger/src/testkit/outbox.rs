@@ -95,6 +95,22 @@ pub(super) async fn lends_the_reply_handle(s: Subject) {
     assert!(claimed(s.post(vec![delivery(20, None, 0)]).await).handle.is_none());
 }
 
+/// A send that is repeated after a crash must look the same to the platform.
+pub(super) async fn hands_the_used_handle_on(s: Subject) {
+    let mut item = said(1);
+    let handle = ReplyHandle { secret: "token".into(), expires_at: at(1000), uses_left: 2 };
+    item.handle = Some(handle.clone());
+    s.ledger.accept(s.fence, batch(vec![item])).await.unwrap();
+    s.ledger.begin_turn(s.fence, turn(1, &[1])).await.unwrap();
+    let parts = vec![delivery(10, Some(1), 0)];
+    let end = s.ledger.finish_turn(s.fence, turn_id(1), TurnEnd::Finished, parts, at(9));
+    let Finish::Ended { first, .. } = end.await.unwrap() else { panic!("ended") };
+    assert_eq!(claimed(first).handle, Some(handle.clone()));
+    let next = s.successor().await;
+    let found = s.ledger.recover(next, at(10)).await.unwrap();
+    assert_eq!(found.unknown[0].handle, Some(handle));
+}
+
 pub(super) async fn posts_notices_once(s: Subject) {
     let notices = || {
         let notice = |n, part| {

@@ -40,7 +40,7 @@ pub(super) async fn what_a_dead_replica_sent_holds_its_conversation(s: Subject) 
     let third = if s.shared { s.ledger.enroll("third").await.unwrap() } else { second };
     let found = recover(&s, second).await;
     assert_eq!(found.deliveries, []);
-    assert_eq!((found.unknown.len(), found.unknown[0].state), (1, DeliveryState::Sending));
+    assert_eq!((found.unknown.len(), found.unknown[0].delivery.state), (1, DeliveryState::Sending));
     assert_eq!(
         s.ledger.post(third, vec![delivery(12, None, 0)], &[], at(1)).await.unwrap(),
         Next::None

@@ -38,7 +38,10 @@ pub(super) async fn recovers_what_was_open(s: Subject) {
     let [sending] = found.unknown.as_slice() else {
         panic!("one unknown delivery, not {}", found.unknown.len())
     };
-    assert_eq!((sending.id, sending.state), (delivery_id(12), DeliveryState::Sending));
+    assert_eq!(
+        (sending.delivery.id, sending.delivery.state),
+        (delivery_id(12), DeliveryState::Sending)
+    );
     assert_eq!(s.ledger.recover(next, at(60)).await.unwrap(), Recovery::default(), "handed once");
     let end = DeliveryEnd::Unknown { reason: "stopped while sending".into() };
     let settled = s.ledger.settle_delivery(next, delivery_id(12), end, at(61)).await.unwrap();
