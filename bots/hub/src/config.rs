@@ -19,6 +19,7 @@ type Accounts<T> = BTreeMap<AccountName, T>;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     pub hub: HubConfig,
+    pub ledger: LedgerConfig,
     pub edge: EdgeConfig,
     pub sandbox: SandboxConfig,
     pub turn: TurnConfig,
@@ -49,6 +50,13 @@ pub(crate) struct HubConfig {
     replica: Option<String>,
     #[serde(rename = "stop_timeout_s", deserialize_with = "load::seconds")]
     pub stop_timeout: Duration,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LedgerConfig {
+    /// Empty: SQLite. Secret, since it may hold a password.
+    pub url: SecretString,
 }
 
 #[derive(Debug, Deserialize)]
