@@ -12,6 +12,7 @@ pub mod openclaw;
 pub mod payload;
 pub mod people;
 pub mod post;
+pub mod postgres;
 pub mod processes;
 pub mod program;
 pub mod provider;
