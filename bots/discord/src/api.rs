@@ -22,6 +22,9 @@ use crate::Config;
 const CONNECT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_mins(1);
 const ANSWER: Duration = Duration::from_secs(30);
+/// An idle connection is not used again after this: servers close theirs after a minute or so, and
+/// a message written into a closing connection is one nobody knows the fate of.
+const IDLE: Duration = Duration::from_secs(30);
 /// Discord refuses others. <https://discord.com/developers/docs/reference#user-agent>
 const USER_AGENT: &str = concat!("DiscordBot (zaki, ", env!("CARGO_PKG_VERSION"), ")");
 
@@ -68,6 +71,7 @@ impl Api {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .read_timeout(SILENCE)
+            .pool_idle_timeout(IDLE)
             .user_agent(USER_AGENT)
             // A redirect would carry the token elsewhere.
             .redirect(reqwest::redirect::Policy::none())

@@ -164,10 +164,13 @@ fn slack(name: &AccountName, config: &zaki_slack::Config, http: Client) -> Resul
 }
 
 /// For platforms that are plain HTTP. Bounded: a platform that hangs must not hold a lane forever.
+/// And idle connections are given up before servers close theirs: a message written into a closing
+/// one is one nobody knows the fate of.
 fn http_client() -> Result<Client> {
     let client = Client::builder()
         .connect_timeout(Duration::from_secs(10))
         .timeout(Duration::from_mins(1))
+        .pool_idle_timeout(Duration::from_secs(30))
         .user_agent(concat!("zaki/", env!("CARGO_PKG_VERSION")));
     client.build().context("the HTTP client cannot be set up")
 }

@@ -34,7 +34,8 @@ const CHANNEL: Rate = Rate { burst: 1, every: Duration::from_secs(1) };
 /// One app on Slack. Text is taken as [`Dialect::Slack`], as `fit` renders it.
 ///
 /// Slack has no idempotency key. The delivery's id travels as message metadata, by which
-/// `conversations.history` can tell whether a lost answer was a success.
+/// `conversations.history` can tell whether a lost answer was a success. For that the app needs the
+/// scopes `channels:history`, `groups:history`, `im:history` and `mpim:history`.
 #[derive(Clone)]
 pub struct Slack {
     account: AccountName,

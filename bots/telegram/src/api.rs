@@ -24,6 +24,9 @@ use crate::Config;
 const CONNECT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_mins(1);
 const ANSWER: Duration = Duration::from_secs(30);
+/// An idle connection is not used again after this: servers close theirs after a minute or so, and
+/// a message written into a closing connection is one nobody knows the fate of.
+const IDLE: Duration = Duration::from_secs(30);
 
 /// One bot's access to its server. Clones share the connections.
 #[derive(Clone)]
@@ -60,6 +63,7 @@ impl Api {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .read_timeout(SILENCE)
+            .pool_idle_timeout(IDLE)
             // A redirect would carry the token elsewhere.
             .redirect(reqwest::redirect::Policy::none())
             .build()

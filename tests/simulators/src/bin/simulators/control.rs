@@ -1,5 +1,5 @@
 //! `POST /control/<platform>/{say,webhook,fail,clear,command,gateway}` and
-//! `GET /control/<platform>/{sent,calls,attempts,connections}`; everything is JSON.
+//! `GET /control/<platform>/{sent,calls,attempts,excesses,repeats,connections}`; everything is JSON.
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -261,6 +261,9 @@ async fn record(
         "sent" => Ok(Json(json!(simulator.sent().all()))),
         "calls" => Ok(Json(json!(simulator.calls().all()))),
         "attempts" => Ok(Json(json!(simulator.attempts().all()))),
+        // A tenth less than the platform's own word, for what the way here adds.
+        "excesses" => Ok(Json(json!(simulator.excesses(0.9)))),
+        "repeats" => Ok(Json(json!(simulator.repeats()))),
         "connections" if platform == "discord" => Ok(Json(json!(all.discord.connections().all()))),
         _ => Err(unknown(&record)),
     }
