@@ -1,6 +1,7 @@
 //! The command line. Each command is a small file of its own; all print for people by default and
 //! one JSON object a line with `--json`.
 
+mod deliveries;
 mod doctor;
 mod inspect;
 mod list;
@@ -41,7 +42,7 @@ enum Command {
     Inbox(list::Inbox),
     /// What has been sent, or not.
     #[command(subcommand)]
-    Deliveries(list::Deliveries),
+    Deliveries(deliveries::Deliveries),
     /// The people.
     #[command(subcommand)]
     Users(users::Users),

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use secrecy::SecretString;
 use serde::Deserialize;
 use zaki_envelope::{AccountName, ChannelKind};
+use zaki_lane::turns::Mode;
 
 pub(crate) use load::{load, load_table};
 
@@ -23,6 +24,7 @@ pub(crate) struct Config {
     pub edge: EdgeConfig,
     pub sandbox: SandboxConfig,
     pub turn: TurnConfig,
+    pub lane: LaneConfig,
     pub model: ModelConfig,
     pub identity: IdentityConfig,
     pub deliver: DeliverConfig,
@@ -100,6 +102,15 @@ pub(crate) struct SandboxConfig {
 pub(crate) struct TurnConfig {
     #[serde(rename = "timeout_s", deserialize_with = "load::seconds")]
     pub timeout: Duration,
+    #[serde(deserialize_with = "load::parsed")]
+    pub mid_turn: Mode,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LaneConfig {
+    pub waiting: usize,
+    pub waiting_all: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -140,6 +151,9 @@ pub(crate) struct DeliverConfig {
     pub max_wait: Duration,
     #[serde(rename = "patience_s", deserialize_with = "load::seconds")]
     pub patience: Duration,
+    #[serde(rename = "report_s", deserialize_with = "load::seconds")]
+    pub report: Duration,
+    pub paced: bool,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -7,6 +7,8 @@ use std::{
 
 use dashmap::DashMap;
 
+use crate::outbox;
+
 /// What became of a webhook request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -33,31 +35,35 @@ impl Outcome {
 /// One account's counts, by [`Outcome`].
 type Tally = [AtomicU64; Outcome::NAMES.len()];
 
-/// What became of webhook requests, by account and outcome.
+/// What became of webhook requests, by account and outcome, and of deliveries.
 #[derive(Default)]
-pub(crate) struct Counters(DashMap<String, Tally>);
+pub(crate) struct Counters {
+    webhooks: DashMap<String, Tally>,
+    /// What became of deliveries.
+    pub deliveries: outbox::Tally,
+}
 
 impl Counters {
     /// Counts one request. Only configured accounts get here, so the labels are bounded.
     pub(crate) fn count(&self, account: &str, outcome: Outcome) {
         let add =
             |tally: &Tally| tally.get(outcome as usize).map(|n| n.fetch_add(1, Ordering::Relaxed));
-        match self.0.get(account) {
+        match self.webhooks.get(account) {
             Some(tally) => add(&tally),
-            None => add(&self.0.entry(account.to_owned()).or_default()),
+            None => add(&self.webhooks.entry(account.to_owned()).or_default()),
         };
     }
 
     /// All counts, sorted.
     pub(crate) fn render(&self) -> String {
         let mut lines: Vec<String> =
-            self.0.iter().flat_map(|entry| lines(entry.key(), entry.value())).collect();
+            self.webhooks.iter().flat_map(|entry| lines(entry.key(), entry.value())).collect();
         lines.sort();
         let mut text = String::from("# TYPE zaki_webhook_requests_total counter\n");
         for line in lines {
             let _ = writeln!(text, "{line}");
         }
-        text
+        text + &self.deliveries.render()
     }
 }
 
@@ -85,7 +91,7 @@ mod tests {
         counters.count("slack/main", Outcome::Accepted);
         counters.count("slack/beta", Outcome::TooLarge);
         let text = counters.render();
-        let lines: Vec<_> = text.lines().skip(1).collect();
+        let lines: Vec<_> = text.lines().skip(1).take(3).collect();
         assert_eq!(
             lines,
             [

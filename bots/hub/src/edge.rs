@@ -7,11 +7,12 @@ use axum::{Router, body::Body};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use serde_json::to_vec;
+use tokio::time::{error::Elapsed, timeout};
 use tower::ServiceExt;
 use zaki_envelope::{
     TurnId, ZakiUserId,
     signature::{self, SigningKey},
-    wire::{SseDecoder, TurnEvent, TurnRequest},
+    wire::{SILENCE, SseDecoder, SteerRequest, TurnEvent, TurnRequest},
 };
 
 use crate::clock;
@@ -98,6 +99,18 @@ impl EdgeClient {
         self.call("POST", &path, Vec::new()).await.map(drop)
     }
 
+    /// Adds a message to a turn that runs. [`EdgeError::Refused`]: it takes no more.
+    pub(crate) async fn steer(
+        &self,
+        user: ZakiUserId,
+        turn: TurnId,
+        said: &SteerRequest,
+    ) -> Result<(), EdgeError> {
+        let body = to_vec(said).map_err(EdgeError::lost)?;
+        let path = format!("/v1/users/{user}/turns/{turn}/steer");
+        self.call("POST", &path, body).await.map(drop)
+    }
+
     async fn call(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Events, EdgeError> {
         let message = signature::Message { method, path_and_query: path, body: &body };
         let signed = self.key.sign(clock::now(), message);
@@ -133,6 +146,11 @@ impl EdgeClient {
     }
 }
 
+/// A connection that says nothing any more, whatever TCP thinks of it.
+fn silent(_: Elapsed) -> Option<Result<Bytes, EdgeError>> {
+    Some(Err(EdgeError::lost("the edge has fallen silent")))
+}
+
 /// The events of a turn as they arrive.
 pub(crate) struct Events {
     bytes: BoxStream<'static, Result<Bytes, EdgeError>>,
@@ -157,7 +175,7 @@ impl Events {
             if let Some(event) = self.ready.pop_front() {
                 return Some(Ok(event));
             }
-            let bytes = match self.bytes.next().await? {
+            let bytes = match timeout(SILENCE, self.bytes.next()).await.unwrap_or_else(silent)? {
                 Ok(bytes) => bytes,
                 Err(error) => return Some(Err(error)),
             };

@@ -3,35 +3,44 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use zaki_channel::{Batch, Inbox, InboxError};
-use zaki_envelope::{
-    AccountName, ChannelKind, Inbound, InboundKind, SenderId, SenderScope, SessionKey, ZakiUserId,
-};
+use zaki_envelope::{AccountName, ChannelKind, Inbound, InboundKind, SessionKey, ZakiUserId};
 use zaki_identity::{Directory, Resolution};
+use zaki_lane::turns::{Command, Event, Mode};
 use zaki_ledger::{Fence, Ledger, SettleReason};
 
 use crate::{
     accounts::{Account, Accounts},
-    clock,
+    clock, commands,
     counters::Counters,
-    deliver::{self, Answers},
     edge::EdgeClient,
-    lanes::Lanes,
+    intake::{self, Intake},
+    lane::{Bounds, Lanes},
     lease::Lease,
+    outbox::{self, Outbox},
     stage::{Stages, Step},
     troubles::Troubles,
-    turn::{self, Job},
+    turn,
 };
 
 /// Settings the rooms read.
 #[derive(Clone, Copy)]
 pub(crate) struct Settings {
     pub turn_timeout: Duration,
+    /// What a message does that arrives mid-turn, unless its person has chosen.
+    pub mid_turn: Mode,
+    /// How much may wait.
+    pub bounds: Bounds,
     /// The longest pause of our own between two attempts.
     pub max_wait: Duration,
     /// How long a reply is tried.
     pub patience: Duration,
+    /// How long a platform's report of an unknown outcome is waited for.
+    pub report: Duration,
+    /// Whether the platforms' published limits are kept to.
+    pub paced: bool,
 }
 
 /// What this process has, whichever lease it holds.
@@ -68,9 +77,9 @@ pub(crate) struct Hub {
     /// Fires when running work must be handed over to whoever comes next.
     pub stop: CancellationToken,
     pub tasks: TaskTracker,
-    intake: Lanes<(ChannelKind, SenderScope, SenderId), Inbound>,
-    pub(crate) turns: Lanes<(ZakiUserId, SessionKey), Job>,
-    pub(crate) answers: Answers,
+    intake: Intake,
+    pub lanes: Lanes,
+    pub(crate) outbox: Outbox,
 }
 
 impl Hub {
@@ -91,9 +100,9 @@ impl Hub {
             lease,
             closing: closing.child_token(),
             stop: CancellationToken::new(),
-            intake: Lanes::new(tasks.clone()),
-            turns: Lanes::new(tasks.clone()),
-            answers: Answers::default(),
+            intake: Intake::new(tasks.clone()),
+            lanes: Lanes::default(),
+            outbox: Outbox::default(),
             tasks,
         })
     }
@@ -125,14 +134,14 @@ impl Hub {
 
     /// Sends an accepted message on its way, after the earlier ones of its sender.
     pub(crate) fn admit(self: &Arc<Self>, inbound: Inbound) {
-        let key = (inbound.channel, inbound.sender.scope.clone(), inbound.sender.id.clone());
-        let hub = Arc::clone(self);
-        self.intake.push(key, inbound, move |inbound| Arc::clone(&hub).resolve(inbound));
+        let sender = intake::key_of(&inbound);
+        self.intake.push(sender, Arc::clone(self).resolve(inbound).boxed());
     }
 
     /// Finds out whose message it is and puts it on that person's lane.
     async fn resolve(self: Arc<Self>, inbound: Inbound) {
         if let Some(reason) = no_turn(&inbound) {
+            outbox::report(&self, &inbound).await;
             return self.settle(&inbound, reason).await;
         }
         let who = self
@@ -142,7 +151,7 @@ impl Hub {
             .await;
         match who {
             Some(Resolution::Known { user } | Resolution::Created { user }) => {
-                turn::enqueue(&self, user, Job::New(Box::new(inbound)));
+                self.take(user, inbound).await;
             }
             Some(Resolution::Refused { .. }) => self.settle(&inbound, SettleReason::Refused).await,
             // Stopping: the message stays accepted and is taken up at the next start.
@@ -150,18 +159,41 @@ impl Hub {
         }
     }
 
-    async fn settle(&self, inbound: &Inbound, reason: SettleReason) {
+    /// Puts a person's message on its lane, or carries out the command that it is.
+    async fn take(self: &Arc<Self>, user: ZakiUserId, inbound: Inbound) {
+        if let Some(Command::Mode(mode)) = Command::of(&inbound) {
+            return commands::mode(self, user, &inbound, mode).await;
+        }
+        let key = Arc::new((user, SessionKey::of(&inbound)));
+        // What the person has chosen matters only to what arrives mid-turn.
+        if self.lanes.is_active(&key) {
+            let mode = self.mode_of(user).await;
+            self.happen(&key, Event::Mode(mode));
+        }
+        self.arrive(&key, inbound);
+    }
+
+    pub(crate) async fn settle(&self, inbound: &Inbound, reason: SettleReason) {
         let ids = [inbound.id];
         self.persist("settle a message", || self.ledger.settle(self.fence, &ids, reason)).await;
     }
 
     /// Repeats a write until the store takes it. `None`: the hub stops, or the write can never
     /// succeed; either way the ledger is as it was and recovery will see it.
-    pub(crate) async fn persist<T, E, F>(
+    pub(crate) async fn persist<T, E, F>(&self, what: &str, write: impl FnMut() -> F) -> Option<T>
+    where
+        F: Future<Output = Result<T, E>>,
+        E: Transient,
+    {
+        self.attempt(what, write).await?.ok()
+    }
+
+    /// The same for whoever makes something of why it can never succeed.
+    pub(crate) async fn attempt<T, E, F>(
         &self,
         what: &str,
         mut write: impl FnMut() -> F,
-    ) -> Option<T>
+    ) -> Option<Result<T, E>>
     where
         F: Future<Output = Result<T, E>>,
         E: Transient,
@@ -169,11 +201,11 @@ impl Hub {
         let mut pause = Duration::from_millis(50);
         loop {
             match write().await {
-                Ok(done) => return Some(done),
+                Ok(done) => return Some(Ok(done)),
                 Err(error) if error.is_transient() => tracing::warn!(what, %error, "trying again"),
                 Err(error) => {
                     tracing::error!(what, %error, "given up");
-                    return None;
+                    return Some(Err(error));
                 }
             }
             tokio::select! {
@@ -193,13 +225,13 @@ impl Hub {
             tracing::info!(accepted, turns, pending, unknown, "taking up unfinished work");
         }
         for next in found.deliveries {
-            deliver::spawn(self, next);
+            outbox::drive(self, next);
         }
-        for delivery in found.unknown {
-            deliver::give_up(self, delivery);
+        for claimed in found.unknown {
+            outbox::resume(self, claimed);
         }
         for open in found.turns {
-            turn::enqueue(self, open.turn.user, Job::Resume(Box::new(open)));
+            turn::resume(self, open);
         }
         for inbound in found.accepted {
             self.admit(inbound);
@@ -228,7 +260,9 @@ fn no_turn(inbound: &Inbound) -> Option<SettleReason> {
         _ if !says => Some(SettleReason::Event),
         _ if inbound.sender.is_bot => Some(SettleReason::Bot),
         _ if !inbound.addressed => Some(SettleReason::NotAddressed),
-        _ if inbound.parts.is_empty() => Some(SettleReason::Empty),
+        _ if inbound.parts.is_empty() && Command::of(inbound).is_none() => {
+            Some(SettleReason::Empty)
+        }
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::task::JoinHandle;
 use zaki_channel::Support;
-use zaki_envelope::{ChannelKind, Outbound, Presence};
+use zaki_envelope::{Outbound, Presence};
 use zaki_ledger::OpenTurn;
 
 use crate::{clock, hub::Hub};
@@ -27,36 +27,31 @@ impl Drop for Typing {
 pub(crate) fn show(hub: &Arc<Hub>, open: &OpenTurn) -> Typing {
     let address = open.turn.reply.address.clone();
     let about = open.inbounds.last().and_then(|inbound| inbound.message.clone());
-    let hub = Arc::clone(hub);
     let Some(account) = hub.accounts.get(address.channel, &address.account) else {
         return Typing(None);
     };
-    if account.channel.capabilities(address.conversation.kind).typing < Support::Fallback {
+    let able = account.channel.capabilities(address.conversation.kind);
+    if able.typing < Support::Fallback {
         return Typing(None);
     }
     let channel = Arc::clone(&account.channel);
     let deadline = hub.settings.turn_timeout;
     let outbound = Outbound::Presence { presence: Presence::Typing, about };
+    let hub = Arc::clone(hub);
     let show = async move {
         tokio::time::sleep(PATIENCE).await;
         loop {
-            if let Err(error) = channel.send(&address, &outbound, clock::delivery_id()).await {
+            // A platform that has asked for silence gets it.
+            let paused = hub.outbox.is_paused(&address);
+            if !paused
+                && let Err(error) = channel.send(&address, &outbound, clock::delivery_id()).await
+            {
                 tracing::debug!(%error, "the typing sign did not show");
             }
-            tokio::time::sleep(refresh(address.channel)).await;
+            tokio::time::sleep(able.typing_refresh).await;
         }
     };
     Typing(Some(tokio::spawn(async move {
         let _ = tokio::time::timeout(deadline, show).await;
     })))
-}
-
-/// A little less than the platform shows it: Telegram 5 s, Discord 10 s, WhatsApp 25 s, Slack 120 s.
-const fn refresh(channel: ChannelKind) -> Duration {
-    Duration::from_secs(match channel {
-        ChannelKind::Telegram => 4,
-        ChannelKind::Discord => 8,
-        ChannelKind::WhatsApp => 20,
-        ChannelKind::Slack => 100,
-    })
 }

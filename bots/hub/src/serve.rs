@@ -16,6 +16,7 @@ use crate::{
     data_dir::{self, Tenant, hub_dir},
     http,
     hub::{Parts, Settings},
+    lane::Bounds,
     local_edge,
     replica::{self, Door},
 };
@@ -61,8 +62,12 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
         edge: client,
         settings: Settings {
             turn_timeout: config.turn.timeout,
+            mid_turn: config.turn.mid_turn,
+            bounds: Bounds::new(&config.lane),
             max_wait: config.deliver.max_wait,
             patience: config.deliver.patience,
+            report: config.deliver.report,
+            paced: config.deliver.paced,
         },
         counters: Arc::default(),
         troubles: Arc::default(),

@@ -1,283 +1,267 @@
-//! One turn: claim the message, have the edge run it, store the end with its reply.
+//! One turn: claim its messages, have the edge run it, store its end with the reply.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use zaki_channel::fit;
+use futures::FutureExt;
 use zaki_envelope::{
-    Address, ConversationKind, Inbound, Outbound, Part, SandboxKind, SessionKey, Timestamp,
-    ZakiUserId,
-    wire::{Budget, ErrorCode, Origin, TurnEvent, TurnEventKind, TurnRequest},
+    Address, ConversationKind, Inbound, InboundId, SandboxKind, TurnId, wire::ErrorCode,
 };
+use zaki_lane::turns::{Command, Event, Why};
 use zaki_ledger::{
-    Begin, DeliveryKind, Finish, NewDelivery, NewTurn, OpenTurn, ReplyPlan, TurnEnd,
+    Begin, Error, Finish, NewDelivery, NewTurn, OpenTurn, ReplyPlan, SettleReason, TurnEnd,
 };
 
 use crate::{
     clock,
-    deliver,
-    edge::{EdgeError, Events},
     hub::Hub,
-    presence,
+    lane::LaneKey,
+    live::Live,
+    notice::{self, compose},
+    outbox, presence,
+    relay::{Age, End, relay},
     stage::Step,
-    words,
+    steer, words,
 };
 
-/// How long a sandbox may wait for its start and start, on top of the turn itself. Generous: a
-/// burst of cold starts queues, and the edge ends a start that fails.
-const START_PATIENCE: Duration = Duration::from_mins(15);
-/// How long the edge may take to hear that a turn is to stop.
-const ABORT_PATIENCE: Duration = Duration::from_secs(5);
-
-/// What a lane works off.
-pub(crate) enum Job {
-    /// A message nobody has worked on.
-    New(Box<Inbound>),
-    /// A turn an earlier process began.
-    Resume(Box<OpenTurn>),
+/// Where the answer to a message goes.
+pub(crate) fn plan(message: &Inbound) -> ReplyPlan {
+    let direct = message.conversation.kind == ConversationKind::Direct;
+    ReplyPlan {
+        address: Address::of(message),
+        reply_to: if direct { None } else { message.message.clone() },
+    }
 }
 
-impl Job {
-    fn session(&self) -> SessionKey {
-        match self {
-            Self::New(inbound) => SessionKey::of(inbound),
-            Self::Resume(open) => open.turn.session.clone(),
+/// Begins a turn and sees it through.
+pub(crate) async fn begin(hub: Arc<Hub>, key: LaneKey, messages: Vec<Inbound>) {
+    match caught("begin a turn", claim(&hub, &key, &messages)).await {
+        Some(Claim::Begun(turn)) => {
+            let open = OpenTurn { turn, inbounds: messages, steered: Vec::new() };
+            let live = Arc::new(Live::new(open.turn.id));
+            hub.begun(&key, Event::Begun { turn: live.turn }, &live);
+            run(hub, key, open, live, Age::New).await;
         }
+        Some(Claim::Busy(turn)) => {
+            let mode = hub.mode_of(key.0).await;
+            hub.happen(&key, Event::Mode(mode));
+            hub.happen(&key, Event::Busy { turn, messages });
+        }
+        Some(Claim::Moved(ids)) => {
+            let (moved, rest) = messages.into_iter().partition(|it| ids.contains(&it.id));
+            let moved: Vec<Inbound> = moved;
+            moved.into_iter().for_each(|message| hub.admit(message));
+            hub.happen(&key, Event::Gone { messages: rest });
+        }
+        Some(Claim::NotOurs(id)) => {
+            let rest = messages.into_iter().filter(|message| message.id != id).collect();
+            hub.happen(&key, Event::Gone { messages: rest });
+        }
+        Some(Claim::Refused) => hub.happen(&key, Event::Gone { messages: Vec::new() }),
+        Some(Claim::Stopping) => {}
+        None => give_up(&hub, &key, &messages).await,
     }
 }
 
-/// Puts a job on its person's lane.
-pub(crate) fn enqueue(hub: &Arc<Hub>, user: ZakiUserId, job: Job) {
-    let shared = Arc::clone(hub);
-    hub.turns.push((user, job.session()), job, move |job| run(Arc::clone(&shared), user, job));
+/// A defect of ours in a turn that has not begun: its messages must not block those after them.
+async fn give_up(hub: &Arc<Hub>, key: &LaneKey, messages: &[Inbound]) {
+    for message in messages {
+        hub.stages.tell(message.id, Step::Failed);
+        notice::tell(hub, message, words::failed(ErrorCode::Internal).to_owned()).await;
+        hub.settle(message, SettleReason::Broken).await;
+    }
+    hub.happen(key, Event::Gone { messages: Vec::new() });
 }
 
-async fn run(hub: Arc<Hub>, user: ZakiUserId, job: Job) {
-    if hub.closing.is_cancelled() {
-        return;
-    }
-    let open = match job {
-        Job::Resume(open) => Some(*open),
-        Job::New(inbound) => begin(&hub, user, *inbound).await,
+/// Takes up a turn that a run or a replica before us has begun.
+pub(crate) fn resume(hub: &Arc<Hub>, open: OpenTurn) {
+    let key = Arc::new((open.turn.user, open.turn.session.clone()));
+    let live = Arc::new(Live::new(open.turn.id));
+    hub.begun(&key, Event::Resumed { turn: live.turn }, &live);
+    let hub = Arc::clone(hub);
+    hub.tasks.clone().spawn(run(hub, key, open, live, Age::Old));
+}
+
+/// `/stop` while nothing runs here: either nothing runs at all, and a turn of the hub's own says
+/// so, or another replica's turn is in its way, and will hear of it.
+pub(crate) async fn halt(hub: Arc<Hub>, key: LaneKey, stop: Box<Inbound>, cleared: usize) {
+    let event = match claim(&hub, &key, std::slice::from_ref(&stop)).await {
+        Claim::Begun(turn) => {
+            let text =
+                if cleared == 0 { words::IDLE.to_owned() } else { words::stopped("", cleared) };
+            let reply = compose(&hub, Some(turn.id), &turn.reply, text);
+            let Some(waiting) = end(&hub, turn.id, TurnEnd::Finished, reply).await else { return };
+            Event::Ended { aborted: true, waiting }
+        }
+        Claim::Busy(turn) => Event::Busy { turn, messages: Vec::new() },
+        Claim::Moved(_) => {
+            hub.admit(*stop);
+            Event::Gone { messages: Vec::new() }
+        }
+        Claim::NotOurs(_) | Claim::Refused => Event::Gone { messages: Vec::new() },
+        Claim::Stopping => return,
     };
-    let Some(open) = open else { return };
-    let typing = presence::show(&hub, &open);
-    let Some(end) = relay(&hub, &open).await else {
-        return;
-    };
-    drop(typing);
-    finish(&hub, open, end).await;
+    hub.happen(&key, event);
 }
 
-/// Claims the message for a new turn. The binding is read again from the store, so that an unlink
-/// holds from the next message on, whatever a cache says.
-async fn begin(hub: &Arc<Hub>, user: ZakiUserId, inbound: Inbound) -> Option<OpenTurn> {
-    let check = || hub.directory.verify(user, inbound.channel, &inbound.sender);
-    if !hub.persist("check a binding", check).await? {
-        // Another process has moved the binding; by now the directory has forgotten the old one.
-        hub.admit(inbound);
-        return None;
+enum Claim {
+    Begun(NewTurn),
+    Busy(TurnId),
+    /// Their senders are somebody else by now.
+    Moved(Vec<InboundId>),
+    /// Another replica has this one.
+    NotOurs(InboundId),
+    /// The ledger will not have it, whatever we do.
+    Refused,
+    Stopping,
+}
+
+/// Claims messages for a new turn. Their senders are looked up in the store again, so that an
+/// unlink holds from the next message on, whatever a cache says.
+async fn claim(hub: &Arc<Hub>, key: &LaneKey, messages: &[Inbound]) -> Claim {
+    let Some(last) = messages.last().filter(|_| !hub.closing.is_cancelled()) else {
+        return Claim::Stopping;
+    };
+    match moved(hub, key, messages).await {
+        None => return Claim::Stopping,
+        Some(moved) if !moved.is_empty() => return Claim::Moved(moved),
+        Some(_) => {}
     }
-    let direct = inbound.conversation.kind == ConversationKind::Direct;
     let turn = NewTurn {
         id: clock::turn_id(),
-        user,
-        session: SessionKey::of(&inbound),
+        user: key.0,
+        session: key.1.clone(),
         sandbox: SandboxKind::Personal,
-        inbounds: vec![inbound.id],
-        reply: ReplyPlan {
-            address: Address::of(&inbound),
-            reply_to: if direct { None } else { inbound.message.clone() },
-        },
+        inbounds: messages.iter().map(|message| message.id).collect(),
+        reply: plan(last),
         at: clock::now(),
     };
-    let begin = || hub.ledger.begin_turn(hub.fence, turn.clone());
-    match hub.persist("begin a turn", begin).await? {
-        Begin::Begun => Some(OpenTurn { turn, inbounds: vec![inbound], steered: Vec::new() }),
-        // The end of that turn hands the message on.
-        Begin::Busy { .. } => None,
+    match hub.attempt("begin a turn", || hub.ledger.begin_turn(hub.fence, turn.clone())).await {
+        Some(Ok(Begin::Begun)) => Claim::Begun(turn),
+        Some(Ok(Begin::Busy { turn })) => Claim::Busy(turn),
+        Some(Err(Error::NotAccepted(id))) => Claim::NotOurs(id),
+        Some(Err(_)) => Claim::Refused,
+        None => Claim::Stopping,
     }
 }
 
-/// How a turn ended, in the person's terms.
-enum End {
-    Answered(String),
-    Aborted(String),
-    Failed(ErrorCode),
+/// The messages whose senders are not this person any more; each sender is asked about once.
+async fn moved(hub: &Hub, key: &LaneKey, messages: &[Inbound]) -> Option<Vec<InboundId>> {
+    let mut moved = Vec::new();
+    for (n, message) in messages.iter().enumerate() {
+        let same = |it: &Inbound| it.channel == message.channel && it.sender == message.sender;
+        if messages.iter().take(n).any(same) {
+            continue;
+        }
+        let check = || hub.directory.verify(key.0, message.channel, &message.sender);
+        if !hub.persist("check a binding", check).await? {
+            moved.extend(messages.iter().filter(|it| same(it)).map(|it| it.id));
+        }
+    }
+    Some(moved)
 }
 
-/// Follows the turn at the edge to its end, through lost connections. `None`: the hub stops, and
-/// the next start takes the same turn up again.
-async fn relay(hub: &Hub, open: &OpenTurn) -> Option<End> {
-    let request = request(hub, open);
-    let mut progress = Progress { hub, open, last: 0, begun: false, first: true };
-    let patience = hub.settings.turn_timeout + START_PATIENCE;
-    let end = tokio::select! {
-        end = progress.until_end(&request) => end,
-        () = hub.stop.cancelled() => return None,
-        () = tokio::time::sleep(patience) => End::Failed(ErrorCode::Timeout),
+async fn run(hub: Arc<Hub>, key: LaneKey, mut open: OpenTurn, live: Arc<Live>, age: Age) {
+    let typing = presence::show(&hub, &open);
+    let steered = std::mem::take(&mut open.steered);
+    let again = steer::tell(&hub, key.0, live.turn, Some(&live), steered);
+    let relay = async {
+        let end = match own(&open) {
+            Some(end) => Some(end),
+            None => relay(&hub, &open, &live, age).await,
+        };
+        live.over.cancel();
+        end
     };
-    if matches!(end, End::Failed(ErrorCode::Timeout)) {
-        // Nobody reads it any more; it must not run on beside the person's next message.
-        let abort = hub.edge.abort(open.turn.user, open.turn.id);
-        if let Ok(Err(error)) = tokio::time::timeout(ABORT_PATIENCE, abort).await {
-            tracing::warn!(turn = %open.turn.id, %error, "the turn could not be stopped");
-        }
-    }
-    Some(end)
+    let both = async { futures::join!(relay, again) };
+    let (end, unheard) = match caught("follow a turn", both).await {
+        Some((Some(end), unheard)) => (end, unheard),
+        Some((None, _)) => return,
+        None => (End::Failed(ErrorCode::Internal), Vec::new()),
+    };
+    live.over.cancel();
+    drop(typing);
+    hub.happen(&key, Event::Ending);
+    hub.lanes.answered(&key, &live).await;
+    finish(&hub, &key, open, &live, end, unheard).await;
 }
 
-fn request(hub: &Hub, open: &OpenTurn) -> TurnRequest {
-    let address = &open.turn.reply.address;
-    let timeout_ms = u64::try_from(hub.settings.turn_timeout.as_millis()).unwrap_or(u64::MAX);
-    TurnRequest {
-        turn: open.turn.id,
-        sandbox: open.turn.sandbox.clone(),
-        session: open.turn.session.clone(),
-        parts: open.inbounds.iter().flat_map(|inbound| inbound.parts.clone()).collect(),
-        origin: Origin { channel: address.channel, conversation: address.conversation.kind },
-        budget: Budget { timeout_ms },
-        trace: open.inbounds.first().and_then(|inbound| inbound.trace.clone()),
-    }
+/// A turn that holds nothing but `/stop` is the hub's own, see [`halt`].
+fn own(open: &OpenTurn) -> Option<End> {
+    let is_stop = |inbound| Command::of(inbound) == Some(Command::Stop);
+    open.inbounds.iter().all(is_stop).then(|| End::Answered(words::IDLE.to_owned()))
 }
 
-/// Where the reading of a turn's events has come to.
-struct Progress<'a> {
-    hub: &'a Hub,
-    open: &'a OpenTurn,
-    last: u64,
-    begun: bool,
-    first: bool,
-}
-
-impl Progress<'_> {
-    /// Follows the turn through lost connections, as long as it takes.
-    async fn until_end(&mut self, request: &TurnRequest) -> End {
-        let turn = request.turn;
-        let mut pause = Duration::from_millis(100);
-        loop {
-            let end = match self.connect(request).await {
-                Ok(events) => self.follow(events).await,
-                Err(error) => Err(error),
-            };
-            match end {
-                Ok(Some(end)) => return end,
-                Ok(None) => tracing::warn!(%turn, "the turn's events broke off; resuming"),
-                Err(EdgeError::Refused(status)) => {
-                    tracing::error!(%turn, status, "the edge refuses the turn");
-                    return End::Failed(ErrorCode::Internal);
-                }
-                Err(EdgeError::Gone) => return End::Failed(ErrorCode::Gone),
-                // It is begun again, and counts from 1 again.
-                Err(EdgeError::Unknown) => (self.begun, self.last) = (false, 0),
-                Err(error) => tracing::warn!(%turn, %error, "trying the edge again"),
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(5));
-        }
+/// Stores the end of the turn and its reply in one commit, and lets go of it.
+async fn finish(
+    hub: &Arc<Hub>,
+    key: &LaneKey,
+    mut open: OpenTurn,
+    live: &Live,
+    ended: End,
+    mut unheard: Vec<Inbound>,
+) {
+    let (heard, others) = live.take_joined();
+    unheard.extend(others);
+    if !unheard.is_empty() {
+        steer::part_from(hub, live.turn, &unheard).await;
     }
-
-    /// Begins the turn, or goes on reading it once it is known to have begun.
-    async fn connect(&mut self, request: &TurnRequest) -> Result<Events, EdgeError> {
-        let user = self.open.turn.user;
-        if self.begun {
-            return self.hub.edge.resume(user, request.turn, self.last).await;
-        }
-        let events = self.hub.edge.turn(user, request).await?;
-        self.begun = true;
-        Ok(events)
+    if let Some(last) = heard.last() {
+        open.turn.reply = plan(last);
     }
-
-    /// Reads to the turn's end; `None` when the stream ended before the turn did.
-    async fn follow(&mut self, mut events: Events) -> Result<Option<End>, EdgeError> {
-        while let Some(event) = events.next().await {
-            if let Some(end) = self.note(event?) {
-                return Ok(Some(end));
-            }
+    open.inbounds.extend(heard);
+    let why = live.why();
+    let (state, text) = match ended {
+        End::Answered(text) if text.trim().is_empty() => {
+            (TurnEnd::Finished, Some(words::NOTHING.to_owned()))
         }
-        Ok(None)
+        End::Answered(text) => (TurnEnd::Finished, Some(text)),
+        End::Aborted(text) => (TurnEnd::Aborted, words::aborted(why, &text)),
+        End::Failed(code) => (TurnEnd::Failed { code }, Some(words::failed(code).to_owned())),
+    };
+    let compose = async {
+        text.map_or_else(Vec::new, |text| compose(hub, Some(live.turn), &open.turn.reply, text))
+    };
+    let reply = caught("compose a reply", compose).await.unwrap_or_default();
+    if reply.is_empty() || matches!(state, TurnEnd::Failed { .. }) {
+        tell(hub, &open.inbounds, &Step::Failed);
     }
-
-    fn note(&mut self, event: TurnEvent) -> Option<End> {
-        // Seq 0 is the edge's own word about waking; all others may come again after a resume.
-        if event.seq != 0 && event.seq <= self.last {
-            return None;
-        }
-        self.last = self.last.max(event.seq);
-        match event.kind {
-            TurnEventKind::Waking { .. } => tell(self.hub, self.open, &Step::Waking),
-            TurnEventKind::Started { agent } => tell(self.hub, self.open, &Step::Started(agent)),
-            TurnEventKind::Delta { .. } if std::mem::take(&mut self.first) => {
-                tell(self.hub, self.open, &Step::FirstDelta);
-            }
-            TurnEventKind::Final { text, aborted: false, .. } => return Some(End::Answered(text)),
-            TurnEventKind::Final { text, .. } => return Some(End::Aborted(text)),
-            TurnEventKind::Error { code, message } => {
-                tracing::warn!(turn = %self.open.turn.id, ?code, message, "the turn failed");
-                return Some(End::Failed(code));
-            }
-            TurnEventKind::Delta { .. }
-            | TurnEventKind::Tool { .. }
-            | TurnEventKind::Approval { .. }
-            | TurnEventKind::Media { .. }
-            | TurnEventKind::Steered { .. } => {}
-        }
-        None
+    hub.stages.replying(&open.turn.inbounds, &reply);
+    let told = state == TurnEnd::Aborted && why != Some(Why::Interrupted);
+    if let Some(waiting) = end(hub, live.turn, state, reply).await {
+        hub.happen(key, Event::Ended { aborted: told, waiting });
     }
 }
 
-fn tell(hub: &Hub, open: &OpenTurn, step: &Step) {
-    for inbound in &open.inbounds {
+/// Ends a turn in the ledger and sends its reply; returns what waited for its end. `None`: the hub
+/// stops.
+async fn end(
+    hub: &Arc<Hub>,
+    turn: TurnId,
+    state: TurnEnd,
+    reply: Vec<NewDelivery>,
+) -> Option<Vec<Inbound>> {
+    let end = || hub.ledger.finish_turn(hub.fence, turn, state, reply.clone(), clock::now());
+    match hub.attempt("finish a turn", end).await? {
+        Ok(Finish::Ended { first, waiting }) => {
+            outbox::drive(hub, first);
+            Some(waiting)
+        }
+        Ok(Finish::AlreadyEnded) | Err(_) => Some(Vec::new()),
+    }
+}
+
+/// Announces a step of several messages.
+pub(crate) fn tell(hub: &Hub, inbounds: &[Inbound], step: &Step) {
+    for inbound in inbounds {
         hub.stages.tell(inbound.id, step.clone());
     }
 }
 
-/// Stores the end of the turn and its reply in one commit, then hands the reply to the outbox.
-async fn finish(hub: &Arc<Hub>, open: OpenTurn, end: End) {
-    if let End::Failed(_) = end {
-        tell(hub, &open, &Step::Failed);
+/// `None`: it panicked, which must end neither the lane nor its messages.
+async fn caught<T>(what: &str, work: impl Future<Output = T>) -> Option<T> {
+    let done = AssertUnwindSafe(work).catch_unwind().await;
+    if done.is_err() {
+        tracing::error!(what, "a defect of ours");
     }
-    let (ended, text) = match end {
-        End::Answered(text) if text.trim().is_empty() => {
-            (TurnEnd::Finished, words::NOTHING.to_owned())
-        }
-        End::Answered(text) => (TurnEnd::Finished, text),
-        End::Aborted(text) => (TurnEnd::Aborted, words::interrupted(&text)),
-        End::Failed(code) => (TurnEnd::Failed { code }, words::failed(code).to_owned()),
-    };
-    let deliveries = compose(hub, &open, text);
-    let finish = || {
-        let ledger = &hub.ledger;
-        ledger.finish_turn(hub.fence, open.turn.id, ended, deliveries.clone(), clock::now())
-    };
-    hub.answers.expect(&open, deliveries.len());
-    let Some(finished) = hub.persist("finish a turn", finish).await else {
-        return;
-    };
-    if let Finish::Ended { first, waiting } = finished {
-        deliver::spawn(hub, first);
-        for inbound in waiting {
-            hub.admit(inbound);
-        }
-    }
-}
-
-/// The reply as the channel can carry it.
-fn compose(hub: &Hub, open: &OpenTurn, text: String) -> Vec<NewDelivery> {
-    let ReplyPlan { address, reply_to } = &open.turn.reply;
-    let post = Outbound::Post { parts: vec![Part::text(text)], reply_to: reply_to.clone() };
-    let pieces = match hub.accounts.get(address.channel, &address.account) {
-        Some(account) => fit(post, &account.channel.capabilities(address.conversation.kind)),
-        // The account is gone from the configuration: the outbox says so of the whole reply.
-        None => vec![post],
-    };
-    let part = |(n, outbound)| NewDelivery {
-        id: clock::delivery_id(),
-        turn: Some(open.turn.id),
-        address: address.clone(),
-        outbound,
-        kind: DeliveryKind::Reply,
-        part: n,
-        not_before: Timestamp::default(),
-    };
-    (0..).zip(pieces).map(part).collect()
+    done.ok()
 }

@@ -1,4 +1,4 @@
-//! `zaki inbox list`, `zaki deliveries list`: what the ledger holds.
+//! `zaki inbox list`: what has been accepted.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use zaki_envelope::plain_text;
-use zaki_ledger::{DeliveryFilter, InboundFilter, Ledger};
+use zaki_ledger::{InboundFilter, Ledger};
 
 use super::Source;
 use crate::serve;
@@ -23,15 +23,6 @@ pub(crate) enum Inbox {
     },
 }
 
-#[derive(Subcommand)]
-pub(crate) enum Deliveries {
-    /// Everything that left or is to leave, newest first.
-    List {
-        #[command(flatten)]
-        page: Page,
-    },
-}
-
 #[derive(Args)]
 pub(crate) struct Page {
     /// One JSON object a line, with everything in it.
@@ -39,9 +30,9 @@ pub(crate) struct Page {
     json: bool,
     /// How many.
     #[arg(long, default_value_t = 1000)]
-    limit: u32,
+    pub(super) limit: u32,
     #[command(flatten)]
-    source: Source,
+    pub(super) source: Source,
 }
 
 impl Inbox {
@@ -82,28 +73,8 @@ impl Inbox {
     }
 }
 
-impl Deliveries {
-    pub(crate) async fn run(self) -> Result<ExitCode> {
-        let Self::List { page } = self;
-        let ledger = serve::open_ledger(&page.source.load()?).await?;
-        let filter = DeliveryFilter { limit: page.limit, ..DeliveryFilter::default() };
-        for delivery in ledger.list_deliveries(filter).await? {
-            let line = serde_json::to_value(&delivery)?;
-            page.print(&line, || {
-                let state = line["state"].as_str().unwrap_or_default();
-                let reason = delivery.reason.as_deref().unwrap_or_default();
-                format!(
-                    "{:9} {state:8} attempts {} {reason}",
-                    delivery.address.channel, delivery.attempts
-                )
-            });
-        }
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
 impl Page {
-    fn print(&self, json: &Value, text: impl FnOnce() -> String) {
+    pub(super) fn print(&self, json: &Value, text: impl FnOnce() -> String) {
         if self.json { outln!("{json}") } else { outln!("{}", text()) }
     }
 }

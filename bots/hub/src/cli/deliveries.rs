@@ -1,0 +1,216 @@
+//! `zaki deliveries`: what left or is to leave, and what an operator does about the rest. Beside a
+//! running hub as well: it looks for such work once a second.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+use zaki_envelope::{DeliveryId, Outbound, plain_text};
+use zaki_ledger::{Delivery, DeliveryFilter, DeliveryState, Ledger};
+
+use super::{Source, list::Page};
+use crate::{clock, serve};
+
+/// So many are read at a time.
+const PAGE: u32 = 500;
+
+#[derive(Subcommand)]
+pub(crate) enum Deliveries {
+    /// Everything that left or is to leave, newest first.
+    List {
+        /// Only those in this state.
+        #[arg(long)]
+        state: Option<State>,
+        #[command(flatten)]
+        page: Page,
+    },
+    /// All about one.
+    Show {
+        id: DeliveryId,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Send what may not have arrived, or was given up, after all. What was unknown may arrive a
+    /// second time.
+    Retry {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Never send this. Nobody will be told of it.
+    Drop {
+        id: DeliveryId,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Which {
+    /// This one, with the later parts of its reply.
+    id: Option<DeliveryId>,
+    /// Everything that may or may not have arrived.
+    #[arg(long)]
+    all_unknown: bool,
+    /// Everything that was given up.
+    #[arg(long)]
+    all_dead: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Output {
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    source: Source,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum State {
+    Pending,
+    Sending,
+    Sent,
+    Unknown,
+    Dead,
+}
+
+impl From<State> for DeliveryState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Pending => Self::Pending,
+            State::Sending => Self::Sending,
+            State::Sent => Self::Sent,
+            State::Unknown => Self::Unknown,
+            State::Dead => Self::Dead,
+        }
+    }
+}
+
+impl Deliveries {
+    pub(crate) async fn run(self) -> Result<ExitCode> {
+        match self {
+            Self::List { state, page } => list(state.map(Into::into), &page).await?,
+            Self::Show { id, output } => show(id, &output).await?,
+            Self::Retry { which, output } => retry(which, &output).await?,
+            Self::Drop { id, output } => drop(id, &output).await?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn list(state: Option<DeliveryState>, page: &Page) -> Result<()> {
+    let ledger = serve::open_ledger(&page.source.load()?).await?;
+    let filter = DeliveryFilter { limit: page.limit, state, before: None };
+    for delivery in ledger.list_deliveries(filter).await? {
+        page.print(&serde_json::to_value(&delivery)?, || line(&delivery));
+    }
+    Ok(())
+}
+
+async fn show(id: DeliveryId, output: &Output) -> Result<()> {
+    let ledger = serve::open_ledger(&output.source.load()?).await?;
+    let Some(delivery) = find(&ledger, id).await? else { bail!("there is no delivery {id}") };
+    output.print(&serde_json::to_value(&delivery)?, || {
+        let place = &delivery.address.conversation.id;
+        let turn = delivery.turn.map_or_else(|| "none".to_owned(), |turn| turn.to_string());
+        let text = text(&delivery.outbound);
+        format!("{}\n  to {place}, turn {turn}, part {}\n{text}", line(&delivery), delivery.part)
+    });
+    Ok(())
+}
+
+async fn retry(which: Which, output: &Output) -> Result<()> {
+    let ledger = serve::open_ledger(&output.source.load()?).await?;
+    let ids = match which {
+        Which { id: Some(id), .. } => vec![id],
+        Which { all_unknown: true, .. } => all(&ledger, DeliveryState::Unknown).await?,
+        Which { .. } => all(&ledger, DeliveryState::Dead).await?,
+    };
+    let mut retried = 0;
+    for id in &ids {
+        if ledger.retry_delivery(*id, clock::now()).await? {
+            retried += 1;
+            output.print(&json!({"id": id, "state": "pending"}), || format!("{id} is sent again"));
+        } else if which.id.is_some() {
+            bail!("{}", refused(&ledger, *id, "only what is unknown or dead is sent again").await?);
+        }
+    }
+    if retried == 0 && !output.json {
+        outln!("nothing to be sent again");
+    }
+    Ok(())
+}
+
+async fn drop(id: DeliveryId, output: &Output) -> Result<()> {
+    let ledger = serve::open_ledger(&output.source.load()?).await?;
+    if !ledger.drop_delivery(id, clock::now()).await? {
+        bail!("{}", refused(&ledger, id, "what is sent or being sent cannot be dropped").await?);
+    }
+    output.print(&json!({"id": id, "state": "dead"}), || format!("{id} will not be sent"));
+    Ok(())
+}
+
+/// All in one state, oldest first: they are sent in this order.
+async fn all(ledger: &dyn Ledger, state: DeliveryState) -> Result<Vec<DeliveryId>> {
+    let (mut ids, mut before) = (Vec::new(), None);
+    loop {
+        let filter = DeliveryFilter { limit: PAGE, before, state: Some(state) };
+        let found = ledger.list_deliveries(filter).await?;
+        ids.extend(found.iter().map(|delivery| delivery.id));
+        match found.last() {
+            Some(last) => before = Some(last.id),
+            None => break,
+        }
+    }
+    ids.reverse();
+    Ok(ids)
+}
+
+/// One delivery, among those of its millisecond.
+async fn find(ledger: &dyn Ledger, id: DeliveryId) -> Result<Option<Delivery>> {
+    let mut before = Some(DeliveryId::from_parts(id.minted_at().plus_ms(1), 0));
+    loop {
+        let filter = DeliveryFilter { limit: PAGE, before, state: None };
+        let found = ledger.list_deliveries(filter).await?;
+        match found.iter().find(|delivery| delivery.id <= id) {
+            Some(delivery) if delivery.id == id => return Ok(Some(delivery.clone())),
+            Some(_) => return Ok(None),
+            None if found.is_empty() => return Ok(None),
+            None => before = found.last().map(|delivery| delivery.id),
+        }
+    }
+}
+
+async fn refused(ledger: &dyn Ledger, id: DeliveryId, rule: &str) -> Result<String> {
+    Ok(match find(ledger, id).await? {
+        Some(delivery) => format!("delivery {id} is {}: {rule}", name(delivery.state)),
+        None => format!("there is no delivery {id}"),
+    })
+}
+
+fn line(delivery: &Delivery) -> String {
+    let Delivery { id, address, state, attempts, reason, .. } = delivery;
+    let reason = reason.as_deref().unwrap_or_default();
+    format!("{id}  {:9} {:8} attempts {attempts} {reason}", address.channel, name(*state))
+}
+
+fn name(state: DeliveryState) -> String {
+    serde_json::to_value(state).ok().and_then(|name| Some(name.as_str()?.to_owned())).unwrap_or_default()
+}
+
+fn text(outbound: &Outbound) -> String {
+    match outbound {
+        Outbound::Post { parts, .. } | Outbound::Edit { parts, .. } => plain_text(parts),
+        other => format!("{other:?}"),
+    }
+}
+
+impl Output {
+    fn print(&self, json: &Value, text: impl FnOnce() -> String) {
+        if self.json { outln!("{json}") } else { outln!("{}", text()) }
+    }
+}

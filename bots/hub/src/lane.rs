@@ -1,0 +1,211 @@
+//! The lanes: one for each person and session, in memory only while something waits or runs there.
+//! What happens in them is decided in `zaki_lane::turns`; here it is carried out.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use dashmap::{DashMap, Entry};
+use zaki_envelope::{Inbound, InboundId, SessionKey, ZakiUserId};
+use zaki_lane::turns::{Effect, Event, Lane, Limits, Mode, Notice, Reason};
+use zaki_ledger::SettleReason;
+
+use crate::{config::LaneConfig, hub::Hub, live::Live, notice, steer, turn, words};
+
+/// A person and one of their sessions.
+pub(crate) type LaneKey = Arc<(ZakiUserId, SessionKey)>;
+
+/// All lanes with something in them.
+#[derive(Default)]
+pub(crate) struct Lanes {
+    active: DashMap<LaneKey, Active>,
+    /// How many messages wait in all of them.
+    waiting: AtomicUsize,
+}
+
+struct Active {
+    lane: Lane,
+    /// The turn of ours that runs in it.
+    live: Option<Arc<Live>>,
+}
+
+/// How much may wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub lane: Limits,
+    /// Messages in all lanes.
+    pub all: usize,
+}
+
+/// Bytes of text that may become one turn; the edge takes a body of 1 MiB.
+const BATCH_BYTES: usize = 256 * 1024;
+
+impl Bounds {
+    pub(crate) fn new(config: &LaneConfig) -> Self {
+        let batch = config.waiting.max(1);
+        let lane = Limits { waiting: config.waiting, batch, batch_bytes: BATCH_BYTES };
+        Self { lane, all: config.waiting_all }
+    }
+}
+
+impl Lanes {
+    /// Whether something waits or runs there.
+    pub(crate) fn is_active(&self, key: &LaneKey) -> bool {
+        self.active.contains_key(key)
+    }
+
+    /// Lets a lane take in what happened, and forgets it when nothing is left in it.
+    fn step(
+        &self,
+        key: &LaneKey,
+        event: Event,
+        begun: Option<Arc<Live>>,
+        new: impl FnOnce() -> Lane,
+    ) -> (Vec<Effect>, Option<Arc<Live>>) {
+        let mut entry = match self.active.entry(Arc::clone(key)) {
+            Entry::Occupied(entry) => entry,
+            // The lane that set this alarm is gone.
+            Entry::Vacant(_) if matches!(event, Event::Tick) => return (Vec::new(), None),
+            Entry::Vacant(entry) => entry.insert_entry(Active { lane: new(), live: None }),
+        };
+        let active = entry.get_mut();
+        if begun.is_some() {
+            active.live = begun;
+        }
+        let before = active.lane.waiting();
+        let effects = active.lane.step(event, Instant::now());
+        let after = active.lane.waiting();
+        self.waiting.fetch_add(after, Ordering::Relaxed);
+        self.waiting.fetch_sub(before, Ordering::Relaxed);
+        let live = active.live.clone();
+        if let Some(live) = live.as_ref().filter(|_| !active.lane.is_asking()) {
+            live.answered();
+        }
+        if active.lane.is_empty() {
+            entry.remove();
+        }
+        (effects, live)
+    }
+
+    /// Waits until a lane has all the answers it asked for.
+    pub(crate) async fn answered(&self, key: &LaneKey, live: &Live) {
+        let is_asking = || self.active.get(key).is_some_and(|active| active.lane.is_asking());
+        live.until_answered(is_asking).await;
+    }
+}
+
+impl Hub {
+    /// A message for a person.
+    pub(crate) fn arrive(self: &Arc<Self>, key: &LaneKey, message: Inbound) {
+        let crowded = self.lanes.waiting.load(Ordering::Relaxed) >= self.settings.bounds.all;
+        self.happen(key, Event::Arrived { message: Box::new(message), crowded });
+    }
+
+    /// Something happened in a lane.
+    pub(crate) fn happen(self: &Arc<Self>, key: &LaneKey, event: Event) {
+        self.step(key, event, None);
+    }
+
+    /// A turn of ours runs in a lane from now on.
+    pub(crate) fn begun(self: &Arc<Self>, key: &LaneKey, event: Event, live: &Arc<Live>) {
+        self.step(key, event, Some(Arc::clone(live)));
+    }
+
+    fn step(self: &Arc<Self>, key: &LaneKey, event: Event, begun: Option<Arc<Live>>) {
+        let new = || Lane::new(self.settings.bounds.lane, self.settings.mid_turn);
+        let (effects, live) = self.lanes.step(key, event, begun, new);
+        let mut chores = Vec::new();
+        for effect in effects {
+            if let Some(chore) = self.carry_out(key, live.as_ref(), effect) {
+                chores.push(chore);
+            }
+        }
+        if !chores.is_empty() {
+            let hub = Arc::clone(self);
+            self.tasks.spawn(async move {
+                for chore in chores {
+                    chore.run(&hub).await;
+                }
+            });
+        }
+    }
+
+    /// Begins what takes its time; what must keep its order comes back.
+    fn carry_out(
+        self: &Arc<Self>,
+        key: &LaneKey,
+        live: Option<&Arc<Live>>,
+        effect: Effect,
+    ) -> Option<Chore> {
+        let (hub, key) = (Arc::clone(self), Arc::clone(key));
+        match effect {
+            Effect::Begin { messages } => {
+                self.tasks.spawn(turn::begin(hub, key, messages));
+            }
+            Effect::Halt { stop, cleared } => {
+                self.tasks.spawn(turn::halt(hub, key, stop, cleared));
+            }
+            Effect::Steer { turn, messages } => {
+                let live = live.filter(|live| live.turn == turn).cloned();
+                self.tasks.spawn(steer::steer(hub, key, turn, live, messages));
+            }
+            Effect::Abort { turn, why } => {
+                let live = live.filter(|live| live.turn == turn).cloned();
+                if let Some(live) = &live {
+                    live.stop(why);
+                }
+                self.tasks.spawn(steer::abort(hub, key.0, turn, live));
+            }
+            Effect::Alarm(at) => {
+                self.tasks.spawn(async move {
+                    tokio::select! {
+                        () = tokio::time::sleep_until(at.into()) => hub.happen(&key, Event::Tick),
+                        () = hub.closing.cancelled() => {}
+                    }
+                });
+            }
+            Effect::Settle { messages, reason } => return Some(Chore::Settle(messages, reason)),
+            Effect::Tell { about, notice } => return Some(Chore::Tell(about, notice)),
+        }
+        None
+    }
+
+    /// What a person wants their messages to do mid-turn.
+    pub(crate) async fn mode_of(&self, user: ZakiUserId) -> Mode {
+        let chosen = self.persist("read a person's mode", || self.directory.mode(user)).await;
+        let chosen = chosen.flatten().and_then(|mode| mode.parse().ok());
+        chosen.unwrap_or(self.settings.mid_turn)
+    }
+}
+
+/// What is done in order.
+enum Chore {
+    Settle(Vec<InboundId>, Reason),
+    Tell(Box<Inbound>, Notice),
+}
+
+impl Chore {
+    async fn run(self, hub: &Arc<Hub>) {
+        match self {
+            Self::Settle(messages, reason) => {
+                let reason = match reason {
+                    Reason::Limited => SettleReason::Limited,
+                    Reason::Stopped | Reason::Command => SettleReason::Command,
+                };
+                let settle = || hub.ledger.settle(hub.fence, &messages, reason);
+                hub.persist("settle messages", settle).await;
+            }
+            Self::Tell(about, notice) => {
+                let text = match notice {
+                    Notice::Full => words::full(),
+                    Notice::Stopped { cleared } => words::stopped("", cleared),
+                };
+                notice::tell(hub, &about, text).await;
+            }
+        }
+    }
+}

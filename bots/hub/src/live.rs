@@ -1,0 +1,88 @@
+//! A turn of ours while it runs, as the tasks around it see it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use zaki_envelope::{Inbound, InboundId, TurnId};
+use zaki_lane::turns::Why;
+
+/// A turn of ours that runs.
+pub(crate) struct Live {
+    pub turn: TurnId,
+    /// Fires when it has ended at the edge, or is let go.
+    pub over: CancellationToken,
+    state: Mutex<State>,
+    answered: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    why: Option<Why>,
+    /// Became part of it while it ran, in order.
+    joined: Vec<Inbound>,
+    /// What the sandbox says it has heard of these.
+    heard: Vec<InboundId>,
+}
+
+impl Live {
+    pub(crate) fn new(turn: TurnId) -> Self {
+        Self {
+            turn,
+            over: CancellationToken::new(),
+            state: Mutex::default(),
+            answered: Notify::new(),
+        }
+    }
+
+    /// It is being stopped. What the person said outweighs what a setting does.
+    pub(crate) fn stop(&self, why: Why) {
+        self.state().why = Some(why);
+    }
+
+    /// Why it is being stopped, if it is.
+    pub(crate) fn why(&self) -> Option<Why> {
+        self.state().why
+    }
+
+    /// The ledger has a message as part of it, and the edge has been told.
+    pub(crate) fn join(&self, message: Inbound) {
+        self.state().joined.push(message);
+    }
+
+    /// The sandbox has heard a message that joined.
+    pub(crate) fn hear(&self, steer: InboundId) {
+        self.state().heard.push(steer);
+    }
+
+    /// It begins from its beginning again, where nobody has heard anything.
+    pub(crate) fn begin_again(&self) {
+        self.state().heard.clear();
+    }
+
+    /// What joined it: those its end answers, and those it does not.
+    pub(crate) fn take_joined(&self) -> (Vec<Inbound>, Vec<Inbound>) {
+        let State { joined, heard, .. } = &mut *self.state();
+        std::mem::take(joined).into_iter().partition(|message| heard.contains(&message.id))
+    }
+
+    /// Its lane has all answers.
+    pub(crate) fn answered(&self) {
+        self.answered.notify_waiters();
+    }
+
+    pub(crate) async fn until_answered(&self, is_asking: impl Fn() -> bool) {
+        loop {
+            let answered = self.answered.notified();
+            if !is_asking() {
+                return;
+            }
+            answered.await;
+        }
+    }
+
+    /// The state is whole after every statement, so a poisoned lock is still good.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,169 @@
+//! The outbox: the one place that sends, paces and settles deliveries, and tells people of those
+//! that were lost.
+//!
+//! The ledger is its queue. It hands a conversation's oldest delivery to one sender, and whoever
+//! settles it is handed the next; nothing here must be remembered. What an answer of the platform
+//! means is decided in `zaki_lane::outbox`.
+
+mod reports;
+mod send;
+mod settle;
+mod tally;
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use zaki_channel::{Channel, Pace, Scope};
+use zaki_envelope::{AccountName, Address, ChannelKind, Timestamp};
+use zaki_lane::pace::{Pacer, Ticket, Verdict};
+use zaki_ledger::{Claimed, Delivery, Next};
+
+use crate::{clock, hub::Hub};
+pub(crate) use reports::report;
+pub(crate) use tally::Tally;
+
+/// What the outbox has in memory, all of it worth nothing after a crash.
+pub(crate) struct Outbox {
+    pacer: Mutex<Pacer<AccountKey, u64>>,
+    /// Conversations go by a hash: should two share one, they wait for each other a little.
+    hasher: RandomState,
+    reports: reports::Reports,
+    began: Instant,
+}
+
+type AccountKey = (ChannelKind, AccountName);
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self {
+            pacer: Mutex::default(),
+            hasher: RandomState::new(),
+            reports: reports::Reports::default(),
+            began: Instant::now(),
+        }
+    }
+}
+
+impl Outbox {
+    /// The moment the pure machines count in.
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn pacer(&self) -> MutexGuard<'_, Pacer<AccountKey, u64>> {
+        self.pacer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the platform has asked for silence there: what may be left out is.
+    pub(crate) fn is_paused(&self, to: &Address) -> bool {
+        let (account, conversation) = self.keys(to);
+        self.pacer().is_paused(&account, &conversation, self.now())
+    }
+
+    /// Whether a message to that place may leave now; `replicas` share the platforms' limits.
+    fn ask(&self, to: &Address, pace: Pace, ticket: Option<Ticket>, replicas: u32) -> Verdict {
+        let (account, conversation) = self.keys(to);
+        let mut pacer = self.pacer();
+        pacer.share(replicas);
+        pacer.ask((&account, &conversation), pace, ticket, self.now())
+    }
+
+    fn pause(&self, to: &Address, pace: Pace, scope: Scope, pause: Duration) {
+        let (account, conversation) = self.keys(to);
+        let now = self.now();
+        let until = now.saturating_add(pause);
+        match scope {
+            Scope::Conversation => self.pacer().pause_conversation(&conversation, until, now),
+            Scope::Account => self.pacer().pause_account(&account, pace, until),
+        }
+    }
+
+    fn keys(&self, to: &Address) -> (AccountKey, u64) {
+        let account = (to.channel, to.account.clone());
+        let conversation = self.hasher.hash_one((&account, &to.conversation.id));
+        (account, conversation)
+    }
+}
+
+/// Sends what the ledger has handed out for a conversation and what it hands out after that, until
+/// nothing is open there.
+pub(crate) fn drive(hub: &Arc<Hub>, next: Next) {
+    if !matches!(next, Next::None) {
+        let shared = Arc::clone(hub);
+        hub.tasks.spawn(async move { Driver::new(&shared).run(next).await });
+    }
+}
+
+/// Goes on with a delivery whose sender has gone while at it: it may have arrived.
+pub(crate) fn resume(hub: &Arc<Hub>, claimed: Claimed) {
+    let shared = Arc::clone(hub);
+    hub.tasks.spawn(async move {
+        let mut driver = Driver::new(&shared);
+        if let Some(next) = driver.resume(claimed).await {
+            driver.run(next).await;
+        }
+    });
+}
+
+/// The sender of one conversation.
+struct Driver<'a> {
+    hub: &'a Arc<Hub>,
+    /// A place in the account's queue.
+    ticket: Option<Ticket>,
+}
+
+impl<'a> Driver<'a> {
+    fn new(hub: &'a Arc<Hub>) -> Self {
+        Self { hub, ticket: None }
+    }
+
+    async fn run(&mut self, mut next: Next) {
+        loop {
+            let went = match next {
+                Next::None => return,
+                Next::Later { id, not_before } => self.later(id, not_before).await,
+                Next::Claimed(claimed) => self.deliver(claimed).await,
+            };
+            // Otherwise the hub stops or has lost its lease; the ledger knows what is open.
+            let Some(went) = went else { return };
+            next = went;
+        }
+    }
+
+    /// Waits until a conversation is due. The time is measured, so that a wall clock that is set
+    /// back holds nobody up.
+    async fn later(&self, id: zaki_envelope::DeliveryId, not_before: Timestamp) -> Option<Next> {
+        let hub = self.hub;
+        let wait = u64::try_from(not_before.since(clock::now())).unwrap_or_default();
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(wait)) => {}
+            () = hub.closing.cancelled() => return None,
+        }
+        let claim = || {
+            let at = clock::now().max(not_before);
+            hub.ledger.claim_delivery(hub.fence, id, at)
+        };
+        hub.persist("claim a delivery", claim).await
+    }
+}
+
+/// How old a delivery is.
+fn age(delivery: &Delivery) -> Duration {
+    since(delivery.id.minted_at())
+}
+
+fn since(then: Timestamp) -> Duration {
+    Duration::from_millis(u64::try_from(clock::now().since(then)).unwrap_or_default())
+}
+
+fn pace_of(hub: &Hub, channel: &dyn Channel, to: &Address) -> Pace {
+    if hub.settings.paced {
+        channel.capabilities(to.conversation.kind).pace
+    } else {
+        Pace::default()
+    }
+}

@@ -1,0 +1,233 @@
+//! One delivery: paced, sent, and settled by what the platform says.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::timeout;
+use zaki_channel::{Channel, ChannelError, Evidence, Receipt, Recourse, Retry};
+use zaki_envelope::{Address, DeliveryId, MessageId};
+use zaki_lane::{
+    outbox::{Act, Attempt, End, Heard, Rules},
+    pace::Verdict,
+};
+use zaki_ledger::{Claimed, Delivery, DeliveryEnd, Next};
+
+use super::{Driver, age, pace_of, reports::Awaited, since};
+use crate::{
+    clock,
+    hub::{Hub, Settings},
+};
+
+/// Longer than any channel's own limit for one call.
+const CALL_TIMEOUT: Duration = Duration::from_secs(90);
+
+impl Driver<'_> {
+    /// Sends a claimed delivery, or gives it back until it is due. `None`: the hub lets go of it.
+    pub(super) async fn deliver(&mut self, claimed: Claimed) -> Option<Next> {
+        let mut way = match Way::find(self.hub, claimed) {
+            Ok(way) => way,
+            Err((delivery, end)) => return self.settle(&delivery, end).await,
+        };
+        let pace = pace_of(self.hub, &*way.channel, &way.to);
+        match self.hub.outbox.ask(&way.to, pace, self.ticket.take(), self.hub.lease.replicas()) {
+            Verdict::Go => {}
+            Verdict::Wait { until, ticket } => {
+                self.ticket = ticket;
+                let wait = until.saturating_sub(self.hub.outbox.now());
+                let end = DeliveryEnd::Held { not_before: after(wait) };
+                return self.settle(&way.delivery, end).await;
+            }
+        }
+        let Delivery { attempts, .. } = way.delivery;
+        let rules = rules(&self.hub.settings);
+        let (age, now) = (age(&way.delivery), self.hub.outbox.now());
+        let attempt = Attempt::new(rules, way.recourse, attempts, age, now);
+        let end = way.follow(attempt, Act::Send).await?;
+        self.settle(&way.delivery, end).await
+    }
+
+    /// Finds out about a delivery whose sender has gone, as far as that is possible.
+    pub(super) async fn resume(&mut self, claimed: Claimed) -> Option<Next> {
+        let mut way = match Way::find(self.hub, claimed) {
+            Ok(way) => way,
+            Err((delivery, DeliveryEnd::Dead { reason })) => {
+                return self.settle(&delivery, DeliveryEnd::Unknown { reason }).await;
+            }
+            Err((delivery, end)) => return self.settle(&delivery, end).await,
+        };
+        way.words = "it was being sent when its sender went".to_owned();
+        let ages = (age(&way.delivery), since(way.delivery.changed_at));
+        let now = self.hub.outbox.now();
+        let (attempt, act) =
+            Attempt::resume(rules(&self.hub.settings), way.recourse, ages, now);
+        let end = way.follow(attempt, act).await?;
+        self.settle(&way.delivery, end).await
+    }
+}
+
+fn rules(settings: &Settings) -> Rules {
+    Rules {
+        max_wait: settings.max_wait,
+        patience: settings.patience,
+        report: settings.report,
+    }
+}
+
+fn after(wait: Duration) -> zaki_envelope::Timestamp {
+    // Whole milliseconds, and not one too early.
+    let ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+    clock::now().plus_ms(ms.saturating_add(1))
+}
+
+/// A delivery on its way to its platform.
+struct Way<'a> {
+    hub: &'a Arc<Hub>,
+    channel: Arc<dyn Channel>,
+    delivery: Delivery,
+    to: Address,
+    recourse: Recourse,
+    /// The platform's report, where one is to be expected.
+    awaited: Option<Awaited<'a>>,
+    receipt: Vec<MessageId>,
+    /// What last went wrong.
+    words: String,
+}
+
+impl<'a> Way<'a> {
+    /// The channel that carries it; the delivery and its end when there is none.
+    fn find(hub: &'a Arc<Hub>, claimed: Claimed) -> Result<Self, (Delivery, DeliveryEnd)> {
+        let Claimed { delivery, handle } = claimed;
+        let to = Address { handle, ..delivery.address.clone() };
+        let Some(account) = hub.accounts.get(to.channel, &to.account) else {
+            let (account, channel) = (&to.account, to.channel);
+            let reason = format!("no account `{account}` of {channel} is configured any more");
+            return Err((delivery, DeliveryEnd::Dead { reason }));
+        };
+        let channel = Arc::clone(&account.channel);
+        let recourse = channel.recourse(&to, &delivery.outbound);
+        let reported = matches!(recourse, Recourse::Callback { .. });
+        let awaited = reported.then(|| hub.outbox.reports.expect(delivery.id));
+        let (receipt, words) = (Vec::new(), String::new());
+        Ok(Self { hub, channel, delivery, to, recourse, awaited, receipt, words })
+    }
+
+    /// Does what the attempt asks for until it ends. `None`: the hub lets go.
+    async fn follow(&mut self, mut attempt: Attempt, mut act: Act) -> Option<DeliveryEnd> {
+        loop {
+            let heard = match act {
+                Act::End(end) => return Some(self.end(end)),
+                Act::Wait(until) => self.wait(until).await?,
+                // Somebody else may have it by now.
+                Act::Send | Act::Prove if !self.hub.lease.is_live() => return None,
+                Act::Send => self.send().await,
+                Act::Prove => self.prove().await,
+            };
+            act = attempt.step(heard, self.hub.outbox.now(), rand::random());
+        }
+    }
+
+    async fn send(&mut self) -> Heard {
+        let sent = match self.call().await {
+            Err(ChannelError { moved: Some(conversation), .. }) => {
+                self.to.conversation.id = conversation;
+                self.call().await
+            }
+            sent => sent,
+        };
+        match sent {
+            Ok(receipt) => self.sent(receipt),
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    async fn call(&self) -> Result<Receipt, ChannelError> {
+        let Delivery { id, outbound, .. } = &self.delivery;
+        bounded(&self.to, self.channel.send(&self.to, outbound, *id)).await
+    }
+
+    fn sent(&mut self, receipt: Receipt) -> Heard {
+        self.receipt.extend(receipt.message);
+        Heard::Sent
+    }
+
+    fn failed(&mut self, error: &ChannelError) -> Heard {
+        let Delivery { id, attempts, .. } = self.delivery;
+        tracing::warn!(delivery = %id, attempts, error = %chain(error), "a send failed");
+        if let Retry::AfterMs(ms) = error.retry {
+            let pace = pace_of(self.hub, &*self.channel, &self.to);
+            self.hub.outbox.pause(&self.to, pace, error.scope, Duration::from_millis(ms));
+        }
+        self.words = error.to_string();
+        Heard::Failed(error.retry)
+    }
+
+    /// Asks the platform for it. That fails as a send does, but what failed it for is kept.
+    async fn prove(&mut self) -> Heard {
+        let Delivery { id, changed_at, .. } = self.delivery;
+        match bounded(&self.to, self.channel.prove(&self.to, id, changed_at)).await {
+            Ok(Evidence::Sent(receipt)) => {
+                self.receipt.extend(receipt.message);
+                Heard::Proved(true)
+            }
+            Ok(Evidence::NotSent) => Heard::Proved(false),
+            Ok(Evidence::CannotTell) => Heard::CannotTell,
+            Err(error) => {
+                tracing::warn!(delivery = %id, error = %chain(&error), "asking for it failed");
+                Heard::Failed(error.retry)
+            }
+        }
+    }
+
+    /// Waits until then, or for the platform's report. `None`: the hub closes.
+    async fn wait(&mut self, until: Duration) -> Option<Heard> {
+        let wait = until.saturating_sub(self.hub.outbox.now());
+        let report = async {
+            match &mut self.awaited {
+                Some(awaited) => awaited.report().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            report = report => Some(match report {
+                Ok(message) => {
+                    self.receipt.push(message);
+                    Heard::Reported(true)
+                }
+                Err(why) => {
+                    self.words = why;
+                    Heard::Reported(false)
+                }
+            }),
+            () = tokio::time::sleep(wait) => Some(Heard::Time),
+            () = self.hub.closing.cancelled() => None,
+        }
+    }
+
+    fn end(&mut self, end: End) -> DeliveryEnd {
+        let reason = std::mem::take(&mut self.words);
+        match end {
+            End::Sent => DeliveryEnd::Sent { receipt: std::mem::take(&mut self.receipt) },
+            End::Retry(pause) => DeliveryEnd::Retry { not_before: after(pause), reason },
+            End::Unknown => DeliveryEnd::Unknown { reason },
+            End::Refused => DeliveryEnd::Dead { reason },
+            End::GivenUp => {
+                let attempts = self.delivery.attempts;
+                DeliveryEnd::Dead { reason: format!("{reason}; given up after {attempts} attempts") }
+            }
+        }
+    }
+}
+
+/// A call that ends, whatever the channel does.
+async fn bounded<T>(
+    to: &Address,
+    call: impl Future<Output = Result<T, ChannelError>>,
+) -> Result<T, ChannelError> {
+    let late = || ChannelError::new(to.channel, Retry::Unknown, "no answer in time");
+    timeout(CALL_TIMEOUT, call).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

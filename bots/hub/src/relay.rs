@@ -1,0 +1,177 @@
+//! A turn at the edge: begun there, or found again, and followed to its end through lost
+//! connections.
+
+use std::time::Duration;
+
+use zaki_envelope::wire::{Budget, ErrorCode, Origin, TurnEvent, TurnEventKind, TurnRequest};
+use zaki_ledger::OpenTurn;
+
+use crate::{
+    edge::{EdgeError, Events},
+    hub::Hub,
+    live::Live,
+    stage::Step,
+    turn,
+};
+
+/// How long a sandbox may wait for its start and start, on top of the turn itself. Generous: a
+/// burst of cold starts queues, and the edge ends a start that fails.
+const START_PATIENCE: Duration = Duration::from_mins(15);
+/// How long the edge may take to hear that a turn is to stop.
+const ABORT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How a turn ended, in the person's terms.
+pub(crate) enum End {
+    Answered(String),
+    Aborted(String),
+    Failed(ErrorCode),
+}
+
+/// Whether the edge may know a turn already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Age {
+    New,
+    /// An earlier run, or another replica, has begun it.
+    Old,
+}
+
+/// Follows a turn to its end. `None`: the hub stops, and whoever comes next takes it up again.
+pub(crate) async fn relay(hub: &Hub, open: &OpenTurn, live: &Live, age: Age) -> Option<End> {
+    let request = request(hub, open);
+    let mut progress =
+        Progress { hub, open, live, last: 0, known: age == Age::Old, begun: false, first: true };
+    let patience = hub.settings.turn_timeout + START_PATIENCE;
+    let end = tokio::select! {
+        end = progress.until_end(&request) => end,
+        () = hub.stop.cancelled() => return None,
+        () = tokio::time::sleep(patience) => End::Failed(ErrorCode::Timeout),
+    };
+    if matches!(end, End::Failed(ErrorCode::Timeout)) {
+        // Nobody reads it any more; it must not run on beside the person's next message.
+        let abort = hub.edge.abort(open.turn.user, open.turn.id);
+        if let Ok(Err(error)) = tokio::time::timeout(ABORT_PATIENCE, abort).await {
+            tracing::warn!(turn = %open.turn.id, %error, "the turn could not be stopped");
+        }
+    }
+    Some(end)
+}
+
+fn request(hub: &Hub, open: &OpenTurn) -> TurnRequest {
+    let address = &open.turn.reply.address;
+    let timeout_ms = u64::try_from(hub.settings.turn_timeout.as_millis()).unwrap_or(u64::MAX);
+    TurnRequest {
+        turn: open.turn.id,
+        sandbox: open.turn.sandbox.clone(),
+        session: open.turn.session.clone(),
+        parts: open.inbounds.iter().flat_map(|inbound| inbound.parts.clone()).collect(),
+        origin: Origin { channel: address.channel, conversation: address.conversation.kind },
+        budget: Budget { timeout_ms },
+        trace: open.inbounds.first().and_then(|inbound| inbound.trace.clone()),
+    }
+}
+
+/// Where the reading of a turn's events has come to.
+struct Progress<'a> {
+    hub: &'a Hub,
+    open: &'a OpenTurn,
+    live: &'a Live,
+    /// The number of the last event.
+    last: u64,
+    /// The edge may have heard of it.
+    known: bool,
+    /// The edge has begun it.
+    begun: bool,
+    first: bool,
+}
+
+impl Progress<'_> {
+    /// Follows the turn through lost connections, as long as it takes.
+    async fn until_end(&mut self, request: &TurnRequest) -> End {
+        let turn = request.turn;
+        let mut pause = Duration::from_millis(100);
+        loop {
+            if !self.known && self.live.why().is_some() {
+                return End::Aborted(String::new());
+            }
+            let end = match self.connect(request).await {
+                Ok(events) => self.follow(events).await,
+                Err(error) => Err(error),
+            };
+            match end {
+                Ok(Some(end)) => return end,
+                Ok(None) => tracing::warn!(%turn, "the turn's events broke off; resuming"),
+                Err(EdgeError::Refused(status)) => {
+                    tracing::error!(%turn, status, "the edge refuses the turn");
+                    return End::Failed(ErrorCode::Internal);
+                }
+                Err(EdgeError::Gone) => return End::Failed(ErrorCode::Gone),
+                // It is begun again, and counts from 1 again.
+                Err(EdgeError::Unknown) => {
+                    (self.begun, self.last) = (false, 0);
+                    self.live.begin_again();
+                }
+                Err(error) => tracing::warn!(%turn, %error, "trying the edge again"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    /// Begins the turn, or goes on reading it once it is known to have begun. Not without a lease:
+    /// another replica may have taken the turn over.
+    async fn connect(&mut self, request: &TurnRequest) -> Result<Events, EdgeError> {
+        let Hub { edge, lease, .. } = self.hub;
+        if !lease.is_live() {
+            return Err(EdgeError::Lost("the lease has not been renewed".into()));
+        }
+        let user = self.open.turn.user;
+        if self.begun {
+            return edge.resume(user, request.turn, self.last).await;
+        }
+        self.known = true;
+        let events = edge.turn(user, request).await?;
+        self.begun = true;
+        Ok(events)
+    }
+
+    /// Reads to the turn's end; `None` when the stream ended before the turn did.
+    async fn follow(&mut self, mut events: Events) -> Result<Option<End>, EdgeError> {
+        while let Some(event) = events.next().await {
+            if let Some(end) = self.note(event?) {
+                return Ok(Some(end));
+            }
+        }
+        Ok(None)
+    }
+
+    fn note(&mut self, event: TurnEvent) -> Option<End> {
+        // Seq 0 is the edge's own word about waking; all others may come again after a resume.
+        if event.seq != 0 && event.seq <= self.last {
+            return None;
+        }
+        self.last = self.last.max(event.seq);
+        match event.kind {
+            TurnEventKind::Waking { .. } => self.tell(&Step::Waking),
+            TurnEventKind::Started { agent } => self.tell(&Step::Started(agent)),
+            TurnEventKind::Delta { .. } if std::mem::take(&mut self.first) => {
+                self.tell(&Step::FirstDelta);
+            }
+            TurnEventKind::Steered { steer } => self.live.hear(steer),
+            TurnEventKind::Final { text, aborted: false, .. } => return Some(End::Answered(text)),
+            TurnEventKind::Final { text, .. } => return Some(End::Aborted(text)),
+            TurnEventKind::Error { code, message } => {
+                tracing::warn!(turn = %self.open.turn.id, ?code, message, "the turn failed");
+                return Some(End::Failed(code));
+            }
+            TurnEventKind::Delta { .. }
+            | TurnEventKind::Tool { .. }
+            | TurnEventKind::Approval { .. }
+            | TurnEventKind::Media { .. } => {}
+        }
+        None
+    }
+
+    fn tell(&self, step: &Step) {
+        turn::tell(self.hub, &self.open.inbounds, step);
+    }
+}
