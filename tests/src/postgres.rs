@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -51,13 +51,11 @@ impl Server {
     }
 
     fn control(&self, script: &str) -> Result<()> {
-        let command = fs::read_to_string(self.data.join("postmaster.opts"));
-        let programs = match &command {
-            Ok(command) => command.split("/postgres").next().unwrap_or_default().to_owned(),
-            Err(error) => return Err(anyhow::anyhow!("no postmaster.opts: {error}")),
-        };
+        let started = fs::read_to_string(self.data.join("postmaster.opts"))?;
+        let program = started.split_whitespace().next().unwrap_or_default();
+        let programs = Path::new(program).parent().context("no program in postmaster.opts")?;
         let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", script, "sh", &programs]).arg(&self.data).current_dir("/");
+        shell.args(["-c", script, "sh"]).arg(programs).arg(&self.data).current_dir("/");
         shell.stdout(Stdio::null()).stderr(Stdio::null());
         if nix::unistd::geteuid().is_root() {
             let user = User::from_name("postgres")?.context("no user `postgres`")?;
@@ -78,8 +76,42 @@ impl Drop for Server {
 
 /// The data directory of the server that was started with `option`.
 fn data(option: &str) -> Option<PathBuf> {
-    let servers = processes::of(std::path::Path::new(option));
+    let servers = processes::of(Path::new(option));
     let found = servers.iter().find(|server| server.command.contains("/postgres "))?;
     let mut words = found.command.split_whitespace().skip_while(|word| *word != "-D");
     words.nth(1).map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    fn within(wanted: bool, address: &str) -> bool {
+        let deadline = Instant::now() + crate::SOON;
+        while TcpStream::connect(address).is_ok() != wanted {
+            if Instant::now() > deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        true
+    }
+
+    #[test]
+    fn a_server_stops_starts_and_ends_with_its_test() {
+        let Some(server) = Server::start().unwrap() else { return };
+        let address = server.url().rsplit('@').next().unwrap().split('/').next().unwrap();
+        let address = address.to_owned();
+        for _ in 0..2 {
+            server.stop().unwrap();
+            assert!(within(false, &address), "it is still there");
+            server.start_again().unwrap();
+            assert!(within(true, &address), "it does not come back");
+        }
+        drop(server);
+        assert!(within(false, &address), "it outlives its test");
+    }
 }

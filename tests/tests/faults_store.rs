@@ -13,6 +13,8 @@ use zaki_tests::store::{Held, SmallDisk};
 use zaki_tests::{ChannelKind, SOON, Setup, World};
 
 const OUTAGE: Duration = Duration::from_millis(2500);
+/// A store waits for a lock for some seconds before it gives up.
+const HELD: Duration = Duration::from_secs(8);
 const QUIET: Duration = Duration::from_secs(2);
 
 /// A crowd talks while `outages` go on; the same process answers everything in the end.
@@ -81,10 +83,10 @@ async fn a_full_disk() -> Result<()> {
 async fn a_file_that_somebody_else_holds() -> Result<()> {
     let world = hasty().start().await?;
     let outages = async {
-        for store in ["hub/ledger.db", "hub/identity.db", "hub/ledger.db"] {
+        for (store, span) in [("hub/ledger.db", HELD), ("hub/identity.db", OUTAGE)] {
             tokio::time::sleep(QUIET).await;
             let held = Held::on(&world.data().join(store))?;
-            tokio::time::sleep(OUTAGE).await;
+            tokio::time::sleep(span).await;
             drop(held);
         }
         Ok(())

@@ -1,0 +1,63 @@
+//! The line between the edge and a real sandbox breaks in every way, and no turn runs twice.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use zaki_tests::chaos::{CONNECTIONS, Seed};
+use zaki_tests::openclaw::OpenClaw;
+use zaki_tests::proxy::{Proxy, Trouble};
+use zaki_tests::{ChannelKind, Person, Setup, World};
+
+const ADA: Person = Person::ADA;
+const TELEGRAM: ChannelKind = ChannelKind::Telegram;
+/// A cold start on a busy machine and a turn after it.
+const AGENT: Duration = Duration::from_mins(4);
+
+/// While the hub is down, what the edge knows of its only sandbox is led through a proxy: the next
+/// start finds the sandbox where the proxy is.
+async fn between(world: &World, seed: Seed) -> Result<Proxy> {
+    let conn = Connection::open(world.data().join("private/edge.db"))?;
+    let place: String = conn.query_row("SELECT place FROM sandboxes", [], |row| row.get(0))?;
+    let mut place: Value = serde_json::from_str(&place)?;
+    let port = &mut place["process"]["port"];
+    let real = u16::try_from(port.as_u64().context("no port")?)?;
+    let proxy = Proxy::to(SocketAddr::from(([127, 0, 0, 1], real)), seed).await?;
+    *port = json!(proxy.address().port());
+    conn.execute("UPDATE sandboxes SET place = ?1", [place.to_string()])?;
+    Ok(proxy)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openclaw_behind_a_line_that_breaks_runs_no_turn_twice() -> Result<()> {
+    let Some(openclaw) = OpenClaw::find().await? else { return Ok(()) };
+    let seed = Seed::find();
+    let mut world = Setup::openclaw(openclaw).only(&[TELEGRAM]).start().await?;
+    let first = world.ask_within(TELEGRAM, ADA, "Hello.", AGENT).await?;
+    ensure!(first.contains("Hello."), "not the offline model: {first}");
+    world.kill()?;
+    let proxy = between(&world, seed).await?;
+    world.up().await?;
+    world.ask_within(TELEGRAM, ADA, "Through the proxy.", AGENT).await?;
+    ensure!(proxy.connections() > 0, "the sandbox was not found behind the proxy");
+
+    let troubles = [&CONNECTIONS[..], &[Trouble::Twice]].concat();
+    for (n, trouble) in troubles.iter().enumerate() {
+        // The line breaks once before the turn and once, with the next message, in its middle.
+        let asked = n + 3;
+        world.say(TELEGRAM, ADA, "SLOW:6x200");
+        tokio::time::sleep(Duration::from_millis(if n % 2 == 0 { 0 } else { 500 })).await;
+        proxy.make_for(*trouble, Duration::from_millis(1200)).await;
+        let answers = world.expect(TELEGRAM, ADA, asked, AGENT).await;
+        let answers = answers.with_context(|| format!("{trouble:?}"))?;
+        let last = answers.last().context("no answer")?;
+        ensure!(last.starts_with("word0 ") && last.contains("word5"), "{trouble:?}: {last}");
+    }
+    let all = troubles.len() + 3;
+    let count = world.ask_within(TELEGRAM, ADA, "How many?", AGENT).await?;
+    ensure!(count.contains(&format!("message {all} of this session")), "not {all}: {count}");
+    ensure!(world.answers(TELEGRAM, ADA).len() == all, "each once");
+    Ok(())
+}
