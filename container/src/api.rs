@@ -1,6 +1,6 @@
 //! What the edge asks over HTTP. Every request carries the sandbox's token.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use zaki_envelope::{
     TurnId,
-    wire::{AgentInfo, TurnRequest, encode_sse},
+    wire::{AgentInfo, SIGN_OF_LIFE, SteerRequest, TurnRequest, encode_sse},
 };
 
 use crate::{
@@ -27,9 +27,6 @@ use crate::{
     relay::Relay,
     turn::{Accepted, Turn, Turns},
 };
-
-/// Proxies cut a connection that says nothing for a minute or less.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Everything a request needs.
 pub(crate) struct App {
@@ -72,6 +69,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/health", get(health))
         .route("/v1/turns", post(run))
         .route("/v1/turns/{turn}", get(resume))
+        .route("/v1/turns/{turn}/steer", post(steer))
         .route("/v1/turns/{turn}/abort", post(abort))
         .route("/v1/turns/{turn}/ack", post(acknowledge))
         .layer(from_fn_with_state(Arc::clone(&app), authenticate))
@@ -119,10 +117,7 @@ async fn run(State(app): State<Arc<App>>, body: Bytes) -> Result<Response, Refus
     if app.stopping.is_cancelled() {
         return Err(Refusal::Stopping);
     }
-    let accepted = app.turns.accept(&request).map_err(|error| {
-        tracing::error!(%error, "the journal cannot be written");
-        Refusal::Journal
-    })?;
+    let accepted = app.turns.accept(&request).map_err(|error| Refusal::journal(&error))?;
     Ok(events(
         match accepted {
             Accepted::Known(turn) => turn,
@@ -149,6 +144,20 @@ async fn resume(
     Ok(events(find(&app, &turn)?, after))
 }
 
+async fn steer(
+    State(app): State<Arc<App>>,
+    Path(turn): Path<String>,
+    body: Bytes,
+) -> Result<StatusCode, Refusal> {
+    let turn = find(&app, &turn)?;
+    let request: SteerRequest = serde_json::from_slice(&body).map_err(|_| Refusal::Malformed)?;
+    match turn.steer(&request).await {
+        Ok(true) => Ok(StatusCode::ACCEPTED),
+        Ok(false) => Err(Refusal::Ended),
+        Err(error) => Err(Refusal::journal(&error)),
+    }
+}
+
 async fn abort(
     State(app): State<Arc<App>>,
     Path(turn): Path<String>,
@@ -168,10 +177,7 @@ async fn acknowledge(
     Query(Seen { seq }): Query<Seen>,
 ) -> Result<StatusCode, Refusal> {
     let turn = find(&app, &turn)?;
-    app.turns.acknowledge(&turn, seq).map_err(|error| {
-        tracing::error!(%error, "the journal cannot be written");
-        Refusal::Journal
-    })?;
+    app.turns.acknowledge(&turn, seq).map_err(|error| Refusal::journal(&error))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -184,7 +190,7 @@ fn find(app: &App, turn: &str) -> Result<Arc<Turn>, Refusal> {
 fn events(turn: Arc<Turn>, seq: u64) -> Response {
     let events = Box::pin(turn.events_after(seq));
     let chunks = stream::unfold(events, |mut events| async move {
-        let chunk = match timeout(KEEP_ALIVE, events.next()).await {
+        let chunk = match timeout(SIGN_OF_LIFE, events.next()).await {
             Ok(event) => encode_sse(&event?).ok()?,
             Err(_) => ": keep-alive\n\n".to_owned(),
         };
@@ -199,14 +205,23 @@ fn events(turn: Arc<Turn>, seq: u64) -> Response {
 enum Refusal {
     Malformed,
     Unknown,
+    Ended,
     Stopping,
     Journal,
+}
+
+impl Refusal {
+    fn journal(error: &io::Error) -> Self {
+        tracing::error!(%error, "the journal cannot be written");
+        Self::Journal
+    }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
-            Self::Malformed => (StatusCode::BAD_REQUEST, "the body is not a turn request"),
+            Self::Malformed => (StatusCode::BAD_REQUEST, "the body is not what this call takes"),
+            Self::Ended => (StatusCode::CONFLICT, "the turn takes nothing more"),
             Self::Unknown => (StatusCode::NOT_FOUND, "no such turn"),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "the sandbox stops"),
             Self::Journal => {

@@ -50,13 +50,14 @@ async fn read(response: reqwest::Response) -> Vec<TurnEvent> {
     SseDecoder::default().push(&bytes).unwrap()
 }
 
-fn routes() -> [(Method, String); 5] {
+fn routes() -> [(Method, String); 6] {
     let turn = request(1).turn;
     [
         (Method::GET, "/v1/health".to_owned()),
         (Method::POST, "/v1/turns".to_owned()),
         (Method::GET, format!("/v1/turns/{turn}")),
         (Method::POST, format!("/v1/turns/{turn}/abort")),
+        (Method::POST, format!("/v1/turns/{turn}/steer")),
         (Method::POST, format!("/v1/turns/{turn}/ack?seq=1")),
     ]
 }
@@ -142,6 +143,27 @@ async fn an_abort_reaches_a_turn_that_waits() {
     assert_eq!(server.status(Method::POST, &path).await, StatusCode::ACCEPTED);
     let events = read(response).await;
     assert!(matches!(events[0].kind, TurnEventKind::Final { aborted: true, .. }));
+}
+
+#[tokio::test]
+async fn a_steered_message_is_taken_once_and_refused_after_the_end() {
+    let server = Server::start().await;
+    let response = server.post(1).await;
+    let path = format!("/v1/turns/{}/steer", request(1).turn);
+    let steer = async |n: u128| {
+        let steer = zaki_envelope::InboundId::from_parts(zaki_envelope::Timestamp::from_ms(1), n);
+        let said = SteerRequest { steer, parts: request(1).parts };
+        let asked = server.ask(Method::POST, &path).json(&said).bearer_auth(TOKEN);
+        asked.send().await.unwrap().status()
+    };
+    assert_eq!(steer(1).await, StatusCode::ACCEPTED);
+    assert_eq!(server.status(Method::POST, &path).await, StatusCode::BAD_REQUEST);
+    server.app.link.set(GatewayState::Failed("no disk".into()));
+    let events = read(response).await;
+    let kinds: Vec<_> = events.iter().map(|event| event.kind.name()).collect();
+    assert_eq!(kinds, ["steered", "error"]);
+    assert_eq!(steer(1).await, StatusCode::ACCEPTED);
+    assert_eq!(steer(2).await, StatusCode::CONFLICT);
 }
 
 #[tokio::test]

@@ -106,6 +106,12 @@ impl Peer {
         self.event("chat", payload).await;
     }
 
+    /// The end of a steered message that a run has taken in.
+    pub(crate) async fn empty_final(&mut self, run: &str) {
+        let payload = json!({"runId": run, "sessionKey": SESSION, "state": "final"});
+        self.event("chat", payload).await;
+    }
+
     pub(crate) async fn event(&mut self, event: &str, payload: Value) {
         self.send(json!({"type": "event", "event": event, "payload": payload})).await;
     }

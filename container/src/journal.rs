@@ -1,21 +1,25 @@
 //! One file per turn, so that a crash of this program loses no turn and no event.
 //!
-//! `<turn>.jsonl` holds the request, then one event per line. Every line is written before anybody
-//! sees its event; `started`, `final` and `error` are also synced to the disk. `<turn>.end.json`
-//! holds nothing but the last event of a turn whose reader has it: enough to answer a repeat.
+//! `<turn>.jsonl` holds the request, then one event per line; with a steered message, what it said.
+//! Every line is written before anybody sees its event; all but text and tools are also synced to
+//! the disk. `<turn>.end.json` holds nothing but the last event of a turn whose reader has it:
+//! enough to answer a repeat. A file gets its name when it is whole.
 
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use zaki_envelope::{
-    TurnId,
-    wire::{TurnEvent, TurnRequest},
+    Part, TurnId,
+    wire::{SteerRequest, TurnEvent, TurnEventKind, TurnRequest},
 };
 
 /// The journal's directory.
@@ -26,13 +30,34 @@ pub(crate) struct Journal {
 
 /// The journal of one running turn.
 #[derive(Clone, Debug)]
-pub(crate) struct TurnLog(Arc<File>);
+pub(crate) struct TurnLog {
+    file: Arc<File>,
+    /// As long as it is whole, in bytes.
+    whole: Arc<AtomicU64>,
+}
+
+/// One line behind the request.
+#[derive(Deserialize)]
+struct Line {
+    #[serde(flatten)]
+    event: TurnEvent,
+    #[serde(default)]
+    said: Option<Vec<Part>>,
+}
+
+#[derive(Serialize)]
+struct LineRef<'a> {
+    #[serde(flatten)]
+    event: &'a TurnEvent,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    said: Option<&'a [Part]>,
+}
 
 /// What was found on the disk.
 #[derive(Debug)]
 pub(crate) enum Kept {
-    /// A turn with everything that happened in it.
-    Whole(TurnRequest, Vec<TurnEvent>, TurnLog),
+    /// A turn with everything that happened in it, and what was steered into it.
+    Whole(TurnRequest, Vec<TurnEvent>, Vec<SteerRequest>, TurnLog),
     /// The end of a turn that was acknowledged.
     End(TurnId, TurnEvent),
 }
@@ -60,21 +85,27 @@ impl Journal {
 
     /// Makes a turn durable before anything is done for it.
     pub(crate) fn begin(&self, request: &TurnRequest) -> io::Result<TurnLog> {
-        let mut file = options().create_new(true).open(self.live(request.turn))?;
-        file.write_all(&line(request)?)?;
-        file.sync_all()?;
+        let line = line(request)?;
+        let file = self.write(request.turn, &self.live(request.turn), &line)?;
         File::open(&self.dir)?.sync_all()?;
-        Ok(TurnLog(Arc::new(file)))
+        Ok(TurnLog::new(file, line.len() as u64))
     }
 
     /// Keeps only the end of a turn.
     pub(crate) fn bury(&self, turn: TurnId, end: &TurnEvent) -> io::Result<()> {
-        let part = self.dir.join(format!("{turn}.part"));
-        let mut file = options().create(true).truncate(true).open(&part)?;
-        file.write_all(&line(end)?)?;
-        file.sync_data()?;
-        fs::rename(&part, self.end(turn))?;
+        self.write(turn, &self.end(turn), &line(end)?)?;
         remove(&self.live(turn))
+    }
+
+    /// Writes beside and renames: a crash leaves all of it or nothing.
+    fn write(&self, turn: TurnId, path: &Path, line: &[u8]) -> io::Result<File> {
+        let part = self.dir.join(format!("{turn}.part"));
+        remove(&part)?;
+        let mut file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&part)?;
+        file.write_all(line)?;
+        file.sync_all()?;
+        fs::rename(&part, path)?;
+        Ok(file)
     }
 
     /// Forgets a turn altogether.
@@ -93,21 +124,33 @@ impl Journal {
 }
 
 impl TurnLog {
-    /// Appends an event; with `sync`, waits until the disk has it.
-    pub(crate) async fn append(&self, event: &TurnEvent, sync: bool) -> io::Result<()> {
-        (&*self.0).write_all(&line(event)?)?;
-        if sync {
-            let file = Arc::clone(&self.0);
-            tokio::task::spawn_blocking(move || file.sync_data()).await??;
+    fn new(file: File, whole: u64) -> Self {
+        Self { file: Arc::new(file), whole: Arc::new(AtomicU64::new(whole)) }
+    }
+
+    /// Appends an event, with what was said in it; returns when the disk has it, where that
+    /// matters. An event that is not whole is taken back, so that it spoils none behind it.
+    pub(crate) async fn append(&self, event: &TurnEvent, said: Option<&[Part]>) -> io::Result<()> {
+        let line = line(&LineRef { event, said })?;
+        let whole = self.whole.load(Ordering::Acquire);
+        let written = match (&*self.file).write_all(&line) {
+            Ok(()) if is_kept(&event.kind) => {
+                let file = Arc::clone(&self.file);
+                tokio::task::spawn_blocking(move || file.sync_data()).await?
+            }
+            written => written,
+        };
+        match written {
+            Ok(()) => self.whole.store(whole + line.len() as u64, Ordering::Release),
+            Err(_) => self.file.set_len(whole)?,
         }
-        Ok(())
+        written
     }
 }
 
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).mode(0o600);
-    options
+/// Whether the disk must have it before anybody relies on it.
+const fn is_kept(kind: &TurnEventKind) -> bool {
+    kind.is_end() || matches!(kind, TurnEventKind::Started { .. } | TurnEventKind::Steered { .. })
 }
 
 fn line(value: &impl Serialize) -> io::Result<Vec<u8>> {
@@ -139,8 +182,15 @@ fn read(path: &Path) -> io::Result<Option<Kept>> {
     let whole = text.get(..whole.map_or(0, |at| at + 1)).unwrap_or_default();
     let mut lines = whole.split_inclusive(|byte| *byte == b'\n');
     let request = serde_json::from_slice(lines.next().unwrap_or_default())?;
-    let events = lines.map(serde_json::from_slice).collect::<Result<_, _>>()?;
+    let lines: Vec<Line> = lines.map(serde_json::from_slice).collect::<Result<_, _>>()?;
+    let steered = lines.iter().filter_map(steered).collect();
+    let events = lines.into_iter().map(|line| line.event).collect();
     let file = OpenOptions::new().append(true).open(path)?;
     file.set_len(whole.len() as u64)?;
-    Ok(Some(Kept::Whole(request, events, TurnLog(Arc::new(file)))))
+    Ok(Some(Kept::Whole(request, events, steered, TurnLog::new(file, whole.len() as u64))))
+}
+
+fn steered(line: &Line) -> Option<SteerRequest> {
+    let TurnEventKind::Steered { steer } = line.event.kind else { return None };
+    Some(SteerRequest { steer, parts: line.said.clone().unwrap_or_default() })
 }

@@ -16,6 +16,7 @@ mod prompt;
 mod recovery;
 mod relay;
 mod settings;
+mod steering;
 mod turn;
 
 use std::{
@@ -75,6 +76,9 @@ pub enum ContainerError {
         #[source]
         source: io::Error,
     },
+    /// No gateway comes up any more.
+    #[error("the sandbox has no gateway: {0}")]
+    Gateway(String),
     /// Signals or the listener, while running.
     #[error("the sandbox cannot go on")]
     Io(#[from] io::Error),
@@ -107,7 +111,7 @@ pub async fn run(settings: Settings) -> Result<(), ContainerError> {
         app.start(turn, request, true);
     }
     let stop_gateway = CancellationToken::new();
-    let gateway = tokio::spawn(gateway::supervise(
+    let mut gateway = tokio::spawn(gateway::supervise(
         settings.clone(),
         layout,
         Arc::clone(&app.link),
@@ -117,16 +121,19 @@ pub async fn run(settings: Settings) -> Result<(), ContainerError> {
         .with_graceful_shutdown(app.stopping.clone().cancelled_owned());
     let mut server = tokio::spawn(server.into_future());
 
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-        _ = &mut server => {}
-    }
+    let failed = tokio::select! {
+        _ = term.recv() => None,
+        _ = int.recv() => None,
+        _ = &mut server => None,
+        ended = &mut gateway => ended.ok().and_then(Result::err),
+    };
     app.drain(settings.grace).await;
     stop_gateway.cancel();
-    let _ = gateway.await;
+    if !gateway.is_finished() {
+        let _ = gateway.await;
+    }
     let _ = timeout(LINGER, server).await;
-    Ok(())
+    failed.map_or(Ok(()), |why| Err(ContainerError::Gateway(why)))
 }
 
 fn check(settings: &Settings) -> Result<(), ContainerError> {

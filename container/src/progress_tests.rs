@@ -87,14 +87,14 @@ fn a_resumed_run_takes_over_and_voids_what_was_said() {
     let own = turn().to_string();
     let mut progress = Progress::new(turn());
     progress.take(&delta_event(&own, "old", "old"));
-    assert_eq!(progress.resume(None, ""), None);
+    assert_eq!(progress.resume(None, "", ""), None);
     let other_turn = TurnId::from_parts(Timestamp::from_ms(1), 8).to_string();
     assert_eq!(progress.take(&delta_event(&other_turn, "x", "x")), None);
     assert_eq!(progress.take(&delta_event(RESUMED, "new", "new")), Some(delta("new", true)));
     assert_eq!(progress.take(&delta_event(RESUMED, "er", "newer")), Some(delta("er", false)));
     assert_eq!(progress.run(), Some(RESUMED));
-    assert_eq!(progress.resume(Some(RESUMED), "newer"), None);
-    assert_eq!(progress.resume(Some(RESUMED), "newer still"), Some(delta("newer still", true)));
+    assert_eq!(progress.resume(Some(RESUMED), "", "newer"), None);
+    assert_eq!(progress.resume(Some(RESUMED), "", "newer still"), Some(delta("newer still", true)));
 }
 
 #[test]

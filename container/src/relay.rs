@@ -7,7 +7,7 @@ use tokio::{
     sync::mpsc::UnboundedReceiver,
     time::{Instant, sleep, sleep_until, timeout},
 };
-use zaki_envelope::wire::{ErrorCode, TurnEventKind, TurnRequest};
+use zaki_envelope::wire::{ErrorCode, SteerRequest, TurnEventKind, TurnRequest};
 
 use crate::{
     gateway::{
@@ -16,12 +16,15 @@ use crate::{
     },
     progress::Progress,
     prompt::prompt,
-    recovery::{Verdict, judge, second_key},
+    recovery::{Account, Verdict, judge, key},
+    steering::Steering,
     turn::Turn,
 };
 
-/// Rows of history to judge by; one turn with many tool calls has many.
-const ROWS: u32 = 200;
+/// Rows of history to judge by, and when the turn is not among them; one turn with many tool calls
+/// has many.
+const ROWS: usize = 200;
+const MORE_ROWS: usize = 1000;
 
 /// How long to wait for what.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +41,9 @@ pub(crate) struct Patience {
     pub(crate) step: Duration,
     /// Between two looks whether the end of a resumed turn was missed.
     pub(crate) look: Duration,
+    /// Between two looks whether what was steered in has been answered. Measured: what waited for
+    /// the end of a run begins 50 ms behind it.
+    pub(crate) settle: Duration,
 }
 
 impl Default for Patience {
@@ -48,6 +54,7 @@ impl Default for Patience {
             resume: Duration::from_secs(10),
             step: Duration::from_secs(1),
             look: Duration::from_secs(10),
+            settle: Duration::from_millis(200),
         }
     }
 }
@@ -59,8 +66,9 @@ pub(crate) struct Relay {
     request: TurnRequest,
     events: UnboundedReceiver<SessionEvent>,
     progress: Progress,
-    /// What the gateway knows the turn by.
-    key: String,
+    /// How often the turn's own message has been tried anew; its key is counted on.
+    attempt: u32,
+    steering: Steering,
     patience: Patience,
 }
 
@@ -107,8 +115,9 @@ impl Relay {
     pub(crate) fn new(link: Arc<Link>, turn: Arc<Turn>, request: TurnRequest) -> Self {
         let events = link.subscribe(request.session.as_str());
         let progress = Progress::new(turn.id);
-        let key = turn.id.to_string();
-        Self { link, turn, request, events, progress, key, patience: Patience::default() }
+        let steering = Steering::new(&turn);
+        let patience = Patience::default();
+        Self { link, turn, request, events, progress, attempt: 1, steering, patience }
     }
 
     /// Runs the turn to its end. With `resumed`, the gateway may have it already.
@@ -117,39 +126,49 @@ impl Relay {
         let budget = Duration::from_millis(self.request.budget.timeout_ms);
         let deadline = Instant::now() + budget;
         tracing::info!(turn = %self.turn.id, resumed, "turn.running");
-        let end = tokio::select! {
-            end = self.drive(resumed, deadline) => end,
-            () = sleep_until(deadline + grace) => None,
+        let in_time = tokio::select! {
+            ended = self.drive(resumed, deadline) => ended,
+            () = sleep_until(deadline + grace) => false,
         };
-        let end = match end {
-            Some(end) => end,
-            None => self.give_up().await,
-        };
-        tracing::info!(turn = %self.turn.id, end = end.name(), "turn.ended");
-        self.turn.emit(end).await;
+        if !in_time {
+            let end = self.give_up().await;
+            self.end(end).await;
+        }
+        let end = self.turn.end();
+        tracing::info!(turn = %self.turn.id, end = end.map(|end| end.kind.name()), "turn.ended");
     }
 
-    /// Takes the turn through as many connections as it needs. `None`: it was never sent in time.
-    async fn drive(&mut self, resumed: bool, deadline: Instant) -> Option<TurnEventKind> {
+    /// Takes the turn through as many connections as it needs. `false`: it did not end in time.
+    async fn drive(&mut self, resumed: bool, deadline: Instant) -> bool {
         let mut may_be_known = resumed;
         loop {
             let connection = tokio::select! {
                 ready = self.link.ready() => match ready {
                     Ok(connection) => connection,
-                    Err(why) => return Some(error(ErrorCode::Sandbox, why)),
+                    Err(why) => return self.end(error(ErrorCode::Sandbox, why)).await,
                 },
-                () = self.turn.abort.cancelled() => return Some(self.progress.stopped()),
+                () = self.turn.abort.cancelled() => return self.end(self.progress.stopped()).await,
             };
             match self.pass(&connection, &mut may_be_known, deadline).await {
-                Ok(end) => return Some(end),
-                Err(Break::Later(wait)) => sleep(wait).await,
+                Ok(end) => {
+                    if self.end(end).await {
+                        return true;
+                    }
+                    // Something was steered in at the last moment.
+                    may_be_known = true;
+                }
                 Err(Break::Lost) => may_be_known = true,
-                Err(Break::Never(why)) => return Some(error(ErrorCode::Agent, why)),
+                Err(Break::Later(wait)) => sleep(wait).await,
+                Err(Break::Never(why)) => return self.end(error(ErrorCode::Agent, why)).await,
             }
             if Instant::now() >= deadline {
-                return None;
+                return false;
             }
         }
+    }
+
+    async fn end(&self, end: TurnEventKind) -> bool {
+        self.turn.finish(end, self.steering.answered()).await
     }
 
     /// As far as one connection goes.
@@ -160,42 +179,80 @@ impl Relay {
         deadline: Instant,
     ) -> Result<TurnEventKind, Break> {
         let has_looked = *may_be_known;
+        let mut resumed = false;
         if has_looked {
             match self.catch_up(connection).await? {
                 Next::Send => *may_be_known = false,
-                Next::Watch => return self.watch(connection, true).await,
+                Next::Watch => resumed = true,
                 Next::End(end) => return Ok(end),
             }
         }
-        if self.turn.abort.is_cancelled() {
-            return Ok(self.progress.stopped());
+        if !resumed {
+            if self.turn.abort.is_cancelled() {
+                return Ok(self.progress.stopped());
+            }
+            self.begin(connection, may_be_known, has_looked, deadline).await?;
         }
-        match self.send(connection, deadline).await? {
-            Sent::Started => self.watch(connection, false).await,
-            Sent::Known { ended: true } if has_looked => {
-                Err(Break::Never("the gateway kept no answer".to_owned()))
+        loop {
+            let end = self.watch(connection, resumed).await?;
+            if let Some(end) = self.conclude(connection, end).await? {
+                return Ok(end);
             }
-            Sent::Known { .. } => {
-                *may_be_known = true;
-                Err(Break::Later(Duration::from_millis(200)))
-            }
+            resumed = true;
         }
     }
 
-    async fn send(&self, connection: &Connection, deadline: Instant) -> Result<Sent, Break> {
+    /// Has the gateway take the turn.
+    async fn begin(
+        &mut self,
+        connection: &Connection,
+        may_be_known: &mut bool,
+        has_looked: bool,
+        deadline: Instant,
+    ) -> Result<(), Break> {
+        let sent = self.send(connection, has_looked, deadline).await?;
+        *may_be_known = true;
+        match sent {
+            Sent::Started => Ok(()),
+            Sent::Known { ended: true } if has_looked => {
+                Err(Break::Never("the gateway kept no answer".to_owned()))
+            }
+            Sent::Known { .. } => Err(Break::Later(Duration::from_millis(200))),
+        }
+    }
+
+    async fn send(
+        &mut self,
+        connection: &Connection,
+        has_looked: bool,
+        deadline: Instant,
+    ) -> Result<Sent, Break> {
         let left = deadline.saturating_duration_since(Instant::now());
         let params = json!({
             "sessionKey": self.request.session,
             "message": prompt(&self.request.parts),
-            "idempotencyKey": self.key,
+            "idempotencyKey": key(self.turn.id, None, self.attempt),
             "timeoutMs": u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1_000),
         });
-        let sent: SendAnswer = connection.call("chat.send", &params).await?;
+        let sent = connection.call::<SendAnswer>("chat.send", &params).await;
+        if let Err(CallError::Refused(refusal)) = &sent
+            && has_looked
+            && refusal.may_mean_the_key()
+        {
+            self.next_attempt();
+        }
+        let sent = sent?;
         if sent.status != "started" {
             return Ok(Sent::Known { ended: sent.status == "ok" });
         }
         self.started(connection).await;
         Ok(Sent::Started)
+    }
+
+    fn next_attempt(&mut self) {
+        self.attempt += 1;
+        let key = key(self.turn.id, None, self.attempt);
+        self.progress.resume(Some(&key), "", "");
     }
 
     async fn started(&self, connection: &Connection) {
@@ -209,25 +266,23 @@ impl Relay {
     async fn catch_up(&mut self, connection: &Connection) -> Result<Next, Break> {
         let patience = Instant::now() + self.patience.resume;
         loop {
-            match self.judge(connection).await? {
+            match self.look(connection).await? {
                 Verdict::Idle | Verdict::Dropped if self.turn.abort.is_cancelled() => {
                     return Ok(Next::End(self.progress.stopped()));
                 }
                 Verdict::Dropped if Instant::now() > patience => {
-                    self.key = second_key(self.turn.id);
-                    self.progress.resume(Some(&self.key), "");
+                    self.next_attempt();
                     return Ok(Next::Send);
                 }
                 Verdict::Unknown => return Ok(Next::Send),
                 Verdict::Ended(end) => {
                     self.started(connection).await;
-                    return Ok(Next::End(end));
+                    let end = self.conclude(connection, end).await?;
+                    return Ok(end.map_or(Next::Watch, Next::End));
                 }
-                Verdict::Running(run, text) => {
+                Verdict::Running { run, before, text } => {
                     self.started(connection).await;
-                    if let Some(event) = self.progress.resume(run.as_deref(), &text) {
-                        self.turn.emit(event).await;
-                    }
+                    self.go_on(run.as_deref(), &before, &text).await;
                     return Ok(Next::Watch);
                 }
                 Verdict::Idle if Instant::now() > patience => {
@@ -239,19 +294,40 @@ impl Relay {
         }
     }
 
-    async fn judge(&self, connection: &Connection) -> Result<Verdict, Break> {
-        let params = json!({"sessionKey": self.request.session, "limit": ROWS});
-        let history: History = connection.call("chat.history", &params).await?;
-        Ok(judge(self.turn.id, &history))
+    async fn go_on(&mut self, run: Option<&str>, before: &str, text: &str) {
+        if let Some(event) = self.progress.resume(run, before, text) {
+            self.turn.emit(event).await;
+        }
     }
 
-    /// Passes the gateway's events on until the turn ends or the connection does.
+    /// What the transcript says.
+    async fn look(&mut self, connection: &Connection) -> Result<Verdict, Break> {
+        let mut history = self.history(connection, ROWS).await?;
+        let mut account = judge(self.turn.id, &history);
+        if account.verdict == Verdict::Unknown && history.messages.len() >= ROWS {
+            history = self.history(connection, MORE_ROWS).await?;
+            account = judge(self.turn.id, &history);
+        }
+        let Account { verdict, heard } = account;
+        self.steering.heard(heard);
+        Ok(verdict)
+    }
+
+    async fn history(&self, connection: &Connection, rows: usize) -> Result<History, Break> {
+        let params = json!({"sessionKey": self.request.session, "limit": rows});
+        Ok(connection.call("chat.history", &params).await?)
+    }
+
+    /// Passes the gateway's events on until a run of the turn ends or the connection does.
     async fn watch(
         &mut self,
         connection: &Connection,
         resumed: bool,
     ) -> Result<TurnEventKind, Break> {
         loop {
+            if self.progress.is_streaming() {
+                self.say_more(connection).await?;
+            }
             tokio::select! {
                 biased;
                 Some(event) = self.events.recv() => {
@@ -264,11 +340,96 @@ impl Relay {
                 }
                 () = self.turn.abort.cancelled() => return Ok(self.stop(connection).await),
                 () = connection.closed.cancelled() => return Err(Break::Lost),
+                () = self.turn.added.notified() => {}
                 () = sleep(self.patience.look), if resumed => {
-                    if let Verdict::Ended(end) = self.judge(connection).await? {
+                    if let Verdict::Ended(end) = self.look(connection).await? {
                         return Ok(end);
                     }
                 }
+            }
+        }
+    }
+
+    /// Whether the end of a run is the end of the turn: everything that was steered in has been
+    /// heard and answered, as the transcript shows. `None`: it goes on.
+    async fn conclude(
+        &mut self,
+        connection: &Connection,
+        end: TurnEventKind,
+    ) -> Result<Option<TurnEventKind>, Break> {
+        if self.turn.steered().is_empty() || self.turn.abort.is_cancelled() {
+            return Ok(Some(end));
+        }
+        let patience = Instant::now() + self.patience.resume;
+        loop {
+            let steered = self.turn.steered();
+            match self.look(connection).await? {
+                Verdict::Running { run, before, text } => {
+                    self.go_on(run.as_deref(), &before, &text).await;
+                    return Ok(None);
+                }
+                Verdict::Ended(end) if self.steering.has_heard(&steered) => {
+                    self.steering.set_answered(steered.len());
+                    return Ok(Some(end));
+                }
+                verdict if !self.steering.unsaid(&steered, self.link.gateway()).is_empty() => {
+                    let before = match verdict {
+                        Verdict::Ended(TurnEventKind::Final { text, .. }) => text,
+                        _ => String::new(),
+                    };
+                    self.go_on(None, &before, "").await;
+                    self.say_more(connection).await?;
+                    return Ok(None);
+                }
+                _ if self.turn.abort.is_cancelled() => return Ok(Some(self.progress.stopped())),
+                _ if Instant::now() < patience => sleep(self.patience.settle).await,
+                _ if self.steering.has_heard(&steered) => {
+                    self.steering.set_answered(steered.len());
+                    return Ok(Some(end));
+                }
+                // Said and nowhere to be found: it has to be said anew.
+                _ => self.steering.forget_sent(),
+            }
+        }
+    }
+
+    /// Tells the gateway what has been steered in and not told it yet.
+    async fn say_more(&mut self, connection: &Connection) -> Result<(), Break> {
+        let gateway = self.link.gateway();
+        for said in self.steering.unsaid(&self.turn.steered(), gateway) {
+            while !self.say(connection, &said, gateway).await? {}
+        }
+        Ok(())
+    }
+
+    /// `false`: the key is spent, and another may do.
+    async fn say(
+        &mut self,
+        connection: &Connection,
+        said: &SteerRequest,
+        gateway: u64,
+    ) -> Result<bool, Break> {
+        let never = || Break::Never("the gateway does not take what was steered in".to_owned());
+        let attempt = self.steering.begin(said.steer, gateway).ok_or_else(never)?;
+        let params = json!({
+            "sessionKey": self.request.session,
+            "message": prompt(&said.parts),
+            "idempotencyKey": key(self.turn.id, Some(said.steer), attempt),
+            "queueMode": "steer",
+            "timeoutMs": self.request.budget.timeout_ms.max(1_000),
+        });
+        match connection.call::<SendAnswer>("chat.send", &params).await {
+            Ok(_) => {
+                tracing::info!(turn = %self.turn.id, attempt, "turn.steered");
+                Ok(true)
+            }
+            Err(CallError::Refused(refusal)) if refusal.may_mean_the_key() => {
+                self.steering.key_is_spent(said.steer);
+                Ok(false)
+            }
+            Err(error) => {
+                self.steering.not_sent(said.steer);
+                Err(error.into())
             }
         }
     }
@@ -281,16 +442,25 @@ impl Relay {
         Some(kind)
     }
 
-    /// Aborts the run and waits for its last word.
+    /// Aborts the run and waits for its last word. What was steered in and waits goes first, or it
+    /// would begin a run of its own then.
     async fn stop(&mut self, connection: &Connection) -> TurnEventKind {
-        let mut params = json!({"sessionKey": self.request.session});
+        let session = &self.request.session;
+        for (steer, attempt) in self.steering.sent() {
+            let run = key(self.turn.id, Some(steer), attempt);
+            connection.cast("chat.abort", &json!({"sessionKey": session, "runId": run}));
+        }
+        let mut params = json!({"sessionKey": session});
         if let Some(run) = self.progress.run() {
             params["runId"] = run.into();
         }
         connection.cast("chat.abort", &params);
         let end = timeout(self.patience.abort, async {
             while let Some(event) = self.events.recv().await {
-                if let Some(end) = self.take(connection, &event).filter(TurnEventKind::is_end) {
+                let is_it = self.progress.run().is_none_or(|run| run == event.run());
+                if let Some(end) = self.take(connection, &event).filter(TurnEventKind::is_end)
+                    && is_it
+                {
                     return Some(end);
                 }
             }

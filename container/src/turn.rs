@@ -8,56 +8,126 @@ use std::{
 };
 
 use futures::{Stream, stream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use zaki_envelope::{
-    TurnId,
-    wire::{TurnEvent, TurnEventKind, TurnRequest},
+    Part, TurnId,
+    wire::{SteerRequest, TurnEvent, TurnEventKind, TurnRequest},
 };
 
 use crate::journal::{Journal, Kept, TurnLog};
 
 /// How many ended turns are remembered, so that a repeat is answered and never runs again.
 const REMEMBERED: usize = 1000;
+/// Messages that one turn takes in; more of them are turns of their own.
+const MOST_STEERED: usize = 32;
 
 /// One turn and its events.
 #[derive(Debug)]
 pub(crate) struct Turn {
     pub(crate) id: TurnId,
     events: Mutex<Vec<TurnEvent>>,
+    /// The messages that became part of it, in order.
+    steered: Mutex<Vec<SteerRequest>>,
     log: Option<TurnLog>,
     last: watch::Sender<u64>,
+    /// Held while an event gets its number and its place in the journal.
+    writing: tokio::sync::Mutex<()>,
+    /// Something was steered in.
+    pub(crate) added: Notify,
     /// Somebody wants it to stop.
     pub(crate) abort: CancellationToken,
 }
 
 impl Turn {
-    fn new(id: TurnId, events: Vec<TurnEvent>, log: Option<TurnLog>) -> Arc<Self> {
+    fn new(
+        id: TurnId,
+        events: Vec<TurnEvent>,
+        steered: Vec<SteerRequest>,
+        log: Option<TurnLog>,
+    ) -> Arc<Self> {
         let last = events.last().map_or(0, |event| event.seq);
         Arc::new(Self {
             id,
             events: Mutex::new(events),
+            steered: Mutex::new(steered),
             log,
             last: watch::Sender::new(last),
+            writing: tokio::sync::Mutex::default(),
+            added: Notify::new(),
             abort: CancellationToken::new(),
         })
     }
 
     /// Journals an event, then shows it to the readers. A turn that has ended stays as it ended.
-    /// Only the task that runs the turn calls this.
     pub(crate) async fn emit(&self, kind: TurnEventKind) {
+        let _writing = self.writing.lock().await;
+        self.show(kind).await;
+    }
+
+    /// Ends the turn. `false`: something has been steered in that the answer, to the first
+    /// `answered` messages, does not know of, and the turn goes on.
+    pub(crate) async fn finish(&self, end: TurnEventKind, answered: usize) -> bool {
+        let _writing = self.writing.lock().await;
+        let is_answer = matches!(end, TurnEventKind::Final { aborted: false, .. });
+        if is_answer && lock(&self.steered).len() > answered {
+            return false;
+        }
+        self.show(end).await;
+        true
+    }
+
+    /// Makes a message part of the turn, durably; `false`: it takes nothing more.
+    pub(crate) async fn steer(&self, request: &SteerRequest) -> io::Result<bool> {
+        let _writing = self.writing.lock().await;
+        let count = {
+            let steered = lock(&self.steered);
+            if steered.iter().any(|known| known.steer == request.steer) {
+                return Ok(true);
+            }
+            steered.len()
+        };
+        if self.end().is_some() || count >= MOST_STEERED {
+            return Ok(false);
+        }
+        let event = self.next(TurnEventKind::Steered { steer: request.steer });
+        self.journal(&event, Some(&request.parts)).await?;
+        lock(&self.steered).push(request.clone());
+        self.publish(event);
+        self.added.notify_one();
+        Ok(true)
+    }
+
+    /// The messages that became part of it so far.
+    pub(crate) fn steered(&self) -> Vec<SteerRequest> {
+        lock(&self.steered).clone()
+    }
+
+    async fn show(&self, kind: TurnEventKind) {
         if self.end().is_some() {
             return;
         }
-        let sync = kind.is_end() || matches!(kind, TurnEventKind::Started { .. });
-        let seq = *self.last.borrow() + 1;
-        let event = TurnEvent { seq, kind };
-        if let Some(log) = &self.log
-            && let Err(error) = log.append(&event, sync).await
-        {
+        let event = self.next(kind);
+        if let Err(error) = self.journal(&event, None).await {
             // The answer matters more than the ability to resume it.
             tracing::error!(turn = %self.id, %error, "the journal cannot be written");
         }
+        self.publish(event);
+    }
+
+    fn next(&self, kind: TurnEventKind) -> TurnEvent {
+        TurnEvent { seq: *self.last.borrow() + 1, kind }
+    }
+
+    async fn journal(&self, event: &TurnEvent, said: Option<&[Part]>) -> io::Result<()> {
+        match &self.log {
+            Some(log) => log.append(event, said).await,
+            None => Ok(()),
+        }
+    }
+
+    fn publish(&self, event: TurnEvent) {
+        let seq = event.seq;
         lock(&self.events).push(event);
         self.last.send_replace(seq);
     }
@@ -127,9 +197,9 @@ impl Turns {
         let (mut known, mut interrupted) = (BTreeMap::new(), Vec::new());
         for kept in journal.load()? {
             let turn = match kept {
-                Kept::End(id, end) => Turn::new(id, vec![end], None),
-                Kept::Whole(request, events, log) => {
-                    let turn = Turn::new(request.turn, events, Some(log));
+                Kept::End(id, end) => Turn::new(id, vec![end], Vec::new(), None),
+                Kept::Whole(request, events, steered, log) => {
+                    let turn = Turn::new(request.turn, events, steered, Some(log));
                     if turn.end().is_none() {
                         interrupted.push((Arc::clone(&turn), request));
                     }
@@ -151,7 +221,7 @@ impl Turns {
             return Ok(Accepted::Known(Arc::clone(turn)));
         }
         let log = self.journal.begin(request)?;
-        let turn = Turn::new(request.turn, Vec::new(), Some(log));
+        let turn = Turn::new(request.turn, Vec::new(), Vec::new(), Some(log));
         known.insert(turn.id, Arc::clone(&turn));
         self.forget_oldest(&mut known)?;
         Ok(Accepted::New(turn))
@@ -175,7 +245,7 @@ impl Turns {
             return Ok(());
         };
         self.journal.bury(turn.id, &end)?;
-        let buried = Turn::new(turn.id, vec![end], None);
+        let buried = Turn::new(turn.id, vec![end], turn.steered(), None);
         lock(&self.known).insert(turn.id, buried);
         Ok(())
     }

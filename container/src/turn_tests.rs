@@ -2,7 +2,7 @@ use std::fs;
 
 use futures::StreamExt;
 use zaki_envelope::{
-    ChannelKind, ConversationKind, Part, SandboxKind, SessionKey, Timestamp,
+    ChannelKind, ConversationKind, InboundId, Part, SandboxKind, SessionKey, Timestamp,
     wire::{AgentInfo, Budget, Origin, Usage},
 };
 
@@ -108,6 +108,55 @@ async fn an_acknowledged_turn_is_answered_from_its_end_and_never_new_again() {
     }
 }
 
+fn said(n: u128) -> SteerRequest {
+    let steer = InboundId::from_parts(Timestamp::from_ms(1), n);
+    SteerRequest { steer, parts: vec![Part::text(format!("and {n}"))] }
+}
+
+#[tokio::test]
+async fn what_was_steered_in_survives_a_restart_and_counts_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (turns, _) = Turns::open(dir.path()).unwrap();
+    let turn = accept(&turns, 1);
+    turn.emit(started()).await;
+    for n in [1, 2, 1] {
+        assert!(turn.steer(&said(n)).await.unwrap());
+    }
+    let (turns, interrupted) = Turns::open(dir.path()).unwrap();
+    let turn = &interrupted[0].0;
+    assert_eq!(turn.steered(), [said(1), said(2)]);
+    assert!(turn.steer(&said(2)).await.unwrap());
+    let seqs: Vec<u64> = turn.events.lock().unwrap().iter().map(|event| event.seq).collect();
+    assert_eq!(seqs, [1, 2, 3]);
+    assert!(turn.finish(finished("all"), 2).await);
+    assert!(turn.steer(&said(1)).await.unwrap() && !turn.steer(&said(3)).await.unwrap());
+    turns.acknowledge(turn, 4).unwrap();
+    assert!(turns.get(turn.id).unwrap().steer(&said(1)).await.unwrap(), "forgotten too early");
+}
+
+#[tokio::test]
+async fn a_turn_takes_in_only_so_much() {
+    let dir = tempfile::tempdir().unwrap();
+    let (turns, _) = Turns::open(dir.path()).unwrap();
+    let turn = accept(&turns, 1);
+    for n in 0..MOST_STEERED as u128 {
+        assert!(turn.steer(&said(n)).await.unwrap());
+    }
+    assert!(!turn.steer(&said(1000)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_file_left_half_made_is_no_turn_and_stands_in_nobodys_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let id = request(1).turn;
+    fs::write(dir.path().join(format!("{id}.part")), b"{\"turn\":\"01").unwrap();
+    let (turns, interrupted) = Turns::open(dir.path()).unwrap();
+    assert!(interrupted.is_empty() && turns.get(id).is_none());
+    accept(&turns, 1).emit(started()).await;
+    assert_eq!(Turns::open(dir.path()).unwrap().1.len(), 1);
+    assert!(!dir.path().join(format!("{id}.part")).exists());
+}
+
 #[tokio::test]
 async fn only_so_many_ended_turns_are_remembered() {
     let dir = tempfile::tempdir().unwrap();
@@ -118,7 +167,7 @@ async fn only_so_many_ended_turns_are_remembered() {
     for n in 2..=REMEMBERED as u128 + 1 {
         let id = request(n).turn;
         let end = TurnEvent { seq: 1, kind: finished("") };
-        turns.known.lock().unwrap().insert(id, Turn::new(id, vec![end], None));
+        turns.known.lock().unwrap().insert(id, Turn::new(id, vec![end], Vec::new(), None));
     }
     accept(&turns, 2_000);
     assert!(turns.get(first.id).is_none());

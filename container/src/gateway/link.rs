@@ -3,7 +3,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tokio::sync::{mpsc, watch};
@@ -26,11 +29,26 @@ pub(crate) enum State {
 pub(crate) struct Link {
     state: watch::Sender<State>,
     readers: Mutex<HashMap<String, Vec<mpsc::UnboundedSender<SessionEvent>>>>,
+    gateways: AtomicU64,
 }
 
 impl Link {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { state: watch::Sender::new(State::Starting), readers: Mutex::default() })
+        Arc::new(Self {
+            state: watch::Sender::new(State::Starting),
+            readers: Mutex::default(),
+            gateways: AtomicU64::new(0),
+        })
+    }
+
+    /// From now on it is another gateway, which knows nothing of what waited in the one before.
+    pub(crate) fn count_gateway(&self) {
+        self.gateways.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Which gateway it is, counted from the start of this program.
+    pub(crate) fn gateway(&self) -> u64 {
+        self.gateways.load(Ordering::Acquire)
     }
 
     /// Tells everybody how the gateway is now.

@@ -47,6 +47,13 @@ impl Refusal {
     pub(crate) fn is_temporary(&self) -> bool {
         self.retryable || self.code == "UNAVAILABLE"
     }
+
+    /// Whether the gateway may mean the idempotency key: it has died with a message that came
+    /// under it, and takes that only as a new one ("Pending input ownership ended"). Measured:
+    /// `UNAVAILABLE` with nothing about a later try.
+    pub(crate) fn may_mean_the_key(&self) -> bool {
+        self.code == "UNAVAILABLE" && !self.retryable && self.retry_after_ms.is_none()
+    }
 }
 
 /// A request frame.
@@ -213,7 +220,7 @@ pub(crate) struct AgentEvent {
     pub(crate) data: AgentData,
 }
 
-/// The fields of the streams `tool` and `usage`.
+/// The fields of the streams `lifecycle`, `tool` and `usage`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct AgentData {

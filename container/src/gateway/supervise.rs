@@ -38,6 +38,9 @@ const SILENT: Duration = Duration::from_mins(1);
 const STABLE: Duration = Duration::from_mins(1);
 /// Failed starts in a row before nobody tries again.
 const ATTEMPTS: u32 = 5;
+/// How long a sandbox without a gateway tells so before it ends: turns end with the reason, and the
+/// edge starts another one for the next turn.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Between two knocks.
 const KNOCK: Duration = Duration::from_millis(50);
 
@@ -69,13 +72,14 @@ impl Down {
     }
 }
 
-/// Runs gateways until `stop`, one after the other. Failures end up in the link.
+/// Runs gateways until `stop`, one after the other. When none comes up any more, the link says so
+/// for a while, then it returns why.
 pub(crate) async fn supervise(
     settings: Settings,
     layout: Layout,
     link: Arc<Link>,
     stop: CancellationToken,
-) {
+) -> Result<(), String> {
     let mut failures = 0;
     while !stop.is_cancelled() {
         link.set(State::Starting);
@@ -88,7 +92,8 @@ pub(crate) async fn supervise(
         tracing::error!(error = %down, failures, "the gateway is down");
         if down.is_final() || failures >= ATTEMPTS {
             link.set(State::Failed(down.to_string()));
-            return stop.cancelled().await;
+            let _ = timeout(LAST_WORDS, stop.cancelled()).await;
+            return Err(down.to_string());
         }
         link.set(State::Starting);
         let pause = Duration::from_millis(250 << failures.min(6));
@@ -99,6 +104,7 @@ pub(crate) async fn supervise(
     }
     // Not a failure: a turn that waits stays unfinished in the journal, for the next start.
     link.set(State::Starting);
+    Ok(())
 }
 
 /// One gateway from start to end.
@@ -115,6 +121,7 @@ async fn run_once(
     command
         .env("OPENCLAW_GATEWAY_TOKEN", &token)
         .env("ZAKI_MODEL_TOKEN", settings.token.expose_secret());
+    link.count_gateway();
     let mut process = Process::start(command, &layout.output())?;
     remember(&layout.pid_file(), &process)?;
     tracing::info!(port, "the gateway starts");
