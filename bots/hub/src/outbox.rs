@@ -18,7 +18,7 @@ use std::{
 
 use tokio::time::Instant;
 use zaki_channel::{Channel, Pace, Scope};
-use zaki_envelope::{AccountName, Address, ChannelKind, Timestamp};
+use zaki_envelope::{AccountName, Address, ChannelKind, DeliveryId, Timestamp};
 use zaki_lane::pace::{Pacer, Ticket, Verdict};
 use zaki_ledger::{Claimed, Delivery, Next};
 
@@ -136,7 +136,7 @@ impl<'a> Driver<'a> {
 
     /// Waits until a conversation is due. The time is measured, so that a wall clock that is set
     /// back holds nobody up.
-    async fn later(&self, id: zaki_envelope::DeliveryId, not_before: Timestamp) -> Option<Next> {
+    async fn later(&self, id: DeliveryId, not_before: Timestamp) -> Option<Next> {
         let hub = self.hub;
         let wait = u64::try_from(not_before.since(clock::now())).unwrap_or_default();
         tokio::select! {

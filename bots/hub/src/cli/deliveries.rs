@@ -199,7 +199,10 @@ fn line(delivery: &Delivery) -> String {
 }
 
 fn name(state: DeliveryState) -> String {
-    serde_json::to_value(state).ok().and_then(|name| Some(name.as_str()?.to_owned())).unwrap_or_default()
+    serde_json::to_value(state)
+        .ok()
+        .and_then(|name| Some(name.as_str()?.to_owned()))
+        .unwrap_or_default()
 }
 
 fn text(outbound: &Outbound) -> String {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 use zaki_channel::{Channel, ChannelError, Evidence, Receipt, Recourse, Retry};
-use zaki_envelope::{Address, DeliveryId, MessageId};
+use zaki_envelope::{Address, MessageId, Timestamp};
 use zaki_lane::{
     outbox::{Act, Attempt, End, Heard, Rules},
     pace::Verdict,
@@ -57,22 +57,17 @@ impl Driver<'_> {
         way.words = "it was being sent when its sender went".to_owned();
         let ages = (age(&way.delivery), since(way.delivery.changed_at));
         let now = self.hub.outbox.now();
-        let (attempt, act) =
-            Attempt::resume(rules(&self.hub.settings), way.recourse, ages, now);
+        let (attempt, act) = Attempt::resume(rules(&self.hub.settings), way.recourse, ages, now);
         let end = way.follow(attempt, act).await?;
         self.settle(&way.delivery, end).await
     }
 }
 
 fn rules(settings: &Settings) -> Rules {
-    Rules {
-        max_wait: settings.max_wait,
-        patience: settings.patience,
-        report: settings.report,
-    }
+    Rules { max_wait: settings.max_wait, patience: settings.patience, report: settings.report }
 }
 
-fn after(wait: Duration) -> zaki_envelope::Timestamp {
+fn after(wait: Duration) -> Timestamp {
     // Whole milliseconds, and not one too early.
     let ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
     clock::now().plus_ms(ms.saturating_add(1))
@@ -211,7 +206,9 @@ impl<'a> Way<'a> {
             End::Refused => DeliveryEnd::Dead { reason },
             End::GivenUp => {
                 let attempts = self.delivery.attempts;
-                DeliveryEnd::Dead { reason: format!("{reason}; given up after {attempts} attempts") }
+                DeliveryEnd::Dead {
+                    reason: format!("{reason}; given up after {attempts} attempts"),
+                }
             }
         }
     }

@@ -37,9 +37,7 @@ impl Driver<'_> {
         let to = ReplyPlan { address: delivery.address.clone(), reply_to: None };
         let notice = compose(hub, None, &to, words::loss::told(untold, clock::now()));
         let tells: Vec<DeliveryId> = untold.iter().map(|lost| lost.id).collect();
-        let post = || {
-            hub.ledger.post(hub.fence, notice.clone(), &tells, clock::now())
-        };
+        let post = || hub.ledger.post(hub.fence, notice.clone(), &tells, clock::now());
         hub.persist("tell of a loss", post).await
     }
 }
