@@ -1,0 +1,237 @@
+//! Values to columns and rows to types, in one place.
+
+use std::error::Error;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::private::BytesMut;
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
+use zaki_envelope::{
+    DeliveryId, Inbound, InboundId, MessageId, ReplyHandle, SessionKey, Timestamp, TurnId,
+};
+use zaki_store::{Json, Text};
+
+use crate::{
+    Counts, DeadRecord, Delivery, DeliveryKind, DeliveryState, Fence, InboundRecord, InboundState,
+    Lost, NewTurn, ReplyPlan,
+};
+
+type Result<T> = std::result::Result<T, tokio_postgres::Error>;
+type Fault = Box<dyn Error + Sync + Send>;
+
+/// A fence as its token.
+pub(super) const fn token(fence: Fence) -> i64 {
+    fence.token().cast_signed()
+}
+
+/// PostgreSQL keeps no zero character, and no platform means one in an id.
+pub(super) fn clean(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+/// A state as its word; the words are those of the `CHECK`s in the schema.
+macro_rules! words {
+    ($name:ident { $($variant:ident = $word:literal),* $(,)? }) => {
+        impl ToSql for $name {
+            fn to_sql(
+                &self,
+                kind: &Type,
+                out: &mut BytesMut,
+            ) -> std::result::Result<IsNull, Fault> {
+                match self { $(Self::$variant => $word),* }.to_sql(kind, out)
+            }
+
+            fn accepts(kind: &Type) -> bool {
+                <&str as ToSql>::accepts(kind)
+            }
+
+            to_sql_checked!();
+        }
+
+        impl<'a> FromSql<'a> for $name {
+            fn from_sql(kind: &Type, raw: &'a [u8]) -> std::result::Result<Self, Fault> {
+                match <&str>::from_sql(kind, raw)? {
+                    $($word => Ok(Self::$variant),)*
+                    _ => Err("an unknown word".into()),
+                }
+            }
+
+            fn accepts(kind: &Type) -> bool {
+                <&str as FromSql>::accepts(kind)
+            }
+        }
+    };
+}
+
+words!(InboundState {
+    Accepted = "accepted",
+    Joined = "joined",
+    Settled = "settled",
+    Dead = "dead",
+});
+
+words!(DeliveryState {
+    Pending = "pending",
+    Sending = "sending",
+    Sent = "sent",
+    Unknown = "unknown",
+    Dead = "dead",
+});
+
+words!(DeliveryKind { Reply = "reply", Notice = "notice" });
+
+fn text<T>(row: &Row, column: usize) -> Result<T>
+where
+    for<'a> Text<T>: FromSql<'a>,
+{
+    row.try_get(column).map(|Text(value)| value)
+}
+
+fn json<T>(row: &Row, column: usize) -> Result<T>
+where
+    for<'a> Json<T>: FromSql<'a>,
+{
+    row.try_get(column).map(|Json(value)| value)
+}
+
+fn time(row: &Row, column: usize) -> Result<Timestamp> {
+    row.try_get(column).map(Timestamp::from_ms)
+}
+
+fn small(row: &Row, column: usize) -> Result<u32> {
+    let value: i64 = row.try_get(column)?;
+    Ok(u32::try_from(value).unwrap_or(u32::MAX))
+}
+
+fn turn_id(row: &Row, column: usize) -> Result<Option<TurnId>> {
+    let turn: Option<Text<TurnId>> = row.try_get(column)?;
+    Ok(turn.map(|Text(id)| id))
+}
+
+/// Columns: envelope.
+pub(super) fn inbound(row: &Row) -> Result<Inbound> {
+    json(row, 0)
+}
+
+/// A value with its place in the order of its table, since `RETURNING` keeps none.
+pub(super) type Placed<T> = (i64, T);
+
+pub(super) fn in_order<T>(mut rows: Vec<Placed<T>>) -> Vec<T> {
+    rows.sort_by_key(|(place, _)| *place);
+    rows.into_iter().map(|(_, value)| value).collect()
+}
+
+/// Columns: no, envelope.
+pub(super) fn placed_inbound(row: &Row) -> Result<Placed<Inbound>> {
+    Ok((row.try_get(0)?, json(row, 1)?))
+}
+
+/// Columns: envelope, state, turn, reason.
+pub(super) fn inbound_record(row: &Row) -> Result<InboundRecord> {
+    Ok(InboundRecord {
+        inbound: inbound(row)?,
+        state: row.try_get(1)?,
+        turn: turn_id(row, 2)?,
+        reason: row.try_get(3)?,
+    })
+}
+
+/// Columns: id, channel, account, received_at, reason, raw.
+pub(super) fn dead_record(row: &Row) -> Result<DeadRecord> {
+    Ok(DeadRecord {
+        id: row.try_get(0)?,
+        channel: text(row, 1)?,
+        account: text(row, 2)?,
+        received_at: time(row, 3)?,
+        reason: row.try_get(4)?,
+        raw: row.try_get(5)?,
+    })
+}
+
+/// Columns: no, id, user, session, sandbox, address, reply_to, started_at. Its messages follow.
+pub(super) fn placed_turn(row: &Row) -> Result<Placed<NewTurn>> {
+    let session: Json<SessionKey> = row.try_get(3)?;
+    let reply_to: Option<String> = row.try_get(6)?;
+    let turn = NewTurn {
+        id: text(row, 1)?,
+        user: text(row, 2)?,
+        session: session.0,
+        sandbox: json(row, 4)?,
+        inbounds: Vec::new(),
+        reply: ReplyPlan { address: json(row, 5)?, reply_to: reply_to.map(MessageId::new) },
+        at: time(row, 7)?,
+    };
+    Ok((row.try_get(0)?, turn))
+}
+
+/// Columns: those of `delivery!` in `sql`.
+pub(super) fn delivery(row: &Row) -> Result<Delivery> {
+    let receipt: Option<Json<Vec<MessageId>>> = row.try_get(10)?;
+    Ok(Delivery {
+        id: text(row, 0)?,
+        turn: turn_id(row, 1)?,
+        address: json(row, 2)?,
+        outbound: json(row, 3)?,
+        kind: row.try_get(4)?,
+        part: small(row, 5)?,
+        state: row.try_get(6)?,
+        attempts: small(row, 7)?,
+        not_before: time(row, 8)?,
+        reason: row.try_get(9)?,
+        receipt: receipt.map(|Json(ids)| ids).unwrap_or_default(),
+        changed_at: time(row, 11)?,
+    })
+}
+
+/// The oldest open delivery of a conversation.
+pub(super) struct Head {
+    pub id: DeliveryId,
+    pub sending: bool,
+    pub holder: Option<i64>,
+    pub not_before: Timestamp,
+}
+
+/// Columns: those of `sql::HEAD`.
+pub(super) fn head(row: &Row) -> Result<Head> {
+    let state: DeliveryState = row.try_get(1)?;
+    Ok(Head {
+        id: text(row, 0)?,
+        sending: state == DeliveryState::Sending,
+        holder: row.try_get(2)?,
+        not_before: time(row, 3)?,
+    })
+}
+
+/// Columns: those of `sql::UNTOLD`.
+pub(super) fn lost(row: &Row) -> Result<Lost> {
+    Ok(Lost {
+        id: text(row, 0)?,
+        turn: turn_id(row, 1)?,
+        state: row.try_get(2)?,
+        reason: row.try_get(3)?,
+        at: time(row, 4)?,
+    })
+}
+
+/// Columns: inbound, secret, expires_at, uses_left.
+pub(super) fn handle(row: &Row) -> Result<(InboundId, ReplyHandle)> {
+    let handle = ReplyHandle {
+        secret: row.try_get(1)?,
+        expires_at: time(row, 2)?,
+        uses_left: row.try_get::<_, i64>(3)?.try_into().unwrap_or_default(),
+    };
+    Ok((text(row, 0)?, handle))
+}
+
+/// Columns: those of `sql::COUNTS`.
+pub(super) fn counts(row: &Row) -> Result<Counts> {
+    let count = |column| row.try_get::<_, i64>(column).map(i64::unsigned_abs);
+    Ok(Counts {
+        accepted: count(0)?,
+        running: count(1)?,
+        pending: count(2)?,
+        sending: count(3)?,
+        unknown: count(4)?,
+        dead: count(5)?,
+        dead_letters: count(6)?,
+    })
+}
