@@ -1,0 +1,234 @@
+//! What becomes of messages that arrive together, mid-turn, or in too great a number.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a suite")]
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use zaki_simulators::telegram::Chat;
+use zaki_tests::{ChannelKind, Person, SOON, Setup, World, payload};
+
+const ADA: Person = Person::ADA;
+const TELEGRAM: ChannelKind = ChannelKind::Telegram;
+/// Keeps the agent busy for as long as a test needs; it says `word0`, `word1` and so on.
+const LONG: &str = "SLOW:600x100";
+/// Time enough to write something meanwhile.
+const SHORT: &str = "SLOW:15x100";
+
+fn telegram() -> Setup {
+    Setup::echo().only(&[TELEGRAM])
+}
+
+/// Ada's messages as the ledger has them, oldest first.
+async fn inbox(world: &World) -> Result<Vec<Value>> {
+    let mut lines = world.inbox(TELEGRAM).await?;
+    lines.reverse();
+    Ok(lines)
+}
+
+fn text(line: &Value) -> &str {
+    line["parts"][0]["text"].as_str().unwrap_or_default()
+}
+
+fn field<'v>(lines: &'v [Value], said: &str, field: &str) -> &'v str {
+    let line = lines.iter().find(|line| text(line) == said);
+    line.and_then(|line| line[field].as_str()).unwrap_or_default()
+}
+
+/// Asks for something that takes its time, and waits until the agent is at it.
+async fn occupy(world: &World, with: &str) -> Result<()> {
+    world.say(TELEGRAM, ADA, with);
+    until_state(world, with, "joined").await
+}
+
+async fn until_state(world: &World, said: &str, state: &str) -> Result<()> {
+    let what = format!("`{said}` {state}");
+    let is = |lines: &Vec<Value>| field(lines, said, "state") == state;
+    world.until(&what, || inbox(world), is).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_arrives_mid_turn_waits_and_becomes_one_next_turn() -> Result<()> {
+    let world = telegram().start().await?;
+    occupy(&world, SHORT).await?;
+    for said in ["one", "two", "three"] {
+        world.say(TELEGRAM, ADA, said);
+    }
+    let answers = world.expect(TELEGRAM, ADA, 2, SOON).await?;
+    assert!(answers[0].ends_with("word14"), "{answers:?}");
+    assert_eq!(answers[1], "echo: one\ntwo\nthree");
+    let lines = inbox(&world).await?;
+    assert_eq!(field(&lines, "one", "turn"), field(&lines, "three", "turn"));
+    assert_ne!(field(&lines, "one", "turn"), field(&lines, SHORT, "turn"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_album_is_one_turn() -> Result<()> {
+    let world = telegram().start().await?;
+    let user = ADA.telegram();
+    world.telegram.album(&Chat::private(&user), &user, "my cats", 5);
+    let answers = world.expect(TELEGRAM, ADA, 1, SOON).await?;
+    assert_eq!(answers, ["echo: my cats"]);
+    let lines = inbox(&world).await?;
+    assert_eq!(lines.len(), 5);
+    assert!(lines.iter().all(|line| line["turn"] == lines[0]["turn"]), "{lines:#?}");
+    assert_eq!(world.deliveries(TELEGRAM).await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_the_client_has_cut_is_one_turn() -> Result<()> {
+    let world = telegram().start().await?;
+    let long = "x".repeat(4096);
+    world.say(TELEGRAM, ADA, &long);
+    world.say(TELEGRAM, ADA, &long);
+    world.say(TELEGRAM, ADA, "the rest");
+    let last = |sent: &zaki_simulators::Sent| sent.text.ends_with("the rest");
+    world.expect_sent(TELEGRAM, last).await?;
+    let lines = inbox(&world).await?;
+    assert_eq!(lines.len(), 3);
+    assert!(lines.iter().all(|line| line["turn"] == lines[0]["turn"]));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_joins_the_running_turn_for_whoever_wants_that() -> Result<()> {
+    let world = telegram().start().await?;
+    let said = world.ask(TELEGRAM, ADA, "/mode steer").await?;
+    assert!(said.contains("reaches it at once"), "{said}");
+    occupy(&world, SHORT).await?;
+    world.say(TELEGRAM, ADA, "and this");
+    let answers = world.expect(TELEGRAM, ADA, 2, SOON).await?;
+    assert!(answers[1].contains("word14"), "{answers:?}");
+    assert!(answers[1].ends_with("echo: and this"), "{answers:?}");
+    let lines = inbox(&world).await?;
+    assert_eq!(field(&lines, "and this", "turn"), field(&lines, SHORT, "turn"));
+    // Once it is over, a message is a turn of its own again.
+    assert_eq!(world.ask(TELEGRAM, ADA, "later").await?, "echo: later");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_interrupts_the_running_turn_where_that_is_the_rule() -> Result<()> {
+    let world = telegram().set("turn.mid_turn", "interrupt").start().await?;
+    occupy(&world, LONG).await?;
+    world.say(TELEGRAM, ADA, "rather this");
+    let is_answer = |sent: &zaki_simulators::Sent| sent.text == "echo: rather this";
+    world.expect_sent(TELEGRAM, is_answer).await?;
+    let answers = world.answers(TELEGRAM, ADA);
+    // What there was of the first answer comes before the second.
+    assert_eq!(answers.last().map(String::as_str), Some("echo: rather this"), "{answers:?}");
+    assert!(!answers.iter().any(|answer| answer.contains("word599")), "{answers:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stop_overtakes_all_that_waits_and_takes_it_along() -> Result<()> {
+    let world = telegram().start().await?;
+    occupy(&world, LONG).await?;
+    for said in ["one", "two"] {
+        world.say(TELEGRAM, ADA, said);
+        until_state(&world, said, "accepted").await?;
+    }
+    world.say(TELEGRAM, ADA, "/stop");
+    let answers = world.expect(TELEGRAM, ADA, 1, SOON).await?;
+    assert!(answers[0].contains("Stopped. 2 messages of yours"), "{answers:?}");
+    for said in ["one", "two", "/stop"] {
+        until_state(&world, said, "settled").await?;
+    }
+    assert_eq!(world.ask(TELEGRAM, ADA, "next").await?, "echo: next");
+    assert_eq!(world.answers(TELEGRAM, ADA).len(), 2, "the person was told once");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stop_with_nothing_to_stop_says_so() -> Result<()> {
+    let world = telegram().start().await?;
+    let said = world.ask(TELEGRAM, ADA, "/stop").await?;
+    assert!(said.contains("nothing to stop"), "{said}");
+    assert_eq!(world.ask(TELEGRAM, ADA, "next").await?, "echo: next");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_survives_a_crash() -> Result<()> {
+    let mut world = telegram().start().await?;
+    occupy(&world, LONG).await?;
+    world.say(TELEGRAM, ADA, "waits");
+    until_state(&world, "waits", "accepted").await?;
+    world.kill()?;
+    world.say(TELEGRAM, ADA, "/stop");
+    world.up().await?;
+    until_state(&world, "/stop", "settled").await?;
+    until_state(&world, "waits", "settled").await?;
+    assert_eq!(world.ask(TELEGRAM, ADA, "next").await?, "echo: next");
+    let answers = world.answers(TELEGRAM, ADA);
+    assert!(!answers.iter().any(|answer| answer.contains("echo: waits")), "{answers:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_are_declined_and_the_person_is_told_once() -> Result<()> {
+    let world = telegram().set("lane.waiting", 2).start().await?;
+    occupy(&world, SHORT).await?;
+    let texts: Vec<String> = (0..6).map(|n| format!("message {n}")).collect();
+    for text in &texts {
+        world.say(TELEGRAM, ADA, text);
+    }
+    let answers = world.expect(TELEGRAM, ADA, 3, SOON).await?;
+    let told = answers.iter().filter(|answer| answer.contains("Too many")).count();
+    assert_eq!(told, 1, "{answers:?}");
+    assert_eq!(answers.last().context("none")?, "echo: message 0\nmessage 1");
+    let lines = inbox(&world).await?;
+    for text in &texts[2..] {
+        assert_eq!(field(&lines, text, "reason"), "limited", "{text}");
+    }
+    assert_eq!(world.ask(TELEGRAM, ADA, "next").await?, "echo: next");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_hub_declines_what_would_wait_and_nothing_else() -> Result<()> {
+    let world = telegram().set("lane.waiting_all", 1).start().await?;
+    occupy(&world, SHORT).await?;
+    world.say(TELEGRAM, ADA, "waits");
+    until_state(&world, "waits", "accepted").await?;
+    world.say(TELEGRAM, ADA, "declined");
+    until_state(&world, "declined", "settled").await?;
+    // Who has to wait for nothing is answered all the same.
+    assert_eq!(world.ask(TELEGRAM, Person::BOB, "hello").await?, "echo: hello");
+    let answers = world.expect(TELEGRAM, ADA, 3, SOON).await?;
+    assert_eq!(answers.last().context("none")?, "echo: waits");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_of_the_hub_never_reach_the_agent_and_others_do() -> Result<()> {
+    let world = Setup::echo().start().await?;
+    for channel in ChannelKind::ALL {
+        let help = world.ask(channel, ADA, "/mode").await?;
+        assert!(help.contains("You can choose") && help.contains("interrupt"), "{channel}: {help}");
+        let idle = world.ask(channel, ADA, "/stop").await?;
+        assert!(idle.contains("nothing to stop"), "{channel}: {idle}");
+        assert_eq!(world.ask(channel, ADA, "/weather").await?, "echo: /weather", "{channel}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_person_keeps_nobody_waiting() -> Result<()> {
+    let world = telegram().start().await?;
+    occupy(&world, LONG).await?;
+    for n in 0..5 {
+        let who = Person(10 + n);
+        assert_eq!(world.ask(TELEGRAM, who, "hello").await?, "echo: hello");
+    }
+    // Nor does a lane block the source that its messages come from.
+    for number in 0..10 {
+        payload::message(&world, TELEGRAM, ADA, number, "more").expect(&world, 200).await?;
+    }
+    assert!(world.answers(TELEGRAM, ADA).is_empty());
+    world.say(TELEGRAM, ADA, "/stop");
+    let answers = world.expect(TELEGRAM, ADA, 1, SOON).await?;
+    assert!(answers[0].contains("10 messages"), "{answers:?}");
+    Ok(())
+}
