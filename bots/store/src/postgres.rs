@@ -32,11 +32,11 @@ pub use tx::PgTx;
 /// they work again when it is back.
 #[derive(Clone)]
 pub struct Postgres {
-    pool: Pool,
     shared: Arc<Shared>,
 }
 
 struct Shared {
+    pool: Pool,
     place: Place,
     deadline: Duration,
 }
@@ -53,23 +53,34 @@ impl Postgres {
         schema: &Schema,
     ) -> Result<Self, Error> {
         let address = Address::read(url, options, &migrate::namespace(schema))?;
-        let store = Self {
-            shared: Arc::new(Shared { place: address.place.clone(), deadline: options.deadline() }),
-            pool: pool(address, options)?,
-        };
+        let place = address.place.clone();
+        let pool = pool(address, options)?;
+        let shared = Arc::new(Shared { pool, place, deadline: options.deadline() });
+        let store = Self { shared };
         migrate::apply(schema, &store).await?;
         Ok(store)
     }
 
     /// Begins a transaction.
     pub async fn begin(&self) -> Result<PgTx, Error> {
-        PgTx::begin(self.link().await?).await
+        PgTx::begin(self.shared.link().await?).await
+    }
+
+    /// Begins a transaction with a statement, in one round trip; its first row. It should only look
+    /// or lock: nobody would undo what it changed, were the beginning itself refused.
+    pub async fn begin_with<T>(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+        map: impl FnOnce(&Row) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<(PgTx, Option<T>), Error> {
+        PgTx::begin_with(self.shared.link().await?, sql, params, map).await
     }
 
     /// Runs one statement in a transaction of its own; the number of rows it changed.
     /// [`Error::Lost`]: it may have been kept.
     pub async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, Error> {
-        let done = self.link().await?.execute(sql, params).await;
+        let done = self.shared.link().await?.execute(sql, params).await;
         done.map_err(Error::while_committing)
     }
 
@@ -80,7 +91,7 @@ impl Postgres {
         params: &[&(dyn ToSql + Sync)],
         map: impl FnOnce(&Row) -> Result<T, tokio_postgres::Error>,
     ) -> Result<Option<T>, Error> {
-        self.link().await?.one(sql, params, map).await
+        self.shared.link().await?.one(sql, params, map).await
     }
 
     /// All rows of one statement that only reads.
@@ -90,23 +101,25 @@ impl Postgres {
         params: &[&(dyn ToSql + Sync)],
         map: impl FnMut(&Row) -> Result<T, tokio_postgres::Error>,
     ) -> Result<Vec<T>, Error> {
-        self.link().await?.all(sql, params, map).await
+        self.shared.link().await?.all(sql, params, map).await
     }
 
     /// Closes the connections; later calls get [`Error::Closed`].
     pub fn close(&self) {
-        self.pool.close();
+        self.shared.pool.close();
     }
 
     /// The database, without the user and the password.
     pub fn place(&self) -> &Place {
         &self.shared.place
     }
+}
 
-    async fn link(&self) -> Result<Link, Error> {
+impl Shared {
+    async fn link(self: &Arc<Self>) -> Result<Link, Error> {
         let client = self.pool.get().await;
-        let client = client.map_err(|error| Error::of_pool(self.place(), &error))?;
-        Ok(Link::new(client, Arc::clone(&self.shared)))
+        let client = client.map_err(|error| Error::of_pool(&self.place, &error))?;
+        Ok(Link::new(client, Arc::clone(self)))
     }
 }
 

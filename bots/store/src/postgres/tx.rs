@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use deadpool_postgres::Object;
 use futures::FutureExt;
@@ -19,13 +20,51 @@ type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 /// undone, also when it is just dropped.
 pub struct PgTx {
     link: Link,
+    /// The server's number for it: by this it can be asked later what became of it.
+    id: String,
 }
+
+const ID: &str = "SELECT pg_current_xact_id()::text";
+const STATUS: &str = "SELECT pg_xact_status($1::text::xid8)";
+/// How often to ask what became of a transaction that is still under way.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 impl PgTx {
     pub(super) async fn begin(mut link: Link) -> Result<Self, Error> {
+        let number = link.prepare(ID).await?;
         link.open = true;
-        link.batch("BEGIN").await?;
-        Ok(Self { link })
+        let client = link.client()?;
+        let both = async {
+            // Sent in this order, since that is the order of the first polls.
+            let (begun, number) =
+                futures::join!(client.batch_execute("BEGIN"), client.query_one(&number, &[]));
+            begun.and(number)?.try_get(0)
+        };
+        let id = link.ask(both).await?;
+        Ok(Self { link, id })
+    }
+
+    /// Begins with a statement, in one round trip.
+    pub(super) async fn begin_with<T>(
+        mut link: Link,
+        sql: &str,
+        params: Params<'_>,
+        map: impl FnOnce(&Row) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<(Self, Option<T>), Error> {
+        let (number, statement) = (link.prepare(ID).await?, link.prepare(sql).await?);
+        link.open = true;
+        let client = link.client()?;
+        let all = async {
+            let (begun, number, rows) = futures::join!(
+                client.batch_execute("BEGIN"),
+                client.query_one(&number, &[]),
+                client.query(&statement, params)
+            );
+            Ok((begun.and(number)?.try_get(0)?, rows?))
+        };
+        let (id, rows) = link.ask(all).await?;
+        let first = rows.first().map(map).transpose().map_err(|error| link.failed(&error))?;
+        Ok((Self { link, id }, first))
     }
 
     /// Runs a statement that returns no rows; the number of rows it changed.
@@ -60,12 +99,28 @@ impl PgTx {
 
     /// Keeps what was done; once this answers, it is on the disk. After a failed statement there
     /// is nothing to keep, and this fails as that did.
-    /// [`Error::Lost`](crate::Error::Lost): it may have been kept.
+    ///
+    /// When the connection breaks meanwhile, the server is asked on another one what became of it.
+    /// [`Error::Lost`](crate::Error::Lost): it would not tell.
     pub async fn commit(mut self) -> Result<(), Error> {
         self.link.alive()?;
         let commit = self.link.batch("COMMIT").await;
         self.link.open = commit.is_err();
-        commit.map_err(Error::while_committing)
+        match commit {
+            Err(Error::Unreachable { place, cause }) => {
+                let lost = Error::Lost { place, cause };
+                let shared = Arc::clone(&self.link.shared);
+                let id = std::mem::take(&mut self.id);
+                // Closes the connection, if that is not done: the server may wait for its end.
+                drop(self);
+                let outcome = tokio::time::timeout(shared.deadline, outcome(&shared, &id)).await;
+                outcome.unwrap_or_else(|_| Err(lost.clone())).map_err(|error| match error {
+                    Error::Lost { .. } => lost,
+                    other => other,
+                })
+            }
+            other => other,
+        }
     }
 
     /// Undoes what was done, and waits for it.
@@ -76,6 +131,26 @@ impl PgTx {
     /// What has failed so far.
     pub(super) fn failure(&self) -> Option<&Error> {
         self.link.failure.get()
+    }
+}
+
+/// What became of a transaction whose commit got no answer.
+async fn outcome(shared: &Arc<Shared>, id: &str) -> Result<(), Error> {
+    let gone = || Error::silence(&shared.place);
+    loop {
+        let link = shared.link().await;
+        let status = match link {
+            Ok(link) => link.one(STATUS, &[&id], |row| row.try_get::<_, Option<String>>(0)).await,
+            Err(error) => Err(error),
+        };
+        match status.as_ref().map(|status| status.as_ref().and_then(Option::as_deref)) {
+            Ok(Some("committed")) => return Ok(()),
+            Ok(Some("aborted")) => return Err(gone()),
+            // Long ago, or the answer of another server.
+            Ok(None) => return Err(gone().while_committing()),
+            Err(error) if !error.is_transient() => return Err(gone().while_committing()),
+            Ok(Some(_)) | Err(_) => tokio::time::sleep(ASK_AGAIN).await,
+        }
     }
 }
 

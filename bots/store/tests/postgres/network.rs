@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use secrecy::SecretString;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use zaki_store::testkit::database;
+use zaki_store::testkit::{Database, database};
 use zaki_store::{Error, PgOptions, Postgres};
 
 use super::{ADD, THINGS, ids, open};
@@ -32,7 +33,7 @@ async fn a_server_that_hangs_up_is_met_again() {
 }
 
 #[tokio::test]
-async fn a_commit_without_an_answer_is_unknown() {
+async fn a_commit_that_the_server_broke_off_has_kept_nothing() {
     let Some(database) = database().await else { return };
     let store = open(&database).await;
     // The server ends us in the middle of the commit, when it checks this.
@@ -48,10 +49,11 @@ async fn a_commit_without_an_answer_is_unknown() {
     let tx = store.begin().await.unwrap();
     tx.execute(ADD, &[&7_i64]).await.unwrap();
     let error = tx.commit().await.unwrap_err();
+    assert!(matches!(error, Error::Unreachable { .. }), "it knows: {error}");
+    // Without a transaction of its own to ask for, nobody knows.
+    let error = store.execute(ADD, &[&7_i64]).await.unwrap_err();
     assert!(matches!(error, Error::Lost { .. }), "{error}");
     assert!(error.is_unknown() && error.is_transient());
-    let error = store.execute(ADD, &[&7_i64]).await.unwrap_err();
-    assert!(error.is_unknown(), "{error}");
     store.execute(ADD, &[&8_i64]).await.unwrap();
 }
 
@@ -83,7 +85,7 @@ async fn too_many_connections_pass() {
     let Some(database) = database().await else { return };
     let few = PgOptions {
         connections: 1,
-        network_timeout: Duration::from_millis(200),
+        network_timeout: Duration::from_secs(2),
         ..PgOptions::default()
     };
     let store = Postgres::connect(&database.url(), &few, &THINGS).await.unwrap();
@@ -94,19 +96,46 @@ async fn too_many_connections_pass() {
     store.begin().await.unwrap();
 }
 
-/// A wire that can fall silent: it still takes what is sent, and nothing arrives.
-async fn wire(to: String, silent: Arc<AtomicBool>) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        while let Ok((near, _)) = listener.accept().await {
-            let far = TcpStream::connect(&to).await.unwrap();
-            let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
-            tokio::spawn(carry(near_in, far_out, Arc::clone(&silent)));
-            tokio::spawn(carry(far_in, near_out, Arc::clone(&silent)));
-        }
-    });
-    port
+/// A wire that can fall silent, each way: it still takes what is sent, and nothing arrives.
+#[derive(Clone, Default)]
+struct Wire {
+    port: u16,
+    deaf: Arc<AtomicBool>,
+    mute: Arc<AtomicBool>,
+}
+
+impl Wire {
+    async fn to(server: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let wire = Self { port, ..Self::default() };
+        let ends = wire.clone();
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let far = TcpStream::connect(&server).await.unwrap();
+                let ((near_in, near_out), (far_in, far_out)) =
+                    (near.into_split(), far.into_split());
+                tokio::spawn(carry(near_in, far_out, Arc::clone(&ends.deaf)));
+                tokio::spawn(carry(far_in, near_out, Arc::clone(&ends.mute)));
+            }
+        });
+        wire
+    }
+
+    /// The address of the database over this wire.
+    async fn over(database: &Database) -> (Self, SecretString) {
+        let (before, rest) = database.address().rsplit_once('@').unwrap();
+        let (host, name) = rest.split_once('/').unwrap();
+        let wire = Self::to(host.to_owned()).await;
+        let url = format!("{before}@127.0.0.1:{}/{name}", wire.port).into();
+        (wire, url)
+    }
+
+    /// The server hears nothing of us any more; or we nothing of it.
+    fn cut(&self, deaf: bool, mute: bool) {
+        self.deaf.store(deaf, Ordering::Relaxed);
+        self.mute.store(mute, Ordering::Relaxed);
+    }
 }
 
 async fn carry(
@@ -122,27 +151,48 @@ async fn carry(
     }
 }
 
+fn impatient() -> PgOptions {
+    let short = Duration::from_secs(1);
+    PgOptions { statement_timeout: short, network_timeout: short, ..PgOptions::default() }
+}
+
 #[tokio::test]
 async fn a_network_that_swallows_everything_is_not_waited_for() {
     let Some(database) = database().await else { return };
-    let (before, rest) = database.address().rsplit_once('@').unwrap();
-    let (host, name) = rest.split_once('/').unwrap();
-    let silent = Arc::new(AtomicBool::new(false));
-    let port = wire(host.to_owned(), Arc::clone(&silent)).await;
-    let url = format!("{before}@127.0.0.1:{port}/{name}").into();
-    let short = Duration::from_millis(300);
-    let quick =
-        PgOptions { statement_timeout: short, network_timeout: short, ..PgOptions::default() };
-    let store = Postgres::connect(&url, &quick, &THINGS).await.unwrap();
+    let (wire, url) = Wire::over(&database).await;
+    let store = Postgres::connect(&url, &impatient(), &THINGS).await.unwrap();
 
     let tx = store.begin().await.unwrap();
     tx.execute(ADD, &[&1_i64]).await.unwrap();
-    silent.store(true, Ordering::Relaxed);
+    wire.cut(true, true);
     let error = tx.commit().await.unwrap_err();
     assert!(matches!(error, Error::Lost { .. }), "{error}");
+    assert!(error.is_unknown() && error.is_transient());
     let error = store.execute(ADD, &[&2_i64]).await.unwrap_err();
     assert!(error.is_transient(), "{error}");
-    silent.store(false, Ordering::Relaxed);
+    wire.cut(false, false);
     store.execute(ADD, &[&3_i64]).await.unwrap();
     assert!(ids(&store).await.contains(&3));
+}
+
+/// The answer to the commit never comes; asked again, the server says what it was.
+#[tokio::test]
+async fn a_commit_without_an_answer_is_asked_for_again() {
+    let Some(database) = database().await else { return };
+    let (wire, url) = Wire::over(&database).await;
+    let store = Postgres::connect(&url, &impatient(), &THINGS).await.unwrap();
+    let tx = store.begin().await.unwrap();
+    tx.execute(ADD, &[&1_i64]).await.unwrap();
+    wire.cut(false, true);
+    let beside = open(&database).await;
+    let (commit, ()) = tokio::join!(tx.commit(), async {
+        while ids(&beside).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        // What was to be heard is lost with the connection; the next one is whole.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        wire.cut(false, false);
+    });
+    commit.unwrap();
+    assert_eq!(ids(&store).await, [1]);
 }

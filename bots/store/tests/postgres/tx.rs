@@ -29,6 +29,24 @@ async fn only_what_is_committed_is_kept() {
 }
 
 #[tokio::test]
+async fn begins_with_a_statement() {
+    let Some(database) = database().await else { return };
+    let store = open(&database).await;
+    let lock = "SELECT pg_try_advisory_xact_lock(7)";
+    let begin = || store.begin_with(lock, &[], |row| row.try_get::<_, bool>(0));
+    let (tx, locked) = begin().await.unwrap();
+    assert_eq!(locked, Some(true));
+    let (other, locked) = begin().await.unwrap();
+    assert_eq!(locked, Some(false), "the lock lives as long as the transaction");
+    other.rollback().await;
+    tx.execute(ADD, &[&1_i64]).await.unwrap();
+    drop(tx);
+    assert_eq!(ids(&store).await, [] as [i64; 0]);
+    assert!(store.begin_with("SELECT nonsense", &[], |_| Ok(())).await.is_err());
+    assert_eq!(begin().await.unwrap().1, Some(true));
+}
+
+#[tokio::test]
 async fn nobody_is_told_yes_after_a_failed_statement() {
     let Some(database) = database().await else { return };
     let store = open(&database).await;
