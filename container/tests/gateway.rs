@@ -34,7 +34,11 @@ async fn a_sandbox_answers_refuses_and_survives() {
     host_tools_are_refused(&sandbox).await;
     chat_commands_open_nothing(&sandbox).await;
     an_abort_keeps_the_partial_text(&sandbox).await;
+    what_is_steered_in_is_answered_with_the_rest(&sandbox).await;
+    what_is_steered_in_around_the_end_is_answered_or_refused(&sandbox).await;
+    an_abort_takes_what_was_steered_in_along(&sandbox, &model).await;
     a_turn_survives_the_death_of_its_gateway(&sandbox, &model).await;
+    what_is_steered_in_survives_the_death_of_the_gateway(&sandbox).await;
     sandbox = a_turn_survives_the_death_of_all(sandbox, &runtime, state.path(), &model).await;
     a_stop_ends_turns_and_leaves_no_process(sandbox).await;
     no_token_is_left_on_the_disk(state.path());
@@ -127,6 +131,66 @@ async fn an_abort_keeps_the_partial_text(sandbox: &Sandbox) {
     assert_eq!(again, events[events.len() - 1..], "only the end is kept");
 }
 
+/// At once, before the gateway can steer; in the middle; and twice under one id.
+async fn what_is_steered_in_is_answered_with_the_rest(sandbox: &Sandbox) {
+    let mut stream = sandbox.post(80, PRIVATE, "SLOW:20x100").await;
+    assert_eq!(sandbox.steer(80, 1, "SAY:the early one").await, 202);
+    stream.until_delta().await;
+    assert_eq!(sandbox.steer(80, 2, "SAY:the middle one").await, 202);
+    assert_eq!(sandbox.steer(80, 2, "SAY:the middle one").await, 202);
+    let events = stream.finish().await;
+    let (text, aborted) = answer(&events);
+    assert!(!aborted && text.contains("word19"), "{text}");
+    // Taken in together they are one message to the model, which answers the last one.
+    assert_eq!(text.matches("the middle one").count(), 1, "{text}");
+    assert_eq!(kinds(&events).iter().filter(|kind| **kind == "steered").count(), 2);
+    assert_eq!(sandbox.steer(80, 2, "SAY:the middle one").await, 202);
+    assert_eq!(sandbox.steer(80, 3, "SAY:late").await, 409);
+}
+
+/// Wherever the end falls: taken means answered, and refused means never said.
+async fn what_is_steered_in_around_the_end_is_answered_or_refused(sandbox: &Sandbox) {
+    for (n, wait) in [(81, 300), (82, 420), (83, 460), (84, 500), (85, 540), (86, 600)] {
+        let mut stream = sandbox.post(n, PRIVATE, "SLOW:5x100").await;
+        stream.until_delta().await;
+        tokio::time::sleep(std::time::Duration::from_millis(wait)).await;
+        let status = sandbox.steer(n, n, "SAY:around the end").await;
+        let events = stream.finish().await;
+        let (text, _) = answer(&events);
+        let times = usize::from(status == 202);
+        assert!(text.starts_with("word0") && [202, 409].contains(&status), "{status}: {text}");
+        assert_eq!(text.matches("around the end").count(), times, "{wait} ms, {status}: {text}");
+    }
+}
+
+async fn an_abort_takes_what_was_steered_in_along(sandbox: &Sandbox, model: &Model) {
+    let mut stream = sandbox.post(87, PRIVATE, "SLOW:100x100").await;
+    stream.until_delta().await;
+    assert_eq!(sandbox.steer(87, 1, "SAY:never said").await, 202);
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert_eq!(sandbox.abort(87).await, 202);
+    let events = stream.finish().await;
+    let (text, aborted) = answer(&events);
+    assert!(aborted && text.starts_with("word0"), "{text}");
+    let asked = model.asked();
+    let events = sandbox.run(88, PRIVATE, "SAY:the next turn").await;
+    assert_eq!(answer(&events), ("the next turn", false));
+    assert_eq!(model.asked(), asked + 1, "nothing else ran");
+}
+
+/// Killed before the gateway took it in: its transcript does not have it, and it is told again.
+async fn what_is_steered_in_survives_the_death_of_the_gateway(sandbox: &Sandbox) {
+    let mut stream = sandbox.post(89, PRIVATE, "SLOW:30x100").await;
+    stream.until_delta().await;
+    assert_eq!(sandbox.steer(89, 1, "SAY:not forgotten").await, 202);
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    sandbox.kill_gateway();
+    let events = stream.finish().await;
+    let (text, aborted) = answer(&events);
+    assert!(!aborted && text.contains("word29"), "{text}");
+    assert_eq!(text.matches("not forgotten").count(), 1, "{text}");
+}
+
 async fn a_turn_survives_the_death_of_its_gateway(sandbox: &Sandbox, model: &Model) {
     let mut stream = sandbox.post(50, PRIVATE, "SLOW:30x100").await;
     stream.until_delta().await;
@@ -146,14 +210,17 @@ async fn a_turn_survives_the_death_of_all(
 ) -> Sandbox {
     let mut stream = sandbox.post(60, PRIVATE, "SLOW:30x100").await;
     stream.until_delta().await;
+    assert_eq!(sandbox.steer(60, 1, "SAY:after all").await, 202);
+    stream.until("steered").await;
     let (asked, seen) = (model.asked(), stream.seen());
     sandbox.kill().await;
     let sandbox = Sandbox::start(runtime, state, model).await;
     let events = sandbox.resume(60, seen).await;
     assert_eq!(events[0].seq, seen + 1, "no event is lost or told twice");
     let (text, _) = answer(&events);
-    assert!(text.ends_with("word29"), "{text}");
-    assert_eq!(model.asked(), asked + 1, "resumed once, not also sent again");
+    assert!(text.contains("word29"), "{text}");
+    assert_eq!(text.matches("after all").count(), 1, "{text}");
+    assert_eq!(model.asked(), asked + 2, "resumed once, told the rest once");
     assert_eq!(sandbox.unknown(turn_id(61)).await, 404);
     sandbox
 }

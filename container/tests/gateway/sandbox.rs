@@ -17,7 +17,7 @@ use tokio::{
     process::{Child, Command},
 };
 use zaki_envelope::{
-    Timestamp, TurnId,
+    InboundId, Timestamp, TurnId,
     wire::{SseDecoder, TurnEvent, TurnEventKind},
 };
 
@@ -89,6 +89,15 @@ impl Sandbox {
     pub(crate) async fn unknown(&self, turn: TurnId) -> u16 {
         let url = format!("{}/turns/{turn}", self.base);
         let request = self.client.get(url).bearer_auth(TOKEN);
+        request.send().await.unwrap().status().as_u16()
+    }
+
+    /// Says something more in turn `n`.
+    pub(crate) async fn steer(&self, n: u128, steer: u128, text: &str) -> u16 {
+        let steer = InboundId::from_parts(Timestamp::from_ms(1_700_000_000_000), steer);
+        let url = format!("{}/turns/{}/steer", self.base, turn_id(n));
+        let body = json!({"steer": steer, "parts": [{"type": "text", "text": text}]});
+        let request = self.client.post(url).json(&body).bearer_auth(TOKEN);
         request.send().await.unwrap().status().as_u16()
     }
 
@@ -165,8 +174,11 @@ impl Stream {
     }
 
     pub(crate) async fn until_delta(&mut self) {
-        let is_delta = |event: &TurnEvent| matches!(event.kind, TurnEventKind::Delta { .. });
-        while !self.events.iter().any(is_delta) {
+        self.until("delta").await;
+    }
+
+    pub(crate) async fn until(&mut self, kind: &str) {
+        while !self.events.iter().any(|event| event.kind.name() == kind) {
             assert!(self.more().await, "{:?}", kinds(&self.events));
         }
     }
