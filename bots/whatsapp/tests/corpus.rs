@@ -9,7 +9,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
 use zaki_channel::{Parse, Parsed, Request, Verified, Webhook};
-use zaki_envelope::{Inbound, Timestamp};
+use zaki_envelope::{Inbound, InboundKind, StatusKind, Timestamp};
 use zaki_whatsapp::{Config, Hook, Reader};
 
 const NOW: Timestamp = Timestamp::from_secs(1_795_000_000);
@@ -100,6 +100,33 @@ fn people_keep_their_ids_and_messages_their_content() {
         let is_content = !matches!(message["type"].as_str(), Some("reaction" | "revoke"));
         assert_eq!(!inbound.parts.is_empty(), is_content, "{name}");
     }
+}
+
+#[test]
+fn statuses_say_how_far_a_message_came_and_why_it_failed() {
+    let mut failed = 0;
+    for (name, json) in files() {
+        let value = &json["entry"][0]["changes"][0];
+        let Some(status) = value["value"]["statuses"].get(0) else { continue };
+        if value["field"] != "messages" {
+            continue;
+        }
+        let parsed = parse(&name, &json);
+        let InboundKind::Status { target, status: kind, delivery, reason } =
+            &parsed.arrivals[0].inbound.kind
+        else {
+            panic!("{name} is a status");
+        };
+        assert_eq!(target.as_str(), status["id"], "{name}");
+        assert_eq!(*kind == StatusKind::Failed, status["status"] == "failed", "{name}");
+        // What others send along is no delivery of ours.
+        assert_eq!(*delivery, None, "{name}");
+        let code = status["errors"][0]["code"].as_u64().map(|code| code.to_string());
+        let said = reason.as_ref().and_then(|reason| reason.split(' ').next());
+        assert_eq!(said, code.as_deref(), "{name}");
+        failed += usize::from(code.is_some());
+    }
+    assert!(corpus().is_none() || failed > 0, "one of them failed");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use zaki_envelope::{ConversationKind, Outbound, Part, plain_text};
 
 use super::texts::{Sent, texts};
-use crate::{Capabilities, Dialect, fit};
+use crate::{Capabilities, Dialect, Pace, fit};
 
 /// Asserts that what `fit` makes of many texts is within the channel's capabilities, complete and
 /// in order, in every kind of conversation.
@@ -22,6 +22,11 @@ pub fn output(channel: &dyn crate::Channel) {
 /// The same for capabilities alone.
 pub(crate) fn capable(capabilities: &Capabilities) {
     assert!(capabilities.text.max >= 1000, "a message holds a paragraph");
+    assert!(!capabilities.typing_refresh.is_zero(), "the typing sign is not renewed without end");
+    let Pace { conversation, account } = capabilities.pace;
+    for rate in conversation.iter().chain(account) {
+        assert!(rate.burst > 0 && !rate.every.is_zero(), "a rate lets something through: {rate:?}");
+    }
     for sent in texts() {
         let pieces = fit(Outbound::post(&sent.markdown), capabilities);
         let pieces: Vec<String> = pieces.iter().map(text_of).collect();
