@@ -2,7 +2,12 @@
 //! wire, the echo runtime, the record. `cargo run --release -p zaki-edge-native --example turns`.
 //!
 //! Prints one JSON line per measurement. Arguments: turns per measurement (default 100,000).
-#![expect(clippy::unwrap_used, clippy::cast_precision_loss, clippy::cast_possible_truncation)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss
+)]
 
 use std::time::{Duration, Instant};
 
@@ -44,7 +49,7 @@ async fn measure(turns: usize) {
             .into_iter()
             .flat_map(Result::unwrap)
             .collect();
-        let (took, spent) = (began.elapsed(), self::cpu() - cpu);
+        let (took, spent) = (began.elapsed(), self::cpu().saturating_sub(cpu));
         times.sort();
         println!(
             "{}",

@@ -22,6 +22,10 @@ pub struct EdgeConfig {
     pub model: ModelConfig,
     /// How many sandboxes may start at once; a start is CPU-bound, so the default is the cores.
     pub max_parallel_starts: usize,
+    /// How many connections are served at once; a hub needs one per turn it follows.
+    pub max_connections: usize,
+    /// How long a caller may take for the head of a request, and be idle between two.
+    pub head_timeout: Duration,
     /// How long a start may take, from its turn in the queue to the agent's hello.
     pub start_timeout: Duration,
 }
@@ -42,6 +46,8 @@ impl EdgeConfig {
             runtime,
             model,
             max_parallel_starts: std::thread::available_parallelism().map_or(2, usize::from),
+            max_connections: 4096,
+            head_timeout: Duration::from_secs(30),
             start_timeout: Duration::from_mins(3),
         }
     }

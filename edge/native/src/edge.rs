@@ -1,14 +1,13 @@
 //! A running edge.
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File, TryLockError};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use zaki_edge_core::front::Refusal;
 use zaki_envelope::{SandboxName, TurnId, ZakiUserId, wire::TurnRequest};
@@ -16,7 +15,7 @@ use zaki_envelope::{SandboxName, TurnId, ZakiUserId, wire::TurnRequest};
 use crate::{
     EdgeConfig, EdgeError, RuntimeChoice,
     actor::Message,
-    clock, http,
+    clock, http, listen,
     model::Model,
     record::Recorder,
     runtime::{self, Echo, Ground, Process, Surroundings},
@@ -37,6 +36,8 @@ pub struct Edge {
     running: Arc<Running>,
     address: SocketAddr,
     tasks: Vec<JoinHandle<()>>,
+    /// Held as long as it runs.
+    _lock: File,
 }
 
 /// What the routes work on.
@@ -49,9 +50,12 @@ impl Edge {
     /// Opens the data directory, takes over the sandboxes an earlier edge left, and listens.
     pub async fn start(config: EdgeConfig) -> Result<Self, EdgeError> {
         make_dir(&config.data_dir, 0o711)?;
-        let state = State::open(&config.data_dir.join("private").join("edge.db")).await?;
-        let listener = listen(config.listen, &state).await?;
-        let address = local_addr(&listener, config.listen)?;
+        let private = config.data_dir.join("private");
+        make_dir(&private, 0o700)?;
+        let lock = lock(&private)?;
+        let state = State::open(&private.join("edge.db")).await?;
+        let listener = listen::bind(config.listen, &state).await?;
+        let address = listen::local_addr(&listener, config.listen)?;
         let ground = match config.runtime {
             RuntimeChoice::Echo => Ground::Standing(Arc::new(Echo::default())),
             RuntimeChoice::Process(process) => {
@@ -79,12 +83,17 @@ impl Edge {
         sandboxes.adopt().await?;
         let running = Arc::new(Running { shared, sandboxes });
         let tasks = vec![
-            tokio::spawn(serve(listener, http::router(running.clone()))),
+            tokio::spawn(listen::serve(
+                listener,
+                http::router(running.clone()),
+                config.max_connections,
+                config.head_timeout,
+            )),
             tokio::spawn(forget(state)),
             tokio::spawn(notes.keep(Arc::downgrade(&running.shared))),
         ];
         tracing::info!(%address, "edge.listening");
-        Ok(Self { running, address, tasks })
+        Ok(Self { running, address, tasks, _lock: lock })
     }
 
     /// The routes, to be called in the same process; the same as on the socket.
@@ -147,24 +156,6 @@ pub(crate) fn make_dir(path: &Path, mode: u32) -> Result<(), EdgeError> {
         .map_err(|source| EdgeError::Data { path: path.to_owned(), source })
 }
 
-/// Binds the address; with port 0 the port of the last time first.
-async fn listen(address: SocketAddr, state: &State) -> Result<TcpListener, EdgeError> {
-    if address.port() == 0
-        && let Some(port) = state.setting(Setting::Port).await?
-        && let Ok(port) = u16::try_from(port)
-        && let Ok(listener) = TcpListener::bind(SocketAddr::new(address.ip(), port)).await
-    {
-        return Ok(listener);
-    }
-    let listener = TcpListener::bind(address).await;
-    let listener = listener.map_err(|source| EdgeError::Listen { address, source })?;
-    if address.port() == 0 {
-        let port = local_addr(&listener, address)?.port();
-        state.save_setting(Setting::Port, port.into()).await?;
-    }
-    Ok(listener)
-}
-
 /// The first of the sandboxes' user ids: configured, remembered, or drawn now.
 async fn first_uid(configured: Option<u32>, state: &State) -> Result<u32, EdgeError> {
     if let Some(uid) = configured {
@@ -190,14 +181,15 @@ fn model_url(address: SocketAddr) -> String {
     format!("http://{address}/model/v1")
 }
 
-fn local_addr(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, EdgeError> {
-    let address = asked;
-    listener.local_addr().map_err(|source| EdgeError::Listen { address, source })
-}
-
-async fn serve(listener: TcpListener, router: Router) {
-    if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!(%error, "edge.listener_failed");
+/// Takes the data directory for this edge alone, as long as the file is open.
+fn lock(dir: &Path) -> Result<File, EdgeError> {
+    let path = dir.join("edge.lock");
+    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file = file.map_err(|source| EdgeError::Data { path, source })?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(EdgeError::Taken { path: dir.to_owned() }),
+        // A file system that knows no locks keeps nobody from working.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
     }
 }
 

@@ -25,6 +25,12 @@ pub enum EdgeError {
         #[source]
         source: io::Error,
     },
+    /// Another edge works there.
+    #[error("another edge uses {}; stop it or choose another data directory", path.display())]
+    Taken {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Sandboxes have users of their own and cannot get there.
     #[error(
         "sandboxes run as users of their own and cannot reach {}: {} is closed to others; \

@@ -11,6 +11,7 @@ mod edge;
 mod error;
 mod http;
 pub mod install;
+mod listen;
 mod model;
 mod recent;
 mod record;

@@ -7,3 +7,4 @@ mod model;
 mod openclaw;
 mod process;
 mod sandboxes;
+mod socket;

@@ -1,0 +1,98 @@
+//! The edge's socket: bounded in connections and in patience with silent callers.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::net::sockopt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tower::ServiceExt;
+
+use crate::{
+    EdgeError,
+    state::{Setting, State},
+};
+
+/// What was sent and not acknowledged for so long, in milliseconds, went to nobody. Streams say
+/// something every few seconds, so a reader that is gone without a word costs little.
+const UNHEARD_MS: u32 = 30_000;
+/// After an accept that failed, most likely for want of descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Binds the address; with port 0 the port of the last time first.
+pub(crate) async fn bind(address: SocketAddr, state: &State) -> Result<TcpListener, EdgeError> {
+    if address.port() == 0
+        && let Some(port) = state.setting(Setting::Port).await?
+        && let Ok(port) = u16::try_from(port)
+        && let Ok(listener) = TcpListener::bind(SocketAddr::new(address.ip(), port)).await
+    {
+        return Ok(listener);
+    }
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.map_err(|source| EdgeError::Listen { address, source })?;
+    if address.port() == 0 {
+        let port = local_addr(&listener, address)?.port();
+        state.save_setting(Setting::Port, port.into()).await?;
+    }
+    Ok(listener)
+}
+
+/// Where it listens.
+pub(crate) fn local_addr(
+    listener: &TcpListener,
+    asked: SocketAddr,
+) -> Result<SocketAddr, EdgeError> {
+    let address = asked;
+    listener.local_addr().map_err(|source| EdgeError::Listen { address, source })
+}
+
+/// Serves until it is dropped, and its connections with it. At most `most` at a time: one more
+/// waits. One that sends no whole head within `patience` is closed, an idle one too.
+pub(crate) async fn serve(listener: TcpListener, router: Router, most: usize, patience: Duration) {
+    let seats = Arc::new(Semaphore::new(most.max(1)));
+    let mut connections = JoinSet::new();
+    while let Ok(seat) = seats.clone().acquire_owned().await {
+        while connections.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                connections.spawn(converse(stream, router.clone(), patience, seat));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "edge.not_accepted");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn converse(
+    stream: TcpStream,
+    router: Router,
+    patience: Duration,
+    _seat: OwnedSemaphorePermit,
+) {
+    // A socket that takes no options works without them.
+    let _ = stream.set_nodelay(true);
+    let _ = sockopt::set_tcp_user_timeout(&stream, UNHEARD_MS);
+    let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
+        let router = router.clone();
+        async move {
+            let answered = router.oneshot(request.map(Body::new)).await;
+            Ok::<_, Infallible>(answered.unwrap_or_else(|never| match never {}))
+        }
+    });
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(patience);
+    if let Err(error) = server.serve_connection(TokioIo::new(stream), answer).await {
+        tracing::debug!(%error, "edge.connection_failed");
+    }
+}
