@@ -18,7 +18,7 @@ use tokio::task::spawn_blocking;
 
 use crate::stats::Counters;
 use crate::{Error, Place, Schema, Stats};
-use writer::{Job, Write};
+use writer::{Guard, Job, Write};
 
 pub use tx::Tx;
 
@@ -89,8 +89,29 @@ impl Sqlite {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
+        self.write_guarded(Guard::Savepoint, work).await
+    }
+
+    /// The same for work that fails, if at all, before its first change: it needs no savepoint,
+    /// which is a good part of what a small write costs. Should it fail later after all, nothing
+    /// of its transaction is kept, and those who share it are told that the store is busy.
+    pub async fn write_whole<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.write_guarded(Guard::Whole, work).await
+    }
+
+    async fn write_guarded<T, E, F>(&self, guard: Guard, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
-        self.submit(Box::new(Write::new(work, reply)))?;
+        self.submit(Box::new(Write::new(guard, work, reply)))?;
         answer.await.unwrap_or_else(|_| Err(self.closed().into()))
     }
 

@@ -69,6 +69,57 @@ where
     task
 }
 
+/// The same for a write without a savepoint.
+async fn queue_whole<F>(store: &Sqlite, work: F) -> JoinHandle<Result>
+where
+    F: FnOnce(&Tx<'_>) -> Result + Send + 'static,
+{
+    let store = store.clone();
+    let task = tokio::spawn(async move { store.write_whole(work).await });
+    tokio::task::yield_now().await;
+    task
+}
+
+#[tokio::test]
+async fn a_whole_write_that_fails_before_its_first_change_fails_alone() {
+    let (store, _folder) = open().await;
+    let (go, held) = occupy(&store).await;
+    let before = queue_whole(&store, |tx| add(tx, 1)).await;
+    let failing = queue_whole(&store, |tx| {
+        add(tx, 1)?;
+        add(tx, 2)
+    });
+    let failing = failing.await;
+    let after = queue_whole(&store, |tx| add(tx, 3)).await;
+    go.send(()).unwrap();
+    for task in [held, before, after] {
+        task.await.unwrap().unwrap();
+    }
+    assert!(matches!(failing.await.unwrap(), Err(Error::Statement { .. })));
+    assert_eq!(ids(&store).await, [1, 3, 1000]);
+}
+
+#[tokio::test]
+async fn a_whole_write_that_fails_after_a_change_leaves_nothing_of_its_transaction() {
+    let (store, _folder) = open().await;
+    let (go, held) = occupy(&store).await;
+    let before = queue(&store, |tx| add(tx, 1)).await;
+    let failing = queue_whole(&store, |tx| {
+        add(tx, 2)?;
+        add(tx, 2)
+    });
+    let failing = failing.await;
+    let after = queue_whole(&store, |tx| add(tx, 3)).await;
+    go.send(()).unwrap();
+    for task in [held, before, after] {
+        assert!(task.await.unwrap().unwrap_err().is_transient(), "they may come again");
+    }
+    assert!(matches!(failing.await.unwrap(), Err(Error::Statement { .. })));
+    assert!(ids(&store).await.is_empty());
+    store.write_whole(|tx| add(tx, 4)).await.unwrap();
+    assert_eq!(ids(&store).await, [4]);
+}
+
 #[tokio::test]
 async fn what_waits_shares_a_commit() {
     let (store, _folder) = open().await;

@@ -55,6 +55,16 @@ impl<'c> Tx<'c> {
         self.conn.last_insert_rowid()
     }
 
+    /// How many rows have been changed through this connection.
+    pub(super) fn changes(&self) -> u64 {
+        self.conn.total_changes()
+    }
+
+    /// For the writes that share a transaction with one that has left it half done.
+    pub(super) fn torn(&self) -> Error {
+        Error::Busy { place: self.place.clone() }
+    }
+
     /// `Err` when an error (a full disk, mostly) has undone the whole transaction.
     pub(super) fn is_alive(&self) -> Result<(), Error> {
         if !self.conn.is_autocommit() {

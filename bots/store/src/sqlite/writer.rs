@@ -13,8 +13,19 @@ use crate::{Error, Place, Tx};
 /// Writes in one transaction; bounds how long the first of them waits for the last.
 const BATCH: usize = 256;
 
+/// What becomes of a write's changes when it fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Guard {
+    /// They alone are undone, thanks to a savepoint. It copies every page the write touches.
+    Savepoint,
+    /// There are none; otherwise the whole transaction is undone.
+    Whole,
+}
+
 /// A write in the queue.
 pub(super) trait Job: Send {
+    /// How its failure is kept from the others.
+    fn guard(&self) -> Guard;
     /// Does the work; whether to keep what it did.
     fn run(&mut self, tx: &Tx<'_>) -> bool;
     /// Tells the caller, once the fate of the transaction is known.
@@ -23,14 +34,15 @@ pub(super) trait Job: Send {
 
 /// A closure and whoever waits for it.
 pub(super) struct Write<F, T, E> {
+    guard: Guard,
     work: Option<F>,
     outcome: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
 }
 
 impl<F, T, E> Write<F, T, E> {
-    pub(super) const fn new(work: F, reply: oneshot::Sender<Result<T, E>>) -> Self {
-        Self { work: Some(work), outcome: None, reply }
+    pub(super) const fn new(guard: Guard, work: F, reply: oneshot::Sender<Result<T, E>>) -> Self {
+        Self { guard, work: Some(work), outcome: None, reply }
     }
 }
 
@@ -40,6 +52,10 @@ where
     T: Send,
     E: From<Error> + Send,
 {
+    fn guard(&self) -> Guard {
+        self.guard
+    }
+
     fn run(&mut self, tx: &Tx<'_>) -> bool {
         // A panic in one write must not take the thread, and with it all others, down. Its caller
         // then sees the store closed, since `outcome` stays empty and `reply` is dropped.
@@ -80,7 +96,7 @@ pub(super) fn run(
     }
 }
 
-/// Runs everything that waits in one transaction, each write in a savepoint of its own.
+/// Runs everything that waits in one transaction.
 fn transact(
     conn: &Connection,
     place: &Place,
@@ -109,17 +125,31 @@ fn fill(
 ) -> Result<(), Error> {
     let mut done = 0;
     while let Some(job) = batch.get_mut(done) {
-        tx.execute("SAVEPOINT job", [])?;
-        let keep = job.run(tx);
-        tx.is_alive()?;
-        if !keep {
-            tx.execute("ROLLBACK TO job", [])?;
+        match job.guard() {
+            Guard::Savepoint => in_savepoint(tx, job.as_mut())?,
+            Guard::Whole => whole(tx, job.as_mut())?,
         }
-        tx.execute("RELEASE job", [])?;
         done += 1;
         if done < BATCH {
             batch.extend(jobs.try_recv());
         }
     }
     Ok(())
+}
+
+fn in_savepoint(tx: &Tx<'_>, job: &mut dyn Job) -> Result<(), Error> {
+    tx.execute("SAVEPOINT job", [])?;
+    let keep = job.run(tx);
+    tx.is_alive()?;
+    if !keep {
+        tx.execute("ROLLBACK TO job", [])?;
+    }
+    tx.execute("RELEASE job", []).map(drop)
+}
+
+fn whole(tx: &Tx<'_>, job: &mut dyn Job) -> Result<(), Error> {
+    let before = tx.changes();
+    let keep = job.run(tx);
+    tx.is_alive()?;
+    if keep || tx.changes() == before { Ok(()) } else { Err(tx.torn()) }
 }
