@@ -9,7 +9,7 @@ use zaki_tests::{ChannelKind, SOON, Setup};
 
 async fn survives(setup: Setup, talks: u32, kills: u32, span: Duration) -> Result<()> {
     let seed = Seed::find();
-    let mut world = setup.haste(20).start().await?;
+    let mut world = setup.hasty().start().await?;
     let stage = Stage::open(&world);
     let script = Script::new(seed, talks, &ChannelKind::ALL);
     let ((), kills) =

@@ -32,7 +32,7 @@ async fn end(world: &mut World) -> Result<usize> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_ends_under_load_leaves_nothing_undone() -> Result<()> {
     let seed = Seed::find();
-    let mut world = Setup::echo().haste(20).set("hub.stop_timeout_s", GRACE).start().await?;
+    let mut world = Setup::echo().hasty().set("hub.stop_timeout_s", GRACE).start().await?;
     let stage = Stage::open(&world);
     let script = Script::new(seed, 80, &ChannelKind::ALL);
     let stops = async {

@@ -45,7 +45,7 @@ async fn holds(
 }
 
 fn hasty() -> Setup {
-    Setup::echo().haste(20).set("deliver.max_wait_s", 2)
+    Setup::echo().hasty()
 }
 
 #[tokio::test(flavor = "multi_thread")]

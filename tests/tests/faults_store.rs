@@ -52,7 +52,7 @@ fn refused(world: &World) -> Result<()> {
 }
 
 fn hasty() -> Setup {
-    Setup::echo().haste(20)
+    Setup::echo().hasty()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -38,7 +38,7 @@ async fn troubles(replicas: &mut Replicas) -> Result<()> {
 
 async fn go_on(setup: Setup) -> Result<()> {
     let seed = Seed::find();
-    let Some(mut replicas) = Replicas::start(setup.haste(20), 3, seed).await? else {
+    let Some(mut replicas) = Replicas::start(setup.hasty(), 3, seed).await? else {
         return Ok(());
     };
     let stage = Stage::open(&replicas.world);

@@ -125,6 +125,24 @@ impl fmt::Display for Flaw {
 }
 
 impl Flaw {
+    /// The message it is about.
+    pub fn message(&self) -> Option<MessageNo> {
+        match self {
+            Self::Lost(message, _)
+            | Self::NeverArrived(message, _)
+            | Self::Twice(message, _)
+            | Self::AnsweredTwice(message, _)
+            | Self::Overtaken(_, message)
+            | Self::Misplaced(message)
+            | Self::Jumbled(message)
+            | Self::Interleaved(message)
+            | Self::Invented(message)
+            | Self::Untold(message)
+            | Self::GivenUp(message) => Some(*message),
+            Self::TooManyUnknown(..) | Self::Unfinished(..) => None,
+        }
+    }
+
     /// Time alone may mend it.
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Lost(..) | Self::Unfinished(..) | Self::Untold(..))

@@ -73,6 +73,11 @@ pub(super) fn spelled(message: MessageNo, word: u32) -> String {
     format!("m{message}w{word}z")
 }
 
+/// How every word of a message begins.
+pub(super) fn beginning(message: MessageNo) -> String {
+    format!("m{message}w")
+}
+
 /// The words of ours in a text, in its order.
 pub(super) fn words(text: &str) -> impl Iterator<Item = (MessageNo, u32)> {
     let tokens = text.split(|c: char| !c.is_ascii_alphanumeric());

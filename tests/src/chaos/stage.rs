@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::check::{Asked, Flaw, Records, State, Stored, Where, check};
 use super::crowd::{Crowd, Spoken, canonical};
-use super::script::{Line, Pause, Script, Talk};
+use super::script::{Line, Pause, Script, Talk, beginning};
 use super::watch::Watch;
 use crate::{ChannelKind, World};
 
@@ -51,6 +51,8 @@ pub struct Report {
     pub flaws: Vec<Flaw>,
     /// How many messages and deliveries ended in which way, and the longest time to an answer.
     pub figures: Value,
+    /// What there is about the first few flaws.
+    pub evidence: String,
 }
 
 impl Report {
@@ -59,8 +61,9 @@ impl Report {
         let most: Vec<_> = self.flaws.iter().take(20).collect();
         ensure!(
             self.flaws.is_empty(),
-            "{} broken promises, such as {most:#?}\n{self}",
-            self.flaws.len()
+            "{} broken promises, such as {most:?}\n{self}\n{}",
+            self.flaws.len(),
+            self.evidence
         );
         Ok(())
     }
@@ -142,14 +145,14 @@ impl Stage {
             let flaws = check(&records);
             let wrote = self.console(&records, &mut consoled);
             if wrote == 0 && flaws.is_empty() && is_heard(&records) {
-                return Ok(self.report(&records, flaws));
+                return self.report(world, &records, flaws).await;
             }
             let now = self.watch.progress();
             if now != progress {
                 (progress, since) = (now, Instant::now());
             }
             if since.elapsed() > calm || !flaws.iter().all(Flaw::may_pass) {
-                return Ok(self.report(&records, flaws));
+                return self.report(world, &records, flaws).await;
             }
             // A long ledger is not read all the time.
             tokio::time::sleep(Duration::from_millis(300) + 3 * begun.elapsed()).await;
@@ -209,11 +212,17 @@ impl Stage {
         }
     }
 
-    fn report(&self, records: &Records, flaws: Vec<Flaw>) -> Report {
+    async fn report(&self, world: &World, records: &Records, flaws: Vec<Flaw>) -> Result<Report> {
+        let figures = self.figures(records, flaws.len());
+        let evidence = evidence(world, records, &flaws).await?;
+        Ok(Report { flaws, figures, evidence })
+    }
+
+    fn figures(&self, records: &Records, flaws: usize) -> Value {
         let state = |wanted| records.stored.iter().filter(|one| one.state == wanted).count();
         let heard = records.asked.iter().filter(|asked| asked.acknowledged.is_some()).count();
         let places: BTreeSet<&Where> = records.asked.iter().map(|asked| &asked.place).collect();
-        let figures = json!({
+        json!({
             "conversations": places.len(),
             "messages": records.asked.len(),
             "acknowledged": heard,
@@ -224,9 +233,8 @@ impl Stage {
             "dead": state(State::Dead),
             "in_flight_at_kills": records.in_flight,
             "longest_to_answer_ms": self.longest(),
-            "flaws": flaws.len(),
-        });
-        Report { flaws, figures }
+            "flaws": flaws,
+        })
     }
 
     /// The longest time from a message's first delivery to the last word of its answer, by channel.
@@ -243,6 +251,33 @@ impl Stage {
         }
         longest
     }
+}
+
+/// All there is about the messages of the first few flaws.
+async fn evidence(world: &World, records: &Records, flaws: &[Flaw]) -> Result<String> {
+    let about: BTreeSet<_> = flaws.iter().filter_map(Flaw::message).take(3).collect();
+    let mut said = String::new();
+    if about.is_empty() {
+        return Ok(said);
+    }
+    if let Some(kept) = std::env::var_os("ZAKI_KEEP").map(std::path::PathBuf::from) {
+        // For looking into it at leisure, where the ledger is a file.
+        let _ = std::fs::copy(world.data().join("hub/ledger.db"), kept.join("ledger.db"));
+        let _ = std::fs::copy(world.data().join("hub/ledger.db-wal"), kept.join("ledger.db-wal"));
+        let _ = std::fs::write(kept.join("zaki.log"), world.whole_log());
+    }
+    let inbox = world.list(&["inbox", "list", "--limit", ALL]).await?;
+    let stored = world.list(&["deliveries", "list", "--limit", ALL]).await?;
+    for message in about {
+        let begins = beginning(message);
+        let is_about = |text: &String| text.contains(&begins);
+        let asked = records.asked.iter().filter(|asked| asked.message == message);
+        let asked = asked.map(|asked| format!("asked: {asked:?}"));
+        let shown = records.shown.iter().map(|shown| format!("shown: {shown:?}")).filter(is_about);
+        let lines = inbox.iter().chain(&stored).map(Value::to_string).filter(is_about);
+        said.extend(asked.chain(lines).chain(shown).map(|line| format!("{line:.1500}\n")));
+    }
+    Ok(said)
 }
 
 /// Every message that anybody will still deliver has been acknowledged.
