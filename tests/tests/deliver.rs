@@ -139,10 +139,11 @@ async fn no_part_overtakes_one_that_waits() -> Result<()> {
     let words: Vec<String> = (0..1000).map(|n| format!("{n:08}")).collect();
     world.say(ChannelKind::Telegram, ADA, &words.join(" "));
     world.say(ChannelKind::Telegram, ADA, "and after that");
-    let is_last = |sent: &zaki_simulators::Sent| sent.text == "echo: and after that";
+    let is_last = |sent: &zaki_simulators::Sent| sent.text.ends_with("and after that");
     world.expect_sent(ChannelKind::Telegram, is_last).await?;
-    let answers = world.answers(ChannelKind::Telegram, ADA).join(" ");
-    let expected = format!("echo: {} echo: and after that", words.join(" "));
+    // Whether the second is answered with the first is the lane's affair.
+    let answers = world.answers(ChannelKind::Telegram, ADA).join(" ").replace("echo: ", "");
+    let expected = format!("{} and after that", words.join(" "));
     assert_eq!(answers.split_whitespace().collect::<Vec<_>>().join(" "), expected);
     Ok(())
 }
