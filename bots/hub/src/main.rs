@@ -36,6 +36,7 @@ mod relay;
 mod replica;
 mod serve;
 mod stage;
+mod stores;
 mod steer;
 mod troubles;
 mod turn;

@@ -49,10 +49,9 @@ impl Replica {
             match current.take() {
                 Some(hub) => {
                     keep(&hub).await;
-                    if self.parts.closing.is_cancelled() {
-                        return;
+                    if !self.parts.closing.is_cancelled() {
+                        self.door.send_replace(None);
                     }
-                    self.door.send_replace(None);
                     let_go(&hub).await;
                 }
                 None => match term(&self.parts, &self.name).await {
@@ -81,11 +80,12 @@ async fn term(parts: &Parts, name: &str) -> Result<Arc<Hub>, Error> {
     Ok(hub)
 }
 
-/// Renews the lease until it is lost or the hub closes.
+/// Renews the lease until it is lost or, at the end of the process, no longer needed.
 async fn keep(hub: &Arc<Hub>) {
     let mut sources = Sources::default();
     loop {
         match pulse(hub).await {
+            Ok(()) if hub.closing.is_cancelled() => {}
             Ok(()) => sources.claim(hub).await,
             Err(Error::Fenced) => {
                 tracing::warn!("the lease was lost: others go on with this replica's work");
@@ -95,7 +95,7 @@ async fn keep(hub: &Arc<Hub>) {
         }
         tokio::select! {
             () = tokio::time::sleep(PULSE) => {}
-            () = hub.closing.cancelled() => return,
+            () = hub.stop.cancelled() => return,
         }
     }
 }
@@ -109,7 +109,7 @@ async fn pulse(hub: &Arc<Hub>) -> Result<(), Error> {
     };
     let found = found?;
     hub.lease.renew(asked, found.replicas);
-    if found.orphans {
+    if found.orphans && !hub.closing.is_cancelled() {
         hub.recover().await?;
     }
     Ok(())

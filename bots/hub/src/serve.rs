@@ -6,19 +6,19 @@ use anyhow::{Context, Result};
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use zaki_edge_native::Edge;
-use zaki_identity::{Policy, SqliteDirectory};
-use zaki_ledger::{Retention, SqliteLedger};
+use zaki_ledger::Retention;
 
 use crate::{
     accounts::{self, Account, Accounts},
     clock,
-    config::{self, Config},
-    data_dir::{self, Tenant, hub_dir},
+    config::Config,
+    data_dir::{self, Tenant},
     http,
     hub::{Parts, Settings},
     lane::Bounds,
     local_edge,
     replica::{self, Door},
+    stores::Stores,
 };
 
 /// How long the listener and the last words to the ledger may take at the end.
@@ -32,8 +32,7 @@ pub(crate) struct Server {
     pub address: SocketAddr,
     door: Door,
     grace: Duration,
-    ledger: Arc<SqliteLedger>,
-    directory: Arc<SqliteDirectory>,
+    stores: Stores,
     edge: Option<Edge>,
     listener: JoinHandle<std::io::Result<()>>,
     replica: JoinHandle<()>,
@@ -48,8 +47,7 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
     if config.edge.url.is_none() {
         locks.push(data_dir::lock(&config.data_dir(), Tenant::Edge)?);
     }
-    let ledger = Arc::new(open_ledger(config).await?);
-    let directory = Arc::new(open_directory(config).await?);
+    let stores = Stores::open(config).await?;
     let socket = TcpListener::bind(config.hub.listen).await.with_context(|| {
         format!("cannot listen on {}; free it or set another hub.listen", config.hub.listen)
     })?;
@@ -57,8 +55,8 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
     let (edge, client) = local_edge::reach(config).await?;
     let parts = Parts {
         accounts: Arc::new(accounts),
-        ledger: ledger.clone(),
-        directory: directory.clone(),
+        ledger: Arc::clone(&stores.ledger),
+        directory: Arc::clone(&stores.directory),
         edge: client,
         settings: Settings {
             turn_timeout: config.turn.timeout,
@@ -88,18 +86,7 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
     }
     tokio::spawn(prune(door.clone(), retention(config)));
     let grace = config.hub.stop_timeout;
-    Ok(Server {
-        parts,
-        address,
-        door,
-        grace,
-        ledger,
-        directory,
-        edge,
-        listener,
-        replica,
-        _locks: locks,
-    })
+    Ok(Server { parts, address, door, grace, stores, edge, listener, replica, _locks: locks })
 }
 
 impl Server {
@@ -107,42 +94,28 @@ impl Server {
     /// left stays in the ledger for another replica, or for the next start.
     pub(crate) async fn stop(self) -> Result<()> {
         self.parts.closing.cancel();
-        let _ = self.replica.await;
-        if let Some(hub) = self.door.borrow().clone() {
+        let hub = self.door.borrow().clone();
+        if let Some(hub) = &hub {
             hub.tasks.close();
             if timeout(self.grace, hub.tasks.wait()).await.is_err() {
                 tracing::warn!("stopping with unfinished work, which waits in the ledger");
             }
             hub.stop.cancel();
             let _ = timeout(LAST_WORDS, hub.tasks.wait()).await;
-            if let Ok(Err(error)) = timeout(LAST_WORDS, hub.ledger.leave(hub.fence)).await {
-                tracing::warn!(%error, "the lease ends by itself");
-            }
+        }
+        let _ = self.replica.await;
+        if let Some(hub) = hub
+            && let Ok(Err(error)) = timeout(LAST_WORDS, hub.ledger.leave(hub.fence)).await
+        {
+            tracing::warn!(%error, "the lease ends by itself");
         }
         if let Some(edge) = self.edge {
             edge.shutdown().await;
         }
         let _ = timeout(LAST_WORDS, self.listener).await;
-        self.ledger.close().await;
-        self.directory.close().await;
+        self.stores.close().await;
         Ok(())
     }
-}
-
-/// The ledger of the data directory.
-pub(crate) async fn open_ledger(config: &Config) -> Result<SqliteLedger> {
-    let dir = hub_dir(config)?;
-    Ok(SqliteLedger::open(dir.join("ledger.db")).await?)
-}
-
-/// The people of the data directory.
-pub(crate) async fn open_directory(config: &Config) -> Result<SqliteDirectory> {
-    let policy = match config.identity.policy {
-        config::SignUp::Open => Policy::Open,
-        config::SignUp::Closed => Policy::Closed,
-    };
-    let dir = hub_dir(config)?;
-    Ok(SqliteDirectory::open(dir.join("identity.db"), policy, config.identity.cache).await?)
 }
 
 /// Does an account's errands in the background, so that a platform that is down keeps nothing else

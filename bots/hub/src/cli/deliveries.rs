@@ -10,7 +10,7 @@ use zaki_envelope::{DeliveryId, Outbound, plain_text};
 use zaki_ledger::{Delivery, DeliveryFilter, DeliveryState, Ledger};
 
 use super::{Source, list::Page};
-use crate::{clock, serve};
+use crate::{clock, stores::Stores};
 
 /// So many are read at a time.
 const PAGE: u32 = 500;
@@ -103,7 +103,7 @@ impl Deliveries {
 }
 
 async fn list(state: Option<DeliveryState>, page: &Page) -> Result<()> {
-    let ledger = serve::open_ledger(&page.source.load()?).await?;
+    let ledger = Stores::open(&page.source.load()?).await?.ledger;
     let filter = DeliveryFilter { limit: page.limit, state, before: None };
     for delivery in ledger.list_deliveries(filter).await? {
         page.print(&serde_json::to_value(&delivery)?, || line(&delivery));
@@ -112,8 +112,8 @@ async fn list(state: Option<DeliveryState>, page: &Page) -> Result<()> {
 }
 
 async fn show(id: DeliveryId, output: &Output) -> Result<()> {
-    let ledger = serve::open_ledger(&output.source.load()?).await?;
-    let Some(delivery) = find(&ledger, id).await? else { bail!("there is no delivery {id}") };
+    let ledger = Stores::open(&output.source.load()?).await?.ledger;
+    let Some(delivery) = find(&*ledger, id).await? else { bail!("there is no delivery {id}") };
     output.print(&serde_json::to_value(&delivery)?, || {
         let place = &delivery.address.conversation.id;
         let turn = delivery.turn.map_or_else(|| "none".to_owned(), |turn| turn.to_string());
@@ -124,11 +124,11 @@ async fn show(id: DeliveryId, output: &Output) -> Result<()> {
 }
 
 async fn retry(which: Which, output: &Output) -> Result<()> {
-    let ledger = serve::open_ledger(&output.source.load()?).await?;
+    let ledger = Stores::open(&output.source.load()?).await?.ledger;
     let ids = match which {
         Which { id: Some(id), .. } => vec![id],
-        Which { all_unknown: true, .. } => all(&ledger, DeliveryState::Unknown).await?,
-        Which { .. } => all(&ledger, DeliveryState::Dead).await?,
+        Which { all_unknown: true, .. } => all(&*ledger, DeliveryState::Unknown).await?,
+        Which { .. } => all(&*ledger, DeliveryState::Dead).await?,
     };
     let mut retried = 0;
     for id in &ids {
@@ -136,7 +136,7 @@ async fn retry(which: Which, output: &Output) -> Result<()> {
             retried += 1;
             output.print(&json!({"id": id, "state": "pending"}), || format!("{id} is sent again"));
         } else if which.id.is_some() {
-            bail!("{}", refused(&ledger, *id, "only what is unknown or dead is sent again").await?);
+            bail!("{}", refused(&*ledger, *id, "only what is unknown or dead is sent again").await?);
         }
     }
     if retried == 0 && !output.json {
@@ -146,9 +146,9 @@ async fn retry(which: Which, output: &Output) -> Result<()> {
 }
 
 async fn drop(id: DeliveryId, output: &Output) -> Result<()> {
-    let ledger = serve::open_ledger(&output.source.load()?).await?;
+    let ledger = Stores::open(&output.source.load()?).await?.ledger;
     if !ledger.drop_delivery(id, clock::now()).await? {
-        bail!("{}", refused(&ledger, id, "what is sent or being sent cannot be dropped").await?);
+        bail!("{}", refused(&*ledger, id, "what is sent or being sent cannot be dropped").await?);
     }
     output.print(&json!({"id": id, "state": "dead"}), || format!("{id} will not be sent"));
     Ok(())

@@ -6,10 +6,10 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use zaki_envelope::plain_text;
-use zaki_ledger::{InboundFilter, Ledger};
+use zaki_ledger::InboundFilter;
 
 use super::Source;
-use crate::serve;
+use crate::stores::Stores;
 
 #[derive(Subcommand)]
 pub(crate) enum Inbox {
@@ -38,7 +38,7 @@ pub(crate) struct Page {
 impl Inbox {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let Self::List { dead, page } = self;
-        let ledger = serve::open_ledger(&page.source.load()?).await?;
+        let ledger = Stores::open(&page.source.load()?).await?.ledger;
         if dead {
             for letter in ledger.list_dead(page.limit).await? {
                 let raw = String::from_utf8_lossy(&letter.raw);

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use zaki_envelope::{ChannelKind, Sender, SenderId, SenderScope, ZakiUserId};
-use zaki_identity::{Directory, Linked};
+use zaki_identity::Linked;
 
 use super::Source;
-use crate::{clock, serve};
+use crate::{clock, stores::Stores};
 
 #[derive(Subcommand)]
 pub(crate) enum Users {
@@ -50,7 +50,7 @@ impl Users {
 }
 
 async fn list(source: &Source, json: bool) -> Result<()> {
-    for person in serve::open_directory(&source.load()?).await?.list().await? {
+    for person in Stores::open(&source.load()?).await?.directory.list().await? {
         if json {
             outln!("{}", serde_json::to_string(&person)?);
             continue;
@@ -65,7 +65,7 @@ async fn list(source: &Source, json: bool) -> Result<()> {
 
 impl Link {
     async fn run(&self) -> Result<()> {
-        let directory = serve::open_directory(&self.source.load()?).await?;
+        let directory = Stores::open(&self.source.load()?).await?.directory;
         let sender = Sender::new(SenderScope::new(&self.scope), SenderId::new(&self.sender));
         let said = match directory.link(self.user, self.channel, &sender, clock::now()).await? {
             Linked::Already => "was theirs already".to_owned(),

@@ -1,0 +1,76 @@
+//! The ledger and the people: in files of the data directory, or in a database that hubs share.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use secrecy::ExposeSecret;
+use zaki_identity::{Directory, PgDirectory, Policy, SqliteDirectory};
+use zaki_ledger::{Ledger, PgLedger, SqliteLedger};
+use zaki_store::PgOptions;
+
+use crate::{
+    config::{Config, SignUp},
+    data_dir::hub_dir,
+};
+
+/// Both, open.
+pub(crate) struct Stores {
+    pub ledger: Arc<dyn Ledger>,
+    pub directory: Arc<dyn Directory>,
+    engine: Engine,
+}
+
+/// What they are kept in.
+enum Engine {
+    Files(SqliteLedger, SqliteDirectory),
+    Shared(PgLedger, PgDirectory),
+}
+
+impl Stores {
+    /// Opens what `config` names, making or migrating it as needed.
+    pub(crate) async fn open(config: &Config) -> Result<Self> {
+        let policy = match config.identity.policy {
+            SignUp::Open => Policy::Open,
+            SignUp::Closed => Policy::Closed,
+        };
+        let (url, cache) = (&config.ledger.url, config.identity.cache);
+        if url.expose_secret().is_empty() {
+            let dir = hub_dir(config)?;
+            let ledger = SqliteLedger::open(dir.join("ledger.db")).await?;
+            let directory = SqliteDirectory::open(dir.join("identity.db"), policy, cache).await?;
+            return Ok(Self::new(Engine::Files(ledger, directory)));
+        }
+        if !["postgres://", "postgresql://"].iter().any(|s| url.expose_secret().starts_with(s)) {
+            bail!("ledger.url must begin with postgres://; leave it empty for SQLite in data_dir");
+        }
+        let options = PgOptions::default();
+        let shared = async {
+            let ledger = PgLedger::connect(url, &options, PgLedger::TTL).await?;
+            let directory = PgDirectory::connect(url, &options, policy, cache).await?;
+            anyhow::Ok(Engine::Shared(ledger, directory))
+        };
+        Ok(Self::new(shared.await.context("cannot use the database of ledger.url")?))
+    }
+
+    fn new(engine: Engine) -> Self {
+        let (ledger, directory): (Arc<dyn Ledger>, Arc<dyn Directory>) = match &engine {
+            Engine::Files(ledger, people) => (Arc::new(ledger.clone()), Arc::new(people.clone())),
+            Engine::Shared(ledger, people) => (Arc::new(ledger.clone()), Arc::new(people.clone())),
+        };
+        Self { ledger, directory, engine }
+    }
+
+    /// Finishes what is being written; later calls fail as closed.
+    pub(crate) async fn close(self) {
+        match self.engine {
+            Engine::Files(ledger, directory) => {
+                ledger.close().await;
+                directory.close().await;
+            }
+            Engine::Shared(ledger, directory) => {
+                ledger.close();
+                directory.close();
+            }
+        }
+    }
+}
