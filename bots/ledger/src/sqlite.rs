@@ -71,6 +71,16 @@ impl SqliteLedger {
         let run = Arc::clone(&self.run);
         self.store.write(move |tx| admit(&run, fence).and_then(|()| work(tx))).await
     }
+
+    /// The same for work that is refused, if at all, before it changes anything.
+    async fn write_whole<T, F>(&self, fence: Fence, work: F) -> Result<T, Error>
+    where
+        F: FnOnce(&Tx<'_>) -> Result<T, Error> + Send + 'static,
+        T: Send + 'static,
+    {
+        let run = Arc::clone(&self.run);
+        self.store.write_whole(move |tx| admit(&run, fence).and_then(|()| work(tx))).await
+    }
 }
 
 fn admit(run: &AtomicU64, fence: Fence) -> Result<(), Error> {
@@ -122,7 +132,7 @@ impl Ledger for SqliteLedger {
             let fresh = accept::accept(tx, fence, &batch, &messages)?;
             Ok((batch, fresh))
         };
-        let (batch, fresh) = self.write(fence, store).await?;
+        let (batch, fresh) = self.write_whole(fence, store).await?;
         Ok(Accepted::of(batch.items, &fresh))
     }
 
@@ -138,7 +148,7 @@ impl Ledger for SqliteLedger {
         reason: SettleReason,
     ) -> Result<usize, Error> {
         let inbounds = inbounds.to_vec();
-        self.write(fence, move |tx| accept::settle(tx, &inbounds, reason)).await
+        self.write_whole(fence, move |tx| accept::settle(tx, &inbounds, reason)).await
     }
 
     async fn begin_turn(&self, fence: Fence, turn: NewTurn) -> Result<Begin, Error> {
@@ -175,7 +185,7 @@ impl Ledger for SqliteLedger {
         at: Timestamp,
     ) -> Result<Finish, Error> {
         let parcels = Parcel::reply(deliveries, Some(turn))?;
-        self.write(fence, move |tx| turns::finish(tx, fence, turn, end, &parcels, at)).await
+        self.write_whole(fence, move |tx| turns::finish(tx, fence, turn, end, &parcels, at)).await
     }
 
     async fn post(
@@ -195,7 +205,7 @@ impl Ledger for SqliteLedger {
         delivery: DeliveryId,
         at: Timestamp,
     ) -> Result<Next, Error> {
-        self.write(fence, move |tx| deliveries::claim(tx, fence, delivery, at)).await
+        self.write_whole(fence, move |tx| deliveries::claim(tx, fence, delivery, at)).await
     }
 
     async fn settle_delivery(
@@ -205,7 +215,7 @@ impl Ledger for SqliteLedger {
         end: DeliveryEnd,
         at: Timestamp,
     ) -> Result<Settled, Error> {
-        self.write(fence, move |tx| deliveries::settle(tx, fence, delivery, &end, at)).await
+        self.write_whole(fence, move |tx| deliveries::settle(tx, fence, delivery, &end, at)).await
     }
 
     async fn prove_delivery(
