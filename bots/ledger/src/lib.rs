@@ -1,5 +1,5 @@
 //! The durable memory of the hub: what came in, which turn answers it, what leaves. One trait of
-//! domain operations, each of them one commit; SQLite behind it.
+//! domain operations, each of them one commit; SQLite or PostgreSQL behind it.
 //!
 //! Not for who is who (identity), nor for the agent's conversation (that is OpenClaw's).
 
@@ -9,6 +9,7 @@ mod error;
 mod fence;
 mod inbound;
 mod ledger;
+mod postgres;
 mod sqlite;
 #[cfg(feature = "testkit")]
 pub mod testkit;
@@ -25,5 +26,6 @@ pub use inbound::{
     InboundState, NewInbound, SettleReason,
 };
 pub use ledger::{Counts, Ledger, Recovery, Retention};
+pub use postgres::PgLedger;
 pub use sqlite::SqliteLedger;
 pub use turn::{Begin, Finish, NewTurn, OpenTurn, ReplyPlan, TurnEnd};

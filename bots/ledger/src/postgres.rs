@@ -1,0 +1,294 @@
+//! The ledger in PostgreSQL, shared by many replicas: each operation one transaction, which first
+//! takes its locks in one order (the term, the lane, the conversations) and only then looks.
+
+mod accept;
+mod deliveries;
+mod lease;
+mod operate;
+mod prune;
+mod recover;
+mod rows;
+mod sql;
+mod turns;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use tokio_postgres::types::ToSql;
+use zaki_envelope::{DeliveryId, InboundId, MessageId, Timestamp, TurnId};
+use zaki_store::{Group, PgOptions, PgTx, Postgres, Schema, Stats, Step, Text};
+
+use crate::encode::{Message, Parcel, Turn};
+use crate::{
+    Accepted, Batch, Begin, Counts, DeadRecord, Delivery, DeliveryEnd, DeliveryFilter, Error,
+    Fence, Finish, InboundFilter, InboundRecord, Ledger, NewDelivery, NewTurn, Next, Pulse,
+    Recovery, Retention, SettleReason, Settled, TurnEnd,
+};
+use accept::{Accepting, Request};
+use rows::token;
+
+const SCHEMA: Schema = Schema {
+    name: "ledger",
+    release: env!("CARGO_PKG_VERSION"),
+    steps: &[Step { sql: include_str!("postgres/step1.sql"), min_reader: 1 }],
+};
+
+/// The ledger of many hubs. Clones share its connections.
+#[derive(Clone)]
+pub struct PgLedger {
+    store: Postgres,
+    accepting: Group<Accepting>,
+    ttl: Duration,
+    /// The term that we have given up, since we do not know what was kept in its name.
+    given_up: Arc<AtomicU64>,
+}
+
+impl PgLedger {
+    /// How long a lease lives without a pulse, unless chosen otherwise.
+    pub const TTL: Duration = Duration::from_secs(5);
+
+    /// Opens the ledger in the database at `url`, making or migrating its tables as needed.
+    pub async fn connect(
+        url: &SecretString,
+        options: &PgOptions,
+        ttl: Duration,
+    ) -> Result<Self, Error> {
+        let store = Postgres::connect(url, options, &SCHEMA).await?;
+        let accepting = Group::new(store.clone(), Accepting);
+        Ok(Self { store, accepting, ttl, given_up: Arc::default() })
+    }
+
+    /// Commits of accepted requests and the requests in them, since opening.
+    pub fn stats(&self) -> Stats {
+        self.accepting.stats()
+    }
+
+    /// Closes the connections; later calls fail as closed.
+    pub fn close(&self) {
+        self.store.close();
+    }
+
+    /// Does something in the name of a term. When its outcome stays unknown, the term is over:
+    /// whoever does not know what it has kept lets others find out.
+    async fn write<T>(
+        &self,
+        fence: Fence,
+        work: impl Future<Output = Result<T, Error>> + Send,
+    ) -> Result<T, Error> {
+        if self.given_up.load(Ordering::Relaxed) == fence.token() {
+            return Err(Error::Fenced);
+        }
+        let done = work.await;
+        if matches!(&done, Err(Error::Store(error)) if error.is_unknown()) {
+            self.given_up.store(fence.token(), Ordering::Relaxed);
+        }
+        done
+    }
+}
+
+/// Begins a transaction by its locks; the first parameter is the token.
+async fn enter(store: &Postgres, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<PgTx, Error> {
+    let (tx, admitted) = store.begin_with(sql, params, |row| row.try_get(0)).await?;
+    match admitted {
+        Some(true) => Ok(tx),
+        _ => Err(Error::Fenced),
+    }
+}
+
+#[async_trait]
+impl Ledger for PgLedger {
+    async fn enroll(&self, name: &str) -> Result<Fence, Error> {
+        lease::enroll(&self.store, name, self.ttl).await
+    }
+
+    async fn pulse(&self, fence: Fence) -> Result<Pulse, Error> {
+        let pulse = self.write(fence, lease::pulse(&self.store, fence, self.ttl)).await?;
+        pulse.ok_or(Error::Fenced)
+    }
+
+    async fn leave(&self, fence: Fence) -> Result<(), Error> {
+        lease::bury(&self.store, token(fence), true).await
+    }
+
+    async fn hold(&self, fence: Fence, lease: &str) -> Result<bool, Error> {
+        self.write(fence, lease::hold(&self.store, fence, lease)).await
+    }
+
+    fn ttl(&self) -> Option<Duration> {
+        Some(self.ttl)
+    }
+
+    async fn accept(&self, fence: Fence, batch: Batch) -> Result<Accepted, Error> {
+        let (messages, batch) = (Message::all(&batch)?, Arc::new(batch));
+        let request = Request { fence, batch: Arc::clone(&batch), messages };
+        let fresh = self.write(fence, self.accepting.submit(request)).await?;
+        Ok(Accepted::of(batch.items.clone(), &fresh))
+    }
+
+    async fn cursor(&self, name: &str) -> Result<Option<String>, Error> {
+        Ok(self.store.one(sql::CURSOR, &[&name], |row| row.try_get(0)).await?)
+    }
+
+    async fn settle(
+        &self,
+        fence: Fence,
+        inbounds: &[InboundId],
+        reason: SettleReason,
+    ) -> Result<usize, Error> {
+        let ids: Vec<_> = inbounds.iter().map(ToString::to_string).collect();
+        let settle = async {
+            let (lane, nothing): (Option<&str>, &[&str]) = (None, &[]);
+            let tx = enter(&self.store, sql::ENTER, &[&token(fence), &lane, &nothing]).await?;
+            let settled =
+                tx.execute(sql::SETTLE, &[&ids, &reason.state(), &reason.as_str()]).await?;
+            tx.commit().await?;
+            Ok(usize::try_from(settled).unwrap_or(usize::MAX))
+        };
+        self.write(fence, settle).await
+    }
+
+    async fn begin_turn(&self, fence: Fence, turn: NewTurn) -> Result<Begin, Error> {
+        let row = Turn::of(&turn)?;
+        self.write(fence, turns::begin(&self.store, fence, &turn, &row)).await
+    }
+
+    async fn join_turn(
+        &self,
+        fence: Fence,
+        turn: TurnId,
+        inbounds: &[InboundId],
+    ) -> Result<bool, Error> {
+        self.write(fence, turns::join(&self.store, fence, turn, inbounds)).await
+    }
+
+    async fn part_turn(
+        &self,
+        fence: Fence,
+        turn: TurnId,
+        inbounds: &[InboundId],
+    ) -> Result<bool, Error> {
+        self.write(fence, turns::part(&self.store, fence, turn, inbounds)).await
+    }
+
+    async fn finish_turn(
+        &self,
+        fence: Fence,
+        turn: TurnId,
+        end: TurnEnd,
+        deliveries: Vec<NewDelivery>,
+        at: Timestamp,
+    ) -> Result<Finish, Error> {
+        let parcels = Parcel::reply(deliveries, Some(turn))?;
+        self.write(fence, turns::finish(&self.store, fence, turn, end, &parcels, at)).await
+    }
+
+    async fn post(
+        &self,
+        fence: Fence,
+        deliveries: Vec<NewDelivery>,
+        tells: &[DeliveryId],
+        at: Timestamp,
+    ) -> Result<Next, Error> {
+        let parcels = Parcel::reply(deliveries, None)?;
+        self.write(fence, deliveries::post(&self.store, fence, &parcels, tells, at)).await
+    }
+
+    async fn claim_delivery(
+        &self,
+        fence: Fence,
+        delivery: DeliveryId,
+        at: Timestamp,
+    ) -> Result<Next, Error> {
+        self.write(fence, deliveries::claim(&self.store, fence, delivery, at)).await
+    }
+
+    async fn settle_delivery(
+        &self,
+        fence: Fence,
+        delivery: DeliveryId,
+        end: DeliveryEnd,
+        at: Timestamp,
+    ) -> Result<Settled, Error> {
+        self.write(fence, deliveries::settle(&self.store, fence, delivery, &end, at)).await
+    }
+
+    async fn prove_delivery(
+        &self,
+        delivery: DeliveryId,
+        receipt: Vec<MessageId>,
+        at: Timestamp,
+    ) -> Result<bool, Error> {
+        operate::prove(&self.store, delivery, &receipt, at).await
+    }
+
+    async fn refute_delivery(
+        &self,
+        delivery: DeliveryId,
+        reason: String,
+        at: Timestamp,
+    ) -> Result<bool, Error> {
+        operate::refute(&self.store, delivery, &reason, at).await
+    }
+
+    async fn retry_delivery(&self, delivery: DeliveryId, at: Timestamp) -> Result<bool, Error> {
+        operate::retry(&self.store, delivery, at).await
+    }
+
+    async fn drop_delivery(&self, delivery: DeliveryId, at: Timestamp) -> Result<bool, Error> {
+        operate::drop_delivery(&self.store, delivery, at).await
+    }
+
+    async fn recover(&self, fence: Fence, at: Timestamp) -> Result<Recovery, Error> {
+        self.write(fence, recover::recover(&self.store, fence, at)).await
+    }
+
+    async fn list_inbounds(&self, filter: InboundFilter) -> Result<Vec<InboundRecord>, Error> {
+        let (limit, before) = (i64::from(filter.limit), filter.before.map(Text));
+        let list = self
+            .store
+            .all(sql::INBOUNDS, &[&limit, &before, &filter.state], rows::inbound_record)
+            .await;
+        Ok(list?)
+    }
+
+    async fn raw(&self, inbound: InboundId) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.store.one(sql::RAW, &[&Text(inbound)], |row| row.try_get(0)).await?)
+    }
+
+    async fn list_dead(&self, limit: u32) -> Result<Vec<DeadRecord>, Error> {
+        Ok(self.store.all(sql::DEAD_LETTERS, &[&i64::from(limit)], rows::dead_record).await?)
+    }
+
+    async fn list_deliveries(&self, filter: DeliveryFilter) -> Result<Vec<Delivery>, Error> {
+        let (limit, before) = (i64::from(filter.limit), filter.before.map(Text));
+        let list = self
+            .store
+            .all(sql::DELIVERIES, &[&limit, &before, &filter.state], rows::delivery)
+            .await;
+        Ok(list?)
+    }
+
+    async fn counts(&self) -> Result<Counts, Error> {
+        Ok(self.store.one(sql::COUNTS, &[], rows::counts).await?.unwrap_or_default())
+    }
+
+    async fn prune(
+        &self,
+        fence: Fence,
+        now: Timestamp,
+        retention: Retention,
+    ) -> Result<usize, Error> {
+        self.write(fence, prune::expire(&self.store, fence, now, retention)).await?;
+        let mut removed = 0;
+        loop {
+            // Small steps, so that no message waits behind a year's clean-up.
+            match self.write(fence, prune::step(&self.store, fence, now, retention)).await? {
+                0 => return Ok(removed),
+                rows => removed += rows,
+            }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Storing, claiming and settling what leaves, as in `../sqlite/deliveries.rs`. The conversation
+//! is locked before anything is read.
+
+use zaki_envelope::{DeliveryId, ReplyHandle, Timestamp};
+use zaki_store::{Json, PgTx, Postgres, Text};
+
+use super::rows::{self, Head, clean, token};
+use super::{enter, sql};
+use crate::encode::Parcel;
+use crate::{
+    Claimed, DeliveryEnd, DeliveryKind, DeliveryState, Error, Fence, NewDelivery, Next, Settled,
+};
+
+/// Waits behind another delivery.
+const BEHIND: i64 = 0;
+
+pub(super) fn conversations(parcels: &[Parcel]) -> Vec<String> {
+    parcels.iter().map(|parcel| clean(&parcel.conversation)).collect()
+}
+
+pub(super) async fn post(
+    store: &Postgres,
+    fence: Fence,
+    parcels: &[Parcel],
+    tells: &[DeliveryId],
+    at: Timestamp,
+) -> Result<Next, Error> {
+    let lane: Option<&str> = None;
+    let tx = enter(store, sql::ENTER, &[&token(fence), &lane, &conversations(parcels)]).await?;
+    let next = add(&tx, fence, parcels, at).await?;
+    if let Some(first) = parcels.first().filter(|_| !tells.is_empty()) {
+        let tells: Vec<_> = tells.iter().map(ToString::to_string).collect();
+        tx.execute(sql::TELL, &[&tells, &first.reply]).await?;
+    }
+    tx.commit().await?;
+    Ok(next)
+}
+
+/// Stores deliveries behind what waits for their conversations. The first one is claimed by the
+/// same statement when it is due and its conversation free.
+pub(super) async fn add(
+    tx: &PgTx,
+    fence: Fence,
+    parcels: &[Parcel],
+    at: Timestamp,
+) -> Result<Next, Error> {
+    let mut next = Next::None;
+    for (n, parcel) in parcels.iter().enumerate() {
+        let tail = tail(tx, &clean(&parcel.conversation)).await?;
+        // Of other conversations nobody hears by this call: a pulse finds their heads.
+        let ours = n == 0 && tail.is_none();
+        let due = parcel.new.not_before <= at;
+        let holder = match tail {
+            Some(_) => Some(BEHIND),
+            None => ours.then_some(token(fence)),
+        };
+        let seq = tail.unwrap_or_default() + 1;
+        let added = insert(tx, parcel, seq, holder, ours && due, at).await?;
+        if ours && added {
+            next = first(tx, parcel, due, at).await?;
+        }
+    }
+    Ok(next)
+}
+
+pub(super) async fn tail(tx: &PgTx, conversation: &str) -> Result<Option<i64>, Error> {
+    Ok(tx.one(sql::TAIL, &[&conversation], |row| row.try_get(0)).await?.flatten())
+}
+
+async fn first(tx: &PgTx, parcel: &Parcel, due: bool, at: Timestamp) -> Result<Next, Error> {
+    let NewDelivery { id, not_before, .. } = parcel.new;
+    if !due {
+        return Ok(Next::Later { id, not_before });
+    }
+    let mut claimed = parcel.claimed(at);
+    if parcel.turn.is_some() {
+        claimed.handle = take_handle(tx, id, at).await?;
+    }
+    Ok(Next::Claimed(claimed))
+}
+
+async fn insert(
+    tx: &PgTx,
+    parcel: &Parcel,
+    seq: i64,
+    holder: Option<i64>,
+    claim: bool,
+    at: Timestamp,
+) -> Result<bool, Error> {
+    let state = if claim { DeliveryState::Sending } else { DeliveryState::Pending };
+    let added = tx
+        .execute(
+            sql::ADD_DELIVERY,
+            &[
+                &parcel.id,
+                &parcel.turn,
+                &parcel.reply,
+                &i64::from(parcel.new.part),
+                &parcel.address,
+                &parcel.outbound,
+                &parcel.new.kind,
+                &clean(&parcel.conversation),
+                &parcel.new.not_before.as_ms(),
+                &at.as_ms(),
+                &seq,
+                &state,
+                &i64::from(claim),
+                &holder,
+            ],
+        )
+        .await;
+    Ok(added? == 1)
+}
+
+async fn enter_delivery(store: &Postgres, fence: Fence, id: DeliveryId) -> Result<PgTx, Error> {
+    enter(store, sql::ENTER_DELIVERY, &[&token(fence), &Text(id)]).await
+}
+
+pub(super) async fn claim(
+    store: &Postgres,
+    fence: Fence,
+    id: DeliveryId,
+    at: Timestamp,
+) -> Result<Next, Error> {
+    let tx = enter_delivery(store, fence, id).await?;
+    let row = tx.one(sql::STANDING, &[&Text(id)], |row| row.try_get::<_, String>(0)).await?;
+    let next = match row {
+        Some(conversation) => advance(&tx, fence, &conversation, at).await?,
+        None => Next::None,
+    };
+    tx.commit().await?;
+    Ok(next)
+}
+
+/// Takes the head of a conversation, unless somebody has it.
+pub(super) async fn advance(
+    tx: &PgTx,
+    fence: Fence,
+    conversation: &str,
+    at: Timestamp,
+) -> Result<Next, Error> {
+    let head = tx.one(sql::HEAD, &[&conversation], rows::head).await?;
+    let Some(Head { id, sending, holder, not_before }) = head else {
+        return Ok(Next::None);
+    };
+    let us = token(fence);
+    if sending || holder.is_some_and(|holder| holder != BEHIND && holder != us) {
+        return Ok(Next::None);
+    }
+    if not_before > at {
+        tx.execute(sql::TAKE_LATER, &[&Text(id), &us]).await?;
+        return Ok(Next::Later { id, not_before });
+    }
+    let claimed = tx.one(sql::CLAIM, &[&Text(id), &us, &at.as_ms()], rows::delivery).await?;
+    let Some(delivery) = claimed else {
+        return Ok(Next::None);
+    };
+    let handle = take_handle(tx, id, at).await?;
+    Ok(Next::Claimed(Claimed { delivery, handle }))
+}
+
+async fn take_handle(
+    tx: &PgTx,
+    id: DeliveryId,
+    at: Timestamp,
+) -> Result<Option<ReplyHandle>, Error> {
+    let found = tx.one(sql::LIVE_HANDLE, &[&Text(id), &at.as_ms()], rows::handle).await?;
+    let Some((inbound, handle)) = found else {
+        return Ok(None);
+    };
+    tx.execute(sql::USE_HANDLE, &[&Text(inbound)]).await?;
+    tx.execute(sql::NOTE_HANDLE, &[&Text(id), &Text(inbound)]).await?;
+    Ok(Some(handle))
+}
+
+pub(super) async fn settle(
+    store: &Postgres,
+    fence: Fence,
+    id: DeliveryId,
+    end: &DeliveryEnd,
+    at: Timestamp,
+) -> Result<Settled, Error> {
+    let tx = enter_delivery(store, fence, id).await?;
+    let settled = settle_in(&tx, fence, id, end, at).await?;
+    tx.commit().await?;
+    Ok(settled)
+}
+
+async fn settle_in(
+    tx: &PgTx,
+    fence: Fence,
+    id: DeliveryId,
+    end: &DeliveryEnd,
+    at: Timestamp,
+) -> Result<Settled, Error> {
+    let Some((conversation, kind, changed)) = set(tx, fence, id, end, at).await? else {
+        return Ok(Settled { changed: false, next: Next::None, untold: Vec::new() });
+    };
+    let tells = match end.state() {
+        DeliveryState::Sent => true,
+        DeliveryState::Unknown => kind == DeliveryKind::Reply,
+        _ => false,
+    };
+    Ok(Settled {
+        changed,
+        next: advance(tx, fence, &conversation, at).await?,
+        untold: if changed && tells {
+            tx.all(sql::UNTOLD, &[&conversation], rows::lost).await?
+        } else {
+            Vec::new()
+        },
+    })
+}
+
+/// Its conversation and kind, and whether it now stands at its `end`; `None` when it is not known.
+async fn set(
+    tx: &PgTx,
+    fence: Fence,
+    id: DeliveryId,
+    end: &DeliveryEnd,
+    at: Timestamp,
+) -> Result<Option<(String, DeliveryKind, bool)>, Error> {
+    let (state, us) = (end.state(), token(fence));
+    if state == DeliveryState::Pending {
+        tx.execute(sql::RETURN_HANDLE, &[&Text(id), &us]).await?;
+    }
+    let (mut reason, mut receipt, mut later) = (None, None, None);
+    match end {
+        DeliveryEnd::Sent { receipt: ids } => receipt = Some(Json(ids)),
+        DeliveryEnd::Retry { not_before, reason: why } => {
+            (reason, later) = (Some(clean(why)), Some(not_before.as_ms()));
+        }
+        DeliveryEnd::Held { not_before } => later = Some(not_before.as_ms()),
+        DeliveryEnd::Unknown { reason: why } | DeliveryEnd::Dead { reason: why } => {
+            reason = Some(clean(why));
+        }
+    }
+    let untried = i64::from(matches!(end, DeliveryEnd::Held { .. }));
+    let settled = tx
+        .one(
+            sql::SETTLE_DELIVERY,
+            &[&Text(id), &state, &reason, &receipt, &later, &at.as_ms(), &us, &untried],
+            |row| Ok((row.try_get(0)?, row.try_get::<_, DeliveryKind>(1)?)),
+        )
+        .await;
+    let Some((conversation, kind)) = settled? else {
+        let standing = tx
+            .one(sql::STANDING, &[&Text(id)], |row| {
+                Ok((row.try_get(0)?, row.try_get(1)?, row.try_get::<_, DeliveryState>(2)? == state))
+            })
+            .await;
+        return Ok(standing?);
+    };
+    if matches!(state, DeliveryState::Unknown | DeliveryState::Dead) {
+        tx.execute(sql::END_LATER_PARTS, &[&Text(id), &at.as_ms()]).await?;
+    }
+    if state == DeliveryState::Dead && kind == DeliveryKind::Notice {
+        tx.execute(sql::UNTELL, &[&Text(id)]).await?;
+    }
+    Ok(Some((conversation, kind, true)))
+}

@@ -1,0 +1,62 @@
+//! Leases: who may write, and who does what one replica does at a time.
+
+use std::time::Duration;
+
+use zaki_store::Postgres;
+
+use super::rows::token;
+use super::{enter, sql};
+use crate::{Error, Fence, Pulse};
+
+fn ms(ttl: Duration) -> i64 {
+    i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX)
+}
+
+pub(super) async fn enroll(store: &Postgres, name: &str, ttl: Duration) -> Result<Fence, Error> {
+    let tx = store.begin().await?;
+    let token = tx.one(sql::ENROLL, &[&name, &ms(ttl)], |row| row.try_get::<_, i64>(0)).await?;
+    tx.commit().await?;
+    Ok(Fence::from_token(token.unwrap_or_default().cast_unsigned()))
+}
+
+/// `None`: the lease has gone.
+pub(super) async fn pulse(
+    store: &Postgres,
+    fence: Fence,
+    ttl: Duration,
+) -> Result<Option<Pulse>, Error> {
+    let pulse = store
+        .one(sql::PULSE, &[&token(fence), &ms(ttl)], |row| {
+            let others = u32::try_from(row.try_get::<_, i64>(0)?).unwrap_or(u32::MAX);
+            Ok(Pulse { replicas: others.saturating_add(1), orphans: row.try_get(1)? })
+        })
+        .await;
+    Ok(pulse?)
+}
+
+/// Ends a term, `now` or if it has run out.
+pub(super) async fn bury(store: &Postgres, token: i64, now: bool) -> Result<(), Error> {
+    let tx = store.begin().await?;
+    tx.one(sql::BURY, &[&token, &now], |_| Ok(())).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Ends all terms that have run out.
+pub(super) async fn bury_expired(store: &Postgres) -> Result<(), Error> {
+    for token in store.all(sql::EXPIRED, &[], |row| row.try_get(0)).await? {
+        bury(store, token, false).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn hold(store: &Postgres, fence: Fence, lease: &str) -> Result<bool, Error> {
+    let (lane, nothing): (Option<&str>, &[&str]) = (None, &[]);
+    let tx = enter(store, sql::ENTER, &[&token(fence), &lane, &nothing]).await?;
+    let read = |row: &tokio_postgres::Row| Ok((row.try_get::<_, i64>(0)?, row.try_get(1)?));
+    if let Some((holder, false)) = tx.one(sql::HOLDER, &[&lease], read).await? {
+        tx.one(sql::BURY, &[&holder, &false], |_| Ok(())).await?;
+    }
+    let ours = tx.one(sql::TAKE_LEASE, &[&lease, &token(fence)], |row| row.try_get(0)).await?;
+    tx.commit().await?;
+    Ok(ours == Some(true))
+}

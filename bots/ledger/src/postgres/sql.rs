@@ -1,0 +1,366 @@
+//! The statements, in one place; those of `../sqlite/sql.rs`, where most are explained, in
+//! PostgreSQL's words.
+//!
+//! What is open is found by partial indices, which serve only where a statement repeats their
+//! `WHERE`, word by word.
+
+macro_rules! open {
+    ($alias:literal) => {
+        concat!($alias, "state IN ('pending', 'sending')")
+    };
+    () => {
+        open!("")
+    };
+}
+
+/// Everything `rows::delivery` reads.
+macro_rules! delivery {
+    () => {
+        "id, turn, address, outbound, kind, part, state, attempts, not_before, reason, receipt, \
+         changed_at"
+    };
+}
+
+// Leases.
+
+pub(super) const ENROLL: &str = "INSERT INTO replica (name, expires_at)
+    VALUES ($1, clock_timestamp() + $2::bigint * interval '1 millisecond') RETURNING token";
+
+/// Renews; how many are alive, and whether something is nobody's or about to be.
+pub(super) const PULSE: &str = concat!(
+    "UPDATE replica SET expires_at = clock_timestamp() + $2::bigint * interval '1 millisecond'
+    WHERE token = $1 AND expires_at > clock_timestamp()
+    RETURNING (SELECT count(*) FROM replica WHERE expires_at > clock_timestamp() AND token <> $1),
+        EXISTS (SELECT 1 FROM replica WHERE expires_at <= clock_timestamp() AND token <> $1)
+        OR EXISTS (SELECT 1 FROM inbound
+            WHERE state = 'accepted' AND lane IS NULL AND holder IS NULL)
+        OR EXISTS (SELECT 1 FROM turn WHERE ended_at IS NULL AND holder IS NULL)
+        OR EXISTS (SELECT 1 FROM delivery WHERE ",
+    open!(),
+    " AND holder IS NULL)"
+);
+
+pub(super) const EXPIRED: &str = "SELECT token FROM replica WHERE expires_at <= clock_timestamp()";
+
+pub(super) const BURY: &str = "SELECT bury($1, $2)";
+
+/// Token, lane, conversations.
+pub(super) const ENTER: &str = "SELECT enter($1, $2, $3)";
+
+/// Token, the turn whose lane it is, conversations.
+pub(super) const ENTER_TURN: &str =
+    "SELECT enter($1, (SELECT user_id || ' ' || session FROM turn WHERE id = $2), $3)";
+
+/// Token, a delivery whose conversation it is.
+pub(super) const ENTER_DELIVERY: &str =
+    "SELECT enter($1, NULL, ARRAY(SELECT conversation FROM delivery WHERE id = $2))";
+
+/// The conversation of a delivery, for whoever has no lease.
+pub(super) const OCCUPY_DELIVERY: &str =
+    "SELECT occupy(ARRAY(SELECT conversation FROM delivery WHERE id = $1))";
+
+/// Who has a lease, and whether that replica's own has run out.
+pub(super) const HOLDER: &str = "SELECT lease.holder,
+        EXISTS (SELECT 1 FROM replica WHERE token = lease.holder AND expires_at > clock_timestamp())
+    FROM lease WHERE name = $1";
+
+pub(super) const TAKE_LEASE: &str = "INSERT INTO lease (name, holder) VALUES ($1, $2)
+    ON CONFLICT (name) DO UPDATE SET holder = lease.holder
+    RETURNING holder = $2";
+
+pub(super) const HELD: &str = "SELECT name FROM lease WHERE holder = $1 AND name = ANY($2)";
+
+// Messages.
+
+/// All of many requests at once: what is new of their messages. `$1` to `$6`: messages with their
+/// request's number, in the order of their keys; `$7` to `$11`: requests.
+pub(super) const ACCEPT: &str = "WITH item AS (
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
+            $6::bigint[]) WITH ORDINALITY AS t (id, channel, account, dedupe, envelope, job, place)
+    ), fresh AS (
+        INSERT INTO seen (channel, account, dedupe, at)
+        SELECT item.channel, item.account, item.dedupe, job.at
+        FROM item JOIN unnest($7::bigint[], $8::bigint[]) AS job (no, at) ON job.no = item.job
+        ORDER BY item.channel, item.account, item.dedupe
+        ON CONFLICT DO NOTHING RETURNING channel, account, dedupe
+    ), new AS MATERIALIZED (
+        SELECT item.* FROM item JOIN fresh USING (channel, account, dedupe)
+    ), job AS MATERIALIZED (
+        SELECT nextval(pg_get_serial_sequence('request', 'id')) AS request, t.*
+        FROM unnest($7::bigint[], $8::bigint[], $9::text[], $10::text[], $11::bytea[])
+            AS t (no, at, channel, account, raw)
+        WHERE length(raw) > 0 AND no IN (SELECT job FROM new)
+    ), kept AS (
+        INSERT INTO request (id, channel, account, received_at, raw)
+        SELECT request, channel, account, at, raw FROM job
+    )
+    INSERT INTO inbound (id, request, envelope, state, holder)
+    SELECT new.id, job.request, new.envelope, 'accepted', $12::bigint
+    FROM new LEFT JOIN job ON job.no = new.job ORDER BY new.job, new.place
+    RETURNING id";
+
+pub(super) const ADD_HANDLES: &str =
+    "INSERT INTO reply_handle (inbound, address, secret, expires_at, uses_left)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])";
+
+pub(super) const ADD_DEAD: &str =
+    "INSERT INTO dead_letter (channel, account, received_at, reason, raw)
+    VALUES ($1, $2, $3, $4, $5)";
+
+pub(super) const MOVE_CURSOR: &str = "INSERT INTO cursor (name, value, at) VALUES ($1, $2, $3)
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value, at = excluded.at";
+
+pub(super) const CURSOR: &str = "SELECT value FROM cursor WHERE name = $1";
+
+pub(super) const SETTLE: &str = "UPDATE inbound SET state = $2, reason = $3, lane = NULL
+    WHERE id = ANY($1) AND state = 'accepted'";
+
+// Turns.
+
+pub(super) const ADD_TURN: &str = "INSERT INTO turn
+        (id, user_id, session, sandbox, address, reply_to, state, started_at, holder)
+    VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8) ON CONFLICT DO NOTHING";
+
+pub(super) const OPEN_IN_LANE: &str =
+    "SELECT id FROM turn WHERE user_id = $1 AND session = $2 AND ended_at IS NULL";
+
+/// Open?, its lane, the next place for a message.
+pub(super) const TURN: &str = "SELECT ended_at IS NULL, user_id || ' ' || session,
+        (SELECT coalesce(max(place) + 1, 0) FROM inbound WHERE turn = $1)
+    FROM turn WHERE id = $1";
+
+/// Messages in order, the turn, the place of the first, whether it runs already, our token.
+pub(super) const JOIN: &str = "UPDATE inbound
+    SET state = 'joined', turn = $2, place = $3 + t.place - 1, steered = $4, holder = NULL,
+        lane = NULL
+    FROM unnest($1::text[]) WITH ORDINALITY AS t (id, place)
+    WHERE inbound.id = t.id AND state = 'accepted' AND holder = $5 RETURNING inbound.id";
+
+pub(super) const JOINED: &str = "SELECT id FROM inbound WHERE id = ANY($1) AND turn = $2";
+
+pub(super) const PARK: &str = "UPDATE inbound SET lane = $2, holder = NULL
+    WHERE id = ANY($1) AND state = 'accepted' AND (holder = $3 OR lane = $2) RETURNING id";
+
+pub(super) const PART: &str = "UPDATE inbound
+    SET state = 'accepted', turn = NULL, place = NULL, steered = false, lane = $3, holder = $4
+    WHERE id = ANY($1) AND turn = $2 AND steered";
+
+pub(super) const END_TURN: &str = "UPDATE turn SET state = $2, code = $3, ended_at = $4
+    WHERE id = $1 AND ended_at IS NULL AND holder = $5 RETURNING user_id || ' ' || session";
+
+pub(super) const TAKE_WAITING: &str =
+    "UPDATE inbound SET lane = NULL, holder = $2 WHERE lane = $1 RETURNING no, envelope";
+
+// Deliveries.
+
+pub(super) const TAIL: &str =
+    concat!("SELECT max(seq) FROM delivery WHERE conversation = $1 AND ", open!());
+
+pub(super) const ADD_DELIVERY: &str = "INSERT INTO delivery (id, turn, reply, part, address,
+        outbound, kind, conversation, not_before, changed_at, seq, state, attempts, holder)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+    ON CONFLICT (id) DO NOTHING";
+
+pub(super) const HEAD: &str = concat!(
+    "SELECT id, state, holder, not_before FROM delivery WHERE conversation = $1 AND ",
+    open!(),
+    " ORDER BY seq LIMIT 1"
+);
+
+pub(super) const PROMOTE: &str = concat!(
+    "UPDATE delivery SET holder = NULL WHERE holder = 0 AND id = (
+        SELECT id FROM delivery WHERE conversation = $1 AND ",
+    open!(),
+    " ORDER BY seq LIMIT 1)"
+);
+
+pub(super) const TAKE_LATER: &str = "UPDATE delivery SET holder = $2 WHERE id = $1";
+
+pub(super) const CLAIM: &str = concat!(
+    "UPDATE delivery SET state = 'sending', attempts = attempts + 1, reason = NULL,
+        holder = $2, changed_at = $3
+    WHERE id = $1 RETURNING ",
+    delivery!()
+);
+
+/// The newest live handle that one of the turn's messages brought from the delivery's address.
+pub(super) const LIVE_HANDLE: &str = "SELECT h.inbound, h.secret, h.expires_at, h.uses_left
+    FROM delivery AS d
+    JOIN inbound AS i ON i.turn = d.turn
+    JOIN reply_handle AS h ON h.inbound = i.id AND h.address = d.address
+    WHERE d.id = $1 AND h.uses_left > 0 AND h.expires_at > $2
+    ORDER BY i.place DESC LIMIT 1";
+
+pub(super) const USE_HANDLE: &str =
+    "UPDATE reply_handle SET uses_left = uses_left - 1 WHERE inbound = $1";
+
+pub(super) const USED_HANDLE: &str = "SELECT inbound, secret, expires_at, uses_left + 1
+    FROM reply_handle WHERE inbound = (SELECT handle FROM delivery WHERE id = $1)";
+
+pub(super) const NOTE_HANDLE: &str = "UPDATE delivery SET handle = $2 WHERE id = $1";
+
+pub(super) const RETURN_HANDLE: &str = "UPDATE reply_handle SET uses_left = uses_left + 1
+    WHERE inbound = (SELECT handle FROM delivery
+        WHERE id = $1 AND state = 'sending' AND holder = $2)";
+
+pub(super) const SETTLE_DELIVERY: &str = "UPDATE delivery
+    SET state = $2, reason = $3, receipt = $4, not_before = coalesce($5, not_before),
+        handle = NULL, changed_at = $6, attempts = attempts - $8
+    WHERE id = $1 AND ((state = 'sending' AND holder = $7)
+        OR (state = 'pending' AND $2 = 'dead') OR (state = 'unknown' AND $2 = 'sent'))
+    RETURNING conversation, kind";
+
+pub(super) const STANDING: &str = "SELECT conversation, kind, state FROM delivery WHERE id = $1";
+
+pub(super) const END_LATER_PARTS: &str = "UPDATE delivery
+    SET state = 'dead', reason = 'an earlier part was not sent', changed_at = $2
+    FROM delivery AS earlier
+    WHERE earlier.id = $1 AND delivery.state = 'pending' AND delivery.reply = earlier.reply
+      AND delivery.address = earlier.address AND delivery.part > earlier.part";
+
+pub(super) const UNTELL: &str =
+    "UPDATE delivery SET told = NULL WHERE told = (SELECT reply FROM delivery WHERE id = $1)";
+
+pub(super) const TELL: &str = "UPDATE delivery SET told = $2 WHERE id = ANY($1)";
+
+pub(super) const UNTOLD: &str = "SELECT id, turn, state, reason, changed_at FROM delivery
+    WHERE conversation = $1 AND state IN ('unknown', 'dead') AND kind = 'reply' AND told IS NULL
+    ORDER BY no";
+
+pub(super) const PROVE: &str = "UPDATE delivery
+    SET state = 'sent', receipt = $2, reason = NULL, handle = NULL, changed_at = $3
+    WHERE id = $1 AND state IN ('sending', 'unknown') RETURNING conversation";
+
+pub(super) const REFUTE: &str = "UPDATE delivery
+    SET state = 'dead', reason = $2, handle = NULL, changed_at = $3
+    WHERE id = $1 AND state IN ('sending', 'unknown', 'sent') RETURNING conversation";
+
+pub(super) const FAILED_PARTS: &str = "SELECT d.id, d.conversation FROM delivery AS first
+    JOIN delivery AS d ON d.reply = first.reply AND d.address = first.address
+        AND d.part >= first.part
+    WHERE first.id = $1 AND first.state IN ('unknown', 'dead') AND d.state IN ('unknown', 'dead')
+    ORDER BY d.part";
+
+pub(super) const RETRY: &str = "UPDATE delivery
+    SET state = 'pending', reason = NULL, told = NULL, not_before = 0, attempts = 0,
+        changed_at = $2, seq = $3, holder = $4
+    WHERE id = $1";
+
+pub(super) const DROP: &str = "UPDATE delivery
+    SET state = 'dead', reason = 'dropped by an operator', changed_at = $2
+    WHERE id = $1 AND state IN ('pending', 'unknown') RETURNING conversation";
+
+pub(super) const DROP_DEAD: &str =
+    "UPDATE delivery SET told = id WHERE id = $1 AND state = 'dead' AND told IS NULL";
+
+// Taking over.
+
+pub(super) const TAKE_ACCEPTED: &str = "UPDATE inbound SET holder = $1
+    WHERE state = 'accepted' AND lane IS NULL AND holder IS NULL RETURNING no, envelope";
+
+pub(super) const TAKE_TURNS: &str = "UPDATE turn SET holder = $1
+    WHERE ended_at IS NULL AND holder IS NULL
+    RETURNING no, id, user_id, session, sandbox, address, reply_to, started_at";
+
+pub(super) const INBOUNDS_OF_TURN: &str =
+    "SELECT envelope FROM inbound WHERE turn = $1 AND steered = $2 ORDER BY place";
+
+pub(super) const ORPHANED_CONVERSATIONS: &str = concat!(
+    "SELECT conversation FROM delivery WHERE ",
+    open!(),
+    " AND holder IS NULL GROUP BY conversation ORDER BY min(no)"
+);
+
+pub(super) const ORPHANED: &str = concat!(
+    "SELECT id, conversation, state = 'sending' FROM delivery WHERE ",
+    open!(),
+    " AND holder IS NULL AND conversation = ANY($1) ORDER BY seq"
+);
+
+pub(super) const TAKE_SENDING: &str =
+    concat!("UPDATE delivery SET holder = $2 WHERE id = $1 RETURNING ", delivery!());
+
+// Looking.
+
+pub(super) const DELIVERIES: &str = concat!(
+    "SELECT ",
+    delivery!(),
+    " FROM delivery
+    WHERE ($2::text IS NULL OR id < $2) AND ($3::text IS NULL OR state = $3)
+    ORDER BY id DESC LIMIT $1"
+);
+
+pub(super) const INBOUNDS: &str = "SELECT envelope, state, turn, reason FROM inbound
+    WHERE ($2::text IS NULL OR id < $2) AND ($3::text IS NULL OR state = $3)
+    ORDER BY id DESC LIMIT $1";
+
+pub(super) const RAW: &str = "SELECT request.raw FROM inbound
+    JOIN request ON request.id = inbound.request WHERE inbound.id = $1";
+
+pub(super) const DEAD_LETTERS: &str = "SELECT id, channel, account, received_at, reason, raw
+    FROM dead_letter ORDER BY id DESC LIMIT $1";
+
+pub(super) const COUNTS: &str = concat!(
+    "SELECT
+    (SELECT count(*) FROM inbound WHERE state = 'accepted' AND lane IS NULL)
+        + (SELECT count(*) FROM inbound WHERE lane IS NOT NULL),
+    (SELECT count(*) FROM turn WHERE ended_at IS NULL),
+    (SELECT count(*) FROM delivery WHERE state = 'pending' AND ",
+    open!(),
+    "),
+    (SELECT count(*) FROM delivery WHERE state = 'sending' AND ",
+    open!(),
+    "),
+    (SELECT count(*) FROM delivery WHERE state = 'unknown' AND state IN ('unknown', 'dead')),
+    (SELECT count(*) FROM delivery WHERE state = 'dead' AND state IN ('unknown', 'dead')),
+    (SELECT count(*) FROM dead_letter)"
+);
+
+// Removing.
+
+pub(super) const OVERDUE: &str = concat!(
+    "SELECT DISTINCT conversation FROM delivery WHERE state = 'pending' AND ",
+    open!(),
+    " AND id < $1 AND not_before <= $2"
+);
+
+pub(super) const EXPIRE_DELIVERIES: &str = concat!(
+    "UPDATE delivery SET state = 'dead', reason = 'not sent in time', changed_at = $2
+    WHERE state = 'pending' AND ",
+    open!(),
+    " AND conversation = $3 AND id < $1 AND not_before <= $2"
+);
+
+pub(super) const PRUNE_HANDLES: &str = "DELETE FROM reply_handle WHERE inbound IN (
+    SELECT inbound FROM reply_handle WHERE expires_at <= $1 LIMIT $2)";
+
+pub(super) const PRUNE_REQUESTS: &str = "DELETE FROM request WHERE id IN (
+    SELECT id FROM (SELECT id, received_at FROM request ORDER BY id LIMIT $2) AS oldest
+    WHERE received_at < $1)";
+
+pub(super) const PRUNE_DEAD: &str = "DELETE FROM dead_letter WHERE id IN (
+    SELECT id FROM (SELECT id, received_at FROM dead_letter ORDER BY id LIMIT $2) AS oldest
+    WHERE received_at < $1)";
+
+pub(super) const PRUNE_SEEN: &str = "DELETE FROM seen WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM seen WHERE at < $1 LIMIT $2))";
+
+pub(super) const PRUNE_DELIVERIES: &str = "DELETE FROM delivery WHERE id IN (
+    SELECT id FROM delivery AS old
+    WHERE id < $1 AND state IN ('sent', 'unknown', 'dead') AND NOT EXISTS (
+        SELECT 1 FROM delivery AS open
+        WHERE open.reply = old.reply AND open.state IN ('pending', 'sending'))
+    ORDER BY id LIMIT $2)";
+
+pub(super) const PRUNE_INBOUNDS: &str = "DELETE FROM inbound WHERE id IN (
+    SELECT id FROM inbound AS old
+    WHERE id < $1 AND (state IN ('settled', 'dead') OR EXISTS (
+        SELECT 1 FROM turn WHERE turn.id = old.turn AND turn.ended_at IS NOT NULL))
+    ORDER BY id LIMIT $2)";
+
+pub(super) const PRUNE_TURNS: &str = "DELETE FROM turn WHERE id IN (
+    SELECT id FROM turn AS old
+    WHERE id < $1 AND ended_at IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM inbound WHERE inbound.turn = old.id)
+      AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.turn = old.id)
+    ORDER BY id LIMIT $2)";

@@ -1,0 +1,177 @@
+//! Beginning, steering and ending turns. The lane is locked before anything is read.
+
+use tokio_postgres::types::ToSql;
+use zaki_envelope::wire::ErrorCode;
+use zaki_envelope::{InboundId, Timestamp, TurnId};
+use zaki_store::{Json, PgTx, Postgres, Text};
+
+use super::rows::{self, clean, token};
+use super::{deliveries, enter, sql};
+use crate::encode::{Parcel, Turn};
+use crate::{Begin, Error, Fence, Finish, NewTurn, TurnEnd};
+
+const NOTHING: &[&str] = &[];
+
+type Row<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+pub(super) async fn begin(
+    store: &Postgres,
+    fence: Fence,
+    turn: &NewTurn,
+    row: &Turn,
+) -> Result<Begin, Error> {
+    let lane = Some(row.lane.as_str());
+    let tx = enter(store, sql::ENTER, &[&token(fence), &lane, &NOTHING]).await?;
+    let begin = if add(&tx, fence, row).await? {
+        join_all(&tx, fence, row, turn).await?;
+        Begin::Begun
+    } else {
+        // It cannot have ended: an ended turn leaves its lane free, and ours ends by our call.
+        let lane: Row<'_> = &[&row.user, &row.session];
+        let open = tx.one(sql::OPEN_IN_LANE, lane, |row| row.try_get::<_, Text<TurnId>>(0)).await;
+        match open? {
+            Some(Text(open)) if open != turn.id => {
+                park(&tx, fence, turn, row).await?;
+                Begin::Busy { turn: open }
+            }
+            _ => Begin::Begun,
+        }
+    };
+    tx.commit().await?;
+    Ok(begin)
+}
+
+/// `false`: the turn is there already, or another one of its lane is.
+async fn add(tx: &PgTx, fence: Fence, turn: &Turn) -> Result<bool, Error> {
+    let reply_to = turn.reply_to.as_deref().map(clean);
+    let added = tx
+        .execute(
+            sql::ADD_TURN,
+            &[
+                &turn.id,
+                &turn.user,
+                &turn.session,
+                &turn.sandbox,
+                &turn.address,
+                &reply_to,
+                &turn.at,
+                &token(fence),
+            ],
+        )
+        .await;
+    Ok(added? == 1)
+}
+
+async fn join_all(tx: &PgTx, fence: Fence, row: &Turn, turn: &NewTurn) -> Result<(), Error> {
+    let (place, steered) = (0_i64, false);
+    let joined = tx
+        .all(sql::JOIN, &[&row.inbounds, &row.id, &place, &steered, &token(fence)], |row| {
+            row.try_get(0)
+        })
+        .await;
+    complete(&turn.inbounds, &row.inbounds, &joined?)
+}
+
+async fn park(tx: &PgTx, fence: Fence, turn: &NewTurn, row: &Turn) -> Result<(), Error> {
+    let parked =
+        tx.all(sql::PARK, &[&row.inbounds, &row.lane, &token(fence)], |row| row.try_get(0)).await;
+    complete(&turn.inbounds, &row.inbounds, &parked?)
+}
+
+/// Whether all have been found.
+fn complete(ids: &[InboundId], texts: &[String], found: &[String]) -> Result<(), Error> {
+    let missing = ids.iter().zip(texts).find(|(_, text)| !found.contains(text));
+    missing.map_or(Ok(()), |(id, _)| Err(Error::NotAccepted(*id)))
+}
+
+/// A turn as joining and parting see it.
+struct Standing {
+    open: bool,
+    lane: String,
+    places: i64,
+}
+
+async fn standing(tx: &PgTx, turn: TurnId) -> Result<Standing, Error> {
+    let read = |row: &tokio_postgres::Row| {
+        Ok(Standing { open: row.try_get(0)?, lane: row.try_get(1)?, places: row.try_get(2)? })
+    };
+    tx.one(sql::TURN, &[&Text(turn)], read).await?.ok_or(Error::UnknownTurn(turn))
+}
+
+async fn enter_turn(store: &Postgres, fence: Fence, turn: TurnId) -> Result<PgTx, Error> {
+    enter(store, sql::ENTER_TURN, &[&token(fence), &Text(turn), &NOTHING]).await
+}
+
+pub(super) async fn join(
+    store: &Postgres,
+    fence: Fence,
+    turn: TurnId,
+    inbounds: &[InboundId],
+) -> Result<bool, Error> {
+    let tx = enter_turn(store, fence, turn).await?;
+    let Standing { open, places, .. } = standing(&tx, turn).await?;
+    if open {
+        let texts = texts(inbounds);
+        let row: Row<'_> = &[&texts, &Text(turn), &places, &true, &token(fence)];
+        tx.execute(sql::JOIN, row).await?;
+        let joined = tx.all(sql::JOINED, &[&texts, &Text(turn)], |row| row.try_get(0)).await?;
+        complete(inbounds, &texts, &joined)?;
+    }
+    tx.commit().await?;
+    Ok(open)
+}
+
+pub(super) async fn part(
+    store: &Postgres,
+    fence: Fence,
+    turn: TurnId,
+    inbounds: &[InboundId],
+) -> Result<bool, Error> {
+    let tx = enter_turn(store, fence, turn).await?;
+    let Standing { open, lane, .. } = standing(&tx, turn).await?;
+    let (lane, holder) = if open { (Some(lane), None) } else { (None, Some(token(fence))) };
+    tx.execute(sql::PART, &[&texts(inbounds), &Text(turn), &lane, &holder]).await?;
+    tx.commit().await?;
+    Ok(open)
+}
+
+fn texts(inbounds: &[InboundId]) -> Vec<String> {
+    inbounds.iter().map(ToString::to_string).collect()
+}
+
+pub(super) async fn finish(
+    store: &Postgres,
+    fence: Fence,
+    turn: TurnId,
+    end: TurnEnd,
+    parcels: &[Parcel],
+    at: Timestamp,
+) -> Result<Finish, Error> {
+    let conversations = deliveries::conversations(parcels);
+    let locks: Row<'_> = &[&token(fence), &Text(turn), &conversations];
+    let tx = enter(store, sql::ENTER_TURN, locks).await?;
+    let (state, code) = words(end);
+    let ended = tx
+        .one(
+            sql::END_TURN,
+            &[&Text(turn), &state, &code.map(Json), &at.as_ms(), &token(fence)],
+            |row| row.try_get::<_, String>(0),
+        )
+        .await;
+    let Some(lane) = ended? else {
+        let open = standing(&tx, turn).await?.open;
+        return if open { Err(Error::Fenced) } else { Ok(Finish::AlreadyEnded) };
+    };
+    let waiting = tx.all(sql::TAKE_WAITING, &[&lane, &token(fence)], rows::placed_inbound).await?;
+    let first = deliveries::add(&tx, fence, parcels, at).await?;
+    tx.commit().await?;
+    Ok(Finish::Ended { first, waiting: rows::in_order(waiting) })
+}
+
+const fn words(end: TurnEnd) -> (&'static str, Option<ErrorCode>) {
+    match end {
+        TurnEnd::Finished => ("finished", None),
+        TurnEnd::Failed { code } => ("failed", Some(code)),
+        TurnEnd::Aborted => ("aborted", None),
+    }
+}
