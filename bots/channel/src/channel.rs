@@ -32,20 +32,8 @@ pub trait Channel: Send + Sync {
 
     /// What can be done when it is not known whether `outbound` arrived at `to`, whose handle is
     /// the one the attempt was made with (or may have been made with).
-    ///
-    /// A change of what is there already may be made twice. An answer by a handle leaves nothing
-    /// it could be known again by.
     fn recourse(&self, to: &Address, outbound: &Outbound) -> Recourse {
-        match outbound {
-            Outbound::Post { .. } if to.handle.is_none() => {
-                self.capabilities(to.conversation.kind).recourse
-            }
-            Outbound::Post { .. } | Outbound::Answer { .. } => Recourse::None,
-            Outbound::Edit { .. }
-            | Outbound::Retract { .. }
-            | Outbound::React { .. }
-            | Outbound::Presence { .. } => Recourse::Repeat { within: std::time::Duration::MAX },
-        }
+        self.capabilities(to.conversation.kind).recourse.of(to, outbound)
     }
 
     /// Asks the platform whether it has the message of the delivery `key`, whose last attempt began

@@ -246,6 +246,20 @@ impl Channel for Discord {
         }
     }
 
+    /// The first answer to a command fills in what is there, so it may be made twice, as long as it
+    /// is sure to find its interaction alive: it would become an ordinary message after that.
+    fn recourse(&self, to: &Address, outbound: &Outbound) -> Recourse {
+        let at = now().plus_ms(i64::try_from(NONCE_LIVES.as_millis()).unwrap_or(i64::MAX));
+        let first = to.handle.as_ref().and_then(|handle| handle::live(handle, at));
+        let fills_in = first.is_some_and(|live| live.first == First::FillsIn);
+        match outbound {
+            Outbound::Post { .. } | Outbound::Answer { .. } if fills_in => {
+                Recourse::Repeat { within: NONCE_LIVES }
+            }
+            _ => self.capabilities(to.conversation.kind).recourse.of(to, outbound),
+        }
+    }
+
     async fn send(
         &self,
         to: &Address,

@@ -15,7 +15,9 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use zaki_channel::testkit;
-use zaki_channel::{Arrival, Channel, ChannelError, Parse, Receipt, Request, Retry, Webhook, fit};
+use zaki_channel::{
+    Arrival, Channel, ChannelError, Parse, Receipt, Recourse, Request, Retry, Webhook, fit,
+};
 use zaki_discord::{Config, Discord, Hook};
 use zaki_envelope::{
     Address, ChannelKind, Conversation, ConversationId, ConversationKind, DeliveryId, MediaRef,
@@ -289,6 +291,29 @@ async fn a_command_over_http_is_deferred_then_filled_in_then_followed_up() {
     }
     bench.send(Outbound::post("three")).await.unwrap();
     assert_eq!(bench.called(), "create_message");
+}
+
+#[tokio::test]
+async fn a_first_answer_that_may_be_there_is_filled_in_again_and_a_further_one_is_not() {
+    let mut bench = Bench::new().await;
+    asked(&mut bench).await;
+    let post = Outbound::post("one");
+    bench.server.fail(Some("edit_original"), 1, Fault::LoseAnswer);
+    assert_eq!(bench.retry(post.clone()).await, Retry::Unknown);
+    assert!(matches!(bench.bot.recourse(&bench.to, &post), Recourse::Repeat { .. }));
+    let message = bench.send(post.clone()).await.unwrap().message.unwrap();
+    assert_eq!(bench.reads(&message).unwrap(), "one");
+    let shown = bench.server.sent().matching(zaki_simulators::Sent::has_text);
+    let messages: std::collections::BTreeSet<_> =
+        shown.into_iter().map(|sent| sent.message).collect();
+    assert_eq!(messages.len(), 1, "it is one message");
+    // Soon it would be an ordinary message.
+    let expires_at = bench.to.handle.as_ref().unwrap().expires_at;
+    bench.to.handle.as_mut().unwrap().expires_at = zaki_channel::now().plus_ms(60_000);
+    assert_eq!(bench.bot.recourse(&bench.to, &post), Recourse::None);
+    bench.to.handle.as_mut().unwrap().expires_at = expires_at;
+    bench.use_up();
+    assert_eq!(bench.bot.recourse(&bench.to, &post), Recourse::None);
 }
 
 #[tokio::test]
