@@ -14,6 +14,7 @@ mod operator;
 mod outbox;
 mod replicas;
 mod samples;
+mod schedule;
 mod turns;
 mod upkeep;
 
@@ -28,6 +29,7 @@ use crate::{
 pub use samples::{
     at, batch, delivery, delivery_id, elsewhere, in_lane, message, said, turn, turn_id,
 };
+pub use schedule::schedule;
 
 /// A fresh, empty ledger to try.
 pub struct Subject {
