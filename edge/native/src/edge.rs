@@ -40,6 +40,15 @@ pub struct Edge {
     _lock: File,
 }
 
+/// What an edge holds in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Turns under way, or ended and not yet in the store.
+    pub turns: usize,
+    /// Sandboxes that run, start or stop.
+    pub sandboxes: usize,
+}
+
 /// What the routes work on.
 pub(crate) struct Running {
     pub(crate) shared: Arc<Shared>,
@@ -104,6 +113,11 @@ impl Edge {
     /// Where it listens.
     pub const fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it is busy with. Everything else it knows is in its store.
+    pub fn load(&self) -> Load {
+        Load { turns: self.running.shared.turns.count(), sandboxes: self.running.sandboxes.count() }
     }
 
     /// Stops every sandbox, each by its own pid, and returns when they are gone. Turns under way

@@ -25,5 +25,5 @@ mod turn;
 mod turns;
 
 pub use config::{EdgeConfig, Isolation, ModelConfig, ProcessConfig, RuntimeChoice, RuntimePaths};
-pub use edge::Edge;
+pub use edge::{Edge, Load};
 pub use error::EdgeError;

@@ -111,6 +111,11 @@ impl Sandboxes {
         mailbox
     }
 
+    /// How many are not at rest.
+    pub(crate) fn count(&self) -> usize {
+        self.mailboxes.len()
+    }
+
     /// Stops every sandbox and returns when all are gone.
     pub(crate) async fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);

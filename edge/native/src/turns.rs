@@ -60,6 +60,11 @@ impl Turns {
         opened
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Forgets a turn whose end is durable, or that was released.
     pub(crate) fn close(&self, turn: &Turn) {
         self.slots.remove(&(turn.user, turn.id()));

@@ -302,6 +302,24 @@ mod tests {
         assert!(!leader.wait().unwrap().success() && !gateway.wait().unwrap().success());
     }
 
+    /// The container is gone and was never noted; its gateway has the token and lives.
+    #[tokio::test]
+    async fn stop_ends_what_a_leader_left_who_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let runtime = runtime(dir.path());
+        let mut gateway = Command::new("sleep")
+            .arg("1000")
+            .env("ANOTHER_NAME", "left-token")
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        while identity::with_value("left-token").is_empty() {
+            tokio::task::yield_now().await;
+        }
+        runtime.stop(&name(), &place("left-token", &json!(null)), Manner::AtOnce).await;
+        assert!(!gateway.wait().unwrap().success());
+    }
+
     #[tokio::test]
     async fn a_program_that_ends_at_once_fails_its_start_and_says_where_to_look() {
         let dir = tempfile::tempdir().unwrap();

@@ -2,11 +2,12 @@
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use zaki_edge_native::{Edge, EdgeConfig, ModelConfig, RuntimeChoice};
+use zaki_edge_native::{Edge, EdgeConfig, Load, ModelConfig, RuntimeChoice};
 use zaki_envelope::Part;
 use zaki_envelope::wire::{ErrorCode, SteerRequest, TurnEvent, TurnEventKind, WakeAnswer};
 
 use crate::client::*;
+use crate::sandboxes::until;
 
 async fn edge(dir: &tempfile::TempDir) -> Edge {
     let config = EdgeConfig::new(dir.path(), keys(), RuntimeChoice::Echo, ModelConfig::Offline);
@@ -111,6 +112,21 @@ async fn the_same_turn_never_runs_twice_even_after_a_restart() {
     let again = run(&second.router(), user(1), &request(turn(1), "another text")).await;
     assert_eq!(answer(&again), answer(&events), "the turn that ran is the one that answers");
     second.shutdown().await;
+}
+
+#[tokio::test]
+async fn people_who_are_done_leave_nothing_in_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let edge = edge(&dir).await;
+    let router = edge.router();
+    for n in 0..500 {
+        run(&router, user(n), &request(turn(n), "hello")).await;
+    }
+    let nothing = Load { turns: 0, sandboxes: 0 };
+    until("the record of every turn", || (edge.load() == nothing).then_some(())).await;
+    assert_eq!(answer(&resume(&router, user(7), turn(7), 0).await), "echo: hello");
+    until("nothing again", || (edge.load() == nothing).then_some(())).await;
+    edge.shutdown().await;
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use axum::http::StatusCode;
 use zaki_edge_native::Edge;
-use zaki_envelope::wire::{TurnEvent, TurnEventKind};
+use zaki_envelope::Part;
+use zaki_envelope::wire::{SteerRequest, TurnEvent, TurnEventKind};
 
 use crate::client::*;
 use crate::sandboxes::*;
@@ -68,14 +69,21 @@ async fn a_turn_goes_on_after_its_edge_was_killed_and_runs_once() {
     victim.kill();
 
     let edge = Edge::start(config(dir.path(), runtime)).await.unwrap();
+    let path = format!("/v1/users/{}/turns/{}/steer", user(1), turn(1));
+    let said = SteerRequest { steer: inbound(1), parts: vec![Part::text("SAY:and more")] };
+    let said = serde_json::to_vec(&said).unwrap();
+    for _ in 0..2 {
+        let steered = call(&edge.router(), signed("POST", &path, said.clone())).await;
+        assert_eq!(steered.0, StatusCode::ACCEPTED);
+    }
     let rest = resume(&edge.router(), user(1), turn(1), last).await;
-    assert_eq!(answer(&rest), words(40));
+    assert_eq!(answer(&rest), format!("{}\n\nand more", words(40)));
     assert!(rest.iter().all(|event| event.seq == 0 || event.seq > last));
     // The whole request once more, as a hub does that is not sure: the same end, no second run.
     let again = say(&edge, 1, "SLOW:40x100").await;
     assert_eq!(again.last(), rest.last());
     let next = say(&edge, 2, "hello").await;
-    assert!(answer(&next).contains("message 2 of this session"), "{}", answer(&next));
+    assert!(answer(&next).contains("message 3 of this session"), "{}", answer(&next));
     edge.shutdown().await;
 }
 

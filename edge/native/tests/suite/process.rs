@@ -102,6 +102,7 @@ async fn a_sandbox_that_dies_is_noticed_and_started_again_for_its_next_turn() {
     let first = one_container(dir.path()).await;
     kill(first.pid);
     until("its end", || containers(dir.path()).is_empty().then_some(())).await;
+    until("a sandbox at rest", || (edge.load().sandboxes == 0).then_some(())).await;
     let again = async {
         loop {
             wake(&edge, 1).await;
