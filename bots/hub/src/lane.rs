@@ -20,11 +20,17 @@ use crate::{config::LaneConfig, hub::Hub, live::Live, notice, steer, turn, words
 pub(crate) type LaneKey = Arc<(ZakiUserId, SessionKey)>;
 
 /// All lanes with something in them.
-#[derive(Default)]
 pub(crate) struct Lanes {
     active: DashMap<LaneKey, Active>,
     /// How many messages wait in all of them.
     waiting: AtomicUsize,
+    began: Instant,
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Self { active: DashMap::new(), waiting: AtomicUsize::new(0), began: Instant::now() }
+    }
 }
 
 struct Active {
@@ -77,7 +83,7 @@ impl Lanes {
             active.live = begun;
         }
         let before = active.lane.waiting();
-        let effects = active.lane.step(event, Instant::now());
+        let effects = active.lane.step(event, self.began.elapsed());
         let after = active.lane.waiting();
         self.waiting.fetch_add(after, Ordering::Relaxed);
         self.waiting.fetch_sub(before, Ordering::Relaxed);
@@ -161,9 +167,10 @@ impl Hub {
                 self.tasks.spawn(steer::abort(hub, key.0, turn, live));
             }
             Effect::Alarm(at) => {
+                let wait = at.saturating_sub(self.lanes.began.elapsed());
                 self.tasks.spawn(async move {
                     tokio::select! {
-                        () = tokio::time::sleep_until(at.into()) => hub.happen(&key, Event::Tick),
+                        () = tokio::time::sleep(wait) => hub.happen(&key, Event::Tick),
                         () = hub.closing.cancelled() => {}
                     }
                 });

@@ -1,6 +1,6 @@
 //! Pieces of one thing that a platform brings as several messages, with no sign of the last.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use zaki_envelope::{ChannelKind, Inbound, Part};
 
@@ -16,19 +16,19 @@ const NEARLY_CUT: usize = 4_000;
 /// The pieces that have come last.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gather {
-    first: Instant,
-    last: Instant,
+    first: Duration,
+    last: Duration,
 }
 
 impl Gather {
     /// Goes on with `message`; none when it needs no next one.
-    pub(super) fn with(so_far: Option<Self>, message: &Inbound, now: Instant) -> Option<Self> {
+    pub(super) fn with(so_far: Option<Self>, message: &Inbound, now: Duration) -> Option<Self> {
         let first = so_far.map_or(now, |gather| gather.first);
         (message.group.is_some() || is_cut(message)).then_some(Self { first, last: now })
     }
 
     /// When the wait is over.
-    pub(super) fn until(self) -> Instant {
+    pub(super) fn until(self) -> Duration {
         (self.last + QUIET).min(self.first + LONGEST)
     }
 }

@@ -1,6 +1,6 @@
 //! The state machine.
 
-use std::{collections::VecDeque, mem, time::Instant};
+use std::{collections::VecDeque, mem, time::Duration};
 
 use zaki_envelope::{Inbound, Part, TurnId};
 
@@ -32,7 +32,7 @@ pub struct Lane {
     deaf: bool,
     /// The person knows that too much waits.
     told: bool,
-    alarm: Option<Instant>,
+    alarm: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -94,16 +94,15 @@ impl Lane {
         self.waiting.len()
     }
 
-    /// Takes in what happened at `now`, by a clock that never goes back, and says what is to be
-    /// done.
-    pub fn step(&mut self, event: Event, now: Instant) -> Effects {
+    /// Takes in what happened at `now` and says what is to be done.
+    pub fn step(&mut self, event: Event, now: Duration) -> Effects {
         let mut effects = Effects::new();
         self.take_in(event, now, &mut effects);
         self.go_on(now, &mut effects);
         effects
     }
 
-    fn take_in(&mut self, event: Event, now: Instant, effects: &mut Effects) {
+    fn take_in(&mut self, event: Event, now: Duration, effects: &mut Effects) {
         match event {
             Event::Arrived { message, .. } if is_stop(&message) => self.stop(message, effects),
             Event::Arrived { message, crowded } => self.arrive(message, crowded, now, effects),
@@ -124,7 +123,7 @@ impl Lane {
         &mut self,
         message: Box<Inbound>,
         crowded: bool,
-        now: Instant,
+        now: Duration,
         effects: &mut Effects,
     ) {
         if self.holds(&message) {
@@ -281,7 +280,7 @@ impl Lane {
     }
 
     /// Does what can be done now.
-    fn go_on(&mut self, now: Instant, effects: &mut Effects) {
+    fn go_on(&mut self, now: Duration, effects: &mut Effects) {
         if let (Phase::Idle, Some(turn)) = (&self.phase, self.resumed) {
             self.resumed = None;
             self.run(turn);
@@ -293,12 +292,12 @@ impl Lane {
                 self.phase = Phase::Beginning { stop: None };
                 effects.push(Effect::Begin { messages });
             }
-            Phase::Running { turn, abort, stop: Some(stop), .. } => {
-                if !matches!(abort, Some(Why::Stopped { .. })) {
-                    let why = Why::Stopped { cleared: stop.cleared };
-                    *abort = Some(why);
-                    effects.push(Effect::Abort { turn: *turn, why });
-                }
+            Phase::Running { turn, abort, stop: Some(stop), .. }
+                if !matches!(abort, Some(Why::Stopped { .. })) =>
+            {
+                let why = Why::Stopped { cleared: stop.cleared };
+                *abort = Some(why);
+                effects.push(Effect::Abort { turn: *turn, why });
             }
             Phase::Running { turn, steering, abort: abort @ None, .. } if ready => {
                 match self.mode {
@@ -319,12 +318,12 @@ impl Lane {
         self.set_alarm(now, effects);
     }
 
-    fn is_ready(&self, now: Instant) -> bool {
+    fn is_ready(&self, now: Duration) -> bool {
         !self.waiting.is_empty() && self.gather.is_none_or(|gather| gather.until() <= now)
     }
 
     /// Wakes the lane when the pieces have gathered, if it is them that it waits for.
-    fn set_alarm(&mut self, now: Instant, effects: &mut Effects) {
+    fn set_alarm(&mut self, now: Duration, effects: &mut Effects) {
         let waits = match &self.phase {
             Phase::Idle => true,
             Phase::Running { abort: None, .. } => self.mode != Mode::Queue,

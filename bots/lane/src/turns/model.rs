@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use zaki_envelope::{Inbound, InboundId, TurnId};
@@ -60,7 +60,7 @@ enum Job {
 struct Replica {
     lane: Option<Lane>,
     jobs: Vec<Job>,
-    alarms: Vec<Instant>,
+    alarms: Vec<Duration>,
 }
 
 struct Open {
@@ -71,7 +71,7 @@ struct Open {
 
 struct World {
     dice: Dice,
-    now: Instant,
+    now: Duration,
     mode: Mode,
     replicas: Vec<Replica>,
     fates: BTreeMap<InboundId, Fate>,
@@ -91,7 +91,7 @@ impl World {
     fn new(seed: u64, replicas: usize) -> Self {
         Self {
             dice: Dice::new(seed),
-            now: Instant::now(),
+            now: Duration::ZERO,
             mode: Mode::Queue,
             replicas: (0..replicas).map(|_| Replica::default()).collect(),
             fates: BTreeMap::new(),
@@ -362,11 +362,10 @@ impl World {
             }
             8 if more && self.replicas.len() > 1 && self.dice.percent(10) => self.die(at),
             3 if more => {
-                let mode = Mode::ALL[self.dice.below(3)];
-                self.mode = mode;
+                self.mode = Mode::ALL[self.dice.below(3)];
                 for at in 0..self.replicas.len() {
                     if self.replicas[at].lane.is_some() {
-                        self.step(at, Event::Mode(mode));
+                        self.step(at, Event::Mode(self.mode));
                     }
                 }
             }

@@ -1,6 +1,7 @@
-//! What a lane is told, and what it asks for.
+//! What a lane is told, and what it asks for. Moments are `Duration`s since any fixed one, by a
+//! clock that never jumps.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use zaki_envelope::{Inbound, InboundId, TurnId};
 
@@ -99,7 +100,7 @@ pub enum Effect {
         why: Why,
     },
     /// Say [`Event::Tick`] at this time. There is never more than one alarm.
-    Alarm(Instant),
+    Alarm(Duration),
     /// Close messages that get no turn.
     Settle {
         /// Which.
