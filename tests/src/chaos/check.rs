@@ -22,6 +22,8 @@ pub struct Asked {
     pub speaker: u32,
     /// Where.
     pub place: Where,
+    /// The thread there, which has an order of its own.
+    pub thread: Option<String>,
     /// When it was said.
     pub said_at: SystemTime,
     /// When the hub acknowledged it, or a socket delivered it.
@@ -235,9 +237,10 @@ fn answered(
 
 /// For each person in each conversation: what was certainly heard first is answered first.
 fn order(records: &Records, shown: &HashMap<MessageNo, Vec<Seen<'_>>>) -> Vec<Flaw> {
-    let mut lines: BTreeMap<(&Where, u32), Vec<&Asked>> = BTreeMap::new();
+    let mut lines: BTreeMap<_, Vec<&Asked>> = BTreeMap::new();
     for asked in &records.asked {
-        lines.entry((&asked.place, asked.speaker)).or_default().push(asked);
+        let line = (&asked.place, asked.thread.as_ref(), asked.speaker);
+        lines.entry(line).or_default().push(asked);
     }
     let first = |asked: &Asked| shown.get(&asked.message)?.first().map(|seen| seen.at);
     let mut flaws = Vec::new();

@@ -21,6 +21,8 @@ pub struct Crowd {
 pub struct Spoken {
     /// The conversation, as [`zaki_simulators::Sent::conversation`] or [`canonical`] names it.
     pub conversation: String,
+    /// Where the platform's answers go into a thread of the message's own.
+    pub thread: Option<String>,
     /// Keys of its [`zaki_simulators::Attempt`]s: acknowledged with any of them. None where it
     /// goes through a socket.
     pub keys: Vec<String>,
@@ -45,7 +47,7 @@ impl Crowd {
             ChannelKind::WhatsApp => {
                 let contact = contact(line.speaker);
                 let key = self.whatsapp.say(&contact, &line.text());
-                Spoken { conversation: line.speaker.to_string(), keys: vec![key] }
+                Spoken { conversation: line.speaker.to_string(), keys: vec![key], thread: None }
             }
             ChannelKind::Slack => self.on_slack(talk, line),
         }
@@ -62,7 +64,7 @@ impl Crowd {
             }
         };
         let key = self.telegram.say_in(&chat, &user, &text, json!({}));
-        Spoken { conversation: chat.id.to_string(), keys: vec![key.to_string()] }
+        Spoken { conversation: chat.id.to_string(), keys: vec![key.to_string()], thread: None }
     }
 
     fn on_discord(&self, talk: &Talk, line: &Line) -> Spoken {
@@ -78,7 +80,7 @@ impl Crowd {
                 self.discord.say_in(&channel, &user, &text, json!({}))
             }
         };
-        Spoken { conversation: said.channel.id.to_string(), keys: Vec::new() }
+        Spoken { conversation: said.channel.id.to_string(), keys: Vec::new(), thread: None }
     }
 
     fn on_slack(&self, talk: &Talk, line: &Line) -> Spoken {
@@ -86,12 +88,13 @@ impl Crowd {
         match talk.place {
             Place::Direct => {
                 let said = self.slack.say(&user, &line.text());
-                Spoken { conversation: said.channel, keys: vec![said.event_id] }
+                Spoken { conversation: said.channel, keys: vec![said.event_id], thread: None }
             }
             Place::Group => {
                 let channel = format!("C0GROUP{:06}", talk.number);
                 let (said, mention) = self.slack.mention(&channel, &user, &line.text(), json!({}));
-                Spoken { conversation: channel, keys: vec![said.event_id, mention.event_id] }
+                let keys = vec![said.event_id, mention.event_id];
+                Spoken { conversation: channel, keys, thread: Some(said.ts) }
             }
         }
     }

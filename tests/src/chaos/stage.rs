@@ -206,6 +206,7 @@ impl Stage {
             words: said.line.words,
             speaker: said.line.speaker,
             place: said.place(),
+            thread: said.spoken.thread.clone(),
             said_at: said.at,
             acknowledged: heard,
             in_line: (self.in_line)(channel),
@@ -255,7 +256,9 @@ impl Stage {
 
 /// All there is about the messages of the first few flaws.
 async fn evidence(world: &World, records: &Records, flaws: &[Flaw]) -> Result<String> {
-    let about: BTreeSet<_> = flaws.iter().filter_map(Flaw::message).take(3).collect();
+    let mut worst: Vec<&Flaw> = flaws.iter().collect();
+    worst.sort_by_key(|flaw| flaw.may_pass());
+    let about: BTreeSet<_> = worst.into_iter().filter_map(Flaw::message).take(3).collect();
     let mut said = String::new();
     if about.is_empty() {
         return Ok(said);
@@ -301,6 +304,16 @@ fn read(line: &Value) -> Stored {
             _ => State::Open,
         },
         changed_at: line["changed_at"].as_u64().unwrap_or_default(),
-        text: line["outbound"].to_string(),
+        text: texts(&line["outbound"]),
+    }
+}
+
+/// All texts in a value; written as JSON, a line's end would run into the next word.
+fn texts(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("{text} "),
+        Value::Array(all) => all.iter().map(texts).collect(),
+        Value::Object(all) => all.values().map(texts).collect(),
+        _ => String::new(),
     }
 }

@@ -19,6 +19,7 @@ fn asked(message: MessageNo, words: u32) -> Asked {
         words,
         speaker: 1,
         place: place(),
+        thread: None,
         said_at: at(u64::from(message) * 10),
         acknowledged: Some(at(u64::from(message) * 10 + 1)),
         in_line: false,
@@ -129,6 +130,11 @@ fn another_order_is_seen() {
         records.shown.swap(0, 3);
     };
     assert_eq!(doctored(in_line).len(), 3, "but one that delivers in line cannot");
+    let threads = |records: &mut Records| {
+        records.asked[0].thread = Some("another".to_owned());
+        records.shown.swap(0, 3);
+    };
+    assert_eq!(doctored(threads), [Flaw::Overtaken(2, 3)], "threads have no common order");
     let others = |records: &mut Records| {
         records.asked[0].speaker = 2;
         records.shown.swap(0, 3);
