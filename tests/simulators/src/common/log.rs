@@ -111,7 +111,8 @@ impl<T: Clone> Log<T> {
     /// Reads along: every entry once, from the oldest kept one on. For crowds: one reader sees what
     /// thousands of [`Log::wait_for`] would each be woken for.
     pub fn follow(&self) -> Follow<T> {
-        Follow { log: self.clone(), pushed: self.pushed.subscribe(), next: 0 }
+        let next = lock(&self.kept).first;
+        Follow { log: self.clone(), pushed: self.pushed.subscribe(), next, missed: 0 }
     }
 
     /// The first entry, past or to come, that `wanted` accepts.
@@ -162,27 +163,37 @@ impl<T: Clone> Log<T> {
 pub struct Follow<T> {
     log: Log<T>,
     pushed: watch::Receiver<()>,
+    /// The number of the next entry.
     next: usize,
+    missed: usize,
 }
 
 impl<T: Clone> Follow<T> {
-    /// The entries since the last call, at least one: waits for it. What a slow reader missed
-    /// because it is no longer kept is left out.
+    /// The entries since the last call, at least one: waits for it.
     pub async fn more(&mut self) -> Vec<T> {
         loop {
             self.pushed.borrow_and_update();
-            let news: Vec<T> = {
-                let kept = lock(&self.log.kept);
-                let (entries, next) = kept.since(self.next);
-                self.next = next;
-                entries.cloned().collect()
-            };
+            let news = self.take();
             if !news.is_empty() {
                 return news;
             }
             // The sender lives as long as the log, so this only ever waits.
             let _ = self.pushed.changed().await;
         }
+    }
+
+    /// The entries since the last call, if any.
+    pub fn take(&mut self) -> Vec<T> {
+        let kept = lock(&self.log.kept);
+        self.missed += kept.first.saturating_sub(self.next);
+        let (entries, next) = kept.since(self.next);
+        self.next = next;
+        entries.cloned().collect()
+    }
+
+    /// How many entries were no longer kept when their turn came.
+    pub fn missed(&self) -> usize {
+        self.missed
     }
 }
 
@@ -215,6 +226,16 @@ mod tests {
         tokio::task::yield_now().await;
         log.push(3);
         assert_eq!(waiting.await.unwrap(), [3]);
+    }
+
+    #[test]
+    fn a_slow_reader_is_told_what_it_missed() {
+        let log = Log::keeping(2);
+        log.push(0);
+        let mut reader = log.follow();
+        (1..5).for_each(|n| log.push(n));
+        assert_eq!((reader.take(), reader.missed()), (vec![3, 4], 3));
+        assert_eq!((reader.take(), reader.missed()), (vec![], 3));
     }
 
     #[test]
