@@ -60,8 +60,13 @@ pub(crate) async fn report(hub: &Arc<Hub>, inbound: &Inbound) {
         return;
     };
     if *status == StatusKind::Failed {
-        let why = reason.clone().unwrap_or_else(|| "the platform gives no reason".to_owned());
-        return hub.outbox.reports.tell(*id, Err(format!("not delivered: {why}")));
+        let why = reason.as_deref().unwrap_or("the platform gives no reason");
+        let why = format!("not delivered: {why}");
+        let refute = || hub.ledger.refute_delivery(*id, why.clone(), clock::now());
+        if hub.persist("note a report", refute).await == Some(true) {
+            tracing::warn!(delivery = %id, why, "the platform could not deliver it");
+        }
+        return hub.outbox.reports.tell(*id, Err(why));
     }
     let prove = || hub.ledger.prove_delivery(*id, vec![target.clone()], clock::now());
     if hub.persist("note a report", prove).await == Some(true) {
