@@ -1,7 +1,10 @@
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
-use zaki_envelope::{InboundId, Part, Timestamp, wire::TurnEvent};
+use zaki_envelope::{
+    InboundId, Part, Timestamp,
+    wire::{SteerRequest, TurnEvent},
+};
 
 use super::*;
 use crate::{
@@ -211,6 +214,44 @@ async fn a_key_whose_answer_is_kept_nowhere_is_an_error_not_a_loop() {
     let send = peer.expect("chat.send").await;
     peer.answer(&send, json!({"status": "ok"})).await;
     assert_eq!(code_of(events.await.unwrap().last()), ErrorCode::Agent);
+}
+
+/// As captured: a gateway that died with the message before it was in the transcript refuses its
+/// key for good, in the words of one that is not ready.
+#[tokio::test]
+async fn a_key_that_is_spent_is_followed_by_another() {
+    let scene = Scene::new().await;
+    let events = scene.run(true);
+    let mut peer = scene.gateway.connect().await;
+    for attempt in [1, 2] {
+        tell(&mut peer, json!({"messages": []})).await;
+        let send = peer.expect("chat.send").await;
+        assert_eq!(send["params"]["idempotencyKey"], key(scene.turn.id, None, attempt));
+        peer.refuse(&send, json!({"code": "UNAVAILABLE", "message": "Pending input"})).await;
+    }
+    tell(&mut peer, json!({"messages": []})).await;
+    let send = peer.expect("chat.send").await;
+    let third = key(scene.turn.id, None, 3);
+    assert_eq!(send["params"]["idempotencyKey"], third);
+    peer.answer(&send, started()).await;
+    peer.chat(&third, "final", "hi").await;
+    assert_eq!(text_of(events.await.unwrap().last()), "hi");
+}
+
+#[tokio::test]
+async fn a_turn_with_much_to_do_is_found_far_back() {
+    let scene = Scene::new().await;
+    let events = scene.run(true);
+    let mut peer = scene.gateway.connect().await;
+    let call = json!({"role": "assistant", "content": "", "stopReason": "toolUse"});
+    let mut rows = vec![call; ROWS - 1];
+    rows.push(said("done"));
+    tell(&mut peer, json!({"messages": rows.clone()})).await;
+    let asked = peer.expect("chat.history").await;
+    assert_eq!(asked["params"]["limit"], MORE_ROWS);
+    rows.insert(0, scene.user());
+    peer.answer(&asked, json!({"messages": rows})).await;
+    assert_eq!(text_of(events.await.unwrap().last()), "done");
 }
 
 #[tokio::test]
