@@ -267,6 +267,13 @@ fn no_turn(inbound: &Inbound) -> Option<SettleReason> {
     }
 }
 
+/// Why a message has been dealt with as soon as it is stored, if it has. A report on a delivery has
+/// not: it may prove that the delivery arrived.
+fn at_once(inbound: &Inbound) -> Option<SettleReason> {
+    let is_report = matches!(inbound.kind, InboundKind::Status { delivery: Some(_), .. });
+    if is_report { None } else { no_turn(inbound) }
+}
+
 /// Why a message was not stored.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AcceptError {
@@ -304,6 +311,7 @@ fn to_ledger(account: &Account, batch: Batch) -> zaki_ledger::Batch {
         raw,
         items: items
             .map(|arrival| zaki_ledger::NewInbound {
+                settled: at_once(&arrival.inbound),
                 inbound: arrival.inbound,
                 handle: arrival.handle,
             })

@@ -31,6 +31,15 @@ pub struct NewInbound {
     pub inbound: Inbound,
     /// A right to answer; stored apart.
     pub handle: Option<ReplyHandle>,
+    /// Why it gets no turn, where that is known already: it is settled by the same commit.
+    pub settled: Option<SettleReason>,
+}
+
+impl NewInbound {
+    /// Where it stands at first.
+    pub(crate) fn state(&self) -> InboundState {
+        self.settled.map_or(InboundState::Accepted, SettleReason::state)
+    }
 }
 
 /// Authentic bytes that are not what the platform documents.
@@ -54,7 +63,7 @@ pub struct CursorUpdate {
 /// What became of a [`Batch`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Accepted {
-    /// New ones, in the order of the batch: for these alone a turn may start.
+    /// New ones that are not settled, in the order of the batch: for these alone a turn may start.
     pub fresh: Vec<Inbound>,
     /// How many were known already.
     pub duplicates: usize,
@@ -65,6 +74,7 @@ impl Accepted {
     pub(crate) fn of(items: Vec<NewInbound>, fresh: &[bool]) -> Self {
         let duplicates = fresh.iter().filter(|fresh| !**fresh).count();
         let fresh = items.into_iter().zip(fresh).filter(|(_, fresh)| **fresh);
+        let fresh = fresh.filter(|(item, _)| item.settled.is_none());
         Self { fresh: fresh.map(|(item, _)| item.inbound).collect(), duplicates }
     }
 }

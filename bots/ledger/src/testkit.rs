@@ -136,6 +136,7 @@ where
             keeps_one_of_three_at_a_time
             moves_the_cursor_with_its_messages
             keeps_what_made_no_sense
+            settles_on_arrival_what_gets_no_turn
             settles_what_waits_and_nothing_else
         }
         turns {

@@ -9,7 +9,7 @@ use zaki_store::{PgTx, Together};
 use super::rows::{clean, token};
 use super::sql;
 use crate::encode::Message;
-use crate::{Batch, Error, Fence};
+use crate::{Batch, Error, Fence, InboundState, SettleReason};
 
 /// A request that waits.
 pub(super) struct Request {
@@ -120,6 +120,8 @@ struct Columns<'r> {
     dedupes: Vec<String>,
     envelopes: Vec<&'r str>,
     jobs: Vec<i64>,
+    states: Vec<InboundState>,
+    reasons: Vec<Option<&'static str>>,
     requests: Vec<i64>,
     ats: Vec<i64>,
     by_channel: Vec<&'r str>,
@@ -153,6 +155,8 @@ impl<'r> Columns<'r> {
                     columns.dedupes.push(dedupe);
                     columns.envelopes.push(&message.envelope);
                     columns.jobs.push(job);
+                    columns.states.push(item.state());
+                    columns.reasons.push(item.settled.map(SettleReason::as_str));
                 }
             }
         }
@@ -180,6 +184,8 @@ impl<'r> Columns<'r> {
                     &self.by_account,
                     &self.raws,
                     &token(fence),
+                    &self.states,
+                    &self.reasons,
                 ],
                 |row| row.try_get(0),
             )

@@ -76,7 +76,8 @@ pub(super) const HELD: &str = "SELECT name FROM lease WHERE holder = $1 AND name
 /// request's number, in the order of their keys; `$7` to `$11`: requests.
 pub(super) const ACCEPT: &str = "WITH item AS (
         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
-            $6::bigint[]) WITH ORDINALITY AS t (id, channel, account, dedupe, envelope, job, place)
+            $6::bigint[], $13::text[], $14::text[]) WITH ORDINALITY
+            AS t (id, channel, account, dedupe, envelope, job, state, reason, place)
     ), fresh AS (
         INSERT INTO seen (channel, account, dedupe, at)
         SELECT item.channel, item.account, item.dedupe, job.at
@@ -94,8 +95,8 @@ pub(super) const ACCEPT: &str = "WITH item AS (
         INSERT INTO request (id, channel, account, received_at, raw)
         SELECT request, channel, account, at, raw FROM job
     )
-    INSERT INTO inbound (id, request, envelope, state, holder)
-    SELECT new.id, job.request, new.envelope, 'accepted', $12::bigint
+    INSERT INTO inbound (id, request, envelope, state, reason, holder)
+    SELECT new.id, job.request, new.envelope, new.state, new.reason, $12::bigint
     FROM new LEFT JOIN job ON job.no = new.job ORDER BY new.job, new.place
     RETURNING id";
 

@@ -66,7 +66,9 @@ fn add_inbound(
     message: &Message,
     request: Option<i64>,
 ) -> Result<(), Error> {
-    let row = params![message.id, request, message.envelope, Token(fence)];
+    let (id, envelope) = (&message.id, &message.envelope);
+    let reason = item.settled.map(SettleReason::as_str);
+    let row = params![id, request, envelope, item.state(), reason, Token(fence)];
     tx.execute(sql::ADD_INBOUND, row)?;
     if let Some(handle) = &item.handle {
         let (until, uses) = (Ms(handle.expires_at), handle.uses_left);

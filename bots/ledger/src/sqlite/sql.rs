@@ -45,7 +45,9 @@ pub(super) const SEE: &str =
 pub(super) const ADD_REQUEST: &str =
     "INSERT INTO request (channel, account, received_at, raw) VALUES (?1, ?2, ?3, ?4)";
 
-pub(super) const ADD_INBOUND: &str = "INSERT INTO inbound (id, request, envelope, state, holder) VALUES (?1, ?2, ?3, 'accepted', ?4)";
+pub(super) const ADD_INBOUND: &str =
+    "INSERT INTO inbound (id, request, envelope, state, reason, holder)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
 pub(super) const ADD_HANDLE: &str =
     "INSERT INTO reply_handle (inbound, address, secret, expires_at, uses_left)

@@ -30,7 +30,7 @@ pub(super) async fn stores_a_message_once(s: Subject) {
     let mut other = message(9);
     other.channel = ChannelKind::Slack;
     other.dedupe = DedupeKey::new(message(1).dedupe.as_str());
-    let item = NewInbound { inbound: other, handle: None };
+    let item = NewInbound { inbound: other, handle: None, settled: None };
     let accepted = s.ledger.accept(s.fence, batch(vec![item])).await.unwrap();
     assert_eq!((accepted.fresh.len(), accepted.duplicates), (1, 0));
 }
@@ -69,6 +69,20 @@ pub(super) async fn keeps_what_made_no_sense(s: Subject) {
     let [letter] = dead.as_slice() else { panic!("one dead letter, not {}", dead.len()) };
     assert_eq!((letter.reason.as_str(), letter.raw.as_slice()), ("not an update", &[0xff, 0][..]));
     assert_eq!((letter.channel, letter.received_at), (ChannelKind::Telegram, at(0)));
+}
+
+pub(super) async fn settles_on_arrival_what_gets_no_turn(s: Subject) {
+    let chatter = || NewInbound { settled: Some(SettleReason::NotAddressed), ..said(1) };
+    let accepted = s.ledger.accept(s.fence, batch(vec![chatter(), said(2)])).await.unwrap();
+    assert_eq!((accepted.fresh, accepted.duplicates), (vec![message(2)], 0));
+    let again = s.ledger.accept(s.fence, batch(vec![chatter()])).await.unwrap();
+    assert_eq!((again.fresh.len(), again.duplicates), (0, 1));
+    let all = s.ledger.list_inbounds(InboundFilter { limit: 9, ..InboundFilter::default() });
+    let all = all.await.unwrap();
+    let found = all.iter().find(|record| record.inbound == message(1)).unwrap();
+    assert_eq!(found.state, InboundState::Settled);
+    assert_eq!(found.reason.as_deref(), Some(SettleReason::NotAddressed.as_str()));
+    assert_eq!(s.ledger.counts().await.unwrap().accepted, 1);
 }
 
 pub(super) async fn settles_what_waits_and_nothing_else(s: Subject) {

@@ -48,7 +48,7 @@ pub(super) fn account(name: &str) -> AccountName {
 
 /// A message without a reply handle.
 pub fn said(n: u32) -> NewInbound {
-    NewInbound { inbound: message(n), handle: None }
+    NewInbound { inbound: message(n), handle: None, settled: None }
 }
 
 /// One request with these messages.
