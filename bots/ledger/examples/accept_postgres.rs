@@ -3,13 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "an example speaks by panicking")]
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use zaki_ledger::testkit::{at, batch, delivery, delivery_id, said, turn, turn_id};
 use zaki_ledger::{DeliveryEnd, Fence, Ledger, PgLedger, TurnEnd};
 use zaki_store::PgOptions;
-use zaki_store::testkit::database;
+use zaki_store::testkit::{Cluster, Database, Durability};
 
 const MESSAGES: u32 = 40_000;
 const ROADS: u32 = 2_000;
@@ -84,7 +83,8 @@ async fn together(replicas: &[Replica], lanes: u32, round: u32) {
 
 #[tokio::main]
 async fn main() {
-    let database = Arc::new(database().await.unwrap());
+    let cluster = Cluster::start(Durability::Full).unwrap();
+    let database = Database::on(cluster.url()).await;
     let mut replicas = Vec::new();
     for name in ["one", "two"] {
         let (url, options) = (database.url(), PgOptions::default());

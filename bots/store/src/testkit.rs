@@ -8,6 +8,8 @@
 
 mod cluster;
 mod database;
+mod wire;
 
 pub use cluster::{Cluster, Durability};
 pub use database::{Database, database};
+pub use wire::Wire;

@@ -34,9 +34,10 @@ const WATCH: &str = r#"
 /// Whether a commit waits for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// It does, as in production: for everything that is measured or killed.
+    /// It does, as in production: for what is measured.
     Full,
-    /// It does not: for what is only right or wrong.
+    /// It does not, so that databases come and go quickly: for what is only right or wrong. What
+    /// was committed outlives a killed server all the same, as long as the machine runs.
     Off,
 }
 

@@ -30,14 +30,14 @@ pub async fn database() -> Option<Database> {
         Ok(url) => url,
         Err(_) => shared()?.url().to_owned(),
     };
-    Some(Database::new(&server).await)
+    Some(Database::on(&server).await)
 }
 
 /// One for all tests of this process. A static is never dropped, but the cluster's watcher notices
 /// that we are gone.
 fn shared() -> Option<&'static Cluster> {
     static SHARED: OnceLock<Option<Cluster>> = OnceLock::new();
-    let start = || match Cluster::start(Durability::Full) {
+    let start = || match Cluster::start(Durability::Off) {
         Ok(cluster) => Some(cluster),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => panic!("{error}"),
@@ -54,12 +54,13 @@ fn shared() -> Option<&'static Cluster> {
 }
 
 impl Database {
-    async fn new(server: &str) -> Self {
+    /// A database on the server at this address, whose user may make databases.
+    pub async fn on(server: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
         let name = format!("zaki_test_{}_{now}_{count}", process::id());
-        let config: Config = server.parse().unwrap_or_else(|_| panic!("{GIVEN} is no address"));
+        let config: Config = server.parse().unwrap_or_else(|_| panic!("no address of a server"));
         run(&config, &[&format!("CREATE DATABASE {name} TEMPLATE template0")]).await;
         Self { url: renamed(server, &name), name, server: config }
     }
@@ -79,9 +80,14 @@ impl Database {
         run(&self.config(), statements).await;
     }
 
+    /// A connection to it, beside those that are tested.
+    pub async fn client(&self) -> Client {
+        connect(&self.config()).await
+    }
+
     /// The first column of a query, which is text.
     pub async fn text(&self, sql: &str) -> Vec<String> {
-        let rows = connect(&self.config()).await.query(sql, &[]).await.unwrap();
+        let rows = self.client().await.query(sql, &[]).await.unwrap();
         rows.iter().map(|row| row.get(0)).collect()
     }
 

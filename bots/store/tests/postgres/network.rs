@@ -1,13 +1,8 @@
 //! A server that goes away, and comes back.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use secrecy::SecretString;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use zaki_store::testkit::{Database, database};
+use zaki_store::testkit::{Wire, database};
 use zaki_store::{Error, PgOptions, Postgres};
 
 use super::{ADD, THINGS, ids, open};
@@ -96,61 +91,6 @@ async fn too_many_connections_pass() {
     store.begin().await.unwrap();
 }
 
-/// A wire that can fall silent, each way: it still takes what is sent, and nothing arrives.
-#[derive(Clone, Default)]
-struct Wire {
-    port: u16,
-    deaf: Arc<AtomicBool>,
-    mute: Arc<AtomicBool>,
-}
-
-impl Wire {
-    async fn to(server: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let wire = Self { port, ..Self::default() };
-        let ends = wire.clone();
-        tokio::spawn(async move {
-            while let Ok((near, _)) = listener.accept().await {
-                let far = TcpStream::connect(&server).await.unwrap();
-                let ((near_in, near_out), (far_in, far_out)) =
-                    (near.into_split(), far.into_split());
-                tokio::spawn(carry(near_in, far_out, Arc::clone(&ends.deaf)));
-                tokio::spawn(carry(far_in, near_out, Arc::clone(&ends.mute)));
-            }
-        });
-        wire
-    }
-
-    /// The address of the database over this wire.
-    async fn over(database: &Database) -> (Self, SecretString) {
-        let (before, rest) = database.address().rsplit_once('@').unwrap();
-        let (host, name) = rest.split_once('/').unwrap();
-        let wire = Self::to(host.to_owned()).await;
-        let url = format!("{before}@127.0.0.1:{}/{name}", wire.port).into();
-        (wire, url)
-    }
-
-    /// The server hears nothing of us any more; or we nothing of it.
-    fn cut(&self, deaf: bool, mute: bool) {
-        self.deaf.store(deaf, Ordering::Relaxed);
-        self.mute.store(mute, Ordering::Relaxed);
-    }
-}
-
-async fn carry(
-    mut from: tokio::net::tcp::OwnedReadHalf,
-    mut to: tokio::net::tcp::OwnedWriteHalf,
-    silent: Arc<AtomicBool>,
-) {
-    let mut bytes = [0; 4096];
-    while let Ok(n @ 1..) = from.read(&mut bytes).await {
-        if !silent.load(Ordering::Relaxed) && to.write_all(&bytes[..n]).await.is_err() {
-            return;
-        }
-    }
-}
-
 fn impatient() -> PgOptions {
     let short = Duration::from_secs(1);
     PgOptions { statement_timeout: short, network_timeout: short, ..PgOptions::default() }
@@ -159,7 +99,7 @@ fn impatient() -> PgOptions {
 #[tokio::test]
 async fn a_network_that_swallows_everything_is_not_waited_for() {
     let Some(database) = database().await else { return };
-    let (wire, url) = Wire::over(&database).await;
+    let (wire, url) = Wire::to(&database).await;
     let store = Postgres::connect(&url, &impatient(), &THINGS).await.unwrap();
 
     let tx = store.begin().await.unwrap();
@@ -179,7 +119,7 @@ async fn a_network_that_swallows_everything_is_not_waited_for() {
 #[tokio::test]
 async fn a_commit_without_an_answer_is_asked_for_again() {
     let Some(database) = database().await else { return };
-    let (wire, url) = Wire::over(&database).await;
+    let (wire, url) = Wire::to(&database).await;
     let store = Postgres::connect(&url, &impatient(), &THINGS).await.unwrap();
     let tx = store.begin().await.unwrap();
     tx.execute(ADD, &[&1_i64]).await.unwrap();
