@@ -7,7 +7,7 @@ use axum::{Router, body::Body};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use serde_json::to_vec;
-use tokio::time::{error::Elapsed, timeout};
+use tokio::time::timeout;
 use tower::ServiceExt;
 use zaki_envelope::{
     TurnId, ZakiUserId,
@@ -146,11 +146,6 @@ impl EdgeClient {
     }
 }
 
-/// A connection that says nothing any more, whatever TCP thinks of it.
-fn silent(_: Elapsed) -> Option<Result<Bytes, EdgeError>> {
-    Some(Err(EdgeError::lost("the edge has fallen silent")))
-}
-
 /// The events of a turn as they arrive.
 pub(crate) struct Events {
     bytes: BoxStream<'static, Result<Bytes, EdgeError>>,
@@ -175,9 +170,12 @@ impl Events {
             if let Some(event) = self.ready.pop_front() {
                 return Some(Ok(event));
             }
-            let bytes = match timeout(SILENCE, self.bytes.next()).await.unwrap_or_else(silent)? {
-                Ok(bytes) => bytes,
-                Err(error) => return Some(Err(error)),
+            let bytes = match timeout(SILENCE, self.bytes.next()).await {
+                Ok(Some(Ok(bytes))) => bytes,
+                Ok(Some(Err(error))) => return Some(Err(error)),
+                Ok(None) => return None,
+                // Whatever TCP thinks of the connection.
+                Err(silent) => return Some(Err(EdgeError::lost(silent))),
             };
             match self.decoder.push(&bytes) {
                 Ok(events) => self.ready.extend(events),

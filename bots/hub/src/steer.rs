@@ -55,7 +55,9 @@ pub(crate) async fn tell(
     }
     let rest = messages.split_off(taken);
     if let Some(live) = live {
-        messages.into_iter().for_each(|message| live.join(message));
+        for message in messages {
+            live.join(message);
+        }
     }
     rest
 }

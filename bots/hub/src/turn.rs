@@ -47,9 +47,10 @@ pub(crate) async fn begin(hub: Arc<Hub>, key: LaneKey, messages: Vec<Inbound>) {
             hub.happen(&key, Event::Busy { turn, messages });
         }
         Some(Claim::Moved(ids)) => {
-            let (moved, rest) = messages.into_iter().partition(|it| ids.contains(&it.id));
-            let moved: Vec<Inbound> = moved;
-            moved.into_iter().for_each(|message| hub.admit(message));
+            let mut rest = messages;
+            for message in rest.extract_if(.., |message| ids.contains(&message.id)) {
+                hub.admit(message);
+            }
             hub.happen(&key, Event::Gone { messages: rest });
         }
         Some(Claim::NotOurs(id)) => {
@@ -103,6 +104,7 @@ pub(crate) async fn halt(hub: Arc<Hub>, key: LaneKey, stop: Box<Inbound>, cleare
     hub.happen(&key, event);
 }
 
+#[allow(clippy::large_enum_variant, reason = "made once a turn and taken apart at once")]
 enum Claim {
     Begun(NewTurn),
     Busy(TurnId),
