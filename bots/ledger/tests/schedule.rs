@@ -1,24 +1,57 @@
-//! SQLite is its model, under any schedule of calls.
+//! SQLite and PostgreSQL are their model, under any schedule of calls.
 
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use zaki_ledger::SqliteLedger;
 use zaki_ledger::testkit::{Subject, schedule};
+use zaki_ledger::{PgLedger, SqliteLedger};
+use zaki_store::PgOptions;
+use zaki_store::testkit::database;
 
-async fn play(seed: u64, steps: u32) {
+async fn sqlite(seed: u64) {
     let folder = tempfile::tempdir().unwrap();
     let ledger = SqliteLedger::open(folder.path().join("ledger.db")).await.unwrap();
     let subject = Subject::new(Arc::new(ledger), false, Box::new(folder)).await;
-    schedule(subject, seed, steps).await;
+    schedule(subject, seed, 500).await;
+}
+
+/// Up to three replicas at a time.
+async fn postgres(seed: u64) {
+    let Some(database) = database().await else { return };
+    let (url, options) = (database.url(), PgOptions::default());
+    let ledger = PgLedger::connect(&url, &options, PgLedger::TTL * 100).await.unwrap();
+    let subject = Subject::new(Arc::new(ledger), true, Box::new(database)).await;
+    schedule(subject, seed, 800).await;
+}
+
+fn run(play: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.unwrap().block_on(play);
+}
+
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 8,
+        ..ProptestConfig::default()
+    }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(cases(8))]
 
     #[test]
     fn sqlite_is_its_model(seed in any::<u64>()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(play(seed, 500));
+        run(sqlite(seed));
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(4))]
+
+    #[test]
+    fn postgres_is_its_model(seed in any::<u64>()) {
+        run(postgres(seed));
     }
 }

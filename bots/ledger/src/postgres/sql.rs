@@ -252,7 +252,7 @@ pub(super) const DROP: &str = "UPDATE delivery
     WHERE id = $1 AND state IN ('pending', 'unknown') RETURNING conversation";
 
 pub(super) const DROP_DEAD: &str =
-    "UPDATE delivery SET told = id WHERE id = $1 AND state = 'dead' AND told IS NULL";
+    "UPDATE delivery SET told = '' WHERE id = $1 AND state = 'dead' AND told IS NULL";
 
 // Taking over.
 

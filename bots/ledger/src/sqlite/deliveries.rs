@@ -7,7 +7,7 @@ use rusqlite::params;
 use zaki_envelope::{DeliveryId, ReplyHandle, Timestamp};
 use zaki_store::{Json, Text, Tx};
 
-use super::rows::{self, Head, Ms, Token};
+use super::rows::{self, Head, Ms, Standing, Token};
 use super::sql;
 use crate::encode::Parcel;
 use crate::{
@@ -107,8 +107,8 @@ pub(super) fn claim(
     id: DeliveryId,
     at: Timestamp,
 ) -> Result<Next, Error> {
-    let row = tx.one(sql::STANDING, params![Text(id)], |row| row.get::<_, String>(0))?;
-    row.map_or(Ok(Next::None), |conversation| advance(tx, fence, &conversation, at))
+    let found = tx.one(sql::STANDING, params![Text(id)], rows::standing)?;
+    found.map_or(Ok(Next::None), |found| advance(tx, fence, &found.conversation, at))
 }
 
 /// Takes the head of a conversation, unless somebody has it.
@@ -155,36 +155,46 @@ pub(super) fn settle(
     end: &DeliveryEnd,
     at: Timestamp,
 ) -> Result<Settled, Error> {
-    let state = end.state();
-    let Some((conversation, kind, changed)) = set(tx, fence, id, end, at)? else {
+    let Some(found) = tx.one(sql::STANDING, params![Text(id)], rows::standing)? else {
         return Ok(Settled { changed: false, next: Next::None, untold: Vec::new() });
     };
-    let tells = match state {
+    let to = end.state();
+    if may(&found, to, fence) {
+        set(tx, id, end, at)?;
+        follow(tx, id, to, found.kind, at)?;
+    } else if found.state != to {
+        let next = advance(tx, fence, &found.conversation, at)?;
+        return Ok(Settled { changed: false, next, untold: Vec::new() });
+    }
+    let tells = match to {
         DeliveryState::Sent => true,
-        DeliveryState::Unknown => kind == DeliveryKind::Reply,
+        DeliveryState::Unknown => found.kind == DeliveryKind::Reply,
         _ => false,
     };
     Ok(Settled {
-        changed,
-        next: advance(tx, fence, &conversation, at)?,
-        untold: match changed && tells {
-            true => tx.all(sql::UNTOLD, params![conversation], rows::lost)?,
+        changed: true,
+        next: advance(tx, fence, &found.conversation, at)?,
+        untold: match tells {
+            true => tx.all(sql::UNTOLD, params![found.conversation], rows::lost)?,
             false => Vec::new(),
         },
     })
 }
 
-/// Its conversation and kind, and whether it now stands at its `end`; `None` when it is not known.
-fn set(
-    tx: &Tx<'_>,
-    fence: Fence,
-    id: DeliveryId,
-    end: &DeliveryEnd,
-    at: Timestamp,
-) -> Result<Option<(String, DeliveryKind, bool)>, Error> {
+/// Whoever sends it settles it. What waits can be given up, what may have arrived be known to have.
+fn may(found: &Standing, to: DeliveryState, fence: Fence) -> bool {
+    match found.state {
+        DeliveryState::Sending => found.holder == Some(Token(fence).as_i64()),
+        DeliveryState::Pending => to == DeliveryState::Dead,
+        DeliveryState::Unknown => to == DeliveryState::Sent,
+        DeliveryState::Sent | DeliveryState::Dead => false,
+    }
+}
+
+fn set(tx: &Tx<'_>, id: DeliveryId, end: &DeliveryEnd, at: Timestamp) -> Result<(), Error> {
     let state = end.state();
     if state == DeliveryState::Pending {
-        tx.execute(sql::RETURN_HANDLE, params![Text(id), Token(fence)])?;
+        tx.execute(sql::RETURN_HANDLE, params![Text(id)])?;
     }
     let (mut reason, mut receipt, mut later) = (None, None, None);
     match end {
@@ -197,20 +207,27 @@ fn set(
             reason = Some(why);
         }
     }
-    let untried = u32::from(matches!(end, DeliveryEnd::Held { .. }));
-    let row = params![Text(id), state, reason, receipt, later, Ms(at), Token(fence), untried];
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, DeliveryKind>(1)?));
-    let Some((conversation, kind)) = tx.one(sql::SETTLE_DELIVERY, row, read)? else {
-        let read = |row: &rusqlite::Row<'_>| {
-            Ok((row.get(0)?, row.get(2)?, row.get::<_, DeliveryState>(1)? == state))
-        };
-        return Ok(tx.one(sql::STANDING, params![Text(id)], read)?);
-    };
-    if matches!(state, DeliveryState::Unknown | DeliveryState::Dead) {
+    let untried = matches!(end, DeliveryEnd::Held { .. });
+    tx.execute(
+        sql::SETTLE_DELIVERY,
+        params![Text(id), state, reason, receipt, later, Ms(at), untried],
+    )?;
+    Ok(())
+}
+
+/// What the end of one delivery means for others.
+fn follow(
+    tx: &Tx<'_>,
+    id: DeliveryId,
+    to: DeliveryState,
+    kind: DeliveryKind,
+    at: Timestamp,
+) -> Result<(), Error> {
+    if matches!(to, DeliveryState::Unknown | DeliveryState::Dead) {
         tx.execute(sql::END_LATER_PARTS, params![Text(id), Ms(at)])?;
     }
-    if state == DeliveryState::Dead && kind == DeliveryKind::Notice {
+    if to == DeliveryState::Dead && kind == DeliveryKind::Notice {
         tx.execute(sql::UNTELL, params![Text(id)])?;
     }
-    Ok(Some((conversation, kind, true)))
+    Ok(())
 }

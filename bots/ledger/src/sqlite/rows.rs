@@ -174,6 +174,24 @@ pub(super) fn delivery(row: &Row<'_>) -> Result<Delivery> {
     })
 }
 
+/// Where a delivery stands.
+pub(super) struct Standing {
+    pub conversation: String,
+    pub state: DeliveryState,
+    pub kind: DeliveryKind,
+    pub holder: Option<i64>,
+}
+
+/// Columns: those of `sql::STANDING`.
+pub(super) fn standing(row: &Row<'_>) -> Result<Standing> {
+    Ok(Standing {
+        conversation: row.get(0)?,
+        state: row.get(1)?,
+        kind: row.get(2)?,
+        holder: row.get(3)?,
+    })
+}
+
 /// The oldest open delivery of a conversation.
 pub(super) struct Head {
     pub id: DeliveryId,

@@ -94,12 +94,14 @@ pub(super) const PART: &str = "UPDATE inbound
     SET state = 'accepted', turn = NULL, place = NULL, steered = 0, lane = ?3, holder = ?4
     WHERE id = ?1 AND turn = ?2 AND steered = 1";
 
-pub(super) const END_TURN: &str = "UPDATE turn SET state = ?2, code = ?3, ended_at = ?4
-    WHERE id = ?1 AND ended_at IS NULL AND holder = ?5 RETURNING user || ' ' || session";
+pub(super) const END_TURN: &str =
+    "UPDATE turn SET state = ?2, code = ?3, ended_at = ?4 WHERE id = ?1";
 
-/// What waits for the lane, with its order of acceptance.
-pub(super) const TAKE_WAITING: &str =
-    "UPDATE inbound SET lane = NULL, holder = ?2 WHERE lane = ?1 RETURNING rowid, envelope";
+/// What waits for the lane, in order of acceptance.
+pub(super) const WAITING: &str =
+    "SELECT envelope FROM inbound WHERE lane = ?1 ORDER BY inbound.rowid";
+
+pub(super) const TAKE_WAITING: &str = "UPDATE inbound SET lane = NULL, holder = ?2 WHERE lane = ?1";
 
 // Deliveries.
 
@@ -171,17 +173,15 @@ pub(super) const NOTE_HANDLE: &str = "UPDATE delivery SET handle = ?2 WHERE id =
 
 /// Before the delivery forgets which handle its attempt used.
 pub(super) const RETURN_HANDLE: &str = "UPDATE reply_handle SET uses_left = uses_left + 1
-    WHERE inbound = (SELECT handle FROM delivery
-        WHERE id = ?1 AND state = 'sending' AND holder = ?2)";
+    WHERE inbound = (SELECT handle FROM delivery WHERE id = ?1)";
 
 pub(super) const SETTLE_DELIVERY: &str = "UPDATE delivery
     SET state = ?2, reason = ?3, receipt = ?4, not_before = coalesce(?5, not_before),
-        handle = NULL, changed_at = ?6, attempts = attempts - ?8
-    WHERE id = ?1 AND ((state = 'sending' AND holder = ?7)
-        OR (state = 'pending' AND ?2 = 'dead') OR (state = 'unknown' AND ?2 = 'sent'))
-    RETURNING conversation, kind";
+        handle = NULL, changed_at = ?6, attempts = attempts - ?7
+    WHERE id = ?1";
 
-pub(super) const STANDING: &str = "SELECT conversation, state, kind FROM delivery WHERE id = ?1";
+pub(super) const STANDING: &str =
+    "SELECT conversation, state, kind, holder FROM delivery WHERE id = ?1";
 
 pub(super) const END_LATER_PARTS: &str = "UPDATE delivery
     SET state = 'dead', reason = 'an earlier part was not sent', changed_at = ?2

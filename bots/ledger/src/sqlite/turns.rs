@@ -56,14 +56,17 @@ fn park(tx: &Tx<'_>, fence: Fence, turn: &NewTurn, row: &Turn) -> Result<(), Err
     Ok(())
 }
 
-/// A turn as joining and parting see it.
+/// Where a turn stands.
 struct Standing {
     open: bool,
+    holder: Option<i64>,
     lane: String,
 }
 
 fn standing(tx: &Tx<'_>, turn: TurnId) -> Result<Standing, Error> {
-    let read = |row: &rusqlite::Row<'_>| Ok(Standing { open: row.get(0)?, lane: row.get(2)? });
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(Standing { open: row.get(0)?, holder: row.get(1)?, lane: row.get(2)? })
+    };
     tx.one(sql::TURN, params![Text(turn)], read)?.ok_or(Error::UnknownTurn(turn))
 }
 
@@ -94,7 +97,7 @@ pub(super) fn part(
     turn: TurnId,
     inbounds: &[InboundId],
 ) -> Result<bool, Error> {
-    let Standing { open, lane } = standing(tx, turn)?;
+    let Standing { open, lane, .. } = standing(tx, turn)?;
     let (lane, holder) = if open { (Some(lane), None) } else { (None, Some(Token(fence))) };
     for id in inbounds {
         tx.execute(sql::PART, params![Text(id), Text(turn), lane, holder])?;
@@ -110,17 +113,21 @@ pub(super) fn finish(
     parcels: &[Parcel],
     at: Timestamp,
 ) -> Result<Finish, Error> {
+    let Standing { open, holder, lane } = standing(tx, turn)?;
+    if !open {
+        return Ok(Finish::AlreadyEnded);
+    }
+    if holder != Some(Token(fence).as_i64()) {
+        return Err(Error::Fenced);
+    }
     let (state, code) = words(end);
-    let row = params![Text(turn), state, code.map(Json), Ms(at), Token(fence)];
-    let Some(lane) = tx.one(sql::END_TURN, row, |row| row.get::<_, String>(0))? else {
-        return match standing(tx, turn)?.open {
-            true => Err(Error::Fenced),
-            false => Ok(Finish::AlreadyEnded),
-        };
-    };
-    let waiting = tx.all(sql::TAKE_WAITING, params![lane, Token(fence)], rows::placed_inbound)?;
+    tx.execute(sql::END_TURN, params![Text(turn), state, code.map(Json), Ms(at)])?;
+    let waiting = tx.all(sql::WAITING, params![lane], rows::inbound)?;
+    if !waiting.is_empty() {
+        tx.execute(sql::TAKE_WAITING, params![lane, Token(fence)])?;
+    }
     let first = deliveries::add(tx, fence, parcels, at)?;
-    Ok(Finish::Ended { first, waiting: rows::in_order(waiting) })
+    Ok(Finish::Ended { first, waiting })
 }
 
 const fn words(end: TurnEnd) -> (&'static str, Option<ErrorCode>) {

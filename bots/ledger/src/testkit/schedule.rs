@@ -3,10 +3,10 @@
 
 mod model;
 
+use super::Subject;
 use super::samples::{
     at, batch, delivery, delivery_id, elsewhere, in_lane, message, said, turn, turn_id,
 };
-use super::Subject;
 use crate::{
     Begin, DeliveryEnd, DeliveryFilter, DeliveryState, Error, Fence, Finish, NewDelivery, Next,
     TurnEnd,
@@ -137,7 +137,8 @@ impl Play {
             return;
         }
         let ready = self.model.ready(fence.token(), self.model.turns[n as usize].lane);
-        let joined = self.s.ledger.join_turn(fence, turn_id(TURNS + n), &ids(&ready)).await.unwrap();
+        let joined =
+            self.s.ledger.join_turn(fence, turn_id(TURNS + n), &ids(&ready)).await.unwrap();
         assert_eq!(joined, self.model.join(n, &ready));
     }
 
@@ -159,7 +160,8 @@ impl Play {
     async fn finish(&mut self, fence: Fence) {
         let Some(n) = self.dice.pick(self.model.turns.len()) else { return };
         let (conversation, new, times) = self.reply(Some(TURNS + n));
-        let end = self.s.ledger.finish_turn(fence, turn_id(TURNS + n), TurnEnd::Finished, new, self.at());
+        let end =
+            self.s.ledger.finish_turn(fence, turn_id(TURNS + n), TurnEnd::Finished, new, self.at());
         let end = end.await;
         let turn = &self.model.turns[n as usize];
         if !turn.open {
@@ -307,7 +309,10 @@ impl Play {
                 if let Some(open) = self.model.open_turn(lane) {
                     let ledger = &self.s.ledger;
                     let end = TurnEnd::Finished;
-                    ledger.finish_turn(fence, turn_id(TURNS + open), end, vec![], self.at()).await.unwrap();
+                    ledger
+                        .finish_turn(fence, turn_id(TURNS + open), end, vec![], self.at())
+                        .await
+                        .unwrap();
                     self.model.finish(fence.token(), open);
                 }
                 let ready = self.model.ready(fence.token(), lane);
