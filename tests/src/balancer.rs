@@ -24,6 +24,7 @@ const ANSWER: Duration = Duration::from_secs(2);
 /// A running balancer; dropping it ends it.
 pub struct Balancer {
     address: SocketAddr,
+    replicas: Arc<Replicas>,
     _tasks: JoinSet<()>,
 }
 
@@ -52,11 +53,19 @@ impl Balancer {
         for number in 0..replicas.list.len() {
             tasks.spawn(probe(Arc::clone(&replicas), number));
         }
-        let router = Router::new().fallback(forward).with_state(replicas);
+        let router = Router::new().fallback(forward).with_state(Arc::clone(&replicas));
         tasks.spawn(async move {
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { address, _tasks: tasks })
+        Ok(Self { address, replicas, _tasks: tasks })
+    }
+
+    /// Waits until it has seen every replica ready.
+    pub async fn ready(&self) {
+        let is_ready = |one: &Replica| one.ready.load(Ordering::Relaxed);
+        while !self.replicas.list.iter().all(is_ready) {
+            tokio::time::sleep(PROBE / 5).await;
+        }
     }
 
     /// Its base URL.

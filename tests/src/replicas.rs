@@ -62,6 +62,7 @@ impl Replicas {
         for hub in &mut hubs {
             hub.ready().await?;
         }
+        tokio::time::timeout(SOON, balancer.ready()).await.context("the balancer sees nobody")?;
         world.attach(connected).await.with_context(|| logs(&hubs))?;
         Ok(Some(Self { world, hubs, _balancer: balancer, _edge: edge, _database: database }))
     }
