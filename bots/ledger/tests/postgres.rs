@@ -1,0 +1,215 @@
+//! What only a shared ledger has: leases that run out, replicas that meet, a network that breaks.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test speaks by panicking")]
+
+use std::time::Duration;
+
+use zaki_ledger::testkit::{at, batch, message, said, turn, turn_id};
+use zaki_ledger::{Begin, Error, Fence, Finish, Ledger, PgLedger, TurnEnd};
+use zaki_store::PgOptions;
+use zaki_store::testkit::{Database, Wire, database};
+
+const LONG: Duration = Duration::from_hours(1);
+
+async fn open(database: &Database, ttl: Duration) -> PgLedger {
+    PgLedger::connect(&database.url(), &PgOptions::default(), ttl).await.unwrap()
+}
+
+async fn replica(database: &Database, name: &str) -> (PgLedger, Fence) {
+    let ledger = open(database, LONG).await;
+    let fence = ledger.enroll(name).await.unwrap();
+    (ledger, fence)
+}
+
+#[tokio::test]
+async fn a_lease_that_runs_out_leaves_everything_to_others() {
+    let Some(database) = database().await else { return };
+    let frail = open(&database, Duration::from_millis(1500)).await;
+    let first = frail.enroll("first").await.unwrap();
+    assert!(frail.hold(first, "telegram:main").await.unwrap());
+    frail.accept(first, batch(vec![said(1), said(2)])).await.unwrap();
+    frail.begin_turn(first, turn(1, &[1])).await.unwrap();
+    let (ledger, second) = replica(&database, "second").await;
+    // It dies: no pulse.
+    while !ledger.pulse(second).await.unwrap().orphans {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(frail.pulse(first).await, Err(Error::Fenced)), "for ever");
+    let error = frail.accept(first, batch(vec![said(3)])).await.unwrap_err();
+    assert!(matches!(error, Error::Fenced), "before anybody has taken over: {error}");
+    assert!(ledger.hold(second, "telegram:main").await.unwrap());
+    let found = ledger.recover(second, at(9)).await.unwrap();
+    assert_eq!((found.accepted, found.turns.len()), (vec![message(2)], 1));
+    let end = frail.finish_turn(first, turn_id(1), TurnEnd::Finished, vec![], at(10)).await;
+    assert!(matches!(end, Err(Error::Fenced)), "{end:?}");
+    let pulse = ledger.pulse(second).await.unwrap();
+    assert_eq!((pulse.replicas, pulse.orphans), (1, false));
+}
+
+/// A replica that was paused in the middle of a write: whoever takes over waits for it.
+#[tokio::test]
+async fn taking_over_waits_for_what_is_under_way() {
+    let Some(database) = database().await else { return };
+    let (ledger, first) = replica(&database, "first").await;
+    let (_, second) = replica(&database, "second").await;
+    let writing = database.client().await;
+    let begun = format!("BEGIN; SELECT zaki_ledger.enter({}, NULL, '{{}}')", first.token());
+    let path = "SET search_path = zaki_ledger";
+    writing.batch_execute(path).await.unwrap();
+    writing.batch_execute(&begun).await.unwrap();
+
+    let leaving = tokio::spawn({
+        let ledger = ledger.clone();
+        async move { ledger.leave(first).await }
+    });
+    somebody_waits(&writing).await;
+    assert!(!leaving.is_finished());
+    assert_eq!(ledger.pulse(second).await.unwrap().replicas, 2, "its lease still counts");
+    writing.batch_execute("COMMIT").await.unwrap();
+    leaving.await.unwrap().unwrap();
+    let error = ledger.accept(first, batch(vec![said(1)])).await.unwrap_err();
+    assert!(matches!(error, Error::Fenced), "{error}");
+}
+
+/// Webhooks that are sent twice, to two replicas, in different orders and groups.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_messages_at_once_are_new_once() {
+    let Some(database) = database().await else { return };
+    let replicas = [replica(&database, "one").await, replica(&database, "two").await];
+    let mut tasks = Vec::new();
+    for (reverse, (ledger, fence)) in [false, true].into_iter().zip(replicas) {
+        for n in 0..40 {
+            let mut items: Vec<_> = (n * 5..n * 5 + 10).map(said).collect();
+            if reverse {
+                items.reverse();
+            }
+            let ledger = ledger.clone();
+            tasks.push(tokio::spawn(async move { ledger.accept(fence, batch(items)).await }));
+        }
+    }
+    let (mut fresh, mut known) = (Vec::new(), 0);
+    for task in tasks {
+        let accepted = task.await.unwrap().unwrap();
+        fresh.extend(accepted.fresh.into_iter().map(|inbound| inbound.id));
+        known += accepted.duplicates;
+    }
+    fresh.sort_unstable();
+    let expected: Vec<_> = (0..205).map(|n| message(n).id).collect();
+    assert_eq!(fresh, expected);
+    assert_eq!(known, 2 * 40 * 10 - 205);
+}
+
+/// No message that arrives while its lane's turn ends, on another replica, is forgotten.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_wakeup_is_lost_between_replicas() {
+    let Some(database) = database().await else { return };
+    let (one, first) = replica(&database, "one").await;
+    let (two, second) = replica(&database, "two").await;
+    for n in (0..60).step_by(2) {
+        one.accept(first, batch(vec![said(n)])).await.unwrap();
+        two.accept(second, batch(vec![said(n + 1)])).await.unwrap();
+        assert_eq!(one.begin_turn(first, turn(n, &[n])).await.unwrap(), Begin::Begun);
+        let (end, begin) = tokio::join!(
+            one.finish_turn(first, turn_id(n), TurnEnd::Finished, vec![], at(9)),
+            two.begin_turn(second, turn(n + 1, &[n + 1]))
+        );
+        let Finish::Ended { waiting, .. } = end.unwrap() else { panic!("ended before") };
+        match begin.unwrap() {
+            Begin::Begun => {
+                assert_eq!(waiting, []);
+                let end = two.finish_turn(second, turn_id(n + 1), TurnEnd::Finished, vec![], at(9));
+                end.await.unwrap();
+            }
+            Begin::Busy { turn } => {
+                assert_eq!((turn, waiting), (turn_id(n), vec![message(n + 1)]));
+                one.begin_turn(first, self::turn(n + 1, &[n + 1])).await.unwrap();
+                let end = one.finish_turn(first, turn_id(n + 1), TurnEnd::Finished, vec![], at(9));
+                end.await.unwrap();
+            }
+        }
+    }
+    assert_eq!(one.counts().await.unwrap().accepted, 0);
+}
+
+/// Until the server has somebody waiting for a lock.
+async fn somebody_waits(client: &tokio_postgres::Client) {
+    let waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    while client.query(waits, &[]).await.unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A commit that takes as long as the test wants.
+const SLOW_COMMIT: &str = "SET search_path = zaki_ledger;
+    CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_advisory_xact_lock(77, 77); RETURN NULL; END';
+    CREATE CONSTRAINT TRIGGER last AFTER INSERT ON inbound DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION slow();
+    SELECT pg_advisory_lock(77, 77)";
+
+/// Nobody knows what was kept: the term is over, and everything is found by the next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_term_whose_outcome_is_unknown_is_given_up() {
+    let Some(database) = database().await else { return };
+    let (wire, url) = Wire::to(&database).await;
+    let quick = PgOptions {
+        statement_timeout: Duration::from_secs(2),
+        network_timeout: Duration::from_secs(1),
+        ..PgOptions::default()
+    };
+    let cut = PgLedger::connect(&url, &quick, LONG).await.unwrap();
+    let first = cut.enroll("first").await.unwrap();
+    let beside = database.client().await;
+    beside.batch_execute(SLOW_COMMIT).await.unwrap();
+
+    let (accepted, ()) = tokio::join!(cut.accept(first, batch(vec![said(1)])), async {
+        somebody_waits(&beside).await;
+        wire.cut(true, true);
+        beside.batch_execute("SELECT pg_advisory_unlock(77, 77)").await.unwrap();
+    });
+    let Err(Error::Store(error)) = accepted else { panic!("{accepted:?}") };
+    assert!(error.is_unknown(), "{error}");
+    wire.cut(false, false);
+    let again = cut.accept(first, batch(vec![said(2)])).await;
+    assert!(matches!(again, Err(Error::Fenced)), "{again:?}");
+    assert!(matches!(cut.pulse(first).await, Err(Error::Fenced)));
+
+    let (ledger, second) = replica(&database, "second").await;
+    cut.leave(first).await.unwrap();
+    let found = ledger.recover(second, at(9)).await.unwrap();
+    assert_eq!(found.accepted, [message(1)], "it was kept");
+}
+
+/// Nothing but the answer to the commit is lost: the server is asked again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_answer_is_asked_for() {
+    let Some(database) = database().await else { return };
+    let (wire, url) = Wire::to(&database).await;
+    let quick = PgOptions {
+        statement_timeout: Duration::from_secs(2),
+        network_timeout: Duration::from_secs(1),
+        ..PgOptions::default()
+    };
+    let cut = PgLedger::connect(&url, &quick, LONG).await.unwrap();
+    let first = cut.enroll("first").await.unwrap();
+    let beside = database.client().await;
+    beside.batch_execute(SLOW_COMMIT).await.unwrap();
+    let (accepted, ()) = tokio::join!(cut.accept(first, batch(vec![said(1)])), async {
+        somebody_waits(&beside).await;
+        wire.cut(false, true);
+        beside.batch_execute("SELECT pg_advisory_unlock(77, 77)").await.unwrap();
+        while cut.stats().writes == 0 && ids(&beside).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        // Its answer has been sent by now, and swallowed.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        wire.cut(false, false);
+    });
+    assert_eq!(accepted.unwrap().fresh, [message(1)]);
+    assert!(cut.pulse(first).await.is_ok(), "the term goes on");
+}
+
+async fn ids(client: &tokio_postgres::Client) -> usize {
+    client.query("SELECT id FROM inbound", &[]).await.unwrap().len()
+}
