@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use toml::Table;
 use zaki_store::testkit::{Database, database};
@@ -109,6 +109,13 @@ impl Hub {
     /// It dies.
     pub fn kill(&mut self) -> Result<()> {
         self.up.take().context("this hub is not up")?.kill()
+    }
+
+    /// It is asked to end, and does.
+    pub async fn end(&mut self) -> Result<()> {
+        let status = self.up.take().context("this hub is not up")?.stop(Signal::SIGTERM).await?;
+        ensure!(status.success(), "it ended with {status}");
+        Ok(())
     }
 
     /// Sends it a signal.

@@ -39,6 +39,34 @@ async fn troubles(replicas: &mut Replicas) -> Result<()> {
     Ok(())
 }
 
+/// Every replica is replaced, as with a new release.
+async fn roll(replicas: &mut Replicas) -> Result<()> {
+    for hub in &mut replicas.hubs {
+        tokio::time::sleep(PAUSE).await;
+        hub.end().await?;
+        hub.begin()?;
+        hub.ready().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_notices_that_replicas_are_replaced_one_by_one() -> Result<()> {
+    let seed = Seed::find();
+    let setup = Setup::echo().hasty().set("hub.stop_timeout_s", 5);
+    let Some(mut replicas) = Replicas::start(setup, 3, seed).await? else {
+        return Ok(());
+    };
+    let stage = Stage::open(&replicas.world);
+    let script = Script::new(seed, 100, &ChannelKind::ALL);
+    let ((), done) = tokio::join!(stage.play(&script, 5 * PAUSE), roll(&mut replicas));
+    done.with_context(|| replicas.log())?;
+    // Nobody was killed, so nothing is in doubt.
+    let report = stage.settle(&replicas.world, Some(0), SOON).await?;
+    println!("{report}");
+    report.verdict().with_context(|| replicas.log())
+}
+
 async fn go_on(setup: Setup) -> Result<()> {
     let seed = Seed::find();
     let Some(mut replicas) = Replicas::start(setup.hasty(), 3, seed).await? else {

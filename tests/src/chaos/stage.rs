@@ -179,7 +179,7 @@ impl Stage {
 
     /// Both sides of the story.
     pub async fn records(&self, world: &World, in_flight: Option<usize>) -> Result<Records> {
-        ensure!(self.watch.missed() == 0, "the platforms' records overflowed");
+        ensure!(!self.watch.overflowed(), "the platforms' records overflowed");
         let inbox = world.list(&["inbox", "list", "--limit", ALL]).await?;
         let stored = world.list(&["deliveries", "list", "--limit", ALL]).await?;
         let waits = |line: &&Value| line["state"] == "accepted";

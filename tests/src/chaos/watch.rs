@@ -1,12 +1,11 @@
 //! Reads the platforms' records as they grow, since each keeps only its newest entries.
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinHandle;
-use zaki_simulators::{Act, Attempt, Log, Sent, Simulator};
+use zaki_simulators::{Act, Attempt, Follow, Sent, Simulator};
 
 use super::check::Shown;
 use super::crowd::canonical;
@@ -27,8 +26,8 @@ struct Records {
     acknowledged: HashMap<Key, SystemTime>,
     /// When a webhook request was first made.
     first_try: HashMap<Key, SystemTime>,
-    /// Entries that were gone before they were read.
-    missed: u64,
+    /// Entries were gone before they were read.
+    overflowed: bool,
 }
 
 /// A background reader; ends when dropped.
@@ -87,40 +86,34 @@ impl Watch {
         records.shown.len() + records.acknowledged.len()
     }
 
-    /// Entries that were overwritten before they were read: must be 0.
-    pub fn missed(&self) -> u64 {
-        self.records().missed
+    /// Entries were overwritten before they were read: nothing can be said then.
+    pub fn overflowed(&self) -> bool {
+        self.records().overflowed
     }
 }
 
 /// How far the records of one platform have been read.
 struct Tail {
     channel: ChannelKind,
-    sent: Log<Sent>,
-    attempts: Log<Attempt>,
-    at: [u64; 2],
+    sent: Follow<Sent>,
+    attempts: Follow<Attempt>,
 }
 
 impl Tail {
     fn new(channel: ChannelKind, platform: &dyn Simulator) -> Self {
-        let (sent, attempts) = (platform.sent().clone(), platform.attempts().clone());
-        Self { channel, at: [sent.len(), attempts.len()], sent, attempts }
+        Self { channel, sent: platform.sent().follow(), attempts: platform.attempts().follow() }
     }
 }
 
 async fn read(mut tails: [Tail; 4], records: Arc<Mutex<Records>>) {
     loop {
-        for tail in &mut tails {
-            let [sent, attempts] = &mut tail.at;
-            let (shown, lost) = fresh(&tail.sent, sent, is_shown);
-            let (tried, missed) = fresh(&tail.attempts, attempts, |_| true);
+        for Tail { channel, sent, attempts } in &mut tails {
+            let (shown, tried) = (sent.take(), attempts.take());
             let mut records = records.lock().unwrap_or_else(PoisonError::into_inner);
-            records.missed += lost + missed;
-            for sent in shown {
-                records.show(tail.channel, sent);
-            }
-            for attempt in tried {
-                records.tried(tail.channel, &attempt);
+            records.overflowed |= sent.missed() + attempts.missed() > 0;
+            shown.into_iter().filter(is_shown).for_each(|sent| records.show(*channel, sent));
+            for attempt in &tried {
+                records.tried(*channel, attempt);
             }
         }
         tokio::time::sleep(EVERY).await;
@@ -130,29 +123,6 @@ async fn read(mut tails: [Tail; 4], records: Arc<Mutex<Records>>) {
 /// A new message; typing, reactions and edits are none.
 fn is_shown(sent: &Sent) -> bool {
     matches!(sent.act, Act::Post | Act::Answer) && !sent.text.is_empty()
-}
-
-/// What has been added since entry number `from`, and how many entries were gone already.
-fn fresh<T: Clone>(log: &Log<T>, from: &mut u64, wanted: impl Fn(&T) -> bool) -> (Vec<T>, u64) {
-    loop {
-        let (before, kept) = (log.len(), Cell::new(0));
-        log.matching(|_| {
-            kept.set(kept.get() + 1);
-            false
-        });
-        let first = before.saturating_sub(kept.get());
-        let number = Cell::new(first);
-        let new = log.matching(|entry| {
-            let this = number.replace(number.get() + 1);
-            this >= *from && wanted(entry)
-        });
-        // Otherwise an entry came in between, and the numbers may be wrong.
-        if log.len() == before {
-            let missed = first.saturating_sub(*from);
-            *from = before;
-            return (new, missed);
-        }
-    }
 }
 
 impl Records {
