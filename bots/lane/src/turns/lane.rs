@@ -197,8 +197,6 @@ impl Lane {
         match before {
             Phase::Beginning { stop: Some(stop) } => self.halt(stop, effects),
             Phase::Halting => effects.push(Effect::Abort { turn, why: Why::Elsewhere }),
-            // Taken over since: its end hands us the messages.
-            _ if self.resumed == Some(turn) => {}
             _ if self.mode == Mode::Interrupt => {
                 effects.push(Effect::Abort { turn, why: Why::Elsewhere });
             }

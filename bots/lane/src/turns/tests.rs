@@ -285,6 +285,16 @@ fn another_replicas_turn_is_steered_or_stopped_as_the_person_wants() {
 }
 
 #[test]
+fn what_is_handed_over_and_waits_already_waits_once() {
+    let mut story = Story::new(Mode::Queue);
+    story.occupy();
+    story.text();
+    story.step(Event::Ending);
+    let waiting = vec![inbound(2, Message::Text("hello")), inbound(3, Message::Text("hello"))];
+    assert_eq!(begun(story.step(Event::Ended { aborted: false, waiting })), [2, 3]);
+}
+
+#[test]
 fn too_many_are_declined_and_told_of_once_a_burst() {
     let mut story = Story::new(Mode::Queue);
     story.occupy();
