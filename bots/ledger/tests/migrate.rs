@@ -1,5 +1,7 @@
 //! A file of release 0.1.0, where nothing had a holder, opened by this one.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test speaks by panicking")]
+
 use zaki_envelope::DeliveryId;
 use zaki_ledger::testkit::{at, delivery, delivery_id, elsewhere, in_lane, message, turn, turn_id};
 use zaki_ledger::{
@@ -17,6 +19,8 @@ const STORE: &str = "CREATE TABLE store_info (
 INSERT INTO store_info VALUES (1, 'ledger', 1, '0.1.0');
 PRAGMA user_version = 1;";
 const STEP: &str = include_str!("../src/sqlite/step1.sql");
+
+use DeliveryState::{Dead, Sending, Sent, Unknown};
 
 struct Old(rusqlite::Connection);
 
@@ -101,12 +105,12 @@ async fn a_file_of_the_first_release_is_taken_over() {
     assert_eq!(found.unknown.len(), 1);
     assert_eq!(found.unknown[0].delivery.id, delivery_id(10));
 
-    let send = async |n, end| {
+    let settle = async |n, end| {
         ledger.settle_delivery(fence, delivery_id(n), end, at(60)).await.unwrap().next
     };
     let sent = || DeliveryEnd::Sent { receipt: vec![] };
-    assert_eq!(claimed(&send(10, sent()).await), delivery_id(11));
-    assert_eq!(claimed(&send(11, sent()).await), delivery_id(14), "13 went with 12");
+    assert_eq!(claimed(&settle(10, sent()).await), delivery_id(11));
+    assert_eq!(claimed(&settle(11, sent()).await), delivery_id(14), "13 went with 12");
     assert_eq!(ledger.counts().await.unwrap().dead, 1);
 
     let busy = ledger.begin_turn(fence, in_lane(1, turn(5, &[2]))).await.unwrap();
@@ -117,7 +121,6 @@ async fn a_file_of_the_first_release_is_taken_over() {
     let all = zaki_ledger::DeliveryFilter { limit: 10, ..Default::default() };
     let states: Vec<_> =
         ledger.list_deliveries(all).await.unwrap().iter().map(|delivery| delivery.state).collect();
-    use DeliveryState::{Dead, Sending, Sent, Unknown};
     assert_eq!(states, [Sent, Sending, Sending, Dead, Unknown, Sent, Sent]);
     ledger.close().await;
 }

@@ -1,5 +1,7 @@
 //! SQLite and PostgreSQL are their model, under any schedule of calls.
 
+#![allow(clippy::unwrap_used, reason = "a test speaks by panicking")]
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

@@ -174,9 +174,10 @@ pub(super) fn settle(
     Ok(Settled {
         changed: true,
         next: advance(tx, fence, &found.conversation, at)?,
-        untold: match tells {
-            true => tx.all(sql::UNTOLD, params![found.conversation], rows::lost)?,
-            false => Vec::new(),
+        untold: if tells {
+            tx.all(sql::UNTOLD, params![found.conversation], rows::lost)?
+        } else {
+            Vec::new()
         },
     })
 }

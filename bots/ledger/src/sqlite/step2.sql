@@ -16,6 +16,8 @@ ALTER TABLE inbound ADD COLUMN lane TEXT;
 ALTER TABLE inbound ADD COLUMN steered INTEGER NOT NULL DEFAULT 0;
 DROP INDEX inbound_open;
 CREATE INDEX inbound_open ON inbound (holder) WHERE state = 'accepted' AND lane IS NULL;
+DROP INDEX inbound_turn;
+CREATE INDEX inbound_turn ON inbound (turn, place) WHERE turn IS NOT NULL;
 CREATE INDEX inbound_lane ON inbound (lane) WHERE lane IS NOT NULL;
 
 ALTER TABLE turn ADD COLUMN holder INTEGER;

@@ -118,12 +118,12 @@ impl Play {
         if ready.is_empty() {
             return;
         }
-        let begun = begin(&ready).await.unwrap();
+        let answer = begin(&ready).await.unwrap();
         let expected = match self.model.begin(fence.token(), lane, &ready) {
             Some(turn) => Begin::Busy { turn: turn_id(TURNS + turn) },
             None => Begin::Begun,
         };
-        assert_eq!(begun, expected);
+        assert_eq!(answer, expected);
     }
 
     /// Messages join a turn, and sometimes part from it again.
@@ -147,7 +147,7 @@ impl Play {
         let first = u32::try_from(self.model.items.len()).unwrap();
         let conversation = self.dice.below(2);
         let (mut new, mut times) = (Vec::new(), Vec::new());
-        for part in 0..1 + self.dice.number(3) {
+        for part in 0..=self.dice.number(3) {
             let time = if self.dice.below(4) == 0 { self.model.now + 3 } else { 0 };
             let mut one = delivery(first + part, turn, part);
             one.not_before = at(time);
