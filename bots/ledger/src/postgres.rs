@@ -40,6 +40,8 @@ const SCHEMA: Schema = Schema {
 #[derive(Clone)]
 pub struct PgLedger {
     store: Postgres,
+    /// A connection apart, so that a lease is renewed however long the others wait.
+    heart: Postgres,
     accepting: Group<Accepting>,
     ttl: Duration,
     /// The term that we have given up, since we do not know what was kept in its name.
@@ -57,8 +59,10 @@ impl PgLedger {
         ttl: Duration,
     ) -> Result<Self, Error> {
         let store = Postgres::connect(url, options, &SCHEMA).await?;
+        let one = PgOptions { connections: 1, ..*options };
+        let heart = Postgres::connect(url, &one, &SCHEMA).await?;
         let accepting = Group::new(store.clone(), Accepting);
-        Ok(Self { store, accepting, ttl, given_up: Arc::default() })
+        Ok(Self { store, heart, accepting, ttl, given_up: Arc::default() })
     }
 
     /// Commits of accepted requests and the requests in them, since opening.
@@ -69,6 +73,7 @@ impl PgLedger {
     /// Closes the connections; later calls fail as closed.
     pub fn close(&self) {
         self.store.close();
+        self.heart.close();
     }
 
     /// Does something in the name of a term. When its outcome stays unknown, the term is over:
@@ -105,7 +110,7 @@ impl Ledger for PgLedger {
     }
 
     async fn pulse(&self, fence: Fence) -> Result<Pulse, Error> {
-        let pulse = self.write(fence, lease::pulse(&self.store, fence, self.ttl)).await?;
+        let pulse = self.write(fence, lease::pulse(&self.heart, fence, self.ttl)).await?;
         pulse.ok_or(Error::Fenced)
     }
 

@@ -131,6 +131,30 @@ async fn no_wakeup_is_lost_between_replicas() {
     assert_eq!(one.counts().await.unwrap().accepted, 0);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_is_renewed_while_everything_waits() {
+    let Some(database) = database().await else { return };
+    let few = PgOptions { connections: 2, ..PgOptions::default() };
+    let ledger = PgLedger::connect(&database.url(), &few, LONG).await.unwrap();
+    let fence = ledger.enroll("first").await.unwrap();
+    let beside = database.client().await;
+    beside.batch_execute(SLOW_COMMIT).await.unwrap();
+    let waiting: Vec<_> = (0..4)
+        .map(|n| {
+            let ledger = ledger.clone();
+            let accept = async move { ledger.accept(fence, batch(vec![said(n)])).await };
+            tokio::spawn(accept)
+        })
+        .collect();
+    somebody_waits(&beside).await;
+    assert_eq!(ledger.pulse(fence).await.unwrap().replicas, 1);
+    assert!(waiting.iter().all(|accept| !accept.is_finished()));
+    beside.batch_execute("SELECT pg_advisory_unlock(77, 77)").await.unwrap();
+    for accept in waiting {
+        accept.await.unwrap().unwrap();
+    }
+}
+
 /// Until the server has somebody waiting for a lock.
 async fn somebody_waits(client: &tokio_postgres::Client) {
     let waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
