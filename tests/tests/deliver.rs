@@ -165,7 +165,8 @@ async fn a_full_disk_refuses_and_recovers_by_itself() -> Result<()> {
         return Ok(());
     };
     let data = place.path().join("data").display().to_string();
-    let world = Setup::echo().only(TELEGRAM).set("hub.data_dir", data).start().await?;
+    let setup = Setup::echo().only(TELEGRAM).set("deliver.paced", false);
+    let world = setup.set("hub.data_dir", data).start().await?;
     assert_eq!(world.ask(ChannelKind::Telegram, ADA, "one").await?, "echo: one");
     let filling = disk.fill()?;
     let text = |number| payload::message(&world, ChannelKind::Telegram, ADA, number, "two");

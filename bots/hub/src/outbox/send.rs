@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 use zaki_channel::{Channel, ChannelError, Evidence, Receipt, Recourse, Retry};
-use zaki_envelope::{Address, MessageId, Timestamp};
+use zaki_envelope::{Address, MessageId, ReplyHandle, Timestamp};
 use zaki_lane::{
     outbox::{Act, Attempt, End, Heard, Rules},
     pace::Verdict,
@@ -23,10 +23,12 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(90);
 impl Driver<'_> {
     /// Sends a claimed delivery, or gives it back until it is due. `None`: the hub lets go of it.
     pub(super) async fn deliver(&mut self, claimed: Claimed) -> Option<Next> {
-        let mut way = match Way::find(self.hub, claimed) {
-            Ok(way) => way,
-            Err((delivery, end)) => return self.settle(&delivery, end).await,
+        let Claimed { delivery, handle } = claimed;
+        let Some(channel) = channel(self.hub, &delivery.address) else {
+            let end = DeliveryEnd::Dead { reason: nobody(&delivery.address) };
+            return self.settle(&delivery, end).await;
         };
+        let mut way = Way::new(self.hub, channel, delivery, handle);
         let pace = pace_of(self.hub, &*way.channel, &way.to);
         match self.hub.outbox.ask(&way.to, pace, self.ticket.take(), self.hub.lease.replicas()) {
             Verdict::Go => {}
@@ -47,14 +49,13 @@ impl Driver<'_> {
 
     /// Finds out about a delivery whose sender has gone, as far as that is possible.
     pub(super) async fn resume(&mut self, claimed: Claimed) -> Option<Next> {
-        let mut way = match Way::find(self.hub, claimed) {
-            Ok(way) => way,
-            Err((delivery, DeliveryEnd::Dead { reason })) => {
-                return self.settle(&delivery, DeliveryEnd::Unknown { reason }).await;
-            }
-            Err((delivery, end)) => return self.settle(&delivery, end).await,
+        let Claimed { delivery, handle } = claimed;
+        let Some(channel) = channel(self.hub, &delivery.address) else {
+            let end = DeliveryEnd::Unknown { reason: nobody(&delivery.address) };
+            return self.settle(&delivery, end).await;
         };
-        way.words = "it was being sent when its sender went".to_owned();
+        let mut way = Way::new(self.hub, channel, delivery, handle);
+        way.words = String::from("it was being sent when its sender went");
         let ages = (age(&way.delivery), since(way.delivery.changed_at));
         let now = self.hub.outbox.now();
         let (attempt, act) = Attempt::resume(rules(&self.hub.settings), way.recourse, ages, now);
@@ -73,6 +74,15 @@ fn after(wait: Duration) -> Timestamp {
     clock::now().plus_ms(ms.saturating_add(1))
 }
 
+/// Who sends there.
+fn channel(hub: &Hub, to: &Address) -> Option<Arc<dyn Channel>> {
+    hub.accounts.get(to.channel, &to.account).map(|account| Arc::clone(&account.channel))
+}
+
+fn nobody(to: &Address) -> String {
+    format!("no account `{}` of {} is configured any more", to.account, to.channel)
+}
+
 /// A delivery on its way to its platform.
 struct Way<'a> {
     hub: &'a Arc<Hub>,
@@ -88,21 +98,18 @@ struct Way<'a> {
 }
 
 impl<'a> Way<'a> {
-    /// The channel that carries it; the delivery and its end when there is none.
-    fn find(hub: &'a Arc<Hub>, claimed: Claimed) -> Result<Self, (Delivery, DeliveryEnd)> {
-        let Claimed { delivery, handle } = claimed;
+    fn new(
+        hub: &'a Arc<Hub>,
+        channel: Arc<dyn Channel>,
+        delivery: Delivery,
+        handle: Option<ReplyHandle>,
+    ) -> Self {
         let to = Address { handle, ..delivery.address.clone() };
-        let Some(account) = hub.accounts.get(to.channel, &to.account) else {
-            let (account, channel) = (&to.account, to.channel);
-            let reason = format!("no account `{account}` of {channel} is configured any more");
-            return Err((delivery, DeliveryEnd::Dead { reason }));
-        };
-        let channel = Arc::clone(&account.channel);
         let recourse = channel.recourse(&to, &delivery.outbound);
         let reported = matches!(recourse, Recourse::Callback { .. });
         let awaited = reported.then(|| hub.outbox.reports.expect(delivery.id));
         let (receipt, words) = (Vec::new(), String::new());
-        Ok(Self { hub, channel, delivery, to, recourse, awaited, receipt, words })
+        Self { hub, channel, delivery, to, recourse, awaited, receipt, words }
     }
 
     /// Does what the attempt asks for until it ends. `None`: the hub lets go.
