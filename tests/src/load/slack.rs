@@ -31,20 +31,21 @@ impl App {
         signing_secret: "8f742231b10e8888abcd99yyyzzz85a5",
     };
 
-    /// The private channel of person `who` with the bot.
-    pub fn channel(who: u32) -> String {
-        format!("D{who:010}")
+    /// The id of person `who`.
+    pub fn user(who: u32) -> String {
+        format!("U{who:010}")
     }
 
-    /// Which person a private channel belongs to.
-    pub fn person(channel: &str) -> Option<u32> {
-        channel.strip_prefix('D')?.parse().ok()
+    /// The id of a private channel with the bot.
+    pub fn channel(number: u32) -> String {
+        format!("D{number:010}")
     }
 
-    /// A private message as the Events API posts it. `message` makes it unique.
-    pub fn text(&self, who: u32, message: u64, text: &str) -> String {
+    /// A private message as the Events API posts it: person `who` in channel `number`. `message`
+    /// makes it unique.
+    pub fn text(&self, who: u32, number: u32, message: u64, text: &str) -> String {
         let (channel, at, micros) =
-            (Self::channel(who), now() + message / 1_000_000, message % 1_000_000);
+            (Self::channel(number), now() + message / 1_000_000, message % 1_000_000);
         let Self { team, app, bot, .. } = self;
         format!(
             "{{\"token\":\"one-long-verification-token\",\"team_id\":\"{team}\",\
@@ -80,7 +81,7 @@ impl App {
         request.into_bytes()
     }
 
-    /// The answer to a call of the Web API, and whom a message in it is for.
+    /// The answer to a call of the Web API, and the number of the channel a message in it is for.
     pub fn answer(call: &[u8], number: u64) -> (Option<u32>, String) {
         let call: Value = serde_json::from_slice(call).unwrap_or_default();
         let (Some(channel), Some(_)) = (call["channel"].as_str(), call["text"].as_str()) else {
@@ -91,7 +92,7 @@ impl App {
             "{{\"ok\":true,\"channel\":\"{channel}\",\"ts\":\"{ts}\",\"message\":\
              {{\"type\":\"message\",\"subtype\":\"bot_message\",\"ts\":\"{ts}\"}}}}"
         );
-        (Self::person(channel), answer)
+        (channel.strip_prefix('D').and_then(|number| number.parse().ok()), answer)
     }
 }
 
@@ -100,12 +101,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_is_json_and_a_reply_finds_its_person() {
-        let body: Value = serde_json::from_str(&App::BENCH.text(7, 1_000_001, "hello")).unwrap();
+    fn a_body_is_json_and_a_reply_finds_its_channel() {
+        let body: Value = serde_json::from_str(&App::BENCH.text(3, 7, 1_000_001, "hello")).unwrap();
         let channel = &body["event"]["channel"];
         let call = serde_json::json!({"channel": channel, "text": "echo"}).to_string();
-        let (person, answer) = App::answer(call.as_bytes(), 3);
-        assert_eq!(person, Some(7));
+        let (number, answer) = App::answer(call.as_bytes(), 3);
+        assert_eq!(number, Some(7));
         assert_eq!(serde_json::from_str::<Value>(&answer).unwrap()["ok"], true);
         assert_eq!(App::answer(b"{\"channel_id\":\"D1\"}", 3).0, None, "a sign of typing");
     }

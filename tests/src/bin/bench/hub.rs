@@ -4,9 +4,10 @@
 use std::fs::{self, Permissions};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 use zaki_tests::load::{App, Business};
 use zaki_tests::{SOON, up::Up, world};
@@ -15,7 +16,7 @@ use crate::drive::Target;
 
 /// A running hub; ended when dropped.
 pub(crate) struct Hub {
-    up: Up,
+    up: Option<Up>,
     address: SocketAddr,
     dir: TempDir,
 }
@@ -43,14 +44,33 @@ impl Hub {
         );
         fs::write(&config, text)?;
         fs::set_permissions(&config, Permissions::from_mode(0o600))?;
-        let mut up = Up::start(&config, &dir.path().join("zaki.log"), SOON)?;
-        up.ready(&format!("http://{address}/ready"), SOON).await?;
-        Ok(Self { up, address, dir })
+        let mut hub = Self { up: None, address, dir };
+        hub.restart().await?;
+        Ok(hub)
+    }
+
+    /// Asks it to end, and waits until it did.
+    pub(crate) async fn stop(&mut self, signal: Signal) -> Result<()> {
+        self.up.take().context("it does not run")?.stop(signal).await.map(drop)
+    }
+
+    /// Starts it on what an earlier run has left.
+    pub(crate) async fn restart(&mut self) -> Result<()> {
+        let (config, log) = (self.dir().join("zaki.toml"), self.dir().join("zaki.log"));
+        let mut up = Up::start(&config, &log, SOON)?;
+        up.ready(&format!("http://{}/ready", self.address), SOON).await?;
+        self.up = Some(up);
+        Ok(())
+    }
+
+    /// Where it keeps what it knows, unless on a server.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir().join("data").join("hub")
     }
 
     /// For the load.
     pub(crate) fn target(&self) -> Target {
-        Target { pid: self.up.pid(), address: self.address }
+        Target { pid: self.up.as_ref().map_or(0, Up::pid), address: self.address }
     }
 
     /// Its configuration and data.

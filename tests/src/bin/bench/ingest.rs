@@ -37,12 +37,17 @@ pub(crate) async fn run(load: Load) -> Result<Value> {
 }
 
 async fn flood(load: Load, round: usize, target: Target, path: &'static str) -> Result<Round> {
-    let first = (u64::try_from(round)? + 1) << 32;
-    let request = move |n: u64| {
+    let time = Duration::from_secs(load.seconds);
+    drive(target, load.connections, time, say(target, path, u64::try_from(round)? + 1)).await
+}
+
+/// Makes the n-th request: somebody says something in a group. `series` tells one load of a server
+/// from the next.
+pub(crate) fn say(target: Target, path: &'static str, series: u64) -> impl Fn(u64) -> Vec<u8> {
+    move |n| {
         let who = u32::try_from(n % 50_000).unwrap_or_default();
         let text = "Has anybody seen the plan for Thursday? I cannot find it anywhere.";
-        let body = Business::BENCH.text(Place::Group, who, first + n, text);
+        let body = Business::BENCH.text(Place::Group, who, (series << 32) + n, text);
         Business::BENCH.request(target.address, path, &body)
-    };
-    drive(target, load.connections, Duration::from_secs(load.seconds), request).await
+    }
 }

@@ -2,12 +2,15 @@
 //! same run. Prints JSON, and a table for people; asserts nothing, for a slow machine is no bug.
 
 mod bare;
+mod crowd;
+mod curve;
 mod drive;
 mod hub;
 mod ingest;
 mod machine;
 mod memory;
 mod platform;
+mod postgres;
 mod table;
 mod turns;
 
@@ -34,6 +37,10 @@ enum What {
     Turns(Load),
     /// Resident memory: idle, and after many people have each written once.
     Memory(memory::Options),
+    /// What a message and a turn cost with more and more people known.
+    Curve(curve::Options),
+    /// Webhooks per second on PostgreSQL, with one replica and with two, and what binds them.
+    Postgres(Load),
     /// The bare server itself; the others start it.
     #[command(hide = true)]
     Bare(bare::Options),
@@ -58,6 +65,8 @@ fn main() -> ExitCode {
         What::Bare(options) => bare::run(&options).map(|()| None),
         What::Ingest(load) => measure(ingest::run(load)).map(Some),
         What::Turns(load) => measure(turns::run(load)).map(Some),
+        What::Curve(options) => measure(curve::run(options)).map(Some),
+        What::Postgres(load) => measure(postgres::run(load)).map(Some),
         What::Memory(options) => measure(memory::run(options)).map(Some),
     };
     match report {

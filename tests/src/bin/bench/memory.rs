@@ -11,7 +11,7 @@ use zaki_tests::load::Usage;
 
 use crate::hub::Hub;
 use crate::machine;
-use crate::platform::{People, Platform};
+use crate::platform::{People, Person, Platform};
 
 /// Who writes, and how many at the same time.
 #[derive(clap::Args, Clone, Copy)]
@@ -35,7 +35,7 @@ pub(crate) async fn run(options: Options) -> Result<Value> {
     let next = Rc::new(Cell::new(0));
     let everybody: People = Rc::new(move || {
         let who = next.replace(next.get() + 1);
-        (who < options.people).then_some(who)
+        (who < options.people).then_some(Person::new(who))
     });
     let lanes: Vec<_> = (0..options.connections).map(|_| Rc::clone(&everybody)).collect();
     let begun = Instant::now();
