@@ -1,6 +1,6 @@
 //! Plays a script in a world, waits until everything is answered, and says what came of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -51,7 +51,7 @@ pub struct Report {
     pub flaws: Vec<Flaw>,
     /// How many messages and deliveries ended in which way, and the longest time to an answer.
     pub figures: Value,
-    /// What there is about the first few flaws.
+    /// What there is about them.
     pub evidence: String,
 }
 
@@ -254,11 +254,11 @@ impl Stage {
     }
 }
 
-/// All there is about the messages of the first few flaws.
+/// All there is about one message for each kind of flaw.
 async fn evidence(world: &World, records: &Records, flaws: &[Flaw]) -> Result<String> {
-    let mut worst: Vec<&Flaw> = flaws.iter().collect();
-    worst.sort_by_key(|flaw| flaw.may_pass());
-    let about: BTreeSet<_> = worst.into_iter().filter_map(Flaw::message).take(3).collect();
+    let mut kinds = HashSet::new();
+    let first = |flaw: &&Flaw| kinds.insert(std::mem::discriminant(*flaw));
+    let about: BTreeSet<_> = flaws.iter().filter(first).filter_map(Flaw::message).collect();
     let mut said = String::new();
     if about.is_empty() {
         return Ok(said);
