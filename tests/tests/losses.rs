@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
-use zaki_simulators::{Call, Fault, Simulator};
+use serde_json::{Value, json};
+use zaki_simulators::{Call, Fault, Simulator, telegram};
 use zaki_tests::{ChannelKind, Person, SOON, Setup, World};
 
 const ADA: Person = Person::ADA;
@@ -272,5 +272,23 @@ async fn a_send_cut_by_a_crash_is_found_out_about_or_told() -> Result<()> {
         assert_eq!(world.ask(channel, ADA, "next").await?, "echo: next");
         assert_eq!(world.answers(channel, ADA).len(), 2, "{channel}");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_follows_a_group_that_moved() -> Result<()> {
+    let world = world(ChannelKind::Telegram).await?;
+    let group = telegram::Chat::basic_group(-4001, "Friends");
+    world.telegram.fail(Some("sendMessage"), 1, Fault::Delay { ms: 1000 });
+    world.telegram.say_in(&group, &ADA.telegram(), "@zaki_sim_bot what is up", json!({}));
+    let arrived = world.telegram.arrived();
+    arrived.wait_for(|call| call == "sendMessage", SOON).await.with_context(|| world.log())?;
+    let (new, _) = world.telegram.upgrade(&group, &ADA.telegram(), -1_001_234_567_890);
+    let answer = world.expect_sent(ChannelKind::Telegram, zaki_simulators::Sent::has_text).await?;
+    assert_eq!(
+        (answer.conversation, answer.text),
+        (new.id.to_string(), "echo: what is up".to_owned())
+    );
+    one(&world, ChannelKind::Telegram, "sent").await?;
     Ok(())
 }
