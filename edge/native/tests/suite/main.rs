@@ -7,4 +7,5 @@ mod model;
 mod openclaw;
 mod process;
 mod sandboxes;
+mod scripted;
 mod socket;
