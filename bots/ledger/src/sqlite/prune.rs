@@ -27,7 +27,7 @@ pub(super) fn step(tx: &Tx<'_>, now: Timestamp, retention: Retention) -> Result<
     let raw = Ms(before(now, retention.raw));
     let seen = Ms(before(now, retention.dedupe.max(Retention::DEDUPE)));
     let oldest = before(now, retention.messages);
-    let mut removed = tx.execute(sql::PRUNE_HANDLES, params![Ms(now)])?;
+    let mut removed = tx.execute(sql::PRUNE_HANDLES, params![Ms(now), STEP])?;
     removed += tx.execute(sql::PRUNE_REQUESTS, params![raw, STEP])?;
     removed += tx.execute(sql::PRUNE_DEAD, params![raw, STEP])?;
     removed += tx.execute(sql::PRUNE_SEEN, params![seen, STEP])?;

@@ -294,9 +294,12 @@ pub(super) const EXPIRE_DELIVERIES: &str = concat!(
     " AND id < ?1 AND not_before <= ?2"
 );
 
-pub(super) const PRUNE_HANDLES: &str = "DELETE FROM reply_handle WHERE expires_at <= ?1";
+/// Handles, requests and dead letters lie in order of time, so the oldest rows are the first.
+pub(super) const PRUNE_HANDLES: &str = "DELETE FROM reply_handle WHERE rowid IN (
+    SELECT place FROM (
+        SELECT rowid AS place, expires_at FROM reply_handle ORDER BY reply_handle.rowid LIMIT ?2)
+    WHERE expires_at <= ?1)";
 
-/// Requests and dead letters lie in order of time, so the oldest rows are the first.
 pub(super) const PRUNE_REQUESTS: &str = "DELETE FROM request WHERE id IN (
     SELECT id FROM (SELECT id, received_at FROM request ORDER BY id LIMIT ?2)
     WHERE received_at < ?1)";
