@@ -4,6 +4,8 @@ mod accept;
 mod deliveries;
 mod lists;
 mod operate;
+#[cfg(test)]
+mod plans;
 mod prune;
 mod recover;
 mod rows;

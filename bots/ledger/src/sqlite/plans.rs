@@ -1,0 +1,84 @@
+//! How SQLite carries the statements out.
+
+use rusqlite::Connection;
+
+use super::sql::*;
+
+/// Everything a message meets on its way.
+const HOT: [&str; 32] = [
+    SEE,
+    ADD_REQUEST,
+    ADD_INBOUND,
+    CURSOR,
+    SETTLE,
+    ADD_TURN,
+    OPEN_IN_LANE,
+    TURN,
+    JOIN,
+    HAS_JOINED,
+    PLACES,
+    PARK,
+    PART,
+    END_TURN,
+    WAITING,
+    TAKE_WAITING,
+    TAIL,
+    ADD_DELIVERY,
+    HEAD,
+    PROMOTE,
+    TAKE_LATER,
+    CLAIM,
+    LIVE_HANDLE,
+    USE_HANDLE,
+    RETURN_HANDLE,
+    SETTLE_DELIVERY,
+    STANDING,
+    END_LATER_PARTS,
+    UNTELL,
+    UNTOLD,
+    PROVE,
+    TAKE_SENDING,
+];
+
+fn plan(conn: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let mut rows = statement.raw_query();
+    let mut plan = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        plan.push(row.get(3).unwrap());
+    }
+    plan
+}
+
+fn tables() -> Connection {
+    let conn = Connection::open_in_memory().unwrap();
+    conn.execute_batch(include_str!("step1.sql")).unwrap();
+    conn.execute_batch(include_str!("step2.sql")).unwrap();
+    conn
+}
+
+#[test]
+fn what_is_hot_reads_by_an_index() {
+    let conn = tables();
+    for sql in HOT {
+        for step in plan(&conn, sql) {
+            let reads_all = step.starts_with("SCAN") && step != "SCAN CONSTANT ROW";
+            assert!(!reads_all && !step.contains("TEMP B-TREE"), "{step}\n{sql}");
+        }
+    }
+}
+
+/// What runs at a start, or each second, reads what is open, and not what is done.
+#[test]
+fn what_is_open_is_found_without_what_is_done() {
+    let conn = tables();
+    let starting =
+        RELEASE.into_iter().chain([ORPHANS, TAKE_ACCEPTED, TAKE_TURNS, ORPHANED, COUNTS]);
+    for sql in starting {
+        for step in plan(&conn, sql) {
+            let whole = step.starts_with("SCAN") && !step.contains("INDEX");
+            let allowed = step == "SCAN CONSTANT ROW" || step == "SCAN dead_letter";
+            assert!(!whole || allowed, "{step}\n{sql}");
+        }
+    }
+}
