@@ -126,7 +126,7 @@ pub enum Effect {
 pub struct Sandbox {
     phase: Phase,
     generation: Generation,
-    /// Turns that need it, with how often each was handed over.
+    /// Turns that need it, with how often each was handed over, or waited for a start that died.
     turns: BTreeMap<TurnId, u32>,
     closing: bool,
     start_timeout_ms: i64,
@@ -283,22 +283,25 @@ impl Sandbox {
         effects
     }
 
-    /// It ran and went away: its turns are taken up by the next start, a few times.
+    /// It went away, by a crash or by somebody's hand: its turns are taken up by the next start, a
+    /// few times. One that went away before it was ready counts as if it had had them.
     fn exited(&mut self) -> Vec<Effect> {
         match self.phase {
-            Phase::Starting => self.start_failed(ErrorCode::Sandbox),
-            Phase::Running => {
-                let spent = |runs: &u32| *runs >= MAX_RUNS;
-                let code = ErrorCode::Sandbox;
-                let failed = self.turns.iter().filter(|(_, runs)| spent(runs));
-                let mut effects: Vec<_> =
-                    failed.map(|(&turn, _)| Effect::Fail { turn, code }).collect();
-                self.turns.retain(|_, runs| !spent(runs));
-                effects.push(self.stop());
-                effects
+            Phase::Starting => {
+                for runs in self.turns.values_mut() {
+                    *runs = runs.saturating_add(1);
+                }
             }
-            _ => Vec::new(),
+            Phase::Running => {}
+            Phase::Stopped | Phase::Queued | Phase::Stopping => return Vec::new(),
         }
+        let spent = |runs: &u32| *runs >= MAX_RUNS;
+        let code = ErrorCode::Sandbox;
+        let failed = self.turns.iter().filter(|(_, runs)| spent(runs));
+        let mut effects: Vec<_> = failed.map(|(&turn, _)| Effect::Fail { turn, code }).collect();
+        self.turns.retain(|_, runs| !spent(runs));
+        effects.push(self.stop());
+        effects
     }
 
     fn stop(&mut self) -> Effect {

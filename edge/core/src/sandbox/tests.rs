@@ -74,11 +74,9 @@ fn a_turn_that_comes_while_it_starts_waits_for_it() {
 
 #[test]
 fn a_failed_start_fails_its_turns_and_ends_what_is_left() {
-    for (event, code) in [
-        (Event::StartFailed(G1), ErrorCode::Sandbox),
-        (Event::Exited(G1), ErrorCode::Sandbox),
-        (Event::Alarm(G1), ErrorCode::Timeout),
-    ] {
+    for (event, code) in
+        [(Event::StartFailed(G1), ErrorCode::Sandbox), (Event::Alarm(G1), ErrorCode::Timeout)]
+    {
         let (mut sandbox, effects) = after(&[Event::Accept(turn(1)), Event::Admitted(G1), event]);
         assert_eq!(effects, [failed(1, code), Effect::Stop(G1)], "{event:?}");
         assert_eq!(sandbox.step(Event::Stopped(G1), NOW), [Effect::Persist]);
@@ -121,6 +119,21 @@ fn a_turn_that_kills_its_sandbox_every_time_fails() {
     let effects = sandbox.step(Event::Exited(last), NOW);
     assert_eq!(effects, [failed(1, ErrorCode::Sandbox), Effect::Stop(last)]);
     assert_eq!(sandbox.step(Event::Stopped(last), NOW), [Effect::Persist]);
+}
+
+#[test]
+fn a_sandbox_killed_while_it_starts_is_started_again_a_few_times() {
+    let (mut sandbox, _) = Sandbox::adopted(G1, TIMEOUT, NOW);
+    sandbox.step(Event::Accept(turn(1)), NOW);
+    for n in 1..u64::from(MAX_RUNS) {
+        let (old, new) = (Generation(n), Generation(n + 1));
+        assert_eq!(sandbox.step(Event::Exited(old), NOW), [Effect::Stop(old)]);
+        assert!(sandbox.step(Event::Stopped(old), NOW).contains(&Effect::Admit(new)));
+        sandbox.step(Event::Admitted(new), NOW);
+    }
+    let last = sandbox.generation();
+    let effects = sandbox.step(Event::Exited(last), NOW);
+    assert_eq!(effects, [failed(1, ErrorCode::Sandbox), Effect::Stop(last)]);
 }
 
 #[test]
