@@ -24,6 +24,7 @@ use zaki_ledger::{Claimed, Delivery, Next};
 
 use crate::{clock, hub::Hub};
 pub(crate) use reports::report;
+pub(crate) use settle::find;
 pub(crate) use tally::Tally;
 
 /// What the outbox has in memory, all of it worth nothing after a crash.

@@ -10,7 +10,7 @@ use zaki_envelope::{DeliveryId, Outbound, plain_text};
 use zaki_ledger::{Delivery, DeliveryFilter, DeliveryState, Ledger};
 
 use super::{Source, list::Page};
-use crate::{clock, stores::Stores};
+use crate::{clock, outbox::find, stores::Stores};
 
 /// So many are read at a time.
 const PAGE: u32 = 500;
@@ -136,7 +136,10 @@ async fn retry(which: Which, output: &Output) -> Result<()> {
             retried += 1;
             output.print(&json!({"id": id, "state": "pending"}), || format!("{id} is sent again"));
         } else if which.id.is_some() {
-            bail!("{}", refused(&*ledger, *id, "only what is unknown or dead is sent again").await?);
+            bail!(
+                "{}",
+                refused(&*ledger, *id, "only what is unknown or dead is sent again").await?
+            );
         }
     }
     if retried == 0 && !output.json {
@@ -168,21 +171,6 @@ async fn all(ledger: &dyn Ledger, state: DeliveryState) -> Result<Vec<DeliveryId
     }
     ids.reverse();
     Ok(ids)
-}
-
-/// One delivery, among those of its millisecond.
-async fn find(ledger: &dyn Ledger, id: DeliveryId) -> Result<Option<Delivery>> {
-    let mut before = Some(DeliveryId::from_parts(id.minted_at().plus_ms(1), 0));
-    loop {
-        let filter = DeliveryFilter { limit: PAGE, before, state: None };
-        let found = ledger.list_deliveries(filter).await?;
-        match found.iter().find(|delivery| delivery.id <= id) {
-            Some(delivery) if delivery.id == id => return Ok(Some(delivery.clone())),
-            Some(_) => return Ok(None),
-            None if found.is_empty() => return Ok(None),
-            None => before = found.last().map(|delivery| delivery.id),
-        }
-    }
 }
 
 async fn refused(ledger: &dyn Ledger, id: DeliveryId, rule: &str) -> Result<String> {

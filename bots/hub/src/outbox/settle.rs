@@ -2,28 +2,31 @@
 //! the person.
 
 use zaki_envelope::DeliveryId;
-use zaki_ledger::{Delivery, DeliveryEnd, Lost, Next, ReplyPlan, Settled};
+use zaki_ledger::{
+    Delivery, DeliveryEnd, DeliveryFilter, DeliveryKind, DeliveryState, Error, Ledger, Lost,
+    NewDelivery, Next, ReplyPlan, Settled,
+};
 
 use super::{Driver, tally::Outcome};
 use crate::{clock, notice::compose, words};
 
+/// So many deliveries are read at a time.
+const PAGE: u32 = 50;
+
 impl Driver<'_> {
     /// Stores the end; the ledger hands out what is next in the conversation.
     pub(super) async fn settle(&self, delivery: &Delivery, end: DeliveryEnd) -> Option<Next> {
-        let hub = self.hub;
-        let settle = || {
-            let ledger = &hub.ledger;
-            ledger.settle_delivery(hub.fence, delivery.id, end.clone(), clock::now())
-        };
-        let Settled { changed, next, untold } = hub.persist("settle a delivery", settle).await?;
-        if changed {
-            hub.counters.deliveries.count(delivery.address.channel, Outcome::of(&end));
-            hub.stages.settled(delivery, &end);
+        if let DeliveryEnd::Unknown { .. } = end
+            && delivery.kind == DeliveryKind::Reply
+        {
+            return self.give_up(delivery, end).await;
         }
+        let Settled { next, untold, .. } = self.store(delivery, &end).await?;
         if untold.is_empty() {
             return Some(next);
         }
-        Some(match (next, self.tell(delivery, &untold).await?) {
+        let notice = self.notice(delivery, &untold);
+        Some(match (next, self.post(&notice, &untold).await?) {
             // The notice is the first thing to be said.
             (Next::None, told) => told,
             // It waits behind what was there before it.
@@ -31,13 +34,96 @@ impl Driver<'_> {
         })
     }
 
-    /// Tells the person of what was lost, in one message.
-    async fn tell(&self, delivery: &Delivery, untold: &[Lost]) -> Option<Next> {
+    /// Nobody can find out whether it arrived: the person is told at once. The notice is stored
+    /// before that is settled, and is the same one each time, so that a crash in between neither
+    /// loses nor doubles it.
+    async fn give_up(&self, delivery: &Delivery, end: DeliveryEnd) -> Option<Next> {
+        let lost = [Lost {
+            id: delivery.id,
+            turn: delivery.turn,
+            state: DeliveryState::Unknown,
+            reason: None,
+            at: clock::now(),
+        }];
+        let mut notice = self.notice(delivery, &lost);
+        if let Some(first) = notice.first_mut() {
+            first.id = notice_id(delivery.id);
+        }
+        let find = || find(&*self.hub.ledger, delivery.id);
+        let stands = self.hub.persist("look at a delivery", find).await?;
+        // Its platform may have told another replica by now.
+        let is_open = stands.is_some_and(|found| found.state == DeliveryState::Sending);
+        if is_open {
+            self.post(&notice, &lost).await?;
+        }
+        let Settled { next, mut untold, .. } = self.store(delivery, &end).await?;
+        untold.retain(|lost| lost.turn.is_some() && lost.turn == delivery.turn);
+        if is_open && !untold.is_empty() {
+            // Its later parts went with it; it has been said already.
+            self.post(&notice, &untold).await?;
+        }
+        Some(next)
+    }
+
+    async fn store(&self, delivery: &Delivery, end: &DeliveryEnd) -> Option<Settled> {
         let hub = self.hub;
+        let settle = || {
+            let ledger = &hub.ledger;
+            ledger.settle_delivery(hub.fence, delivery.id, end.clone(), clock::now())
+        };
+        let settled = hub.persist("settle a delivery", settle).await?;
+        if settled.changed {
+            hub.counters.deliveries.count(delivery.address.channel, Outcome::of(end));
+            hub.stages.settled(delivery, end);
+        }
+        Some(settled)
+    }
+
+    /// What tells the person of all these, in one message.
+    fn notice(&self, delivery: &Delivery, lost: &[Lost]) -> Vec<NewDelivery> {
         let to = ReplyPlan { address: delivery.address.clone(), reply_to: None };
-        let notice = compose(hub, None, &to, words::loss::told(untold, clock::now()));
-        let tells: Vec<DeliveryId> = untold.iter().map(|lost| lost.id).collect();
-        let post = || hub.ledger.post(hub.fence, notice.clone(), &tells, clock::now());
+        compose(self.hub, None, &to, words::loss::told(lost, clock::now()))
+    }
+
+    async fn post(&self, notice: &[NewDelivery], lost: &[Lost]) -> Option<Next> {
+        let hub = self.hub;
+        let tells: Vec<DeliveryId> = lost.iter().map(|lost| lost.id).collect();
+        let post = || hub.ledger.post(hub.fence, notice.to_vec(), &tells, clock::now());
         hub.persist("tell of a loss", post).await
+    }
+}
+
+/// The id of the notice about a delivery: its own, but for the last letter.
+fn notice_id(of: DeliveryId) -> DeliveryId {
+    let mut text = of.to_string();
+    let last = text.pop();
+    text.push(if last == Some('0') { '1' } else { '0' });
+    text.parse().unwrap_or_else(|_| clock::delivery_id())
+}
+
+/// One delivery as it stands, found among those of its millisecond.
+pub(crate) async fn find(ledger: &dyn Ledger, id: DeliveryId) -> Result<Option<Delivery>, Error> {
+    let mut before = Some(DeliveryId::from_parts(id.minted_at().plus_ms(1), 0));
+    loop {
+        let filter = DeliveryFilter { limit: PAGE, before, state: None };
+        let found = ledger.list_deliveries(filter).await?;
+        let Some(last) = found.last().map(|delivery| delivery.id) else { return Ok(None) };
+        match found.into_iter().find(|delivery| delivery.id <= id) {
+            Some(delivery) => return Ok(Some(delivery).filter(|delivery| delivery.id == id)),
+            None => before = Some(last),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_has_an_id_of_its_own_and_always_the_same() {
+        let id = clock::delivery_id();
+        let notice = notice_id(id);
+        assert_eq!((notice, notice.minted_at()), (notice_id(id), id.minted_at()));
+        assert!(notice != id && notice_id(notice) != notice);
     }
 }
