@@ -72,6 +72,8 @@ pub(crate) struct Hub {
     pub lease: Lease,
     /// The right to write, for the ledger to judge.
     pub fence: Fence,
+    /// Held while work of nobody is being taken over.
+    pub taking_over: Arc<tokio::sync::Mutex<()>>,
     /// Fires when nothing new may begin.
     pub closing: CancellationToken,
     /// Fires when running work must be handed over to whoever comes next.
@@ -98,6 +100,7 @@ impl Hub {
             stages,
             fence: lease.fence(),
             lease,
+            taking_over: Arc::default(),
             closing: closing.child_token(),
             stop: CancellationToken::new(),
             intake: Intake::new(tasks.clone()),
@@ -237,6 +240,18 @@ impl Hub {
             self.admit(inbound);
         }
         Ok(())
+    }
+
+    /// Waits until the lease allows to act; `false`: the term ends first. What is being done goes
+    /// on once the lease is renewed: it belongs to us as long as the ledger says so.
+    pub(crate) async fn may_act(&self) -> bool {
+        while !self.lease.is_live() {
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(50)) => {}
+                () = self.stop.cancelled() => return false,
+            }
+        }
+        true
     }
 
     /// Whether a platform's message would be stored and answered now.

@@ -1,23 +1,22 @@
 //! One hub among several: it lives as long as its lease. When the lease is lost, everything it had
 //! in memory is let go, since others have taken it over by then, and it starts anew.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::watch, task::JoinHandle, time::timeout};
-use zaki_channel::Source;
+use tokio::{sync::watch, time::timeout};
 use zaki_ledger::Error;
 
 use crate::{
-    accounts::Account,
-    hub::{AccountInbox, Hub, Parts},
+    hub::{Hub, Parts},
     lease::{Lease, Uptime},
+    sources,
 };
 
 /// How often the lease is renewed and ownerless work looked for.
 const PULSE: Duration = Duration::from_secs(1);
-/// How long a pulse may take: a lost connection must not eat the lease up.
-const PULSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the work of a lost term may take to notice.
+/// So many answers in a row may come too late to be of use.
+const LATE: u32 = 3;
+/// How long the work of an ended term may take to notice, and the ledger to hear of it.
 const LET_GO: Duration = Duration::from_secs(2);
 
 /// The hub that serves now; none while a lost lease is being replaced.
@@ -55,6 +54,7 @@ impl Replica {
                     let_go(&hub).await;
                 }
                 None => match term(&self.parts, &self.name).await {
+                    Ok(hub) if self.parts.closing.is_cancelled() => let_go(&hub).await,
                     Ok(hub) => {
                         self.door.send_replace(Some(Arc::clone(&hub)));
                         current = Some(hub);
@@ -81,15 +81,20 @@ async fn term(parts: &Parts, name: &str) -> Result<Arc<Hub>, Error> {
 }
 
 /// Renews the lease until it is lost or, at the end of the process, no longer needed.
+///
+/// Nothing but pulses happens here, so that the lease is not lost because much is to be done.
 async fn keep(hub: &Arc<Hub>) {
-    let mut sources = Sources::default();
+    sources::receive_from_all(hub);
+    let mut late = 0;
     loop {
         match pulse(hub).await {
-            Ok(()) if hub.closing.is_cancelled() => {}
-            Ok(()) => sources.claim(hub).await,
+            Ok(()) if hub.lease.is_live() => late = 0,
+            // Renewed, says a ledger whose answer took longer than the lease: others take us for
+            // alive, and we may do nothing.
+            Ok(()) if late >= LATE => return tracing::warn!("the ledger is too slow for a lease"),
+            Ok(()) => late += 1,
             Err(Error::Fenced) => {
-                tracing::warn!("the lease was lost: others go on with this replica's work");
-                return;
+                return tracing::warn!("the lease was lost: others go on with this replica's work");
             }
             Err(error) => tracing::warn!(%error, "the lease was not renewed"),
         }
@@ -102,70 +107,35 @@ async fn keep(hub: &Arc<Hub>) {
 
 async fn pulse(hub: &Arc<Hub>) -> Result<(), Error> {
     let asked = Uptime::now();
-    let pulse = hub.ledger.pulse(hub.fence);
-    let Ok(found) = timeout(PULSE_TIMEOUT, pulse).await else {
-        tracing::warn!("the ledger does not answer");
-        return Ok(());
-    };
-    let found = found?;
+    let found = hub.ledger.pulse(hub.fence).await?;
     hub.lease.renew(asked, found.replicas);
     if found.orphans && !hub.closing.is_cancelled() {
-        hub.recover().await?;
+        take_over(hub);
     }
     Ok(())
 }
 
+/// Takes up what belongs to nobody, beside the pulses.
+fn take_over(hub: &Arc<Hub>) {
+    let Ok(alone) = Arc::clone(&hub.taking_over).try_lock_owned() else { return };
+    let shared = Arc::clone(hub);
+    hub.tasks.spawn(async move {
+        if let Err(error) = shared.recover().await {
+            tracing::warn!(%error, "what belongs to nobody was not taken over");
+        }
+        drop(alone);
+    });
+}
+
+/// Ends a term: its work stops, and whatever the ledger still has in its name is everybody's.
 async fn let_go(hub: &Hub) {
     hub.closing.cancel();
     hub.stop.cancel();
     hub.tasks.close();
     if timeout(LET_GO, hub.tasks.wait()).await.is_err() {
-        tracing::warn!("work of the lost term goes on; the ledger will refuse it");
+        tracing::warn!("work of the ended term goes on; the ledger will refuse it");
     }
-}
-
-/// The sockets of this replica: one replica at a time receives from each.
-#[derive(Default)]
-struct Sources {
-    running: HashMap<String, JoinHandle<()>>,
-}
-
-impl Sources {
-    /// Starts the sockets whose lease is ours and that do not run yet.
-    async fn claim(&mut self, hub: &Arc<Hub>) {
-        for account in hub.accounts.iter() {
-            let Some(source) = &account.source else { continue };
-            if self.running.contains_key(account.label()) {
-                continue;
-            }
-            match hub.ledger.hold(hub.fence, account.label()).await {
-                Ok(false) => {}
-                Ok(true) => {
-                    let task = tokio::spawn(receive(inbox(hub, account), Arc::clone(source)));
-                    self.running.insert(account.label().to_owned(), task);
-                }
-                Err(error) => {
-                    tracing::warn!(account = account.label(), %error, "not received from yet");
-                }
-            }
-        }
-    }
-}
-
-fn inbox(hub: &Arc<Hub>, account: &Account) -> AccountInbox {
-    AccountInbox { hub: Arc::clone(hub), kind: account.kind, name: account.name.clone() }
-}
-
-/// Runs a socket until the term ends. A source ends before that only when going on is pointless.
-async fn receive(inbox: AccountInbox, source: Arc<dyn Source>) {
-    let hub = Arc::clone(&inbox.hub);
-    let label = format!("{}/{}", inbox.kind, inbox.name);
-    let closing = hub.closing.clone();
-    // In a task of its own, so that a panic in it is noticed as well.
-    let ended = tokio::spawn(async move { source.run(&inbox, closing).await }).await;
-    match ended {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => hub.troubles.note(&label, error.to_string()),
-        Err(error) => hub.troubles.note(&label, format!("its socket ended abnormally: {error}")),
+    if let Ok(Err(error)) = timeout(LET_GO, hub.ledger.leave(hub.fence)).await {
+        tracing::debug!(%error, "the lease ends by itself");
     }
 }

@@ -21,8 +21,12 @@ use crate::{
     stores::Stores,
 };
 
-/// How long the listener and the last words to the ledger may take at the end.
+/// How long what has been stopped may take to notice.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Connections of platforms and proxies at a time; one more waits.
+const CONNECTIONS: usize = 4096;
+/// How long a connection may take to send the head of a request.
+const HEAD_PATIENCE: Duration = Duration::from_secs(75);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// A hub that serves.
@@ -34,7 +38,7 @@ pub(crate) struct Server {
     grace: Duration,
     stores: Stores,
     edge: Option<Edge>,
-    listener: JoinHandle<std::io::Result<()>>,
+    listener: JoinHandle<()>,
     replica: JoinHandle<()>,
     _locks: Vec<File>,
 }
@@ -76,10 +80,9 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
         .await
         .context("cannot read what an earlier run left")?;
     let door = replica.door();
-    let serve = axum::serve(socket, http::router(door.clone(), Arc::clone(&parts.counters)));
-    let closing = parts.closing.clone();
-    let serve = serve.with_graceful_shutdown(async move { closing.cancelled().await });
-    let listener = tokio::spawn(serve.into_future());
+    let routes = http::router(door.clone(), Arc::clone(&parts.counters));
+    let listener =
+        tokio::spawn(zaki_edge_native::serve(socket, routes, CONNECTIONS, HEAD_PATIENCE));
     let replica = tokio::spawn(replica.run());
     for account in parts.accounts.iter() {
         set_up(&parts, account);
@@ -95,7 +98,7 @@ impl Server {
     pub(crate) async fn stop(self) -> Result<()> {
         self.parts.closing.cancel();
         let hub = self.door.borrow().clone();
-        if let Some(hub) = &hub {
+        if let Some(hub) = hub {
             hub.tasks.close();
             if timeout(self.grace, hub.tasks.wait()).await.is_err() {
                 tracing::warn!("stopping with unfinished work, which waits in the ledger");
@@ -103,16 +106,15 @@ impl Server {
             hub.stop.cancel();
             let _ = timeout(LAST_WORDS, hub.tasks.wait()).await;
         }
-        let _ = self.replica.await;
-        if let Some(hub) = hub
-            && let Ok(Err(error)) = timeout(LAST_WORDS, hub.ledger.leave(hub.fence)).await
-        {
-            tracing::warn!(%error, "the lease ends by itself");
+        // It gives the lease up, so that others need not wait for its end.
+        if timeout(3 * LAST_WORDS, self.replica).await.is_err() {
+            tracing::warn!("the ledger does not answer; the lease ends by itself");
         }
         if let Some(edge) = self.edge {
             edge.shutdown().await;
         }
-        let _ = timeout(LAST_WORDS, self.listener).await;
+        // Until now it has told everybody to come again.
+        self.listener.abort();
         self.stores.close().await;
         Ok(())
     }

@@ -27,3 +27,4 @@ mod turns;
 pub use config::{EdgeConfig, Isolation, ModelConfig, ProcessConfig, RuntimeChoice, RuntimePaths};
 pub use edge::{Edge, Load};
 pub use error::EdgeError;
+pub use listen::serve;

@@ -1,4 +1,4 @@
-//! The edge's socket: bounded in connections and in patience with silent callers.
+//! A socket that serves HTTP, the edge's and the hub's: bounded in connections and in patience with silent callers.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -57,7 +57,7 @@ pub(crate) fn local_addr(
 
 /// Serves until it is dropped, and its connections with it. At most `most` at a time: one more
 /// waits. One that sends no whole head within `patience` is closed, an idle one too.
-pub(crate) async fn serve(listener: TcpListener, router: Router, most: usize, patience: Duration) {
+pub async fn serve(listener: TcpListener, router: Router, most: usize, patience: Duration) {
     let seats = Arc::new(Semaphore::new(most.max(1)));
     let mut connections = JoinSet::new();
     while let Ok(seat) = seats.clone().acquire_owned().await {
@@ -67,7 +67,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, most: usize, pa
                 connections.spawn(converse(stream, router.clone(), patience, seat));
             }
             Err(error) => {
-                tracing::warn!(%error, "edge.not_accepted");
+                tracing::warn!(%error, "connection.not_accepted");
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -93,6 +93,6 @@ async fn converse(
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(patience);
     if let Err(error) = server.serve_connection(TokioIo::new(stream), answer).await {
-        tracing::debug!(%error, "edge.connection_failed");
+        tracing::debug!(%error, "connection.failed");
     }
 }

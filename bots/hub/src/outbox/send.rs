@@ -115,11 +115,13 @@ impl<'a> Way<'a> {
     /// Does what the attempt asks for until it ends. `None`: the hub lets go.
     async fn follow(&mut self, mut attempt: Attempt, mut act: Act) -> Option<DeliveryEnd> {
         loop {
+            // Somebody else may have it by now.
+            if matches!(act, Act::Send | Act::Prove) && !self.hub.may_act().await {
+                return None;
+            }
             let heard = match act {
                 Act::End(end) => return Some(self.end(end)),
                 Act::Wait(until) => self.wait(until).await?,
-                // Somebody else may have it by now.
-                Act::Send | Act::Prove if !self.hub.lease.is_live() => return None,
                 Act::Send => self.send().await,
                 Act::Prove => self.prove().await,
             };
