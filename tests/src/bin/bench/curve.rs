@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use zaki_store::testkit::{Database, database};
 
 use crate::crowd::Store;
 use crate::drive::{Round, drive};
@@ -13,6 +12,7 @@ use crate::hub::Hub;
 use crate::ingest::say;
 use crate::machine;
 use crate::platform::Platform;
+use crate::server::Server;
 
 /// How many people, where they are kept, and for how long to measure.
 #[derive(clap::Args, Clone)]
@@ -57,14 +57,13 @@ pub(crate) async fn run(options: Options) -> Result<Value> {
 /// The hub as it is with so many people.
 async fn point(options: &Options, people: u32) -> Result<Value> {
     let platform = Platform::start().await?;
-    let database = if options.postgres { Some(server().await?) } else { None };
-    let settings =
-        database.as_ref().map(|database| format!("ledger.url = \"{}\"", database.address()));
+    let server = if options.postgres { Some(Server::start().await?) } else { None };
+    let settings = server.as_ref().map(Server::setting);
     let mut hub = Hub::start(&platform.url(), &settings.unwrap_or_default()).await?;
     platform.meet(hub.target(), Hub::SLACK, 0).await?;
     hub.stop(Signal::SIGTERM).await?;
-    let stores = match &database {
-        Some(database) => vec![Store::Postgres(database)],
+    let stores = match &server {
+        Some(server) => vec![Store::Postgres(&server.database)],
         None => {
             ["ledger.db", "identity.db"].map(|file| Store::Sqlite(hub.data().join(file))).into()
         }
@@ -81,10 +80,6 @@ async fn point(options: &Options, people: u32) -> Result<Value> {
     talk().await?;
     let talked = talk().await?;
     Ok(json!({"people": people, "accept": figures(said), "turn": figures(talked)}))
-}
-
-async fn server() -> Result<Database> {
-    database().await.context("PostgreSQL is not installed")
 }
 
 fn figures(round: Round) -> Value {

@@ -11,6 +11,7 @@ mod machine;
 mod memory;
 mod platform;
 mod postgres;
+mod server;
 mod table;
 mod turns;
 

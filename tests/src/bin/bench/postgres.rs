@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
-use zaki_store::testkit::{Database, database};
+use zaki_store::testkit::Database;
 use zaki_tests::load::{Sink, Usage};
 
 use crate::Load;
@@ -14,6 +14,7 @@ use crate::drive::{Round, drive};
 use crate::hub::Hub;
 use crate::ingest::say;
 use crate::machine;
+use crate::server::Server;
 
 /// How often the server is asked what it waits for.
 const SAMPLE: Duration = Duration::from_millis(200);
@@ -24,17 +25,15 @@ const ACTIVITY: &str = "SELECT coalesce(wait_event_type || ':' || wait_event, 'C
 
 pub(crate) async fn run(load: Load) -> Result<Value> {
     let sink = Sink::start(|_| "{}".to_owned()).await?;
-    let (mut replicas, mut settings) = (Vec::new(), None);
+    let (mut replicas, mut settings) = (Vec::new(), Value::Null);
     for count in [1, 2] {
-        let database = database().await.context("PostgreSQL is not installed")?;
-        let address = database.address().to_owned();
-        let config = format!("ledger.url = \"{address}\"");
+        let server = Server::start().await?;
         let mut hubs = Vec::new();
         for _ in 0..count {
-            hubs.push(Hub::start(&sink.url(), &config).await?);
+            hubs.push(Hub::start(&sink.url(), &server.setting()).await?);
         }
-        replicas.push(measure(load, &database, &hubs).await?);
-        settings = settings.or(Some(server(&database).await));
+        replicas.push(measure(load, &server.database, &hubs).await?);
+        settings = configuration(&server.database).await;
     }
     Ok(json!({
         "bench": "postgres",
@@ -107,7 +106,7 @@ async fn cpu(database: &Database) -> Duration {
 }
 
 /// What makes its figures what they are.
-async fn server(database: &Database) -> Value {
+async fn configuration(database: &Database) -> Value {
     let sql = "SELECT name || ' = ' || setting || coalesce(unit, '') FROM pg_settings WHERE name IN
         ('server_version', 'fsync', 'synchronous_commit', 'shared_buffers', 'commit_delay')";
     json!(database.text(sql).await)
