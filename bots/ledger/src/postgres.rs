@@ -115,7 +115,7 @@ impl Ledger for PgLedger {
     }
 
     async fn leave(&self, fence: Fence) -> Result<(), Error> {
-        lease::bury(&self.store, token(fence), true).await
+        lease::bury(&self.heart, token(fence), true).await
     }
 
     async fn hold(&self, fence: Fence, lease: &str) -> Result<bool, Error> {
@@ -183,11 +183,12 @@ impl Ledger for PgLedger {
         fence: Fence,
         turn: TurnId,
         end: TurnEnd,
+        heard: &[InboundId],
         deliveries: Vec<NewDelivery>,
         at: Timestamp,
     ) -> Result<Finish, Error> {
         let parcels = Parcel::reply(deliveries, Some(turn))?;
-        self.write(fence, turns::finish(&self.store, fence, turn, end, &parcels, at)).await
+        self.write(fence, turns::finish(&self.store, fence, turn, end, heard, &parcels, at)).await
     }
 
     async fn post(
