@@ -218,22 +218,26 @@ impl Lane {
     }
 
     fn ended(&mut self, aborted: bool, mut handed: Vec<Inbound>, effects: &mut Effects) {
+        // What our turn would not take waits here already.
+        handed.retain(|message| !self.holds(message));
+        // How many of those that a stop has cleared the person has not heard of.
+        let mut untold = 0;
         if self.resumed.take().is_none() {
             let phase = mem::replace(&mut self.phase, Phase::Idle);
             if let Phase::Running { stop: Some(stop), .. } = phase {
-                stop.close(!aborted, effects);
+                // Among the others, since some of those were left before it.
+                handed = merge(handed.into(), vec![*stop.message]).into();
+                untold = if aborted { 0 } else { stop.cleared };
             }
             self.deaf = false;
         }
-        // What our turn would not take waits here already.
-        handed.retain(|message| !self.holds(message));
         if handed.is_empty() {
             return;
         }
         self.waiting = merge(mem::take(&mut self.waiting), handed);
         while let Some(at) = self.waiting.iter().rposition(is_stop) {
             let Some(message) = self.waiting.remove(at) else { break };
-            let cleared = self.clear(at, effects);
+            let cleared = self.clear(at, effects) + mem::take(&mut untold);
             // Those before it are gone, and with them every earlier stop.
             Stop { message: Box::new(message), cleared }.close(!aborted || cleared > 0, effects);
         }

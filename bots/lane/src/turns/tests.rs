@@ -262,6 +262,25 @@ fn a_stop_for_another_replica_goes_to_its_turn_and_clears_what_it_is_handed() {
 }
 
 #[test]
+fn a_stop_clears_what_another_replica_left_before_it() {
+    let mut story = Story::new(Mode::Queue);
+    story.occupy();
+    story.said = 9;
+    story.say(Message::Text("/stop"));
+    story.step(Event::Ending);
+    let waiting =
+        vec![inbound(2, Message::Text("left before")), inbound(11, Message::Text("left after"))];
+    let effects = story.step(Event::Ended { aborted: true, waiting });
+    let [Effect::Settle { reason: Reason::Stopped, messages }, rest @ ..] = effects else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(*messages, [inbound(2, Message::Text("")).id]);
+    let told = Notice::Stopped { cleared: 1 };
+    assert!(matches!(&rest[0], Effect::Tell { notice, .. } if *notice == told), "{rest:?}");
+    assert_eq!(begun(&rest[2..]), [11]);
+}
+
+#[test]
 fn another_replicas_turn_is_steered_or_stopped_as_the_person_wants() {
     let busy = |mode| {
         let mut story = Story::new(mode);
