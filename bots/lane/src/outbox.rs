@@ -20,6 +20,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const QUIET: Duration = Duration::from_secs(6);
 /// How long it is asked. Slack lets some apps ask once a minute.
 const ASKED: Duration = Duration::from_mins(3);
+/// How often something is sent that does no harm twice.
+const TRIES: u32 = 3;
 
 /// What the operator has a say in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,17 +35,27 @@ pub struct Rules {
     pub report: Duration,
 }
 
+/// What matters of a delivery.
+#[derive(Clone, Copy, Debug)]
+pub struct Letter {
+    /// What can be done when it is not known whether it arrived.
+    pub recourse: Recourse,
+    /// Whether it does no harm twice, but must arrive: a notice.
+    pub harmless: bool,
+    /// How often it has been claimed, this time included.
+    pub claims: u32,
+    /// How old it is.
+    pub age: Duration,
+}
+
 /// A claimed delivery on its way: [`Attempt::step`] is told what happened and says what to do.
 ///
 /// It stays claimed until the end, so that nothing of its conversation overtakes it.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt {
     rules: Rules,
-    recourse: Recourse,
-    /// How often it has been claimed, this time included.
-    claims: u32,
-    /// How old the delivery was when this began.
-    age: Duration,
+    /// As it was when this began.
+    letter: Letter,
     began: Duration,
     doubt: Option<Doubt>,
 }
@@ -102,32 +114,20 @@ pub enum End {
 }
 
 impl Attempt {
-    /// A delivery that was claimed just now, at `age` and for the `claims`th time. The first thing
-    /// to do is [`Act::Send`].
-    pub fn new(
-        rules: Rules,
-        recourse: Recourse,
-        claims: u32,
-        age: Duration,
-        now: Duration,
-    ) -> Self {
-        Self { rules, recourse, claims, age, began: now, doubt: None }
+    /// A delivery that was claimed just now. The first thing to do is [`Act::Send`].
+    pub fn new(rules: Rules, letter: Letter, now: Duration) -> Self {
+        Self { rules, letter, began: now, doubt: None }
     }
 
     /// A delivery an earlier process was sending when it ended, `before` ago; and what to do first.
-    pub fn resume(
-        rules: Rules,
-        recourse: Recourse,
-        (age, before): (Duration, Duration),
-        now: Duration,
-    ) -> (Self, Act) {
+    pub fn resume(rules: Rules, letter: Letter, before: Duration, now: Duration) -> (Self, Act) {
         let doubt = Some(Doubt { before, failures: 0 });
-        let attempt = Self { doubt, ..Self::new(rules, recourse, 1, age, now) };
-        let act = match recourse {
+        let attempt = Self { doubt, ..Self::new(rules, letter, now) };
+        let act = match letter.recourse {
             Recourse::Callback { .. } => attempt.await_report(now),
             Recourse::None | Recourse::Repeat { .. } | Recourse::Prove => attempt.retry(now),
         };
-        (attempt, act)
+        (attempt, attempt.or_again(act, now, 1.0))
     }
 
     /// Whether it is unknown if the platform has it.
@@ -138,6 +138,21 @@ impl Attempt {
     /// What to do after `heard`. `draw`, from 0 to 1, spreads the pauses, so that many who fail at
     /// once do not come back at once.
     pub fn step(&mut self, heard: Heard, now: Duration, draw: f64) -> Act {
+        let act = self.decide(heard, now, draw);
+        self.or_again(act, now, draw)
+    }
+
+    /// What does no harm twice is sent again before it is given up.
+    fn or_again(&self, act: Act, now: Duration, draw: f64) -> Act {
+        match act {
+            Act::End(End::Unknown) if self.letter.harmless && self.letter.claims < TRIES => {
+                self.later(Duration::ZERO, now, draw)
+            }
+            act => act,
+        }
+    }
+
+    fn decide(&mut self, heard: Heard, now: Duration, draw: f64) -> Act {
         match (heard, self.doubt) {
             (Heard::Sent | Heard::Proved(true) | Heard::Reported(true), _) => Act::End(End::Sent),
             (Heard::Reported(false), _) => Act::End(End::Refused),
@@ -178,7 +193,7 @@ impl Attempt {
         self.doubt = Some(Doubt { failures, ..doubt });
         let pause = asked.max(self.back_off(failures, draw));
         let until = now
-            + match self.recourse {
+            + match self.letter.recourse {
                 Recourse::None => return Act::End(End::Unknown),
                 Recourse::Callback { .. } => return self.await_report(now),
                 Recourse::Repeat { .. } => pause,
@@ -189,7 +204,7 @@ impl Attempt {
 
     /// Does what can be done about a doubt, if there is still time for it.
     fn retry(&self, now: Duration) -> Act {
-        match self.recourse {
+        match self.letter.recourse {
             Recourse::Repeat { .. } if self.is_open(now) => Act::Send,
             Recourse::Prove if self.is_open(now) => Act::Prove,
             _ => Act::End(End::Unknown),
@@ -200,17 +215,18 @@ impl Attempt {
     fn is_open(&self, at: Duration) -> bool {
         let since = at.saturating_sub(self.began);
         let before = self.doubt.map_or(Duration::ZERO, |doubt| doubt.before);
-        match self.recourse {
+        match self.letter.recourse {
             Recourse::None | Recourse::Callback { .. } => false,
             Recourse::Repeat { within } => {
-                before.saturating_add(since) < within && self.age + since < self.rules.patience
+                before.saturating_add(since) < within
+                    && self.letter.age + since < self.rules.patience
             }
             Recourse::Prove => since <= ASKED,
         }
     }
 
     fn await_report(&self, now: Duration) -> Act {
-        match self.recourse {
+        match self.letter.recourse {
             Recourse::Callback { within } => Act::Wait(now + within.min(self.rules.report)),
             _ => Act::End(End::Unknown),
         }
@@ -219,8 +235,8 @@ impl Attempt {
     /// It has certainly not arrived. Answered with patience, not with a number of tries: an outage
     /// of the platform or of our own uplink must not cost anybody an answer.
     fn later(&self, asked: Duration, now: Duration, draw: f64) -> Act {
-        let pause = asked.max(self.back_off(self.claims, draw));
-        let age = self.age + now.saturating_sub(self.began);
+        let pause = asked.max(self.back_off(self.letter.claims, draw));
+        let age = self.letter.age + now.saturating_sub(self.began);
         let is_too_old = age.saturating_add(pause) > self.rules.patience;
         Act::End(if is_too_old { End::GivenUp } else { End::Retry(pause) })
     }

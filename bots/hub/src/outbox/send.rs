@@ -6,10 +6,10 @@ use tokio::time::timeout;
 use zaki_channel::{Channel, ChannelError, Evidence, Receipt, Recourse, Retry};
 use zaki_envelope::{Address, MessageId, ReplyHandle, Timestamp};
 use zaki_lane::{
-    outbox::{Act, Attempt, End, Heard, Rules},
+    outbox::{Act, Attempt, End, Heard, Letter, Rules},
     pace::Verdict,
 };
-use zaki_ledger::{Claimed, Delivery, DeliveryEnd, Next};
+use zaki_ledger::{Claimed, Delivery, DeliveryEnd, DeliveryKind, Next};
 
 use super::{Driver, age, pace_of, reports::Awaited, since};
 use crate::{
@@ -39,10 +39,7 @@ impl Driver<'_> {
                 return self.settle(&way.delivery, end).await;
             }
         }
-        let Delivery { attempts, .. } = way.delivery;
-        let rules = rules(&self.hub.settings);
-        let (age, now) = (age(&way.delivery), self.hub.outbox.now());
-        let attempt = Attempt::new(rules, way.recourse, attempts, age, now);
+        let attempt = Attempt::new(rules(&self.hub.settings), way.letter(), self.hub.outbox.now());
         let end = way.follow(attempt, Act::Send).await?;
         self.settle(&way.delivery, end).await
     }
@@ -56,9 +53,8 @@ impl Driver<'_> {
         };
         let mut way = Way::new(self.hub, channel, delivery, handle);
         way.words = String::from("it was being sent when its sender went");
-        let ages = (age(&way.delivery), since(way.delivery.changed_at));
-        let now = self.hub.outbox.now();
-        let (attempt, act) = Attempt::resume(rules(&self.hub.settings), way.recourse, ages, now);
+        let (before, now) = (since(way.delivery.changed_at), self.hub.outbox.now());
+        let (attempt, act) = Attempt::resume(rules(&self.hub.settings), way.letter(), before, now);
         let end = way.follow(attempt, act).await?;
         self.settle(&way.delivery, end).await
     }
@@ -112,12 +108,26 @@ impl<'a> Way<'a> {
         Self { hub, channel, delivery, to, recourse, awaited, receipt, words }
     }
 
+    fn letter(&self) -> Letter {
+        let Delivery { kind, attempts, .. } = self.delivery;
+        Letter {
+            recourse: self.recourse,
+            harmless: kind == DeliveryKind::Notice,
+            claims: attempts,
+            age: age(&self.delivery),
+        }
+    }
+
     /// Does what the attempt asks for until it ends. `None`: the hub lets go.
     async fn follow(&mut self, mut attempt: Attempt, mut act: Act) -> Option<DeliveryEnd> {
         loop {
-            // Somebody else may have it by now.
-            if matches!(act, Act::Send | Act::Prove) && !self.hub.may_act().await {
-                return None;
+            // Somebody else may have it by now; and what might be repeated then may not be now.
+            if matches!(act, Act::Send | Act::Prove) && !self.hub.lease.is_live() {
+                if !self.hub.may_act().await {
+                    return None;
+                }
+                act = attempt.step(Heard::Time, self.hub.outbox.now(), rand::random());
+                continue;
             }
             let heard = match act {
                 Act::End(end) => return Some(self.end(end)),

@@ -137,7 +137,9 @@ impl Model {
         delivery.claims += 1;
         delivery.state = State::Sending { since: self.now, taken: self.now };
         let age = self.now - delivery.made;
-        let attempt = Attempt::new(RULES, self.recourse, delivery.claims, age, self.now);
+        let letter =
+            Letter { recourse: self.recourse, harmless: false, claims: delivery.claims, age };
+        let attempt = Attempt::new(RULES, letter, self.now);
         assert!(self.running.insert(conversation, attempt).is_none(), "two writers");
         self.act(conversation, part, Act::Send);
     }
@@ -261,8 +263,9 @@ impl Model {
                 self.next(conversation);
                 continue;
             };
-            let times = (self.now - made, self.now - since);
-            let (attempt, act) = Attempt::resume(RULES, self.recourse, times, self.now);
+            let (age, before) = (self.now - made, self.now - since);
+            let letter = Letter { recourse: self.recourse, harmless: false, claims: 1, age };
+            let (attempt, act) = Attempt::resume(RULES, letter, before, self.now);
             // The moment of the claim must stay: a nonce lives from there on.
             let state = State::Sending { since, taken: self.now };
             self.conversations[conversation][part].state = state;

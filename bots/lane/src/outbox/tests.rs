@@ -10,13 +10,21 @@ const RULES: Rules = Rules {
 const NONCE: Recourse = Recourse::Repeat { within: Duration::from_mins(2) };
 const STATUS: Recourse = Recourse::Callback { within: Duration::from_mins(5) };
 
+const fn letter(recourse: Recourse, claims: u32, age: Duration) -> Letter {
+    Letter { recourse, harmless: false, claims, age }
+}
+
 const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
 /// The first answer to a send, claimed for the `claims`th time at `age`, drawn longest.
 fn first(retry: Retry, recourse: Recourse, claims: u32, age: Duration) -> Act {
-    Attempt::new(RULES, recourse, claims, age, secs(0)).step(Heard::Failed(retry), secs(0), 1.0)
+    Attempt::new(RULES, letter(recourse, claims, age), secs(0)).step(
+        Heard::Failed(retry),
+        secs(0),
+        1.0,
+    )
 }
 
 #[test]
@@ -31,7 +39,7 @@ fn a_pause_is_never_shorter_than_the_platform_asks_and_our_own_is_capped() {
 #[test]
 fn many_who_fail_at_once_do_not_come_back_at_once() {
     let pause = |draw| {
-        let mut attempt = Attempt::new(RULES, Recourse::None, 4, secs(0), secs(0));
+        let mut attempt = Attempt::new(RULES, letter(Recourse::None, 4, secs(0)), secs(0));
         attempt.step(Heard::Failed(Retry::AfterMs(0)), secs(0), draw)
     };
     assert_eq!(pause(0.0), Act::End(End::Retry(secs(2))));
@@ -52,13 +60,13 @@ fn patience_ends_a_reply_and_nothing_else_does() {
 #[test]
 fn without_recourse_what_may_have_arrived_is_not_sent_again() {
     assert_eq!(first(Retry::Unknown, Recourse::None, 1, secs(0)), Act::End(End::Unknown));
-    let (_, act) = Attempt::resume(RULES, Recourse::None, (secs(1), secs(1)), secs(0));
+    let (_, act) = Attempt::resume(RULES, letter(Recourse::None, 1, secs(1)), secs(1), secs(0));
     assert_eq!(act, Act::End(End::Unknown));
 }
 
 #[test]
 fn a_nonce_is_repeated_as_long_as_the_platform_remembers_it() {
-    let mut attempt = Attempt::new(RULES, NONCE, 1, secs(0), secs(10));
+    let mut attempt = Attempt::new(RULES, letter(NONCE, 1, secs(0)), secs(10));
     let mut now = secs(40);
     let mut act = attempt.step(Heard::Failed(Retry::Unknown), now, 1.0);
     let mut sends = 0;
@@ -72,7 +80,7 @@ fn a_nonce_is_repeated_as_long_as_the_platform_remembers_it() {
     assert_eq!(act, Act::End(End::Unknown));
     assert!(sends > 5, "{sends}");
     // Somebody woke too late.
-    let mut attempt = Attempt::new(RULES, NONCE, 1, secs(0), secs(10));
+    let mut attempt = Attempt::new(RULES, letter(NONCE, 1, secs(0)), secs(10));
     attempt.step(Heard::Failed(Retry::Unknown), secs(11), 1.0);
     assert_eq!(attempt.step(Heard::Time, secs(130), 1.0), Act::End(End::Unknown));
     assert_eq!(attempt.step(Heard::Sent, secs(130), 1.0), Act::End(End::Sent));
@@ -80,7 +88,7 @@ fn a_nonce_is_repeated_as_long_as_the_platform_remembers_it() {
 
 #[test]
 fn what_is_refused_after_it_may_have_arrived_is_still_unknown() {
-    let mut attempt = Attempt::new(RULES, NONCE, 1, secs(0), secs(0));
+    let mut attempt = Attempt::new(RULES, letter(NONCE, 1, secs(0)), secs(0));
     attempt.step(Heard::Failed(Retry::Unknown), secs(1), 1.0);
     assert_eq!(attempt.step(Heard::Time, secs(2), 1.0), Act::Send);
     let refused = attempt.step(Heard::Failed(Retry::Never), secs(3), 1.0);
@@ -89,7 +97,7 @@ fn what_is_refused_after_it_may_have_arrived_is_still_unknown() {
 
 #[test]
 fn a_nonce_an_earlier_process_used_is_repeated_at_once_or_never() {
-    let resume = |before| Attempt::resume(RULES, NONCE, (before, before), secs(0)).1;
+    let resume = |before| Attempt::resume(RULES, letter(NONCE, 1, before), before, secs(0)).1;
     assert_eq!(resume(secs(119)), Act::Send);
     assert_eq!(resume(secs(120)), Act::End(End::Unknown));
 }
@@ -97,7 +105,7 @@ fn a_nonce_an_earlier_process_used_is_repeated_at_once_or_never() {
 #[test]
 fn a_platform_is_asked_after_a_while_and_its_word_counts() {
     let asked = |heard| {
-        let mut attempt = Attempt::new(RULES, Recourse::Prove, 1, secs(0), secs(0));
+        let mut attempt = Attempt::new(RULES, letter(Recourse::Prove, 1, secs(0)), secs(0));
         let act = attempt.step(Heard::Failed(Retry::Unknown), secs(1), 0.0);
         assert_eq!(act, Act::Wait(secs(1) + QUIET));
         assert_eq!(attempt.step(Heard::Time, secs(7), 0.0), Act::Prove);
@@ -114,7 +122,7 @@ fn a_platform_is_asked_after_a_while_and_its_word_counts() {
 
 #[test]
 fn a_report_is_waited_for_so_long_and_no_longer() {
-    let mut attempt = Attempt::new(RULES, STATUS, 1, secs(0), secs(10));
+    let mut attempt = Attempt::new(RULES, letter(STATUS, 1, secs(0)), secs(10));
     let act = attempt.step(Heard::Failed(Retry::Unknown), secs(20), 0.0);
     assert_eq!(act, Act::Wait(secs(80)));
     let mut other = attempt;
@@ -123,6 +131,23 @@ fn a_report_is_waited_for_so_long_and_no_longer() {
     assert_eq!(other.step(Heard::Reported(false), secs(21), 0.0), Act::End(End::Refused));
     assert_eq!(attempt.step(Heard::Time, secs(80), 0.0), Act::End(End::Unknown));
     // Reports that came while nobody listened come again.
-    let resumed = Attempt::resume(RULES, STATUS, (secs(500), secs(500)), secs(1000)).1;
+    let resumed = Attempt::resume(RULES, letter(STATUS, 1, secs(500)), secs(500), secs(1000)).1;
     assert_eq!(resumed, Act::Wait(secs(1060)));
+}
+
+#[test]
+fn what_does_no_harm_twice_is_sent_a_few_times() {
+    let notice = |claims| Letter { harmless: true, ..letter(Recourse::None, claims, secs(0)) };
+    let lost = |claims| {
+        Attempt::new(RULES, notice(claims), secs(0)).step(
+            Heard::Failed(Retry::Unknown),
+            secs(0),
+            1.0,
+        )
+    };
+    assert_eq!(lost(1), Act::End(End::Retry(Duration::from_millis(500))));
+    assert_eq!(lost(2), Act::End(End::Retry(secs(1))));
+    assert_eq!(lost(3), Act::End(End::Unknown));
+    let (_, act) = Attempt::resume(RULES, notice(1), secs(9), secs(0));
+    assert_eq!(act, Act::End(End::Retry(Duration::from_millis(500))), "cut by a crash");
 }
