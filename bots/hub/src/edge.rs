@@ -55,7 +55,8 @@ impl EdgeError {
         match status {
             404 => Self::Unknown,
             410 => Self::Gone,
-            408 | 425 | 429 | 500..=599 => Self::Busy(status),
+            // 401: its clock and ours differ, or a key is being changed; the turn may run there.
+            401 | 408 | 425 | 429 | 500..=599 => Self::Busy(status),
             _ => Self::Refused(status),
         }
     }
@@ -138,7 +139,8 @@ impl EdgeClient {
                 for (name, value) in headers {
                     request = request.header(name, value);
                 }
-                let answer = request.send().await.map_err(EdgeError::lost)?;
+                let answer = timeout(SILENCE, request.send()).await.map_err(EdgeError::lost)?;
+                let answer = answer.map_err(EdgeError::lost)?;
                 let status = answer.status().as_u16();
                 Events::open(status, answer.bytes_stream().map_err(EdgeError::lost).boxed())
             }

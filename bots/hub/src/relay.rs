@@ -46,7 +46,7 @@ pub(crate) async fn relay(hub: &Hub, open: &OpenTurn, live: &Live, age: Age) -> 
         () = hub.stop.cancelled() => return None,
         () = tokio::time::sleep(patience) => End::Failed(ErrorCode::Timeout),
     };
-    if matches!(end, End::Failed(ErrorCode::Timeout)) {
+    if matches!(end, End::Failed(ErrorCode::Timeout)) && hub.may_act().await {
         // Nobody reads it any more; it must not run on beside the person's next message.
         let abort = hub.edge.abort(open.turn.user, open.turn.id);
         if let Ok(Err(error)) = tokio::time::timeout(ABORT_PATIENCE, abort).await {

@@ -134,8 +134,9 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same call may succeed later without anybody changing the program or its set-up:
-    /// answer 503 and let the platform come again.
+    /// Whether the same call may succeed later: answer 503 and let the platform come again. What
+    /// can no longer be written may be writable again: a server that has failed over, a file
+    /// system mounted read-only for a while.
     pub const fn is_transient(&self) -> bool {
         matches!(
             self,
@@ -145,6 +146,7 @@ impl Error {
                 | Self::Unreachable { .. }
                 | Self::Lost { .. }
                 | Self::Closed { .. }
+                | Self::Unwritable { .. }
         )
     }
 
