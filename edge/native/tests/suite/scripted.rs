@@ -1,4 +1,4 @@
-//! Hub, edge, container and gateway killed at random, alone and together, while turns run and are
+//! Edge, container and gateway killed at random, alone and together, while turns run and are
 //! steered: every turn is answered once, whatever was steered in too, and nothing is told twice.
 //!
 //! The seed is printed; `ZAKI_TEST_SEED` replays it, `ZAKI_TEST_ROUNDS` makes it longer.
@@ -15,6 +15,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use reqwest::{Client, Response};
+use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 use zaki_edge_native::{Edge, Isolation, RuntimeChoice, RuntimePaths};
@@ -89,6 +90,19 @@ impl Machine {
         Self { dir: dir.into(), edge: Mutex::new(start(dir)), client }
     }
 
+    /// Bits: the gateway, the sandbox with its gateway, the edge.
+    fn kill(&self, what: u8) {
+        if what & 1 > 0 {
+            self.kill_gateway();
+        }
+        if what & 2 > 0 {
+            containers(&self.dir).iter().for_each(|found| end(found.pid));
+        }
+        if what & 4 > 0 {
+            self.kill_edge();
+        }
+    }
+
     fn kill_edge(&self) {
         let mut edge = self.edge.lock().unwrap();
         edge.kill().unwrap();
@@ -96,10 +110,11 @@ impl Machine {
         *edge = start(&self.dir);
     }
 
-    fn kill_sandbox(&self) {
-        for found in containers(&self.dir) {
-            // It may have ended by itself since.
-            let _ = Command::new("kill").args(["-KILL", &found.pid.to_string()]).status();
+    fn kill_gateway(&self) {
+        let noted = sandbox(&self.dir).and_then(|dir| fs::read(dir.join("gateway.json")).ok());
+        let noted = noted.and_then(|noted| serde_json::from_slice::<Value>(&noted).ok());
+        if let Some(pid) = noted.and_then(|noted| noted["pid"].as_u64()) {
+            end(pid.try_into().unwrap());
         }
     }
 
@@ -111,6 +126,17 @@ impl Machine {
         let asked = self.client.request(head.method, format!("http://{address}{path}"));
         asked.headers(head.headers).body(body).send().await.ok()
     }
+}
+
+/// The state of the one sandbox there is.
+fn sandbox(dir: &Path) -> Option<PathBuf> {
+    Some(fs::read_dir(dir.join("data/sandboxes")).ok()?.next()?.ok()?.path())
+}
+
+/// Ends a process, unless it has ended by itself.
+fn end(pid: u32) {
+    let mut kill = Command::new("kill");
+    kill.args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status().unwrap();
 }
 
 /// What the hub has read of a turn.
@@ -195,19 +221,11 @@ async fn whatever_dies_every_turn_is_answered_once() {
     for n in 1..=rounds {
         let mut wait = |most| Duration::from_millis(random.random_range(0..most));
         let (steer_after, kill_after) = (wait(400), wait(500));
-        let (edge, sandbox) = *[(true, false), (false, true), (true, true)]
-            .get(random.random_range(0..3_usize))
-            .unwrap();
+        let what = 1 + random.random_range(0..7);
         let over = Notify::new();
-        let began = std::time::Instant::now();
         let killing = async {
             sleep(kill_after).await;
-            if sandbox {
-                machine.kill_sandbox();
-            }
-            if edge {
-                machine.kill_edge();
-            }
+            machine.kill(what);
         };
         let steering = async {
             sleep(steer_after).await;
@@ -222,13 +240,11 @@ async fn whatever_dies_every_turn_is_answered_once() {
             panic!("turn {n} has no answer but {:?}", read.end);
         };
         let count = |what: String| text.matches(&format!("<answer to {what}>")).count();
-        let told = format!("turn {n}, {steer_after:?}, {kill_after:?}: {text}");
-        println!("{n} edge {edge} sandbox {sandbox} {:?}", began.elapsed());
+        let told = format!("turn {n}, {steer_after:?}, {what} at {kill_after:?}: {text}");
         assert_eq!(count(format!("t{n}")), 1, "{told}");
         assert_eq!(count(format!("s{n}")), usize::from(read.steered), "{told}");
     }
-    let state = dir.path().join("data/sandboxes");
-    let state = fs::read_dir(state).unwrap().next().unwrap().unwrap().path().join("openclaw");
+    let state = sandbox(dir.path()).unwrap().join("openclaw");
     assert_eq!(fs::read_to_string(state.join("told_twice")).unwrap_or_default(), "");
     let transcript = fs::read_to_string(state.join("transcript")).unwrap();
     for n in 1..=rounds {
