@@ -123,6 +123,9 @@ impl Hub {
         if parsed.arrivals.is_empty() && parsed.dead.is_empty() && batch.cursor.is_none() {
             return Ok(());
         }
+        if self.intake.is_full() {
+            return Err(AcceptError::Full);
+        }
         let (hub, batch) = (Arc::clone(self), to_ledger(account, batch));
         let store = async move {
             for inbound in hub.ledger.accept(hub.fence, batch).await?.fresh {
@@ -294,6 +297,8 @@ fn at_once(inbound: &Inbound) -> Option<SettleReason> {
 pub(crate) enum AcceptError {
     #[error(transparent)]
     Ledger(#[from] zaki_ledger::Error),
+    #[error("too many messages wait for their person to be found")]
+    Full,
     #[error("the task that stores messages ended: {0}")]
     Task(#[from] tokio::task::JoinError),
 }

@@ -21,20 +21,33 @@ pub(crate) fn key_of(inbound: &Inbound) -> SenderKey {
 
 type Work = BoxFuture<'static, ()>;
 
+/// So many messages may wait for their person to be found. More come only while the directory
+/// fails; the platforms keep them meanwhile.
+const MOST: usize = 10_000;
+
 /// What must wait, by sender. A sender is in it only while something of theirs is being worked on.
 #[derive(Clone)]
 pub(crate) struct Intake {
+    /// One for each message in it.
+    places: Arc<()>,
     waiting: Arc<Mutex<HashMap<SenderKey, VecDeque<Work>>>>,
     tasks: TaskTracker,
 }
 
 impl Intake {
     pub(crate) fn new(tasks: TaskTracker) -> Self {
-        Self { waiting: Arc::default(), tasks }
+        Self { places: Arc::default(), waiting: Arc::default(), tasks }
+    }
+
+    /// Whether no more may be taken in.
+    pub(crate) fn is_full(&self) -> bool {
+        Arc::strong_count(&self.places) > MOST
     }
 
     /// Does `work` after all earlier work of this sender. Work that panics ends itself alone.
     pub(crate) fn push(&self, sender: SenderKey, work: Work) {
+        let place = Arc::clone(&self.places);
+        let work = work.inspect(move |()| drop(place)).boxed();
         match self.lock().entry(sender.clone()) {
             Entry::Occupied(mut queue) => return queue.get_mut().push_back(work),
             Entry::Vacant(queue) => {

@@ -1,7 +1,8 @@
 //! One delivery: paced, sent, and settled by what the platform says.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures::FutureExt;
 use tokio::time::timeout;
 use zaki_channel::{Channel, ChannelError, Evidence, Receipt, Recourse, Retry};
 use zaki_envelope::{Address, MessageId, ReplyHandle, Timestamp};
@@ -233,13 +234,18 @@ impl<'a> Way<'a> {
     }
 }
 
-/// A call that ends, whatever the channel does.
+/// A call that ends, whatever the channel does: neither silence nor a panic leaves the delivery to
+/// nobody.
 async fn bounded<T>(
     to: &Address,
     call: impl Future<Output = Result<T, ChannelError>>,
 ) -> Result<T, ChannelError> {
-    let late = || ChannelError::new(to.channel, Retry::Unknown, "no answer in time");
-    timeout(CALL_TIMEOUT, call).await.unwrap_or_else(|_| Err(late()))
+    let unknown = |why| Err(ChannelError::new(to.channel, Retry::Unknown, why));
+    match timeout(CALL_TIMEOUT, AssertUnwindSafe(call).catch_unwind()).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => unknown("a defect of ours"),
+        Err(_) => unknown("no answer in time"),
+    }
 }
 
 /// An error with its causes, in one line.
