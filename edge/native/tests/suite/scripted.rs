@@ -96,7 +96,9 @@ impl Machine {
             self.kill_gateway();
         }
         if what & 2 > 0 {
-            containers(&self.dir).iter().for_each(|found| end(found.pid));
+            for found in containers(&self.dir) {
+                end(found.pid);
+            }
         }
         if what & 4 > 0 {
             self.kill_edge();
@@ -185,7 +187,7 @@ impl Read {
     }
 
     /// As a hub does: through every loss, to the end.
-    async fn to_the_end(mut self, machine: &Machine, n: u128, over: &Notify) -> Self {
+    async fn follow(mut self, machine: &Machine, n: u128, over: &Notify) -> Self {
         while self.end.is_none() {
             self.read(machine, n).await;
             sleep(Duration::from_millis(20)).await;
@@ -234,7 +236,7 @@ async fn whatever_dies_every_turn_is_answered_once() {
                 () = over.notified() => {}
             }
         };
-        let reading = Read::default().to_the_end(&machine, n, &over);
+        let reading = Read::default().follow(&machine, n, &over);
         let (read, (), ()) = tokio::join!(reading, steering, killing);
         let Some(TurnEventKind::Final { text, aborted: false, .. }) = &read.end else {
             panic!("turn {n} has no answer but {:?}", read.end);
