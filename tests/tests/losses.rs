@@ -70,6 +70,8 @@ async fn slack_is_asked_and_its_word_counts() -> Result<()> {
     // It does not: the same is sent again.
     world.slack.fail(Some("chat.postMessage"), 1, Fault::Drop);
     assert_eq!(world.ask(ChannelKind::Slack, ADA, "two").await?, "echo: two");
+    let sent = |found: &Vec<Value>| found.iter().all(|delivery| delivery["state"] == "sent");
+    world.until("both sent", || world.deliveries(ChannelKind::Slack), sent).await?;
     assert_eq!(sends(&world, ChannelKind::Slack).len(), 3);
     assert_eq!(world.answers(ChannelKind::Slack, ADA), ["echo: one", "echo: two"]);
     let asked = |call: &Call| call.method == "conversations.history";
@@ -140,7 +142,8 @@ async fn there_is_no_notice_about_a_notice() -> Result<()> {
     };
     let found =
         world.until("two unknown", || world.deliveries(ChannelKind::Telegram), both).await?;
-    assert_eq!((&found[0]["kind"], &found[1]["kind"]), (&"notice".into(), &"reply".into()));
+    let kinds = ["notice", "reply"].map(|kind| found.iter().any(|one| one["kind"] == kind));
+    assert_eq!(kinds, [true, true], "{found:#?}");
     // The notice may have been read, so that is all.
     assert_eq!(world.ask(ChannelKind::Telegram, ADA, "next").await?, "echo: next");
     assert_eq!(world.ask(ChannelKind::Telegram, ADA, "then").await?, "echo: then");
