@@ -60,10 +60,11 @@ impl Live {
         self.state().heard.clear();
     }
 
-    /// What joined it: those its end answers, and those it does not.
-    pub(crate) fn take_joined(&self) -> (Vec<Inbound>, Vec<Inbound>) {
+    /// What its end answers besides: what we have added, and the ids of all, whoever added them.
+    pub(crate) fn take_heard(&self) -> (Vec<Inbound>, Vec<InboundId>) {
         let State { joined, heard, .. } = &mut *self.state();
-        std::mem::take(joined).into_iter().partition(|message| heard.contains(&message.id))
+        joined.retain(|message| heard.contains(&message.id));
+        (std::mem::take(joined), std::mem::take(heard))
     }
 
     /// Its lane has all answers.

@@ -72,6 +72,9 @@ async fn is_taken(
     let request = SteerRequest { steer: message.id, parts: message.parts.clone() };
     let mut tries = 0..TRIES;
     while live.is_some() || tries.next().is_some() {
+        if !hub.may_act().await {
+            return true;
+        }
         match hub.edge.steer(user, turn, &request).await {
             Ok(()) => return true,
             // The call that begins it is still on its way.
@@ -94,7 +97,7 @@ async fn part(hub: &Hub, turn: TurnId, messages: Vec<Inbound>) -> Event {
 }
 
 /// Takes messages out of a turn in the ledger; `true`: its end hands them on.
-pub(crate) async fn part_from(hub: &Hub, turn: TurnId, messages: &[Inbound]) -> bool {
+async fn part_from(hub: &Hub, turn: TurnId, messages: &[Inbound]) -> bool {
     let ids = ids(messages);
     let part = || hub.ledger.part_turn(hub.fence, turn, &ids);
     hub.persist("take messages out of a turn", part).await.unwrap_or(true)
@@ -105,6 +108,9 @@ pub(crate) async fn abort(hub: Arc<Hub>, user: ZakiUserId, turn: TurnId, live: O
     let live = live.as_deref();
     let mut tries = 0..TRIES;
     while live.is_some() || tries.next().is_some() {
+        if !hub.may_act().await {
+            return;
+        }
         match hub.edge.abort(user, turn).await {
             Ok(()) | Err(EdgeError::Gone | EdgeError::Refused(_)) => return,
             // The call that begins it may still be on its way.

@@ -90,7 +90,8 @@ pub(crate) async fn halt(hub: Arc<Hub>, key: LaneKey, stop: Box<Inbound>, cleare
             let text =
                 if cleared == 0 { words::IDLE.to_owned() } else { words::stopped("", cleared) };
             let reply = compose(&hub, Some(turn.id), &turn.reply, text);
-            let Some(waiting) = end(&hub, turn.id, TurnEnd::Finished, reply).await else { return };
+            let end = end(&hub, turn.id, TurnEnd::Finished, &[], reply).await;
+            let Some(waiting) = end else { return };
             Event::Ended { aborted: true, waiting }
         }
         Claim::Busy(turn) => Event::Busy { turn, messages: Vec::new() },
@@ -174,17 +175,17 @@ async fn run(hub: Arc<Hub>, key: LaneKey, mut open: OpenTurn, live: Arc<Live>, a
         live.over.cancel();
         end
     };
-    let both = async { futures::join!(relay, again) };
-    let (end, unheard) = match caught("follow a turn", both).await {
-        Some((Some(end), unheard)) => (end, unheard),
-        Some((None, _)) => return,
-        None => (End::Failed(ErrorCode::Internal), Vec::new()),
+    let both = async { futures::join!(relay, again).0 };
+    let end = match caught("follow a turn", both).await {
+        Some(Some(end)) => end,
+        Some(None) => return,
+        None => End::Failed(ErrorCode::Internal),
     };
     live.over.cancel();
     drop(typing);
     hub.happen(&key, Event::Ending);
     hub.lanes.answered(&key, &live).await;
-    finish(&hub, &key, open, &live, end, unheard).await;
+    finish(&hub, &key, open, &live, end).await;
 }
 
 /// A turn that holds nothing but `/stop` is the hub's own, see [`halt`].
@@ -193,24 +194,14 @@ fn own(open: &OpenTurn) -> Option<End> {
     open.inbounds.iter().all(is_stop).then(|| End::Answered(words::IDLE.to_owned()))
 }
 
-/// Stores the end of the turn and its reply in one commit, and lets go of it.
-async fn finish(
-    hub: &Arc<Hub>,
-    key: &LaneKey,
-    mut open: OpenTurn,
-    live: &Live,
-    ended: End,
-    mut unheard: Vec<Inbound>,
-) {
-    let (heard, others) = live.take_joined();
-    unheard.extend(others);
-    if !unheard.is_empty() {
-        steer::part_from(hub, live.turn, &unheard).await;
-    }
-    if let Some(last) = heard.last() {
+/// Stores the end of the turn and its reply in one commit, and lets go of it. What the sandbox
+/// has not heard comes back with what waits.
+async fn finish(hub: &Arc<Hub>, key: &LaneKey, mut open: OpenTurn, live: &Live, ended: End) {
+    let (joined, heard) = live.take_heard();
+    if let Some(last) = joined.last() {
         open.turn.reply = plan(last);
     }
-    open.inbounds.extend(heard);
+    open.inbounds.extend(joined);
     let why = live.why();
     let (state, text) = match ended {
         End::Answered(text) if text.trim().is_empty() => {
@@ -229,7 +220,7 @@ async fn finish(
     }
     hub.stages.replying(&open.turn.inbounds, &reply);
     let told = state == TurnEnd::Aborted && why != Some(Why::Interrupted);
-    if let Some(waiting) = end(hub, live.turn, state, reply).await {
+    if let Some(waiting) = end(hub, live.turn, state, &heard, reply).await {
         hub.happen(key, Event::Ended { aborted: told, waiting });
     }
 }
@@ -240,9 +231,13 @@ async fn end(
     hub: &Arc<Hub>,
     turn: TurnId,
     state: TurnEnd,
+    heard: &[InboundId],
     reply: Vec<NewDelivery>,
 ) -> Option<Vec<Inbound>> {
-    let end = || hub.ledger.finish_turn(hub.fence, turn, state, reply.clone(), clock::now());
+    let end = || {
+        let reply = reply.clone();
+        hub.ledger.finish_turn(hub.fence, turn, state, heard, reply, clock::now())
+    };
     match hub.attempt("finish a turn", end).await? {
         Ok(Finish::Ended { first, waiting }) => {
             outbox::drive(hub, first);

@@ -34,7 +34,7 @@ impl Subject {
         let mut answer = delivery(n, Some(n), 0);
         answer.address.conversation.id = ConversationId::new(n.to_string());
         let end = TurnEnd::Finished;
-        let finish = self.ledger.finish_turn(self.fence, turn_id(n), end, vec![answer], at(1));
+        let finish = self.ledger.finish_turn(self.fence, turn_id(n), end, &[], vec![answer], at(1));
         let Finish::Ended { first: Next::Claimed(_), .. } = finish.await.unwrap() else {
             panic!("claimed")
         };

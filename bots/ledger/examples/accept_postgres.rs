@@ -10,8 +10,8 @@ use zaki_ledger::{DeliveryEnd, Fence, Ledger, PgLedger, TurnEnd};
 use zaki_store::PgOptions;
 use zaki_store::testkit::{Cluster, Database, Durability};
 
-const MESSAGES: u32 = 40_000;
-const ROADS: u32 = 2_000;
+const MESSAGES: u32 = 20_000;
+const ROADS: u32 = 1_000;
 
 /// One replica.
 #[derive(Clone)]
@@ -37,18 +37,18 @@ async fn to_reply(Replica { ledger, fence }: &Replica, n: u32) {
     ledger.accept(*fence, batch(vec![said(n)])).await.unwrap();
     ledger.begin_turn(*fence, turn(n, &[n])).await.unwrap();
     let answer = vec![delivery(n, Some(n), 0)];
-    ledger.finish_turn(*fence, turn_id(n), TurnEnd::Finished, answer, at(1)).await.unwrap();
+    ledger.finish_turn(*fence, turn_id(n), TurnEnd::Finished, &[], answer, at(1)).await.unwrap();
 }
 
-async fn alone(replica: &Replica) {
+async fn alone(replica: &Replica, known: u32) {
     let mut roads = Vec::new();
-    for n in 0..ROADS {
+    for n in 10_000_000 + known..10_000_000 + known + ROADS {
         roads.push(timed(to_reply(replica, n)).await);
         let sent = DeliveryEnd::Sent { receipt: vec![] };
         let settled = replica.ledger.settle_delivery(replica.fence, delivery_id(n), sent, at(2));
         settled.await.unwrap();
     }
-    print("accept + begin + finish with first claim", roads);
+    print(&format!("accept + begin + finish, {known} known"), roads);
 }
 
 async fn together(replicas: &[Replica], lanes: u32, round: u32) {
@@ -93,9 +93,16 @@ async fn main() {
         let fence = ledger.enroll(name).await.unwrap();
         replicas.push(Replica { ledger, fence });
     }
-    alone(&replicas[0]).await;
+    alone(&replicas[0], 0).await;
     for (round, lanes) in (1..).zip([64, 256]) {
         together(&replicas[..1], lanes, 2 * round).await;
         together(&replicas, lanes, 2 * round + 1).await;
+    }
+    alone(&replicas[0], 4 * MESSAGES).await;
+    // What is not found by a key grows with the number of people.
+    let scans = "SELECT relname || ': ' || seq_scan || ' scans of ' || seq_tup_read || ' rows'
+        FROM pg_stat_user_tables WHERE seq_tup_read > 0 ORDER BY seq_tup_read DESC";
+    for line in database.text(scans).await {
+        println!("{line}");
     }
 }

@@ -89,12 +89,15 @@ pub trait Ledger: Send + Sync {
     ) -> Result<bool, Error>;
 
     /// Ends a turn of ours and stores its deliveries, in order of sending, behind all earlier ones
-    /// of their conversation. Idempotent: a turn that has ended changes no more.
+    /// of their conversation. `heard` are the messages that have joined it, whoever joined them,
+    /// and that the agent has got: those it has not got wait again, and are handed on with the
+    /// others. Idempotent: a turn that has ended changes no more.
     async fn finish_turn(
         &self,
         fence: Fence,
         turn: TurnId,
         end: TurnEnd,
+        heard: &[InboundId],
         deliveries: Vec<NewDelivery>,
         at: Timestamp,
     ) -> Result<Finish, Error>;

@@ -183,11 +183,13 @@ impl Ledger for SqliteLedger {
         fence: Fence,
         turn: TurnId,
         end: TurnEnd,
+        heard: &[InboundId],
         deliveries: Vec<NewDelivery>,
         at: Timestamp,
     ) -> Result<Finish, Error> {
-        let parcels = Parcel::reply(deliveries, Some(turn))?;
-        self.write_whole(fence, move |tx| turns::finish(tx, fence, turn, end, &parcels, at)).await
+        let (parcels, heard) = (Parcel::reply(deliveries, Some(turn))?, heard.to_vec());
+        let finish = move |tx: &Tx<'_>| turns::finish(tx, fence, turn, end, &heard, &parcels, at);
+        self.write_whole(fence, finish).await
     }
 
     async fn post(

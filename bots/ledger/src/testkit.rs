@@ -149,6 +149,7 @@ where
             runs_one_turn_at_a_time
             loses_no_wakeup
             gives_back_what_the_agent_did_not_get
+            hands_on_what_joined_unheard
         }
         outbox {
             is_claimed_by_one

@@ -81,7 +81,8 @@ pub enum Finish {
     Ended {
         /// What is to be sent in the conversation of the first of them.
         first: Next,
-        /// Messages that others have left for the lane, in order of acceptance. Now ours.
+        /// Messages that others have left for the lane, and those that had joined the turn unheard,
+        /// in order of acceptance. Now ours.
         waiting: Vec<Inbound>,
     },
     /// It had ended before. Nothing has changed; the deliveries of this call are not stored.

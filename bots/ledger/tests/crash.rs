@@ -54,7 +54,7 @@ async fn work(ledger: Arc<SqliteLedger>, fence: Fence, numbers: impl Iterator<It
         let mut answer = delivery(n, Some(n), 0);
         answer.address.conversation.id = ConversationId::new(n.to_string());
         let end = TurnEnd::Finished;
-        let finish = ledger.finish_turn(fence, turn_id(n), end, vec![answer], at(1));
+        let finish = ledger.finish_turn(fence, turn_id(n), end, &[], vec![answer], at(1));
         finish.await.unwrap();
         println!("answered {n}");
     }

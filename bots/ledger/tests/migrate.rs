@@ -115,7 +115,7 @@ async fn a_file_of_the_first_release_is_taken_over() {
 
     let busy = ledger.begin_turn(fence, in_lane(1, turn(5, &[2]))).await.unwrap();
     assert_eq!(busy, Begin::Busy { turn: turn_id(1) });
-    let end = ledger.finish_turn(fence, turn_id(1), TurnEnd::Finished, vec![], at(70)).await;
+    let end = ledger.finish_turn(fence, turn_id(1), TurnEnd::Finished, &[], vec![], at(70)).await;
     let ended = Finish::Ended { first: Next::None, waiting: vec![message(2)] };
     assert_eq!(end.unwrap(), ended);
     let all = zaki_ledger::DeliveryFilter { limit: 10, ..Default::default() };

@@ -40,7 +40,7 @@ async fn a_lease_that_runs_out_leaves_everything_to_others() {
     assert!(ledger.hold(second, "telegram:main").await.unwrap());
     let found = ledger.recover(second, at(9)).await.unwrap();
     assert_eq!((found.accepted, found.turns.len()), (vec![message(2)], 1));
-    let end = frail.finish_turn(first, turn_id(1), TurnEnd::Finished, vec![], at(10)).await;
+    let end = frail.finish_turn(first, turn_id(1), TurnEnd::Finished, &[], vec![], at(10)).await;
     assert!(matches!(end, Err(Error::Fenced)), "{end:?}");
     let pulse = ledger.pulse(second).await.unwrap();
     assert_eq!((pulse.replicas, pulse.orphans), (1, false));
@@ -50,7 +50,9 @@ async fn a_lease_that_runs_out_leaves_everything_to_others() {
 #[tokio::test]
 async fn taking_over_waits_for_what_is_under_way() {
     let Some(database) = database().await else { return };
-    let (ledger, first) = replica(&database, "first").await;
+    let patient = PgOptions { statement_timeout: LONG, ..PgOptions::default() };
+    let ledger = PgLedger::connect(&database.url(), &patient, LONG).await.unwrap();
+    let first = ledger.enroll("first").await.unwrap();
     let (_, second) = replica(&database, "second").await;
     let writing = database.client().await;
     let begun = format!("BEGIN; SELECT zaki_ledger.enter({}, NULL, '{{}}')", first.token());
@@ -110,20 +112,22 @@ async fn no_wakeup_is_lost_between_replicas() {
         two.accept(second, batch(vec![said(n + 1)])).await.unwrap();
         assert_eq!(one.begin_turn(first, turn(n, &[n])).await.unwrap(), Begin::Begun);
         let (end, begin) = tokio::join!(
-            one.finish_turn(first, turn_id(n), TurnEnd::Finished, vec![], at(9)),
+            one.finish_turn(first, turn_id(n), TurnEnd::Finished, &[], vec![], at(9)),
             two.begin_turn(second, turn(n + 1, &[n + 1]))
         );
         let Finish::Ended { waiting, .. } = end.unwrap() else { panic!("ended before") };
         match begin.unwrap() {
             Begin::Begun => {
                 assert_eq!(waiting, []);
-                let end = two.finish_turn(second, turn_id(n + 1), TurnEnd::Finished, vec![], at(9));
+                let end =
+                    two.finish_turn(second, turn_id(n + 1), TurnEnd::Finished, &[], vec![], at(9));
                 end.await.unwrap();
             }
             Begin::Busy { turn } => {
                 assert_eq!((turn, waiting), (turn_id(n), vec![message(n + 1)]));
                 one.begin_turn(first, self::turn(n + 1, &[n + 1])).await.unwrap();
-                let end = one.finish_turn(first, turn_id(n + 1), TurnEnd::Finished, vec![], at(9));
+                let end =
+                    one.finish_turn(first, turn_id(n + 1), TurnEnd::Finished, &[], vec![], at(9));
                 end.await.unwrap();
             }
         }

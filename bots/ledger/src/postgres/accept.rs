@@ -60,7 +60,8 @@ async fn admitted<'r>(
     requests: &'r [Request],
 ) -> Result<Vec<Numbered<'r>>, Error> {
     let enter: (i64, Option<&str>, &[&str]) = (token(fence), None, &[]);
-    let alive = tx.one(sql::ENTER, &[&enter.0, &enter.1, &enter.2], |row| row.try_get(0)).await?;
+    let alive =
+        tx.one(sql::ENTER_ACCEPT, &[&enter.0, &enter.1, &enter.2], |row| row.try_get(0)).await?;
     if alive != Some(true) {
         return Ok(Vec::new());
     }

@@ -42,10 +42,17 @@ pub(super) const PULSE: &str = concat!(
 
 pub(super) const EXPIRED: &str = "SELECT token FROM replica WHERE expires_at <= clock_timestamp()";
 
-pub(super) const BURY: &str = "SELECT bury($1, $2)";
+/// What is under way in the name of a term that ends is waited for as long as a statement may run:
+/// longer than a transaction may be idle.
+pub(super) const BURY: &str =
+    "SELECT bury($1, $2) FROM (SELECT set_config('lock_timeout', '0', true) OFFSET 0) AS patient";
 
 /// Token, lane, conversations.
 pub(super) const ENTER: &str = "SELECT enter($1, $2, $3)";
+
+/// The same before [`ACCEPT`], which joins what it is given: a table of messages it does not read.
+pub(super) const ENTER_ACCEPT: &str =
+    "SELECT enter($1, $2, $3), set_config('enable_hashjoin', 'on', true)";
 
 /// Token, the turn whose lane it is, conversations.
 pub(super) const ENTER_TURN: &str =
@@ -149,8 +156,10 @@ pub(super) const PART: &str = "UPDATE inbound
 pub(super) const END_TURN: &str = "UPDATE turn SET state = $2, code = $3, ended_at = $4
     WHERE id = $1 AND ended_at IS NULL AND holder = $5 RETURNING user_id || ' ' || session";
 
-pub(super) const TAKE_WAITING: &str =
-    "UPDATE inbound SET lane = NULL, holder = $2 WHERE lane = $1 RETURNING no, envelope";
+/// What waits for the lane, and what has joined the turn without being heard there.
+pub(super) const TAKE_WAITING: &str = "UPDATE inbound
+    SET state = 'accepted', turn = NULL, place = NULL, steered = false, lane = NULL, holder = $2
+    WHERE lane = $1 OR (turn = $3 AND steered AND id <> ALL($4::text[])) RETURNING no, envelope";
 
 // Deliveries.
 

@@ -144,6 +144,7 @@ pub(super) async fn finish(
     fence: Fence,
     turn: TurnId,
     end: TurnEnd,
+    heard: &[InboundId],
     parcels: &[Parcel],
     at: Timestamp,
 ) -> Result<Finish, Error> {
@@ -162,7 +163,8 @@ pub(super) async fn finish(
         let open = standing(&tx, turn).await?.open;
         return if open { Err(Error::Fenced) } else { Ok(Finish::AlreadyEnded) };
     };
-    let waiting = tx.all(sql::TAKE_WAITING, &[&lane, &token(fence)], rows::placed_inbound).await?;
+    let row: Row<'_> = &[&lane, &token(fence), &Text(turn), &texts(heard)];
+    let waiting = tx.all(sql::TAKE_WAITING, row, rows::placed_inbound).await?;
     let first = deliveries::add(&tx, fence, parcels, at).await?;
     tx.commit().await?;
     Ok(Finish::Ended { first, waiting: rows::in_order(waiting) })

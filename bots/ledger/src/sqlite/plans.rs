@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::sql::*;
 
 /// Everything a message meets on its way.
-const HOT: [&str; 32] = [
+const HOT: [&str; 33] = [
     SEE,
     ADD_REQUEST,
     ADD_INBOUND,
@@ -17,6 +17,7 @@ const HOT: [&str; 32] = [
     JOIN,
     HAS_JOINED,
     PLACES,
+    STEERED,
     PARK,
     PART,
     END_TURN,

@@ -94,6 +94,8 @@ pub(super) const PART: &str = "UPDATE inbound
     SET state = 'accepted', turn = NULL, place = NULL, steered = 0, lane = ?3, holder = ?4
     WHERE id = ?1 AND turn = ?2 AND steered = 1";
 
+pub(super) const STEERED: &str = "SELECT id FROM inbound WHERE turn = ?1 AND steered = 1";
+
 pub(super) const END_TURN: &str =
     "UPDATE turn SET state = ?2, code = ?3, ended_at = ?4 WHERE id = ?1";
 

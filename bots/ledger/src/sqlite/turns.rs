@@ -110,6 +110,7 @@ pub(super) fn finish(
     fence: Fence,
     turn: TurnId,
     end: TurnEnd,
+    heard: &[InboundId],
     parcels: &[Parcel],
     at: Timestamp,
 ) -> Result<Finish, Error> {
@@ -122,6 +123,11 @@ pub(super) fn finish(
     }
     let (state, code) = words(end);
     tx.execute(sql::END_TURN, params![Text(turn), state, code.map(Json), Ms(at)])?;
+    for Text(id) in tx.all(sql::STEERED, params![Text(turn)], |row| row.get(0))? {
+        if !heard.contains(&id) {
+            tx.execute(sql::PART, params![Text(id), Text(turn), lane, None::<i64>])?;
+        }
+    }
     let waiting = tx.all(sql::WAITING, params![lane], rows::inbound)?;
     if !waiting.is_empty() {
         tx.execute(sql::TAKE_WAITING, params![lane, Token(fence)])?;

@@ -10,7 +10,7 @@ pub(super) async fn keeps_replies_in_order(s: Subject) {
     // Ids of one millisecond fall in any order.
     claims(s.post(vec![delivery(30, None, 0), delivery(29, None, 1)]).await, 30);
     let parts = vec![delivery(12, Some(1), 0), delivery(11, Some(1), 1)];
-    let end = s.ledger.finish_turn(s.fence, turn_id(1), TurnEnd::Finished, parts, at(9));
+    let end = s.ledger.finish_turn(s.fence, turn_id(1), TurnEnd::Finished, &[], parts, at(9));
     let Finish::Ended { first, .. } = end.await.unwrap() else { panic!("ended") };
     assert_eq!(first, Next::None, "whoever sends 30 is handed it one day");
     assert_eq!(s.post(vec![delivery(20, None, 0)]).await, Next::None);

@@ -3,7 +3,7 @@ use super::samples::{at, batch, in_lane, message, said, turn, turn_id};
 use crate::{Begin, Error, Finish, Next, Recovery, TurnEnd};
 
 async fn end(s: &Subject, n: u32) -> Vec<zaki_envelope::Inbound> {
-    let end = s.ledger.finish_turn(s.fence, turn_id(n), TurnEnd::Finished, vec![], at(9));
+    let end = s.ledger.finish_turn(s.fence, turn_id(n), TurnEnd::Finished, &[], vec![], at(9));
     let Finish::Ended { first: Next::None, waiting } = end.await.unwrap() else {
         panic!("ended, with nothing to send")
     };
@@ -58,8 +58,36 @@ pub(super) async fn gives_back_what_the_agent_did_not_get(s: Subject) {
     assert!(s.ledger.part_turn(s.fence, turn_id(1), &third).await.unwrap(), "it still runs");
     assert!(s.ledger.part_turn(s.fence, turn_id(1), &third).await.unwrap(), "repeated");
     assert!(s.ledger.part_turn(s.fence, turn_id(1), &[message(1).id]).await.unwrap());
-    assert_eq!(end(&s, 1).await, [message(3)], "what it began with stays");
+    let end = s.ledger.finish_turn(s.fence, turn_id(1), TurnEnd::Finished, &second, vec![], at(9));
+    let ended = Finish::Ended { first: Next::None, waiting: vec![message(3)] };
+    assert_eq!(end.await.unwrap(), ended, "what it began with stays");
     assert!(!s.ledger.part_turn(s.fence, turn_id(1), &second).await.unwrap(), "it has ended");
     s.ledger.begin_turn(s.fence, turn(2, &[2, 3])).await.unwrap();
+    assert_eq!(s.ledger.counts().await.unwrap().accepted, 0);
+}
+
+/// Whoever joined them, and however they were not heard: a crash before the agent was told, a
+/// sandbox that forgot.
+pub(super) async fn hands_on_what_joined_unheard(s: Subject) {
+    let other = if s.shared { s.ledger.enroll("other").await.unwrap() } else { s.fence };
+    s.run(turn(1, &[1]), &[1, 2, 5]).await;
+    s.ledger.accept(other, batch(vec![said(3), said(4)])).await.unwrap();
+    assert!(s.ledger.join_turn(other, turn_id(1), &[message(4).id]).await.unwrap());
+    assert!(s.ledger.join_turn(other, turn_id(1), &[message(3).id]).await.unwrap());
+    assert!(s.ledger.join_turn(s.fence, turn_id(1), &[message(5).id]).await.unwrap());
+    s.ledger.begin_turn(s.fence, turn(2, &[2])).await.unwrap();
+
+    let (how, heard) = (TurnEnd::Finished, [message(3).id]);
+    let finish = s.ledger.finish_turn(s.fence, turn_id(1), how, &heard, vec![], at(9));
+    let waiting = vec![message(2), message(5), message(4)];
+    let ended = Finish::Ended { first: Next::None, waiting };
+    assert_eq!(finish.await.unwrap(), ended, "with what waits, in order of acceptance");
+    assert!(!s.ledger.part_turn(other, turn_id(1), &[message(4).id]).await.unwrap());
+    if s.shared {
+        let late = s.ledger.begin_turn(other, turn(3, &[4])).await;
+        assert!(matches!(late, Err(Error::NotAccepted(_))), "handed on: {late:?}");
+    }
+    s.ledger.begin_turn(s.fence, turn(4, &[2, 5, 4])).await.unwrap();
+    assert_eq!(end(&s, 4).await, []);
     assert_eq!(s.ledger.counts().await.unwrap().accepted, 0);
 }

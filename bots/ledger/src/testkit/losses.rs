@@ -35,7 +35,7 @@ async fn tell(s: &Subject, n: u32, tells: &[u32]) -> Next {
 pub(super) async fn tells_what_was_lost_once(s: Subject) {
     s.run(turn(1, &[1]), &[1]).await;
     let parts = vec![delivery(10, Some(1), 0), delivery(11, Some(1), 1)];
-    s.ledger.finish_turn(s.fence, turn_id(1), TurnEnd::Finished, parts, at(5)).await.unwrap();
+    s.ledger.finish_turn(s.fence, turn_id(1), TurnEnd::Finished, &[], parts, at(5)).await.unwrap();
     let lost = s.settle(10, unknown()).await;
     assert_eq!(
         (lost.next, ids(&lost.untold)),

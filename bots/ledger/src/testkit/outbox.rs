@@ -76,7 +76,7 @@ pub(super) async fn lends_the_reply_handle(s: Subject) {
     s.ledger.accept(s.fence, batch(messages)).await.unwrap();
     s.ledger.begin_turn(s.fence, new).await.unwrap();
     let parts = (0..4).map(|part| delivery(10 + part, Some(1), part)).collect();
-    let end = s.ledger.finish_turn(s.fence, turn_id(1), TurnEnd::Finished, parts, at(100));
+    let end = s.ledger.finish_turn(s.fence, turn_id(1), TurnEnd::Finished, &[], parts, at(100));
     let Finish::Ended { first: mut next, .. } = end.await.unwrap() else { panic!("ended") };
 
     let again = || DeliveryEnd::Retry { not_before: at(0), reason: "503".into() };
@@ -103,7 +103,7 @@ pub(super) async fn hands_the_used_handle_on(s: Subject) {
     s.ledger.accept(s.fence, batch(vec![item])).await.unwrap();
     s.ledger.begin_turn(s.fence, turn(1, &[1])).await.unwrap();
     let parts = vec![delivery(10, Some(1), 0)];
-    let end = s.ledger.finish_turn(s.fence, turn_id(1), TurnEnd::Finished, parts, at(9));
+    let end = s.ledger.finish_turn(s.fence, turn_id(1), TurnEnd::Finished, &[], parts, at(9));
     let Finish::Ended { first, .. } = end.await.unwrap() else { panic!("ended") };
     assert_eq!(claimed(first).handle, Some(handle.clone()));
     let next = s.successor().await;

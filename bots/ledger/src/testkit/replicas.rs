@@ -27,7 +27,7 @@ pub(super) async fn a_successor_takes_everything_over(s: Subject) {
     assert_eq!(recover(&s, next).await, Recovery::default(), "once");
     assert!(!s.ledger.pulse(next).await.unwrap().orphans);
 
-    let end = s.ledger.finish_turn(next, turn_id(1), TurnEnd::Finished, vec![], at(9));
+    let end = s.ledger.finish_turn(next, turn_id(1), TurnEnd::Finished, &[], vec![], at(9));
     let ended = Finish::Ended { first: Next::None, waiting: vec![message(2)] };
     assert_eq!(end.await.unwrap(), ended);
     s.ledger.leave(s.fence).await.unwrap();
@@ -69,7 +69,7 @@ pub(super) async fn others_work_is_left_alone(s: Subject) {
     for error in theirs {
         assert!(matches!(error, Some(Error::NotAccepted(_))), "{error:?}");
     }
-    let end = s.ledger.finish_turn(other, turn_id(1), TurnEnd::Aborted, vec![], at(3)).await;
+    let end = s.ledger.finish_turn(other, turn_id(1), TurnEnd::Aborted, &[], vec![], at(3)).await;
     assert!(matches!(end, Err(Error::Fenced)), "{end:?}");
     let settled = s.ledger.settle_delivery(other, delivery_id(10), sent(), at(3)).await.unwrap();
     assert!(!settled.changed);
@@ -88,7 +88,8 @@ pub(super) async fn a_lane_passes_between_replicas(s: Subject) {
     assert!(joined, "steering comes from anywhere");
     let busy = s.ledger.begin_turn(other, turn(2, &[2])).await.unwrap();
     assert_eq!(busy, Begin::Busy { turn: turn_id(1) });
-    let end = s.ledger.finish_turn(s.fence, turn_id(1), TurnEnd::Finished, vec![], at(9));
+    let (how, heard) = (TurnEnd::Finished, [message(4).id]);
+    let end = s.ledger.finish_turn(s.fence, turn_id(1), how, &heard, vec![], at(9));
     let ended = Finish::Ended { first: Next::None, waiting: vec![message(2)] };
     assert_eq!(end.await.unwrap(), ended);
     let error = s.ledger.begin_turn(other, turn(2, &[2])).await.unwrap_err();
@@ -101,7 +102,7 @@ pub(super) async fn a_lane_passes_between_replicas(s: Subject) {
     s.ledger.leave(s.fence).await.unwrap();
     let found = recover(&s, other).await;
     assert_eq!((found.turns.len(), found.accepted.len()), (1, 0));
-    let end = s.ledger.finish_turn(other, turn_id(3), TurnEnd::Finished, vec![], at(9));
+    let end = s.ledger.finish_turn(other, turn_id(3), TurnEnd::Finished, &[], vec![], at(9));
     let ended = Finish::Ended { first: Next::None, waiting: vec![message(3)] };
     assert_eq!(end.await.unwrap(), ended);
 }

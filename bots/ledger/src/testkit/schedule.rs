@@ -160,9 +160,11 @@ impl Play {
     async fn finish(&mut self, fence: Fence) {
         let Some(n) = self.dice.pick(self.model.turns.len()) else { return };
         let (conversation, new, times) = self.reply(Some(TURNS + n));
-        let end =
-            self.s.ledger.finish_turn(fence, turn_id(TURNS + n), TurnEnd::Finished, new, self.at());
-        let end = end.await;
+        let mut heard = self.model.turns[n as usize].steered.clone();
+        heard.retain(|_| self.dice.below(2) == 0);
+        let ids: Vec<_> = heard.iter().map(|n| message(*n).id).collect();
+        let (id, how, at) = (turn_id(TURNS + n), TurnEnd::Finished, self.at());
+        let end = self.s.ledger.finish_turn(fence, id, how, &ids, new, at).await;
         let turn = &self.model.turns[n as usize];
         if !turn.open {
             assert_eq!(end.unwrap(), Finish::AlreadyEnded);
@@ -170,7 +172,7 @@ impl Play {
             assert!(matches!(end, Err(Error::Fenced)), "{end:?}");
         } else {
             let Finish::Ended { first, waiting } = end.unwrap() else { panic!("ended") };
-            let expected = self.model.finish(fence.token(), n);
+            let expected = self.model.finish(fence.token(), n, &heard);
             let expected: Vec<_> = expected.into_iter().map(message).collect();
             assert_eq!(waiting, expected);
             assert_eq!(due(&first), self.model.post(fence.token(), conversation, &times));
@@ -310,10 +312,10 @@ impl Play {
                     let ledger = &self.s.ledger;
                     let end = TurnEnd::Finished;
                     ledger
-                        .finish_turn(fence, turn_id(TURNS + open), end, vec![], self.at())
+                        .finish_turn(fence, turn_id(TURNS + open), end, &[], vec![], self.at())
                         .await
                         .unwrap();
-                    self.model.finish(fence.token(), open);
+                    self.model.finish(fence.token(), open, &[]);
                 }
                 let ready = self.model.ready(fence.token(), lane);
                 let n = u32::try_from(self.model.turns.len()).unwrap();

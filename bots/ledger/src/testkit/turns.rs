@@ -41,7 +41,7 @@ pub(super) async fn begins_and_ends_once(s: Subject) {
     assert_eq!(again, Begin::Begun, "the answer was lost, the turn was not");
     let finish = async |n, end| {
         let deliveries = vec![delivery(n, Some(1), 0), delivery(n + 1, Some(1), 1)];
-        s.ledger.finish_turn(s.fence, turn_id(1), end, deliveries, at(5)).await
+        s.ledger.finish_turn(s.fence, turn_id(1), end, &[], deliveries, at(5)).await
     };
     let Finish::Ended { first, waiting } = finish(10, TurnEnd::Finished).await.unwrap() else {
         panic!("ended")
@@ -59,7 +59,7 @@ pub(super) async fn begins_and_ends_once(s: Subject) {
         s.ledger.list_deliveries(filter).await.unwrap().iter().map(|d| d.id).collect();
     assert_eq!(ids, [delivery_id(11), delivery_id(10)], "the second end stores nothing");
 
-    let none = s.ledger.finish_turn(s.fence, turn_id(9), TurnEnd::Aborted, vec![], at(5));
+    let none = s.ledger.finish_turn(s.fence, turn_id(9), TurnEnd::Aborted, &[], vec![], at(5));
     assert!(matches!(none.await, Err(Error::UnknownTurn(id)) if id == turn_id(9)));
 }
 
@@ -79,7 +79,8 @@ pub(super) async fn takes_further_messages_while_it_runs(s: Subject) {
     assert_eq!(found.accepted, [message(4)]);
     assert_eq!(found.turns[0].inbounds, [message(1)]);
     assert_eq!(found.turns[0].steered, [message(3), message(2)]);
-    let end = s.ledger.finish_turn(next, turn_id(1), TurnEnd::Finished, vec![], at(10));
+    let heard = [message(2).id, message(3).id];
+    let end = s.ledger.finish_turn(next, turn_id(1), TurnEnd::Finished, &heard, vec![], at(10));
     assert_eq!(end.await.unwrap(), Finish::Ended { first: Next::None, waiting: vec![] });
     let late = s.ledger.join_turn(next, turn_id(1), &[message(4).id]).await.unwrap();
     assert!(!late, "it has ended");

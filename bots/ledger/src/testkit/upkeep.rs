@@ -25,7 +25,7 @@ pub(super) async fn recovers_what_was_open(s: Subject) {
     s.ledger.begin_turn(s.fence, in_lane(2, turn(2, &[3, 2]))).await.unwrap();
     // Ids made in one millisecond fall in any order.
     let deliveries = (0..3).map(|part| delivery(12 - part, Some(1), part)).collect();
-    let done = s.ledger.finish_turn(s.fence, turn_id(1), TurnEnd::Finished, deliveries, at(7));
+    let done = s.ledger.finish_turn(s.fence, turn_id(1), TurnEnd::Finished, &[], deliveries, at(7));
     assert!(matches!(done.await.unwrap(), Finish::Ended { first: Next::Claimed(_), .. }));
 
     let next = s.successor().await;
@@ -96,7 +96,10 @@ pub(super) async fn prunes_what_is_done_with(s: Subject) {
     s.ledger.begin_turn(s.fence, in_lane(2, turn(2, &[3]))).await.unwrap();
     s.ledger.begin_turn(s.fence, in_lane(3, turn(3, &[]))).await.unwrap();
     let deliveries = vec![delivery(10, Some(1), 0), delivery(11, Some(1), 1)];
-    s.ledger.finish_turn(s.fence, turn_id(1), TurnEnd::Finished, deliveries, at(9)).await.unwrap();
+    s.ledger
+        .finish_turn(s.fence, turn_id(1), TurnEnd::Finished, &[], deliveries, at(9))
+        .await
+        .unwrap();
     let late = DeliveryEnd::Retry { not_before: at(9), reason: "503".into() };
     claims(s.settle(10, sent()).await.next, 11);
     s.settle(11, late).await;
@@ -152,7 +155,7 @@ pub(super) async fn refuses_a_stale_fence(s: Subject) {
             ledger.begin_turn(stale, turn(2, &[])).await.err(),
             ledger.join_turn(stale, turn_id(1), &[]).await.err(),
             ledger.part_turn(stale, turn_id(1), &known).await.err(),
-            ledger.finish_turn(stale, turn_id(1), TurnEnd::Aborted, vec![], at(1)).await.err(),
+            ledger.finish_turn(stale, turn_id(1), TurnEnd::Aborted, &[], vec![], at(1)).await.err(),
             ledger.post(stale, vec![delivery(1, None, 0)], &[], at(1)).await.err(),
             ledger.claim_delivery(stale, id, at(1)).await.err(),
             ledger.settle_delivery(stale, id, sent(), at(1)).await.err(),

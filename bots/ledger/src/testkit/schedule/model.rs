@@ -115,10 +115,13 @@ impl Model {
         open
     }
 
-    /// What waited for the lane.
-    pub(super) fn finish(&mut self, us: u64, turn: u32) -> Vec<u32> {
-        let lane = self.turns[turn as usize].lane;
-        self.turns[turn as usize].open = false;
+    /// What waited for the lane, and what the turn has not heard.
+    pub(super) fn finish(&mut self, us: u64, turn: u32, heard: &[u32]) -> Vec<u32> {
+        let Turn { lane, open, steered, .. } = &mut self.turns[turn as usize];
+        let lane = *lane;
+        *open = false;
+        let unheard: Vec<_> = steered.extract_if(.., |n| !heard.contains(n)).collect();
+        self.mark(&unheard, Place::Accepted, Holder::Behind);
         let waiting = self.numbers(|message| {
             message.lane == lane
                 && message.place == Place::Accepted
