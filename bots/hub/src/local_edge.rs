@@ -22,7 +22,11 @@ pub(crate) async fn reach(config: &Config) -> Result<(Option<Edge>, EdgeClient)>
         let reach = Reach::InProcess(edge.router());
         return Ok((Some(edge), EdgeClient::new(reach, signing(&key))));
     };
-    let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).build()?;
+    // The edge ends idle connections after 30 s: none must be used that is about to end.
+    let http = reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(10))
+        .pool_idle_timeout(Duration::from_secs(20))
+        .build()?;
     let reach = Reach::Remote { http, base: base.clone() };
     Ok((None, EdgeClient::new(reach, signing(&key))))
 }
