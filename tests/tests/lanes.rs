@@ -4,6 +4,8 @@
 use anyhow::{Context, Result};
 use serde_json::Value;
 use zaki_simulators::telegram::Chat;
+use zaki_tests::chaos::Seed;
+use zaki_tests::replicas::Replicas;
 use zaki_tests::{ChannelKind, Person, SOON, Setup, World, payload};
 
 const ADA: Person = Person::ADA;
@@ -230,5 +232,38 @@ async fn a_busy_person_keeps_nobody_waiting() -> Result<()> {
     world.say(TELEGRAM, ADA, "/stop");
     let answers = world.expect(TELEGRAM, ADA, 1, SOON).await?;
     assert!(answers[0].contains("10 messages"), "{answers:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_lane_over_two_replicas_is_one_lane() -> Result<()> {
+    let Some(replicas) = Replicas::start(telegram(), 2, Seed::find()).await? else {
+        return Ok(());
+    };
+    let world = &replicas.world;
+    // Messages go to either replica by chance: that of the turn, or the other one.
+    for round in 0..6 {
+        let [slow, waits, next] =
+            ["SLOW:600x100", "waits", "next"].map(|it| format!("{it} {round}"));
+        occupy(world, &slow).await.with_context(|| replicas.log())?;
+        world.say(TELEGRAM, ADA, &waits);
+        until_state(world, &waits, "accepted").await?;
+        world.say(TELEGRAM, ADA, "/stop");
+        until_state(world, &waits, "settled").await.with_context(|| replicas.log())?;
+        world.say(TELEGRAM, ADA, &next);
+        let answer = format!("echo: {next}");
+        let is_answer = |sent: &zaki_simulators::Sent| sent.text == answer;
+        world.expect_sent(TELEGRAM, is_answer).await.with_context(|| replicas.log())?;
+    }
+    let answers = world.answers(TELEGRAM, ADA);
+    assert!(!answers.iter().any(|answer| answer.contains("echo: waits")), "{answers:?}");
+    assert!(!answers.iter().any(|answer| answer.contains("word599")), "{answers:?}");
+    // And without a stop, what waits is answered after what runs.
+    occupy(world, SHORT).await?;
+    world.say(TELEGRAM, ADA, "later");
+    world.expect_sent(TELEGRAM, |sent| sent.text == "echo: later").await?;
+    let answers = world.answers(TELEGRAM, ADA);
+    let [.., first, second] = &answers[..] else { panic!("{answers:?}") };
+    assert!(first.ends_with("word14") && second == "echo: later", "{answers:?}");
     Ok(())
 }
