@@ -38,7 +38,7 @@ async fn a_lease_that_runs_out_leaves_everything_to_others() {
     let error = frail.accept(first, batch(vec![said(3)])).await.unwrap_err();
     assert!(matches!(error, Error::Fenced), "before anybody has taken over: {error}");
     assert!(ledger.hold(second, "telegram:main").await.unwrap());
-    let found = ledger.recover(second, at(9)).await.unwrap();
+    let found = ledger.recover(second).await.unwrap();
     assert_eq!((found.accepted, found.turns.len()), (vec![message(2)], 1));
     let end = frail.finish_turn(first, turn_id(1), TurnEnd::Finished, &[], vec![], at(10)).await;
     assert!(matches!(end, Err(Error::Fenced)), "{end:?}");
@@ -53,7 +53,7 @@ async fn taking_over_waits_for_what_is_under_way() {
     let patient = PgOptions { statement_timeout: LONG, ..PgOptions::default() };
     let ledger = PgLedger::connect(&database.url(), &patient, LONG).await.unwrap();
     let first = ledger.enroll("first").await.unwrap();
-    let (_, second) = replica(&database, "second").await;
+    let (other, second) = replica(&database, "second").await;
     let writing = database.client().await;
     let begun = format!("BEGIN; SELECT zaki_ledger.enter({}, NULL, '{{}}')", first.token());
     let path = "SET search_path = zaki_ledger";
@@ -66,7 +66,7 @@ async fn taking_over_waits_for_what_is_under_way() {
     });
     somebody_waits(&writing).await;
     assert!(!leaving.is_finished());
-    assert_eq!(ledger.pulse(second).await.unwrap().replicas, 2, "its lease still counts");
+    assert_eq!(other.pulse(second).await.unwrap().replicas, 2, "its lease still counts");
     writing.batch_execute("COMMIT").await.unwrap();
     leaving.await.unwrap().unwrap();
     let error = ledger.accept(first, batch(vec![said(1)])).await.unwrap_err();
@@ -205,7 +205,7 @@ async fn a_term_whose_outcome_is_unknown_is_given_up() {
 
     let (ledger, second) = replica(&database, "second").await;
     cut.leave(first).await.unwrap();
-    let found = ledger.recover(second, at(9)).await.unwrap();
+    let found = ledger.recover(second).await.unwrap();
     assert_eq!(found.accepted, [message(1)], "it was kept");
 }
 

@@ -43,7 +43,9 @@ impl PgOptions {
     /// and so prevails.
     ///
     /// `synchronous_commit`: a commit is on the disk before it is answered, whatever the server's
-    /// default. The TCP settings make the server notice that we are gone.
+    /// default. The TCP settings make the server notice that we are gone. The last ones keep every
+    /// search on its index: plans are kept, and one made while a table was small would read all of
+    /// it when it is large.
     pub(super) fn settings(&self, search_path: &str) -> String {
         let network = self.network_timeout.as_millis();
         let settings = [
@@ -59,6 +61,9 @@ impl PgOptions {
             ("tcp_keepalives_count", "3".into()),
             ("tcp_user_timeout", network.to_string()),
             ("jit", "off".into()),
+            ("enable_seqscan", "off".into()),
+            ("enable_hashjoin", "off".into()),
+            ("enable_mergejoin", "off".into()),
         ];
         let words: Vec<_> = settings.map(|(name, value)| format!("-c {name}={value}")).into();
         words.join(" ")
