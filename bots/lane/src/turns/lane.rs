@@ -133,8 +133,18 @@ impl Lane {
         if full {
             return self.refuse(message, effects);
         }
-        self.gather = Gather::with(self.gather, &message, now);
-        self.waiting.push_back(*message);
+        let place = self.place_of(&message);
+        if place == self.waiting.len() {
+            self.gather = Gather::with(self.gather, &message, now);
+        }
+        self.waiting.insert(place, *message);
+    }
+
+    /// Behind what was received before it or with it: what a replica had that is no more comes
+    /// late.
+    fn place_of(&self, message: &Inbound) -> usize {
+        let earlier = |it: &Inbound| it.received_at <= message.received_at;
+        self.waiting.iter().rposition(earlier).map_or(0, |last| last + 1)
     }
 
     fn refuse(&mut self, message: Box<Inbound>, effects: &mut Effects) {
@@ -343,7 +353,9 @@ impl Lane {
     fn put_back(&mut self, messages: Vec<Inbound>) {
         for message in messages.into_iter().rev() {
             if !self.holds(&message) {
-                self.waiting.push_front(message);
+                let later = |it: &Inbound| it.received_at >= message.received_at;
+                let place = self.waiting.iter().position(later).unwrap_or(self.waiting.len());
+                self.waiting.insert(place, message);
             }
         }
     }

@@ -124,6 +124,7 @@ impl World {
         match effect {
             Effect::Begin { messages } => {
                 assert!(!messages.is_empty() && messages.len() <= LIMITS.batch);
+                assert!(messages.is_sorted_by_key(|it| it.received_at), "out of order in a turn");
                 assert!(!messages.iter().any(is_stop), "a command for the agent");
                 assert!(!self.begins(at), "begun twice");
                 self.replicas[at].jobs.push(Job::Begin(messages));
@@ -134,6 +135,7 @@ impl World {
             }
             Effect::Steer { turn, messages } => {
                 assert!(!messages.is_empty());
+                assert!(messages.is_sorted_by_key(|it| it.received_at), "out of order in a turn");
                 assert!(!messages.iter().any(is_stop), "a command for the agent");
                 self.replicas[at].jobs.push(Job::Steer(turn, messages));
             }
@@ -230,7 +232,9 @@ impl World {
     fn finish(&mut self, at: usize, turn: TurnId) -> (bool, Vec<Inbound>) {
         let open = self.open.take().unwrap();
         assert_eq!((open.turn, open.owner), (turn, at));
-        let waiting = std::mem::take(&mut self.left);
+        let mut waiting = std::mem::take(&mut self.left);
+        // In order of acceptance.
+        waiting.sort_by_key(|message| message.id);
         for message in &waiting {
             self.fates.insert(message.id, Fate::Held(at));
         }

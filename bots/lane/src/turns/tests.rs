@@ -314,6 +314,17 @@ fn what_is_handed_over_and_waits_already_waits_once() {
 }
 
 #[test]
+fn what_a_dead_replica_had_waits_before_what_came_after_it() {
+    let mut story = Story::new(Mode::Queue);
+    story.occupy();
+    for said in [4, 2, 3] {
+        story.said = said;
+        assert!(story.text().is_empty());
+    }
+    assert_eq!(begun(story.end()), [3, 4, 5]);
+}
+
+#[test]
 fn too_many_are_declined_and_told_of_once_a_burst() {
     let mut story = Story::new(Mode::Queue);
     story.occupy();
