@@ -262,3 +262,18 @@ async fn caught<T>(what: &str, work: impl Future<Output = T>) -> Option<T> {
     }
     done.ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_ends_its_work_alone() {
+        let defect = async {
+            tokio::task::yield_now().await;
+            panic!("on purpose")
+        };
+        assert_eq!(caught::<()>("fail", defect).await, None);
+        assert_eq!(caught("work", async { 1 }).await, Some(1));
+    }
+}
