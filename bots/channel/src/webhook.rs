@@ -151,4 +151,10 @@ pub trait Webhook: Parse {
     fn greet(&self, _request: &Request<'_>) -> Option<Answer> {
         None
     }
+
+    /// Whether enough is known to read a request: the bot's own name, by which people address it.
+    /// Until then the platform is asked to come again.
+    fn is_ready(&self) -> bool {
+        true
+    }
 }

@@ -112,6 +112,9 @@ async fn receive(
         Ok(verified) => verified,
         Err(refusal) => return (Outcome::Refused, refuse(account, refusal)),
     };
+    if !hook.is_ready() {
+        return (Outcome::Unavailable, unavailable());
+    }
     let parsed = hook.parse(verified, received_at).unwrap_or_else(|error| {
         tracing::warn!(account = account.label(), %error, "kept as a dead letter");
         Parsed {

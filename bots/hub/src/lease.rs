@@ -36,7 +36,7 @@ impl Lease {
     /// It was renewed by a call begun at `asked`, when so many replicas were alive.
     pub(crate) fn renew(&self, asked: Uptime, replicas: u32) {
         // A tenth for clocks that do not run alike, and for the way of what is sent last.
-        let sure = self.ttl.map_or(Duration::MAX, |ttl| ttl - ttl / 10);
+        let sure = self.ttl.map_or(Duration::MAX, |ttl| ttl / 10 * 9);
         let ends = asked.0.saturating_add(sure).as_millis();
         self.ends.store(u64::try_from(ends).unwrap_or(u64::MAX), Ordering::Release);
         self.replicas.store(replicas.max(1), Ordering::Relaxed);
@@ -73,7 +73,7 @@ mod tests {
     const TTL: Duration = Duration::from_secs(5);
 
     fn asked_ago(ms: u64) -> Uptime {
-        Uptime(Uptime::now().0 - Duration::from_millis(ms))
+        Uptime(Uptime::now().0.saturating_sub(Duration::from_millis(ms)))
     }
 
     fn lease(ttl: Option<Duration>, asked: Uptime) -> Lease {

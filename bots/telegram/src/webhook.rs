@@ -33,4 +33,24 @@ impl Webhook for Hook {
     fn proof(&self) -> Proof<'_> {
         Proof::Secret { header: SECRET_HEADER, secret: self.config.secret() }
     }
+
+    /// The token holds the bot's id, but only `getMe` tells its name: a mention read before would
+    /// be taken for talk among others.
+    fn is_ready(&self) -> bool {
+        self.config.username().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_read_before_the_bot_knows_its_name() {
+        let config = Config::new("42:token".to_owned().into());
+        let hook = Hook::new("main".parse().unwrap(), config.clone());
+        assert!(!hook.is_ready());
+        config.learn("zaki_bot".to_owned());
+        assert!(hook.is_ready());
+    }
 }
