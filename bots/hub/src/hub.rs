@@ -224,7 +224,7 @@ impl Hub {
 
     /// Takes up what an earlier process left: in the order it was accepted.
     pub(crate) async fn recover(self: &Arc<Self>) -> Result<(), zaki_ledger::Error> {
-        let found = self.ledger.recover(self.fence, clock::now()).await?;
+        let found = self.ledger.recover(self.fence).await?;
         let (accepted, turns) = (found.accepted.len(), found.turns.len());
         let (pending, unknown) = (found.deliveries.len(), found.unknown.len());
         if accepted + turns + pending + unknown > 0 {

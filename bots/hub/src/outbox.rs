@@ -115,18 +115,22 @@ struct Driver<'a> {
     hub: &'a Arc<Hub>,
     /// A place in the account's queue.
     ticket: Option<Ticket>,
+    /// The next message may leave: its tokens have been taken.
+    cleared: bool,
 }
 
 impl<'a> Driver<'a> {
     fn new(hub: &'a Arc<Hub>) -> Self {
-        Self { hub, ticket: None }
+        Self { hub, ticket: None, cleared: false }
     }
 
     async fn run(&mut self, mut next: Next) {
         loop {
             let went = match next {
                 Next::None => return,
-                Next::Later { id, not_before } => self.later(id, not_before).await,
+                Next::Later { id, not_before, address } => {
+                    self.later(id, not_before, &address).await
+                }
                 Next::Claimed(claimed) => self.deliver(claimed).await,
             };
             // Otherwise the hub stops or has lost its lease; the ledger knows what is open.
@@ -135,20 +139,41 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Waits until a conversation is due. The time is measured, so that a wall clock that is set
-    /// back holds nobody up.
-    async fn later(&self, id: DeliveryId, not_before: Timestamp) -> Option<Next> {
+    /// Waits until a conversation is due and may be written to. The time is measured, so that a
+    /// wall clock that is set back holds nobody up. Until then nothing is claimed: what is claimed
+    /// counts as sent should we die.
+    async fn later(&mut self, id: DeliveryId, not_before: Timestamp, to: &Address) -> Option<Next> {
         let hub = self.hub;
         let wait = u64::try_from(not_before.since(clock::now())).unwrap_or_default();
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_millis(wait)) => {}
-            () = hub.closing.cancelled() => return None,
+        let mut wait = Duration::from_millis(wait);
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = hub.closing.cancelled() => return None,
+            }
+            match self.ask(to) {
+                Verdict::Go => break,
+                Verdict::Wait { until, .. } => wait = until.saturating_sub(hub.outbox.now()),
+            }
         }
+        self.cleared = true;
         let claim = || {
             let at = clock::now().max(not_before);
             hub.ledger.claim_delivery(hub.fence, id, at)
         };
         hub.persist("claim a delivery", claim).await
+    }
+
+    /// Whether a message to that place may leave now; one for which nobody can send may.
+    fn ask(&mut self, to: &Address) -> Verdict {
+        let hub = self.hub;
+        let Some(channel) = send::channel(hub, to) else { return Verdict::Go };
+        let pace = pace_of(hub, &*channel, to);
+        let verdict = hub.outbox.ask(to, pace, self.ticket.take(), hub.lease.replicas());
+        if let Verdict::Wait { ticket, .. } = verdict {
+            self.ticket = ticket;
+        }
+        verdict
     }
 }
 

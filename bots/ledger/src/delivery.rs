@@ -104,6 +104,8 @@ pub enum Next {
         id: DeliveryId,
         /// When it is due.
         not_before: Timestamp,
+        /// Where to.
+        address: Address,
     },
     /// Nothing: nothing is open, or somebody else is at it and will be handed what follows.
     None,

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Serialize;
-use zaki_envelope::{DeliveryId, Inbound, InboundId, MessageId, Timestamp, TurnId};
+use zaki_envelope::{DeliveryId, Inbound, InboundId, MessageId, ReplyHandle, Timestamp, TurnId};
 
 use crate::{
-    Accepted, Batch, Begin, Claimed, DeadRecord, Delivery, DeliveryEnd, DeliveryFilter, Error,
-    Fence, Finish, InboundFilter, InboundRecord, NewDelivery, NewTurn, Next, OpenTurn, Pulse,
-    SettleReason, Settled, TurnEnd,
+    Accepted, Batch, Begin, Claimed, DeadRecord, Delivery, DeliveryEnd, DeliveryFilter,
+    DeliveryState, Error, Fence, Finish, InboundFilter, InboundRecord, NewDelivery, NewTurn, Next,
+    OpenTurn, Pulse, SettleReason, Settled, TurnEnd,
 };
 
 /// Durable inbox, turns and outbox, shared by the replicas of a hub.
@@ -159,8 +159,9 @@ pub trait Ledger: Send + Sync {
     /// not be sent. Of one that is `dead` nobody will be told any more.
     async fn drop_delivery(&self, delivery: DeliveryId, at: Timestamp) -> Result<bool, Error>;
 
-    /// Takes over what belongs to no live replica, at any time.
-    async fn recover(&self, fence: Fence, at: Timestamp) -> Result<Recovery, Error>;
+    /// Takes over some of what belongs to no live replica, the oldest of each kind first, at any
+    /// time. What is left is still nobody's, as the next pulse says.
+    async fn recover(&self, fence: Fence) -> Result<Recovery, Error>;
 
     /// Messages, newest first.
     async fn list_inbounds(&self, filter: InboundFilter) -> Result<Vec<InboundRecord>, Error>;
@@ -187,20 +188,39 @@ pub trait Ledger: Send + Sync {
     ) -> Result<usize, Error>;
 }
 
-/// What belonged to nobody; all of it is ours now, and handed out once.
+/// What belonged to nobody; all of it is ours now, and handed out once. It has bounds, so that a
+/// replica that comes after a long outage begins at once, and leaves some to the others.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recovery {
     /// Waiting for a turn, in order of acceptance.
     pub accepted: Vec<Inbound>,
     /// Begun and not ended, in order of beginning.
     pub turns: Vec<OpenTurn>,
-    /// The oldest open delivery of each conversation, claimed if it is due. Settling it hands the
-    /// next one on.
+    /// The oldest open delivery of each conversation. None of them is claimed, due or not: what
+    /// is claimed counts as sent should we die, and a platform's pace may keep it here for long.
     pub deliveries: Vec<Next>,
     /// Were being sent when their sender went; still `sending`, with the handle that was taken for
     /// it and the `changed_at` of its claim. The same as a send of ours that ended without our
     /// knowing how: find out, and settle it. Their conversations wait for that.
     pub unknown: Vec<Claimed>,
+}
+
+impl Recovery {
+    /// Messages taken over by one call.
+    pub const MESSAGES: u32 = 500;
+    /// Turns taken over by one call.
+    pub const TURNS: u32 = 200;
+    /// Conversations in which something is to be sent, or may have been, taken over by one call.
+    pub const CONVERSATIONS: u32 = 200;
+
+    /// The oldest open delivery of a conversation.
+    pub(crate) fn add(&mut self, delivery: Delivery, handle: Option<ReplyHandle>) {
+        if delivery.state == DeliveryState::Sending {
+            return self.unknown.push(Claimed { delivery, handle });
+        }
+        let Delivery { id, not_before, address, .. } = delivery;
+        self.deliveries.push(Next::Later { id, not_before, address });
+    }
 }
 
 /// How much is open.

@@ -247,8 +247,8 @@ impl Ledger for PgLedger {
         operate::drop_delivery(&self.store, delivery, at).await
     }
 
-    async fn recover(&self, fence: Fence, at: Timestamp) -> Result<Recovery, Error> {
-        self.write(fence, recover::recover(&self.store, fence, at)).await
+    async fn recover(&self, fence: Fence) -> Result<Recovery, Error> {
+        self.write(fence, recover::recover(&self.store, fence)).await
     }
 
     async fn list_inbounds(&self, filter: InboundFilter) -> Result<Vec<InboundRecord>, Error> {

@@ -248,8 +248,8 @@ impl Ledger for SqliteLedger {
         self.store.write(move |tx| operate::drop_delivery(tx, delivery, at)).await
     }
 
-    async fn recover(&self, fence: Fence, at: Timestamp) -> Result<Recovery, Error> {
-        self.write(fence, move |tx| recover::recover(tx, fence, at)).await
+    async fn recover(&self, fence: Fence) -> Result<Recovery, Error> {
+        self.write(fence, move |tx| recover::recover(tx, fence)).await
     }
 
     async fn list_inbounds(&self, filter: InboundFilter) -> Result<Vec<InboundRecord>, Error> {

@@ -75,6 +75,12 @@ impl Subject {
         self.ledger.claim_delivery(self.fence, delivery_id(n), at(100)).await.unwrap()
     }
 
+    /// Claims what a recovery has found.
+    async fn begin(&self, found: &Next) -> Next {
+        let Next::Later { id, .. } = found else { panic!("for later, not {found:?}") };
+        self.ledger.claim_delivery(self.fence, *id, at(300)).await.unwrap()
+    }
+
     async fn settle(&self, n: u32, end: DeliveryEnd) -> Settled {
         self.ledger.settle_delivery(self.fence, delivery_id(n), end, at(200)).await.unwrap()
     }
@@ -84,6 +90,12 @@ impl Subject {
         let all = self.ledger.list_deliveries(filter).await.unwrap();
         all.into_iter().find(|delivery| delivery.id == delivery_id(n)).unwrap()
     }
+}
+
+/// To be asked for again at `ms`.
+fn later(n: u32, ms: i64) -> Next {
+    let address = zaki_envelope::Address::of(&message(0));
+    Next::Later { id: delivery_id(n), not_before: at(ms), address }
 }
 
 /// What was claimed.
@@ -182,6 +194,7 @@ where
         }
         upkeep {
             recovers_what_was_open
+            recovers_some_at_a_time
             counts_and_lists
             prunes_what_is_done_with
             frees_the_queue_behind_what_expires
@@ -190,6 +203,7 @@ where
         replicas {
             a_successor_takes_everything_over
             what_a_dead_replica_sent_holds_its_conversation
+            what_waits_is_taken_over_unclaimed
             others_work_is_left_alone
             a_lane_passes_between_replicas
             a_conversation_passes_between_replicas

@@ -30,15 +30,11 @@ impl Driver<'_> {
             return self.settle(&delivery, end).await;
         };
         let mut way = Way::new(self.hub, channel, delivery, handle);
-        let pace = pace_of(self.hub, &*way.channel, &way.to);
-        match self.hub.outbox.ask(&way.to, pace, self.ticket.take(), self.hub.lease.replicas()) {
-            Verdict::Go => {}
-            Verdict::Wait { until, ticket } => {
-                self.ticket = ticket;
-                let wait = until.saturating_sub(self.hub.outbox.now());
-                let end = DeliveryEnd::Held { not_before: after(wait) };
-                return self.settle(&way.delivery, end).await;
-            }
+        let cleared = std::mem::take(&mut self.cleared);
+        if !cleared && let Verdict::Wait { until, .. } = self.ask(&way.to) {
+            let wait = until.saturating_sub(self.hub.outbox.now());
+            let end = DeliveryEnd::Held { not_before: after(wait) };
+            return self.settle(&way.delivery, end).await;
         }
         let attempt = Attempt::new(rules(&self.hub.settings), way.letter(), self.hub.outbox.now());
         let end = way.follow(attempt, Act::Send).await?;
@@ -54,6 +50,7 @@ impl Driver<'_> {
         };
         let mut way = Way::new(self.hub, channel, delivery, handle);
         way.words = String::from("it was being sent when its sender went");
+        way.haunted = self.hub.ledger.ttl().is_some();
         let (before, now) = (since(way.delivery.changed_at), self.hub.outbox.now());
         let (attempt, act) = Attempt::resume(rules(&self.hub.settings), way.letter(), before, now);
         let end = way.follow(attempt, act).await?;
@@ -72,7 +69,7 @@ fn after(wait: Duration) -> Timestamp {
 }
 
 /// Who sends there.
-fn channel(hub: &Hub, to: &Address) -> Option<Arc<dyn Channel>> {
+pub(super) fn channel(hub: &Hub, to: &Address) -> Option<Arc<dyn Channel>> {
     hub.accounts.get(to.channel, &to.account).map(|account| Arc::clone(&account.channel))
 }
 
@@ -92,6 +89,9 @@ struct Way<'a> {
     receipt: Vec<MessageId>,
     /// What last went wrong.
     words: String,
+    /// Its sender's lease has run out, which does not say that the sender has ended: frozen, it
+    /// may still send. That the platform does not have it proves nothing then.
+    haunted: bool,
 }
 
 impl<'a> Way<'a> {
@@ -106,7 +106,8 @@ impl<'a> Way<'a> {
         let reported = matches!(recourse, Recourse::Callback { .. });
         let awaited = reported.then(|| hub.outbox.reports.expect(delivery.id));
         let (receipt, words) = (Vec::new(), String::new());
-        Self { hub, channel, delivery, to, recourse, awaited, receipt, words }
+        let haunted = false;
+        Self { hub, channel, delivery, to, recourse, awaited, receipt, words, haunted }
     }
 
     fn letter(&self) -> Letter {
@@ -183,6 +184,7 @@ impl<'a> Way<'a> {
                 self.receipt.extend(receipt.message);
                 Heard::Proved(true)
             }
+            Ok(Evidence::NotSent) if self.haunted => Heard::CannotTell,
             Ok(Evidence::NotSent) => Heard::Proved(false),
             Ok(Evidence::CannotTell) => Heard::CannotTell,
             Err(error) => {

@@ -1,7 +1,7 @@
 //! Storing, claiming and settling what leaves, as in `../sqlite/deliveries.rs`. The conversation
 //! is locked before anything is read.
 
-use zaki_envelope::{DeliveryId, ReplyHandle, Timestamp};
+use zaki_envelope::{Address, DeliveryId, ReplyHandle, Timestamp};
 use zaki_store::{Json, PgTx, Postgres, Text};
 
 use super::rows::{self, Head, clean, token};
@@ -70,7 +70,8 @@ pub(super) async fn tail(tx: &PgTx, conversation: &str) -> Result<Option<i64>, E
 async fn first(tx: &PgTx, parcel: &Parcel, due: bool, at: Timestamp) -> Result<Next, Error> {
     let NewDelivery { id, not_before, .. } = parcel.new;
     if !due {
-        return Ok(Next::Later { id, not_before });
+        let address = Address { handle: None, ..parcel.new.address.clone() };
+        return Ok(Next::Later { id, not_before, address });
     }
     let mut claimed = parcel.claimed(at);
     if parcel.turn.is_some() {
@@ -133,7 +134,7 @@ pub(super) async fn claim(
 }
 
 /// Takes the head of a conversation, unless somebody has it.
-pub(super) async fn advance(
+async fn advance(
     tx: &PgTx,
     fence: Fence,
     conversation: &str,
@@ -148,8 +149,12 @@ pub(super) async fn advance(
         return Ok(Next::None);
     }
     if not_before > at {
-        tx.execute(sql::TAKE_LATER, &[&Text(id), &us]).await?;
-        return Ok(Next::Later { id, not_before });
+        let address = tx.one(sql::TAKE_LATER, &[&Text(id), &us], |row| row.try_get(0)).await?;
+        return Ok(address.map_or(Next::None, |Json(address)| Next::Later {
+            id,
+            not_before,
+            address,
+        }));
     }
     let claimed = tx.one(sql::CLAIM, &[&Text(id), &us, &at.as_ms()], rows::delivery).await?;
     let Some(delivery) = claimed else {

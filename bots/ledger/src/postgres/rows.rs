@@ -182,6 +182,11 @@ pub(super) fn delivery(row: &Row) -> Result<Delivery> {
     })
 }
 
+/// Columns: those of `delivery!` in `sql`, no.
+pub(super) fn placed_delivery(row: &Row) -> Result<Placed<Delivery>> {
+    Ok((row.try_get(12)?, delivery(row)?))
+}
+
 /// The oldest open delivery of a conversation.
 pub(super) struct Head {
     pub id: DeliveryId,
@@ -199,6 +204,16 @@ pub(super) fn head(row: &Row) -> Result<Head> {
         holder: row.try_get(2)?,
         not_before: time(row, 3)?,
     })
+}
+
+/// Columns: turn, whether it has joined later, envelope.
+pub(super) fn inbound_of_turn(row: &Row) -> Result<(TurnId, bool, Inbound)> {
+    Ok((text(row, 0)?, row.try_get(1)?, json(row, 2)?))
+}
+
+/// Columns: inbound, secret, expires_at, uses_left, the delivery that uses it.
+pub(super) fn used_handle(row: &Row) -> Result<(DeliveryId, ReplyHandle)> {
+    Ok((text(row, 4)?, handle(row)?.1))
 }
 
 /// Columns: those of `sql::UNTOLD`.

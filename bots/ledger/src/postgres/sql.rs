@@ -184,7 +184,8 @@ pub(super) const PROMOTE: &str = concat!(
     " ORDER BY seq LIMIT 1)"
 );
 
-pub(super) const TAKE_LATER: &str = "UPDATE delivery SET holder = $2 WHERE id = $1";
+pub(super) const TAKE_LATER: &str =
+    "UPDATE delivery SET holder = $2 WHERE id = $1 RETURNING address";
 
 pub(super) const CLAIM: &str = concat!(
     "UPDATE delivery SET state = 'sending', attempts = attempts + 1, reason = NULL,
@@ -203,9 +204,6 @@ pub(super) const LIVE_HANDLE: &str = "SELECT h.inbound, h.secret, h.expires_at, 
 
 pub(super) const USE_HANDLE: &str =
     "UPDATE reply_handle SET uses_left = uses_left - 1 WHERE inbound = $1";
-
-pub(super) const USED_HANDLE: &str = "SELECT inbound, secret, expires_at, uses_left + 1
-    FROM reply_handle WHERE inbound = (SELECT handle FROM delivery WHERE id = $1)";
 
 pub(super) const NOTE_HANDLE: &str = "UPDATE delivery SET handle = $2 WHERE id = $1";
 
@@ -265,30 +263,39 @@ pub(super) const DROP_DEAD: &str =
 
 // Taking over.
 
-pub(super) const TAKE_ACCEPTED: &str = "UPDATE inbound SET holder = $1
-    WHERE state = 'accepted' AND lane IS NULL AND holder IS NULL RETURNING no, envelope";
+pub(super) const TAKE_ACCEPTED: &str = "WITH oldest AS (
+        SELECT id FROM inbound WHERE state = 'accepted' AND lane IS NULL AND holder IS NULL
+        ORDER BY no LIMIT $2 FOR UPDATE)
+    UPDATE inbound SET holder = $1 FROM oldest WHERE inbound.id = oldest.id RETURNING no, envelope";
 
-pub(super) const TAKE_TURNS: &str = "UPDATE turn SET holder = $1
-    WHERE ended_at IS NULL AND holder IS NULL
-    RETURNING no, id, user_id, session, sandbox, address, reply_to, started_at";
+pub(super) const TAKE_TURNS: &str = "WITH oldest AS (
+        SELECT id FROM turn WHERE ended_at IS NULL AND holder IS NULL
+        ORDER BY no LIMIT $2 FOR UPDATE)
+    UPDATE turn SET holder = $1 FROM oldest WHERE turn.id = oldest.id
+    RETURNING no, turn.id, user_id, session, sandbox, address, reply_to, started_at";
 
-pub(super) const INBOUNDS_OF_TURN: &str =
-    "SELECT envelope FROM inbound WHERE turn = $1 AND steered = $2 ORDER BY place";
+pub(super) const INBOUNDS_OF_TURNS: &str =
+    "SELECT turn, steered, envelope FROM inbound WHERE turn = ANY($1) ORDER BY place";
 
 pub(super) const ORPHANED_CONVERSATIONS: &str = concat!(
     "SELECT conversation FROM delivery WHERE ",
     open!(),
-    " AND holder IS NULL GROUP BY conversation ORDER BY min(no)"
+    " AND holder IS NULL GROUP BY conversation ORDER BY min(no) LIMIT $1"
 );
 
-pub(super) const ORPHANED: &str = concat!(
-    "SELECT id, conversation, state = 'sending' FROM delivery WHERE ",
+/// Of conversations that are ours alone.
+pub(super) const TAKE_HEADS: &str = concat!(
+    "UPDATE delivery SET holder = $1 WHERE ",
     open!(),
-    " AND holder IS NULL AND conversation = ANY($1) ORDER BY seq"
+    " AND holder IS NULL AND conversation = ANY($2) RETURNING ",
+    delivery!(),
+    ", no"
 );
 
-pub(super) const TAKE_SENDING: &str =
-    concat!("UPDATE delivery SET holder = $2 WHERE id = $1 RETURNING ", delivery!());
+/// What the attempts under way have used; that use is still counted.
+pub(super) const USED_HANDLES: &str =
+    "SELECT h.inbound, h.secret, h.expires_at, h.uses_left + 1, d.id
+    FROM delivery AS d JOIN reply_handle AS h ON h.inbound = d.handle WHERE d.id = ANY($1)";
 
 // Looking.
 

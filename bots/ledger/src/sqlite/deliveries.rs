@@ -4,7 +4,7 @@
 //! behind it hold 0. Whoever takes the head away looks after the next one.
 
 use rusqlite::params;
-use zaki_envelope::{DeliveryId, ReplyHandle, Timestamp};
+use zaki_envelope::{Address, DeliveryId, ReplyHandle, Timestamp};
 use zaki_store::{Json, Text, Tx};
 
 use super::rows::{self, Head, Ms, Standing, Token};
@@ -64,7 +64,8 @@ pub(super) fn add(
 fn first(tx: &Tx<'_>, parcel: &Parcel, due: bool, at: Timestamp) -> Result<Next, Error> {
     let NewDelivery { id, not_before, .. } = parcel.new;
     if !due {
-        return Ok(Next::Later { id, not_before });
+        let address = Address { handle: None, ..parcel.new.address.clone() };
+        return Ok(Next::Later { id, not_before, address });
     }
     let mut claimed = parcel.claimed(at);
     if parcel.turn.is_some() {
@@ -112,12 +113,7 @@ pub(super) fn claim(
 }
 
 /// Takes the head of a conversation, unless somebody has it.
-pub(super) fn advance(
-    tx: &Tx<'_>,
-    fence: Fence,
-    conversation: &str,
-    at: Timestamp,
-) -> Result<Next, Error> {
+fn advance(tx: &Tx<'_>, fence: Fence, conversation: &str, at: Timestamp) -> Result<Next, Error> {
     let head = tx.one(sql::HEAD, params![conversation], rows::head)?;
     let Some(Head { id, sending, holder, not_before }) = head else {
         return Ok(Next::None);
@@ -127,8 +123,12 @@ pub(super) fn advance(
         return Ok(Next::None);
     }
     if not_before > at {
-        tx.execute(sql::TAKE_LATER, params![Text(id), us])?;
-        return Ok(Next::Later { id, not_before });
+        let address = tx.one(sql::TAKE_LATER, params![Text(id), us], |row| row.get(0))?;
+        return Ok(address.map_or(Next::None, |Json(address)| Next::Later {
+            id,
+            not_before,
+            address,
+        }));
     }
     let claimed = tx.one(sql::CLAIM, params![Text(id), us, Ms(at)], rows::delivery)?;
     let Some(delivery) = claimed else {

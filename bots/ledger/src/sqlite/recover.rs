@@ -1,12 +1,12 @@
 //! Leases, and what belongs to nobody.
 
 use rusqlite::params;
-use zaki_envelope::{DeliveryId, Inbound, Timestamp};
+use zaki_envelope::Inbound;
 use zaki_store::{Text, Tx};
 
 use super::rows::{self, Token};
-use super::{deliveries, sql};
-use crate::{Claimed, Error, Fence, NewTurn, Next, OpenTurn, Recovery};
+use super::sql;
+use crate::{Error, Fence, NewTurn, OpenTurn, Recovery};
 
 /// Counts the run. What the earlier ones held is nobody's.
 pub(super) fn enroll(tx: &Tx<'_>, name: &str) -> Result<Option<u64>, Error> {
@@ -33,38 +33,20 @@ pub(super) fn orphans(tx: &Tx<'_>) -> Result<bool, Error> {
     Ok(tx.one(sql::ORPHANS, [], |row| row.get(0))?.unwrap_or_default())
 }
 
-pub(super) fn recover(tx: &Tx<'_>, fence: Fence, at: Timestamp) -> Result<Recovery, Error> {
-    let accepted = tx.all(sql::TAKE_ACCEPTED, params![Token(fence)], rows::placed_inbound)?;
-    let mut found = Recovery {
-        accepted: rows::in_order(accepted),
-        turns: turns(tx, fence)?,
-        ..Recovery::default()
-    };
-    for (id, conversation, sending) in tx.all(sql::ORPHANED, [], rows::orphan)? {
-        if sending {
-            found.unknown.extend(sending_again(tx, fence, id)?);
-            continue;
-        }
-        match deliveries::advance(tx, fence, &conversation, at)? {
-            Next::None => {}
-            next => found.deliveries.push(next),
-        }
+pub(super) fn recover(tx: &Tx<'_>, fence: Fence) -> Result<Recovery, Error> {
+    let us = Token(fence);
+    let row = params![us, Recovery::MESSAGES];
+    let accepted = rows::in_order(tx.all(sql::TAKE_ACCEPTED, row, rows::placed_inbound)?);
+    let turns = tx.all(sql::TAKE_TURNS, params![us, Recovery::TURNS], rows::placed_turn)?;
+    let turns = rows::in_order(turns).into_iter().map(|turn| with_inbounds(tx, turn));
+    let turns = turns.collect::<Result<_, _>>()?;
+    let mut found = Recovery { accepted, turns, ..Recovery::default() };
+    let row = params![us, Recovery::CONVERSATIONS];
+    for head in rows::in_order(tx.all(sql::TAKE_HEADS, row, rows::placed_delivery)?) {
+        let handle = tx.one(sql::USED_HANDLE, params![Text(head.id)], rows::handle)?;
+        found.add(head, handle.map(|(_, handle)| handle));
     }
     Ok(found)
-}
-
-/// As it was claimed by whoever has gone.
-fn sending_again(tx: &Tx<'_>, fence: Fence, id: DeliveryId) -> Result<Option<Claimed>, Error> {
-    let row = params![Text(id), Token(fence)];
-    let delivery = tx.one(sql::TAKE_SENDING, row, rows::delivery)?;
-    let handle = tx.one(sql::USED_HANDLE, params![Text(id)], rows::handle)?;
-    let handle = handle.map(|(_, handle)| handle);
-    Ok(delivery.map(|delivery| Claimed { delivery, handle }))
-}
-
-fn turns(tx: &Tx<'_>, fence: Fence) -> Result<Vec<OpenTurn>, Error> {
-    let turns = tx.all(sql::TAKE_TURNS, params![Token(fence)], rows::placed_turn)?;
-    rows::in_order(turns).into_iter().map(|turn| with_inbounds(tx, turn)).collect()
 }
 
 fn with_inbounds(tx: &Tx<'_>, mut turn: NewTurn) -> Result<OpenTurn, Error> {

@@ -174,6 +174,11 @@ pub(super) fn delivery(row: &Row<'_>) -> Result<Delivery> {
     })
 }
 
+/// Columns: those of `delivery!` in `sql`, rowid.
+pub(super) fn placed_delivery(row: &Row<'_>) -> Result<Placed<Delivery>> {
+    Ok((row.get(12)?, delivery(row)?))
+}
+
 /// Where a delivery stands.
 pub(super) struct Standing {
     pub conversation: String,
@@ -209,11 +214,6 @@ pub(super) fn head(row: &Row<'_>) -> Result<Head> {
         holder: row.get(2)?,
         not_before: time(row, 3)?,
     })
-}
-
-/// Columns: those of `sql::ORPHANED`.
-pub(super) fn orphan(row: &Row<'_>) -> Result<(DeliveryId, String, bool)> {
-    Ok((text(row, 0)?, row.get(1)?, row.get(2)?))
 }
 
 /// Columns: those of `sql::UNTOLD`.

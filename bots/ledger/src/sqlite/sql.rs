@@ -139,7 +139,8 @@ pub(super) const PROMOTE_ALL: &str = concat!(
     ")"
 );
 
-pub(super) const TAKE_LATER: &str = "UPDATE delivery SET holder = ?2 WHERE id = ?1";
+pub(super) const TAKE_LATER: &str =
+    "UPDATE delivery SET holder = ?2 WHERE id = ?1 RETURNING address";
 
 /// Everything `rows::delivery` reads.
 macro_rules! delivery {
@@ -233,24 +234,26 @@ pub(super) const DROP_DEAD: &str =
 
 // Taking over.
 
-pub(super) const TAKE_ACCEPTED: &str = "UPDATE inbound SET holder = ?1
-    WHERE state = 'accepted' AND lane IS NULL AND holder IS NULL RETURNING rowid, envelope";
+pub(super) const TAKE_ACCEPTED: &str = "UPDATE inbound SET holder = ?1 WHERE rowid IN (
+        SELECT rowid FROM inbound WHERE state = 'accepted' AND lane IS NULL AND holder IS NULL
+        ORDER BY rowid LIMIT ?2)
+    RETURNING rowid, envelope";
 
-pub(super) const TAKE_TURNS: &str = "UPDATE turn SET holder = ?1
-    WHERE ended_at IS NULL AND holder IS NULL
+/// `+` sorts what a partial index finds, where `rowid` alone would read the whole table in order.
+pub(super) const TAKE_TURNS: &str = "UPDATE turn SET holder = ?1 WHERE rowid IN (
+        SELECT rowid FROM turn WHERE ended_at IS NULL AND holder IS NULL ORDER BY +rowid LIMIT ?2)
     RETURNING rowid, id, user, session, sandbox, address, reply_to, started_at";
 
 pub(super) const INBOUNDS_OF_TURN: &str =
     "SELECT envelope FROM inbound WHERE turn = ?1 AND steered = ?2 ORDER BY place";
 
-pub(super) const ORPHANED: &str = concat!(
-    "SELECT id, conversation, state = 'sending' FROM delivery WHERE ",
+pub(super) const TAKE_HEADS: &str = concat!(
+    "UPDATE delivery SET holder = ?1 WHERE rowid IN (SELECT rowid FROM delivery WHERE ",
     open!(),
-    " AND holder IS NULL ORDER BY seq"
+    " AND holder IS NULL ORDER BY +rowid LIMIT ?2) RETURNING ",
+    delivery!(),
+    ", rowid"
 );
-
-pub(super) const TAKE_SENDING: &str =
-    concat!("UPDATE delivery SET holder = ?2 WHERE id = ?1 RETURNING ", delivery!());
 
 // Looking.
 

@@ -27,7 +27,7 @@ pub(super) async fn keeps_replies_in_order(s: Subject) {
 pub(super) async fn waits_for_what_is_to_be_sent_later(s: Subject) {
     let mut first = delivery(10, None, 0);
     first.not_before = at(500);
-    let later = Next::Later { id: delivery_id(10), not_before: at(500) };
+    let later = super::later(10, 500);
     assert_eq!(s.post(vec![first]).await, later);
     assert_eq!(s.post(vec![delivery(11, None, 0)]).await, Next::None);
     assert_eq!(s.claim(11).await, later);
@@ -52,9 +52,9 @@ pub(super) async fn conversations_wait_for_nobody(s: Subject) {
         Next::None
     );
     assert!(s.ledger.pulse(s.fence).await.unwrap().orphans);
-    let found = s.ledger.recover(s.fence, at(9)).await.unwrap();
+    let found = s.ledger.recover(s.fence).await.unwrap();
     assert_eq!(found.deliveries.len(), 1);
-    claims(found.deliveries.into_iter().next().unwrap(), 41);
+    claims(s.begin(&found.deliveries[0]).await, 41);
     assert!(!s.ledger.pulse(s.fence).await.unwrap().orphans);
 }
 

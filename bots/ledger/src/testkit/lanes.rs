@@ -21,7 +21,7 @@ pub(super) async fn runs_one_turn_at_a_time(s: Subject) {
     let error = s.ledger.begin_turn(s.fence, turn(5, &[1])).await.unwrap_err();
     assert!(matches!(error, Error::NotAccepted(_)), "{error}");
 
-    assert_eq!(s.ledger.recover(s.fence, at(5)).await.unwrap(), Recovery::default());
+    assert_eq!(s.ledger.recover(s.fence).await.unwrap(), Recovery::default());
     let counts = s.ledger.counts().await.unwrap();
     assert_eq!((counts.accepted, counts.running), (2, 2), "what waits is not lost");
     assert_eq!(end(&s, 1).await, [message(2), message(3)], "in order of acceptance");

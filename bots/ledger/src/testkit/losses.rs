@@ -79,7 +79,7 @@ pub(super) async fn tells_again_when_the_notice_dies(s: Subject) {
 pub(super) async fn holds_what_may_not_leave_yet(s: Subject) {
     claims(s.post(vec![delivery(10, None, 0)]).await, 10);
     let held = s.settle(10, DeliveryEnd::Held { not_before: at(900) }).await;
-    assert_eq!(held.next, Next::Later { id: delivery_id(10), not_before: at(900) });
+    assert_eq!(held.next, super::later(10, 900));
     let waits = s.delivery(10).await;
     assert_eq!((waits.state, waits.attempts, waits.reason), (DeliveryState::Pending, 0, None));
     let again = s.ledger.claim_delivery(s.fence, delivery_id(10), at(900)).await.unwrap();

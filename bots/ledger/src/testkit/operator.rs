@@ -7,10 +7,14 @@ use crate::{DeliveryState, Next};
 /// Everything that belongs to nobody.
 async fn found(s: &Subject) -> Vec<Next> {
     let orphans = s.ledger.pulse(s.fence).await.unwrap().orphans;
-    let found = s.ledger.recover(s.fence, at(300)).await.unwrap();
+    let found = s.ledger.recover(s.fence).await.unwrap();
     assert_eq!(found.unknown.len() + found.accepted.len() + found.turns.len(), 0);
     assert_eq!(orphans, !found.deliveries.is_empty());
-    found.deliveries
+    let mut begun = Vec::new();
+    for next in &found.deliveries {
+        begun.push(s.begin(next).await);
+    }
+    begun
 }
 
 pub(super) async fn proves_what_arrived(s: Subject) {

@@ -20,7 +20,7 @@ pub(super) async fn is_claimed_by_one(s: Subject) {
 
 pub(super) async fn retries_before_anything_later(s: Subject) {
     claims(s.post(vec![delivery(10, None, 0), delivery(11, None, 1)]).await, 10);
-    let later = Next::Later { id: delivery_id(10), not_before: at(900) };
+    let later = super::later(10, 900);
     let settled = s.settle(10, retry()).await;
     assert_eq!((settled.changed, settled.next), (true, later.clone()));
     let waiting = s.delivery(10).await;
@@ -107,7 +107,7 @@ pub(super) async fn hands_the_used_handle_on(s: Subject) {
     let Finish::Ended { first, .. } = end.await.unwrap() else { panic!("ended") };
     assert_eq!(claimed(first).handle, Some(handle.clone()));
     let next = s.successor().await;
-    let found = s.ledger.recover(next, at(10)).await.unwrap();
+    let found = s.ledger.recover(next).await.unwrap();
     assert_eq!(found.unknown[0].handle, Some(handle));
 }
 

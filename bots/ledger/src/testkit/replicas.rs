@@ -1,11 +1,11 @@
 use super::samples::{
     at, batch, delivery, delivery_id, elsewhere, in_lane, message, said, turn, turn_id,
 };
-use super::{Subject, claims, retry, sent};
-use crate::{Begin, DeliveryState, Error, Fence, Finish, Next, Recovery, TurnEnd};
+use super::{Subject, claims, later, retry, sent};
+use crate::{Begin, DeliveryEnd, DeliveryState, Error, Fence, Finish, Next, Recovery, TurnEnd};
 
 async fn recover(s: &Subject, fence: Fence) -> Recovery {
-    s.ledger.recover(fence, at(300)).await.unwrap()
+    s.ledger.recover(fence).await.unwrap()
 }
 
 pub(super) async fn a_successor_takes_everything_over(s: Subject) {
@@ -22,8 +22,7 @@ pub(super) async fn a_successor_takes_everything_over(s: Subject) {
     let found = recover(&s, next).await;
     assert_eq!(found.accepted, [message(3)], "2 waits for the turn");
     assert_eq!(found.turns.len(), 1);
-    let later = Next::Later { id: delivery_id(10), not_before: at(900) };
-    assert_eq!((found.deliveries, found.unknown.len()), (vec![later], 0));
+    assert_eq!((found.deliveries, found.unknown.len()), (vec![later(10, 900)], 0));
     assert_eq!(recover(&s, next).await, Recovery::default(), "once");
     assert!(!s.ledger.pulse(next).await.unwrap().orphans);
 
@@ -48,6 +47,26 @@ pub(super) async fn what_a_dead_replica_sent_holds_its_conversation(s: Subject) 
     // It could be proven: the reply goes on where it stopped.
     let settled = s.ledger.settle_delivery(second, delivery_id(10), sent(), at(2)).await.unwrap();
     claims(settled.next, 11);
+}
+
+/// A platform's pace may keep much waiting; a second crash must not put all of it in doubt.
+pub(super) async fn what_waits_is_taken_over_unclaimed(s: Subject) {
+    claims(s.post(vec![delivery(10, None, 0)]).await, 10);
+    s.settle(10, DeliveryEnd::Held { not_before: at(250) }).await;
+    claims(s.post(vec![elsewhere(delivery(20, None, 0))]).await, 20);
+    let mut fence = s.fence;
+    for _ in 0..2 {
+        s.ledger.leave(fence).await.unwrap();
+        fence = s.ledger.enroll("after a crash").await.unwrap();
+        let found = recover(&s, fence).await;
+        assert_eq!(found.deliveries, [later(10, 250)], "due by now, and nobody has sent it");
+        let unknown: Vec<_> = found.unknown.iter().map(|claimed| claimed.delivery.id).collect();
+        assert_eq!(unknown, [delivery_id(20)]);
+        let waits = s.delivery(10).await;
+        assert_eq!((waits.state, waits.attempts), (DeliveryState::Pending, 0));
+        assert!(!s.ledger.pulse(fence).await.unwrap().orphans, "it is ours");
+    }
+    claims(s.ledger.claim_delivery(fence, delivery_id(10), at(250)).await.unwrap(), 10);
 }
 
 pub(super) async fn others_work_is_left_alone(s: Subject) {

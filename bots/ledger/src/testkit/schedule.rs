@@ -235,7 +235,7 @@ impl Play {
     }
 
     async fn recover(&mut self, fence: Fence) {
-        let found = self.s.ledger.recover(fence, self.at()).await.unwrap();
+        let found = self.s.ledger.recover(fence).await.unwrap();
         let (accepted, turns, mut next, mut unknown) = self.model.recover(fence.token());
         let accepted: Vec<_> = accepted.into_iter().map(message).collect();
         assert_eq!(found.accepted, accepted);

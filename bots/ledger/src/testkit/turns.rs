@@ -75,7 +75,7 @@ pub(super) async fn takes_further_messages_while_it_runs(s: Subject) {
     s.ledger.settle(s.fence, &[message(2).id], SettleReason::Event).await.unwrap();
 
     let next = s.successor().await;
-    let found = s.ledger.recover(next, at(9)).await.unwrap();
+    let found = s.ledger.recover(next).await.unwrap();
     assert_eq!(found.accepted, [message(4)]);
     assert_eq!(found.turns[0].inbounds, [message(1)]);
     assert_eq!(found.turns[0].steered, [message(3), message(2)]);

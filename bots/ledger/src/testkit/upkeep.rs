@@ -12,7 +12,7 @@ use crate::{
 const DAY: i64 = 86_400_000;
 
 pub(super) async fn recovers_what_was_open(s: Subject) {
-    let empty = s.ledger.recover(s.fence, at(0)).await.unwrap();
+    let empty = s.ledger.recover(s.fence).await.unwrap();
     assert_eq!(empty, Recovery::default());
 
     let items = (1..=5).map(said).collect();
@@ -29,7 +29,7 @@ pub(super) async fn recovers_what_was_open(s: Subject) {
     assert!(matches!(done.await.unwrap(), Finish::Ended { first: Next::Claimed(_), .. }));
 
     let next = s.successor().await;
-    let found = s.ledger.recover(next, at(50)).await.unwrap();
+    let found = s.ledger.recover(next).await.unwrap();
     assert_eq!(found.accepted, [message(4), message(0)]);
     let [open] = found.turns.as_slice() else { panic!("one open turn, not {}", found.turns.len()) };
     assert_eq!(open.turn, in_lane(2, turn(2, &[3, 2])));
@@ -42,12 +42,43 @@ pub(super) async fn recovers_what_was_open(s: Subject) {
         (sending.delivery.id, sending.delivery.state),
         (delivery_id(12), DeliveryState::Sending)
     );
-    assert_eq!(s.ledger.recover(next, at(60)).await.unwrap(), Recovery::default(), "handed once");
+    assert_eq!(s.ledger.recover(next).await.unwrap(), Recovery::default(), "handed once");
     let end = DeliveryEnd::Unknown { reason: "stopped while sending".into() };
     let settled = s.ledger.settle_delivery(next, delivery_id(12), end, at(61)).await.unwrap();
     assert_eq!(settled.next, Next::None, "the later parts went with it");
     let counts = s.ledger.counts().await.unwrap();
     assert_eq!((counts.unknown, counts.dead), (1, 2));
+}
+
+/// However much there is, and however it was numbered.
+pub(super) async fn recovers_some_at_a_time(s: Subject) {
+    let (messages, turns) = (Recovery::MESSAGES, Recovery::TURNS);
+    s.ledger.accept(s.fence, batch((0..=messages).rev().map(said).collect())).await.unwrap();
+    for n in (0..=turns).rev() {
+        s.ledger.begin_turn(s.fence, in_lane(n, turn(n, &[]))).await.unwrap();
+    }
+    for n in (0..=Recovery::CONVERSATIONS).rev() {
+        let mut new = delivery(n, None, 0);
+        new.address.conversation.id = zaki_envelope::ConversationId::new(n.to_string());
+        claims(s.post(vec![new]).await, n);
+        if n % 2 == 0 {
+            s.settle(n, super::retry()).await;
+        }
+    }
+    let next = s.successor().await;
+    for is_first in [true, false] {
+        assert!(s.ledger.pulse(next).await.unwrap().orphans);
+        let found = s.ledger.recover(next).await.unwrap();
+        let some = |all: u32| if is_first { 1..=all } else { 0..=0 };
+        let accepted: Vec<_> = some(messages).rev().map(message).collect();
+        assert!(found.accepted == accepted, "{} in order of acceptance", accepted.len());
+        let ids: Vec<_> = found.turns.iter().map(|open| open.turn.id).collect();
+        assert_eq!(ids, some(turns).rev().map(turn_id).collect::<Vec<_>>());
+        let heads = found.deliveries.len() + found.unknown.len();
+        assert_eq!(heads, some(Recovery::CONVERSATIONS).count());
+    }
+    assert_eq!(s.ledger.recover(next).await.unwrap(), Recovery::default());
+    assert!(!s.ledger.pulse(next).await.unwrap().orphans);
 }
 
 pub(super) async fn counts_and_lists(s: Subject) {
@@ -120,7 +151,7 @@ pub(super) async fn prunes_what_is_done_with(s: Subject) {
     // Settled message, answered message, its turn, both its deliveries (one given up first).
     assert_eq!(prune(31).await, 5);
     let next = s.successor().await;
-    let left = s.ledger.recover(next, at(31 * DAY)).await.unwrap();
+    let left = s.ledger.recover(next).await.unwrap();
     assert_eq!(left.accepted, [message(4)]);
     let open: Vec<_> = left.turns.iter().map(|open| open.turn.id).collect();
     assert_eq!(open, [turn_id(2), turn_id(3)], "what runs is kept");
@@ -135,8 +166,8 @@ pub(super) async fn frees_the_queue_behind_what_expires(s: Subject) {
     assert_eq!(s.post(vec![new.clone()]).await, Next::None);
     s.ledger.prune(s.fence, at(31 * DAY), Retention::default()).await.unwrap();
     assert!(s.ledger.pulse(s.fence).await.unwrap().orphans);
-    let found = s.ledger.recover(s.fence, at(31 * DAY)).await.unwrap();
-    let [Next::Claimed(next)] = found.deliveries.as_slice() else { panic!("claimed") };
+    let found = s.ledger.recover(s.fence).await.unwrap();
+    let next = super::claimed(s.begin(&found.deliveries[0]).await);
     assert_eq!(next.delivery.id, new.id);
 }
 
@@ -145,7 +176,7 @@ pub(super) async fn refuses_a_stale_fence(s: Subject) {
     claims(s.post(vec![delivery(5, None, 0)]).await, 5);
     let (ledger, stale, id, known) = (&s.ledger, s.fence, delivery_id(5), [message(1).id]);
     let next = s.successor().await;
-    ledger.recover(next, at(1)).await.unwrap();
+    ledger.recover(next).await.unwrap();
     for stale in [stale, Fence::from_token(0), Fence::from_token(next.token() + 7)] {
         let refused = [
             ledger.pulse(stale).await.err(),
@@ -159,7 +190,7 @@ pub(super) async fn refuses_a_stale_fence(s: Subject) {
             ledger.post(stale, vec![delivery(1, None, 0)], &[], at(1)).await.err(),
             ledger.claim_delivery(stale, id, at(1)).await.err(),
             ledger.settle_delivery(stale, id, sent(), at(1)).await.err(),
-            ledger.recover(stale, at(1)).await.err(),
+            ledger.recover(stale).await.err(),
             ledger.prune(stale, at(1), Retention::default()).await.err(),
         ];
         for (call, error) in refused.into_iter().enumerate() {

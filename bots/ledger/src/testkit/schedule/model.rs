@@ -308,7 +308,10 @@ impl Model {
                     item.holder = Holder::Of(us);
                     unknown.push(head);
                 }
-                (Holder::Nobody, _) => due.push(self.advance(us, conversation)),
+                (Holder::Nobody, _) => {
+                    item.holder = Holder::Of(us);
+                    due.push(Due::Later(head));
+                }
                 _ => {}
             }
         }
