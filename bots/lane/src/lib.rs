@@ -3,6 +3,8 @@
 //!
 //! Not for carrying anything out: the hub's shells do that, and tell this crate what happened.
 
+#[cfg(test)]
+mod dice;
 pub mod outbox;
 pub mod pace;
 pub mod turns;

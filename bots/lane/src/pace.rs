@@ -5,8 +5,6 @@
 //! that were written to a moment ago are remembered.
 
 #[cfg(test)]
-pub(crate) mod dice;
-#[cfg(test)]
 #[allow(clippy::unchecked_time_subtraction, reason = "a test may end there")]
 mod tests;
 

@@ -10,7 +10,7 @@ use std::{
 use zaki_channel::{Recourse, Retry};
 
 use super::*;
-use crate::pace::dice::Dice;
+use crate::dice::Dice;
 
 const RULES: Rules = Rules {
     max_wait: Duration::from_mins(2),

@@ -6,7 +6,8 @@ use std::{
     collections::{BinaryHeap, HashMap},
 };
 
-use super::{dice::Dice, *};
+use super::*;
+use crate::dice::Dice;
 
 const fn rate(burst: u32, every_ms: u64) -> Rate {
     Rate { burst, every: Duration::from_millis(every_ms) }

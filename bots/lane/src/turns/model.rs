@@ -1,6 +1,8 @@
 //! Lanes of one person on one or two replicas, against a model of the ledger and the edge: random
 //! schedules in virtual time, each from a seed that a failure prints.
 
+mod ledger;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -8,33 +10,15 @@ use std::{
 
 use zaki_envelope::{Inbound, InboundId, TurnId};
 
+use ledger::Begin;
+
 use super::{
     Effect, Event, Lane, Limits, Mode, Notice, Reason,
     tests::{Message, inbound},
 };
+use crate::dice::Dice;
 
 const LIMITS: Limits = Limits { waiting: 5, batch: 4, batch_bytes: 10_000 };
-
-/// A small generator (xorshift64*): the same numbers from the same seed everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let n = u64::try_from(n).unwrap();
-        usize::try_from((self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % n).unwrap()
-    }
-
-    fn percent(&mut self, chance: usize) -> bool {
-        self.below(100) < chance
-    }
-}
 
 /// What has become of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,62 +167,6 @@ impl World {
             Job::Run(_) | Job::End(_) => alone,
             Job::Steer(..) => false,
         })
-    }
-
-    fn foreign(&self, at: usize, messages: &[Inbound]) -> Option<InboundId> {
-        let is_foreign = |id: &InboundId| {
-            !matches!(self.fates[id], Fate::Held(by) if by == at) && self.fates[id] != Fate::Left
-        };
-        messages.iter().map(|message| message.id).find(is_foreign)
-    }
-
-    /// As the ledger's `begin_turn`.
-    fn begin(&mut self, at: usize, messages: &[Inbound]) -> Begin {
-        if let Some(id) = self.foreign(at, messages) {
-            return Begin::NotAccepted(id);
-        }
-        if let Some(open) = &self.open {
-            let turn = open.turn;
-            self.leave(messages.to_vec());
-            return Begin::Busy(turn);
-        }
-        self.turns += 1;
-        let turn = TurnId::from_parts(zaki_envelope::Timestamp::default(), self.turns.into());
-        self.open = Some(Open { turn, owner: at, aborted: false });
-        self.join(turn, messages);
-        Begin::Begun(turn)
-    }
-
-    /// For whoever ends the open turn.
-    fn leave(&mut self, messages: Vec<Inbound>) -> Vec<Inbound> {
-        for message in messages {
-            if self.fates.insert(message.id, Fate::Left) != Some(Fate::Left) {
-                self.left.push(message);
-            }
-        }
-        Vec::new()
-    }
-
-    fn join(&mut self, turn: TurnId, messages: &[Inbound]) {
-        for message in messages {
-            self.left.retain(|it| it.id != message.id);
-            let before = self.fates.insert(message.id, Fate::Joined(turn));
-            assert!(matches!(before, Some(Fate::Held(_) | Fate::Left)), "{before:?}");
-            self.answered.push(message.id);
-        }
-    }
-
-    /// As the ledger's `finish_turn`.
-    fn finish(&mut self, at: usize, turn: TurnId) -> (bool, Vec<Inbound>) {
-        let open = self.open.take().unwrap();
-        assert_eq!((open.turn, open.owner), (turn, at));
-        let mut waiting = std::mem::take(&mut self.left);
-        // In order of acceptance.
-        waiting.sort_by_key(|message| message.id);
-        for message in &waiting {
-            self.fates.insert(message.id, Fate::Held(at));
-        }
-        (open.aborted, waiting)
     }
 
     fn answer(&mut self, at: usize, job: Job) {
@@ -439,12 +367,6 @@ impl World {
 
 fn is_stop(message: &Inbound) -> bool {
     zaki_envelope::plain_text(&message.parts) == "/stop"
-}
-
-enum Begin {
-    Begun(TurnId),
-    Busy(TurnId),
-    NotAccepted(InboundId),
 }
 
 fn runs(seeds: std::ops::Range<u64>, replicas: usize) -> usize {

@@ -22,6 +22,10 @@ impl Dice {
         usize::try_from(self.next() % bound).unwrap()
     }
 
+    pub(crate) fn percent(&mut self, chance: usize) -> bool {
+        self.below(100) < chance
+    }
+
     /// True once in `times`.
     pub(crate) fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
