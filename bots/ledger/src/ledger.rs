@@ -163,6 +163,12 @@ pub trait Ledger: Send + Sync {
     /// time. What is left is still nobody's, as the next pulse says.
     async fn recover(&self, fence: Fence) -> Result<Recovery, Error>;
 
+    /// Gives up what is ours and has not begun, messages that wait for a turn and deliveries that
+    /// wait to be sent, for others to take over while we close. Idempotent; to be repeated, since
+    /// what still runs leaves more. What is claimed or joined meanwhile is ours, or another's, as
+    /// the ledger says then.
+    async fn release(&self, fence: Fence) -> Result<(), Error>;
+
     /// Messages, newest first.
     async fn list_inbounds(&self, filter: InboundFilter) -> Result<Vec<InboundRecord>, Error>;
 

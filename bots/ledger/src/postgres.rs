@@ -251,6 +251,10 @@ impl Ledger for PgLedger {
         self.write(fence, recover::recover(&self.store, fence)).await
     }
 
+    async fn release(&self, fence: Fence) -> Result<(), Error> {
+        self.write(fence, lease::release(&self.store, fence)).await
+    }
+
     async fn list_inbounds(&self, filter: InboundFilter) -> Result<Vec<InboundRecord>, Error> {
         let (limit, before) = (i64::from(filter.limit), filter.before.map(Text));
         let list = self

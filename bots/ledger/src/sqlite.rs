@@ -252,6 +252,10 @@ impl Ledger for SqliteLedger {
         self.write(fence, move |tx| recover::recover(tx, fence)).await
     }
 
+    async fn release(&self, fence: Fence) -> Result<(), Error> {
+        self.write_whole(fence, move |tx| recover::give_up(tx, fence)).await
+    }
+
     async fn list_inbounds(&self, filter: InboundFilter) -> Result<Vec<InboundRecord>, Error> {
         self.store.read(move |tx| lists::inbounds(tx, filter)).await
     }

@@ -205,6 +205,7 @@ where
             what_a_dead_replica_sent_holds_its_conversation
             what_waits_is_taken_over_unclaimed
             others_work_is_left_alone
+            whoever_closes_gives_up_what_has_not_begun
             a_lane_passes_between_replicas
             a_conversation_passes_between_replicas
             holds_a_source_once

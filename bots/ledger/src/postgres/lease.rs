@@ -60,3 +60,14 @@ pub(super) async fn hold(store: &Postgres, fence: Fence, lease: &str) -> Result<
     tx.commit().await?;
     Ok(ours == Some(true))
 }
+
+/// Leaves to others what has not begun. Whoever claims or joins one of these looks at its row, so
+/// no lane or conversation is locked.
+pub(super) async fn release(store: &Postgres, fence: Fence) -> Result<(), Error> {
+    let (lane, nothing): (Option<&str>, &[&str]) = (None, &[]);
+    let tx = enter(store, sql::ENTER, &[&token(fence), &lane, &nothing]).await?;
+    for statement in sql::GIVE_UP {
+        tx.execute(statement, &[&token(fence)]).await?;
+    }
+    Ok(tx.commit().await?)
+}

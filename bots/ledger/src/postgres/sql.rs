@@ -47,6 +47,16 @@ pub(super) const EXPIRED: &str = "SELECT token FROM replica WHERE expires_at <= 
 pub(super) const BURY: &str =
     "SELECT bury($1, $2) FROM (SELECT set_config('lock_timeout', '0', true) OFFSET 0) AS patient";
 
+/// What one holds and has not begun.
+pub(super) const GIVE_UP: [&str; 2] = [
+    "UPDATE inbound SET holder = NULL WHERE state = 'accepted' AND lane IS NULL AND holder = $1",
+    concat!(
+        "UPDATE delivery SET holder = NULL WHERE state = 'pending' AND ",
+        open!(),
+        " AND holder = $1"
+    ),
+];
+
 /// Token, lane, conversations.
 pub(super) const ENTER: &str = "SELECT enter($1, $2, $3)";
 

@@ -29,6 +29,14 @@ fn release(tx: &Tx<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// Leaves to others what has not begun.
+pub(super) fn give_up(tx: &Tx<'_>, fence: Fence) -> Result<(), Error> {
+    for statement in sql::GIVE_UP {
+        tx.execute(statement, params![Token(fence)])?;
+    }
+    Ok(())
+}
+
 pub(super) fn orphans(tx: &Tx<'_>) -> Result<bool, Error> {
     Ok(tx.one(sql::ORPHANS, [], |row| row.get(0))?.unwrap_or_default())
 }

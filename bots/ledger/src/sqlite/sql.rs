@@ -27,6 +27,16 @@ pub(super) const RELEASE: [&str; 3] = [
     concat!("UPDATE delivery SET holder = NULL WHERE ", open!(), " AND holder > 0"),
 ];
 
+/// What one holds and has not begun.
+pub(super) const GIVE_UP: [&str; 2] = [
+    "UPDATE inbound SET holder = NULL WHERE state = 'accepted' AND lane IS NULL AND holder = ?1",
+    concat!(
+        "UPDATE delivery SET holder = NULL WHERE state = 'pending' AND ",
+        open!(),
+        " AND holder = ?1"
+    ),
+];
+
 pub(super) const ORPHANS: &str = concat!(
     "SELECT EXISTS (SELECT 1 FROM inbound
         WHERE state = 'accepted' AND lane IS NULL AND holder IS NULL)

@@ -96,6 +96,44 @@ pub(super) async fn others_work_is_left_alone(s: Subject) {
     assert_eq!(next, Next::None, "its holder waits for it");
 }
 
+pub(super) async fn whoever_closes_gives_up_what_has_not_begun(s: Subject) {
+    s.run(turn(1, &[1]), &[1, 2, 3, 4]).await;
+    s.ledger.begin_turn(s.fence, turn(2, &[2])).await.unwrap();
+    assert!(s.ledger.join_turn(s.fence, turn_id(1), &[message(3).id]).await.unwrap());
+    claims(s.post(vec![delivery(10, None, 0)]).await, 10);
+    claims(s.post(vec![elsewhere(delivery(20, None, 0))]).await, 20);
+    s.settle(20, retry()).await;
+    for _ in 0..2 {
+        s.ledger.release(s.fence).await.unwrap();
+    }
+    assert!(s.ledger.pulse(s.fence).await.unwrap().orphans);
+    let begin = s.ledger.begin_turn(s.fence, in_lane(2, turn(3, &[4]))).await;
+    assert!(matches!(begin, Err(Error::NotAccepted(_))), "not ours any more: {begin:?}");
+
+    let other = if s.shared { s.ledger.enroll("other").await.unwrap() } else { s.fence };
+    let found = recover(&s, other).await;
+    assert_eq!((found.accepted, found.turns.len()), (vec![message(4)], 0));
+    assert_eq!(found.deliveries.len() + found.unknown.len(), 1);
+    let begin = s.ledger.begin_turn(other, in_lane(2, turn(3, &[4]))).await;
+    assert_eq!(begin.unwrap(), Begin::Begun);
+    claims(s.ledger.claim_delivery(other, delivery_id(20), at(900)).await.unwrap(), 20);
+    if s.shared {
+        s.ledger.release(s.fence).await.unwrap();
+        assert_eq!(s.claim(20).await, Next::None, "what others took stays theirs");
+        assert_eq!(recover(&s, s.fence).await, Recovery::default());
+    }
+
+    // What was under way goes on, and leaves more.
+    assert!(s.settle(10, retry()).await.changed);
+    let (how, heard) = (TurnEnd::Finished, [message(3).id]);
+    let end = s.ledger.finish_turn(s.fence, turn_id(1), how, &heard, vec![], at(9));
+    let ended = Finish::Ended { first: Next::None, waiting: vec![message(2)] };
+    assert_eq!(end.await.unwrap(), ended);
+    s.ledger.release(s.fence).await.unwrap();
+    let found = recover(&s, other).await;
+    assert_eq!((found.accepted, found.deliveries), (vec![message(2)], vec![later(10, 900)]));
+}
+
 pub(super) async fn a_lane_passes_between_replicas(s: Subject) {
     if !s.shared {
         return;

@@ -79,7 +79,11 @@ impl Play {
             60..82 => self.settle(fence).await,
             82..91 => self.operate().await,
             91..95 => self.recover(fence).await,
-            95..98 => self.pulse(fence).await,
+            95..97 => self.pulse(fence).await,
+            97 => {
+                self.s.ledger.release(fence).await.unwrap();
+                self.model.give_up(fence.token());
+            }
             _ => self.change().await,
         }
     }

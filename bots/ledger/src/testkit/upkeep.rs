@@ -191,6 +191,7 @@ pub(super) async fn refuses_a_stale_fence(s: Subject) {
             ledger.claim_delivery(stale, id, at(1)).await.err(),
             ledger.settle_delivery(stale, id, sent(), at(1)).await.err(),
             ledger.recover(stale).await.err(),
+            ledger.release(stale).await.err(),
             ledger.prune(stale, at(1), Retention::default()).await.err(),
         ];
         for (call, error) in refused.into_iter().enumerate() {

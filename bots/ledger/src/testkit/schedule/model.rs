@@ -281,6 +281,16 @@ impl Model {
         self.items.iter_mut().for_each(|item| free(&mut item.holder));
     }
 
+    /// A replica closes: what it has not begun is nobody's.
+    pub(super) fn give_up(&mut self, token: u64) {
+        let messages = self.messages.iter_mut().filter(|it| it.place == Place::Accepted);
+        let items = self.items.iter_mut().filter(|item| item.state == Pending);
+        let holders = messages.map(|it| &mut it.holder).chain(items.map(|item| &mut item.holder));
+        for holder in holders.filter(|holder| **holder == Holder::Of(token)) {
+            *holder = Holder::Nobody;
+        }
+    }
+
     pub(super) fn orphans(&self) -> bool {
         let nobody = Holder::Nobody;
         self.messages.iter().any(|m| m.place == Place::Accepted && m.holder == nobody)
