@@ -9,7 +9,10 @@ pub fn message(world: &World, channel: ChannelKind, who: Person, number: u32, te
     let body = match channel {
         ChannelKind::Telegram => telegram(world, who, number, text),
         ChannelKind::Discord => discord(world, who, number, text),
-        ChannelKind::WhatsApp => whatsapp(world, &[whatsapp_text(who, number, text)]),
+        ChannelKind::WhatsApp => {
+            world.whatsapp.open_window(&who.whatsapp());
+            whatsapp(world, &[whatsapp_text(who, number, text)])
+        }
         ChannelKind::Slack => slack(world, who, number, text),
     };
     Post::signed(world, channel, body.to_string())

@@ -79,6 +79,7 @@ async fn trouble(world: &World) -> Result<()> {
 
 async fn conversation(setup: Setup) -> Result<()> {
     let setup = setup.set("log.level", "trace").set("edge.key", EDGE_KEY);
+    let setup = setup.set("deliver.report_s", 2);
     let mut world = setup.start().await?;
     trouble(&world).await?;
     let log = world.whole_log();

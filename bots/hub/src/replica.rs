@@ -98,8 +98,10 @@ async fn keep(hub: &Arc<Hub>) {
             }
             Err(error) => tracing::warn!(%error, "the lease was not renewed"),
         }
+        let closing = hub.closing.is_cancelled();
         tokio::select! {
             () = tokio::time::sleep(PULSE) => {}
+            () = hub.closing.cancelled(), if !closing => {}
             () = hub.stop.cancelled() => return,
         }
     }
@@ -109,10 +111,19 @@ async fn pulse(hub: &Arc<Hub>) -> Result<(), Error> {
     let asked = Uptime::now();
     let found = hub.ledger.pulse(hub.fence).await?;
     hub.lease.renew(asked, found.replicas);
-    if found.orphans && !hub.closing.is_cancelled() {
+    if hub.closing.is_cancelled() {
+        give_up(hub).await;
+    } else if found.orphans {
         take_over(hub);
     }
     Ok(())
+}
+
+/// Leaves to others what has not begun, while what has begun ends here.
+async fn give_up(hub: &Hub) {
+    if let Err(error) = hub.ledger.release(hub.fence).await {
+        tracing::warn!(%error, "what has not begun waits for the lease to end");
+    }
 }
 
 /// Takes up what belongs to nobody, beside the pulses.

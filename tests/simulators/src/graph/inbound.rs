@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
-use super::{Contact, Shared};
+use super::{Contact, Shared, World};
 use crate::common::{Post, WebhookRefused, escape_for_meta, lock, signature, unix_seconds};
 
 /// One message from a person.
@@ -64,6 +64,13 @@ pub(super) async fn verify_webhook(shared: &Shared, url: &str) -> Result<(), Web
     Ok(())
 }
 
+/// Opens somebody's window, by whichever id they are written to.
+pub(super) fn hear(world: &mut World, contact: &Contact) {
+    for id in contact.ids() {
+        world.heard.insert(id.clone(), (contact.clone(), unix_seconds()));
+    }
+}
+
 /// One change with all the messages, contacts without repeats.
 pub(super) fn say_all(shared: &Arc<Shared>, said: &[Said]) -> Vec<String> {
     let mut contacts: Vec<Value> = Vec::new();
@@ -72,9 +79,7 @@ pub(super) fn say_all(shared: &Arc<Shared>, said: &[Said]) -> Vec<String> {
     let mut world = lock(&shared.world);
     for said in said {
         let wamid = wamid(world.next());
-        for id in said.from.ids() {
-            world.heard.insert(id.clone(), (said.from.clone(), unix_seconds()));
-        }
+        hear(&mut world, &said.from);
         let contact = said.from.to_json();
         if !contacts.contains(&contact) {
             contacts.push(contact);

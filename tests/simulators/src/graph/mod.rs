@@ -196,6 +196,11 @@ impl Graph {
         id
     }
 
+    /// This person wrote just now, in a message made by hand: their 24-hour window opens.
+    pub fn open_window(&self, contact: &Contact) {
+        inbound::hear(&mut lock(&self.shared.world), contact);
+    }
+
     /// The 24-hour window of this person closes now.
     pub fn close_window(&self, contact: &Contact) {
         let mut world = lock(&self.shared.world);
