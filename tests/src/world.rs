@@ -204,6 +204,14 @@ impl World {
         Ok(all.into_iter().filter(here).collect())
     }
 
+    /// Waits until the hub has noted that everything it sent arrived: a kill before that leaves an
+    /// answer in doubt, and the person would be told.
+    pub async fn noted(&self) -> Result<()> {
+        let sent = |found: &Vec<Value>| found.iter().all(|delivery| delivery["state"] == "sent");
+        let read = || self.list(&["deliveries", "list"]);
+        self.until("everything noted as sent", read, sent).await.map(drop)
+    }
+
     /// Waits until what `read` returns satisfies `wanted`.
     pub async fn until<T, F>(
         &self,

@@ -37,6 +37,7 @@ async fn openclaw_behind_a_line_that_breaks_runs_no_turn_twice() -> Result<()> {
     let mut world = Setup::openclaw(openclaw).only(&[TELEGRAM]).start().await?;
     let first = world.ask_within(TELEGRAM, ADA, "Hello.", AGENT).await?;
     ensure!(first.contains("Hello."), "not the offline model: {first}");
+    world.noted().await?;
     world.kill()?;
     let proxy = between(&world, seed).await?;
     world.up().await?;
@@ -53,7 +54,8 @@ async fn openclaw_behind_a_line_that_breaks_runs_no_turn_twice() -> Result<()> {
         let answers = world.expect(TELEGRAM, ADA, asked, AGENT).await;
         let answers = answers.with_context(|| format!("{trouble:?}"))?;
         let last = answers.last().context("no answer")?;
-        ensure!(last.starts_with("word0 ") && last.contains("word5"), "{trouble:?}: {last}");
+        let whole = last.starts_with("word0 ") && last.contains("word5");
+        ensure!(whole, "{trouble:?}: {answers:?}\n{}", world.log());
     }
     let all = troubles.len() + 3;
     let count = world.ask_within(TELEGRAM, ADA, "How many?", AGENT).await?;

@@ -60,6 +60,7 @@ async fn what_the_platform_delivers_again_later_is_known() -> Result<()> {
         world.expect(channel, ADA, 1, SOON).await?;
     }
     again(&world, &said);
+    world.noted().await?;
     world.kill()?;
     world.up().await?;
     again(&world, &said);

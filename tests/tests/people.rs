@@ -55,6 +55,7 @@ async fn the_same_sender_is_always_the_same_person() -> Result<()> {
     renamed.username = Some("another".to_owned());
     world.telegram.say(&renamed, "a name is no identity");
     world.expect(TELEGRAM, ADA, 2, zaki_tests::SOON).await?;
+    world.noted().await?;
     world.kill()?;
     world.up().await?;
     for channel in ChannelKind::ALL {
@@ -92,6 +93,7 @@ async fn a_closed_house_lets_no_stranger_in() -> Result<()> {
     let setup = Setup::echo().only(&[TELEGRAM]);
     let mut world = setup.start().await?;
     world.ask(TELEGRAM, ADA, "hello").await?;
+    world.noted().await?;
     world.kill()?;
     world.reconfigure("identity.policy", "closed")?;
     world.up().await?;

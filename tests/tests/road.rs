@@ -1,7 +1,7 @@
 //! The whole road, once on every channel: a message in, the answer out, where it was asked.
 
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use serde_json::json;
 use zaki_simulators::{Call, Simulator, discord, telegram};
 use zaki_tests::world::GUILD;
 use zaki_tests::{ChannelKind, Person, SOON, Setup, World};
@@ -159,9 +159,7 @@ async fn telegram_is_polled_without_a_public_url_and_the_offset_outlives_the_hub
     let setup = Setup::echo().only(&[ChannelKind::Telegram]).without_public_url();
     let mut world = setup.start().await?;
     assert_eq!(world.ask(ChannelKind::Telegram, ADA, "one").await?, "echo: one");
-    // Until the hub has noted that it arrived, a kill would leave it in doubt.
-    let sent = |found: &Vec<Value>| found.first().is_some_and(|it| it["state"] == "sent");
-    world.until("sent", || world.deliveries(ChannelKind::Telegram), sent).await?;
+    world.noted().await?;
     world.kill()?;
     let polls = world.telegram.calls().len();
     let missed = world.telegram.say(&ADA.telegram(), "two, while nobody listened");
