@@ -13,21 +13,39 @@ pub enum Command {
     Mode(Option<Mode>),
 }
 
+/// The command that a bot is addressed by where a platform must know commands beforehand.
+const OURS: &str = "zaki";
+
 impl Command {
     /// The command that `inbound` gives, if it is one of ours: natively where the platform has
-    /// commands, as a text that begins with a slash everywhere.
+    /// commands, behind `/zaki` too, and as a text that begins with a slash everywhere.
     pub fn of(inbound: &Inbound) -> Option<Self> {
+        let mut words = words(inbound);
         match &inbound.kind {
-            InboundKind::Command { name } => Self::named(name, words(inbound).next()),
-            InboundKind::Message => {
-                let mut words = words(inbound);
-                let name = words.next()?.strip_prefix('/')?;
-                // Telegram's groups: `/stop@the_bot`. Whether that is us is `addressed`.
-                let name = name.split_once('@').map_or(name, |(name, _)| name);
-                Self::named(name, words.next())
-            }
+            InboundKind::Command { name } if is_ours(name) => Self::behind_ours(words),
+            InboundKind::Command { name } => Self::named(name, words.next()),
+            InboundKind::Message => Self::slashed(words.next()?, words.next()),
             _ => None,
         }
+    }
+
+    /// `/zaki /stop`, and `/zaki stop` where nothing else is said: the rest is for the agent.
+    fn behind_ours<'t>(mut words: impl Iterator<Item = &'t str>) -> Option<Self> {
+        let (first, second) = (words.next()?, words.next());
+        if first.starts_with('/') {
+            return Self::slashed(first, second);
+        }
+        Self::named(first, second).filter(|command| match command {
+            Self::Stop => second.is_none(),
+            Self::Mode(mode) => mode.is_some() && words.next().is_none(),
+        })
+    }
+
+    fn slashed(first: &str, second: Option<&str>) -> Option<Self> {
+        let name = first.strip_prefix('/')?;
+        // Telegram's groups: `/stop@the_bot`. Whether that is us is `addressed`.
+        let name = name.split_once('@').map_or(name, |(name, _)| name);
+        Self::named(name, second)
     }
 
     fn named(name: &str, word: Option<&str>) -> Option<Self> {
@@ -40,6 +58,10 @@ impl Command {
             _ => None,
         }
     }
+}
+
+fn is_ours(name: &str) -> bool {
+    name.trim_start_matches('/').eq_ignore_ascii_case(OURS)
 }
 
 /// The words of a message, without those at its head that only call the bot.

@@ -9,7 +9,7 @@ use super::{Command, Effect, Event, Mode, Notice, Reason, Why, gather::Gather};
 /// How much a lane takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Messages that may wait.
+    /// Messages that may wait; one that begins a turn at once does not.
     pub waiting: usize,
     /// Messages that may become one turn.
     pub batch: usize,
@@ -129,8 +129,9 @@ impl Lane {
         if self.holds(&message) {
             return;
         }
-        let full = crowded && !self.is_empty() || self.waiting.len() >= self.limits.waiting;
-        if full {
+        // What need not wait is taken, however little may.
+        let full = crowded || self.waiting.len() >= self.limits.waiting;
+        if full && !self.is_empty() {
             return self.refuse(message, effects);
         }
         let place = self.place_of(&message);
@@ -251,7 +252,8 @@ impl Lane {
             // Those before it are gone, and with them every earlier stop.
             Stop { message: Box::new(message), cleared }.close(!aborted || cleared > 0, effects);
         }
-        while self.waiting.len() > self.limits.waiting
+        // One of them need not wait any more.
+        while self.waiting.len() > self.limits.waiting.max(1)
             && let Some(message) = self.waiting.pop_back()
         {
             self.refuse(Box::new(message), effects);

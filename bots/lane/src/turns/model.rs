@@ -55,6 +55,7 @@ struct Open {
 
 struct World {
     dice: Dice,
+    limits: Limits,
     now: Duration,
     mode: Mode,
     replicas: Vec<Replica>,
@@ -75,6 +76,8 @@ impl World {
     fn new(seed: u64, replicas: usize) -> Self {
         Self {
             dice: Dice::new(seed),
+            // Now and then nothing may wait.
+            limits: if seed.is_multiple_of(5) { Limits { waiting: 0, ..LIMITS } } else { LIMITS },
             now: Duration::ZERO,
             mode: Mode::Queue,
             replicas: (0..replicas).map(|_| Replica::default()).collect(),
@@ -93,9 +96,9 @@ impl World {
     fn step(&mut self, at: usize, event: Event) {
         self.steps += 1;
         let replica = &mut self.replicas[at];
-        let lane = replica.lane.get_or_insert_with(|| Lane::new(LIMITS, self.mode));
+        let lane = replica.lane.get_or_insert_with(|| Lane::new(self.limits, self.mode));
         let effects = lane.step(event, self.now);
-        assert!(lane.waiting() <= LIMITS.waiting + LIMITS.batch, "unbounded");
+        assert!(lane.waiting() <= self.limits.waiting + LIMITS.batch, "unbounded");
         if lane.is_empty() {
             replica.lane = None;
         }

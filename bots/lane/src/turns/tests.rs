@@ -342,6 +342,20 @@ fn too_many_are_declined_and_told_of_once_a_burst() {
 }
 
 #[test]
+fn where_nothing_may_wait_a_lone_message_is_taken() {
+    let mut story = Story::new(Mode::Queue);
+    story.lane = Lane::new(Limits { waiting: 0, ..LIMITS }, Mode::Queue);
+    story.occupy();
+    assert!(matches!(story.text(), [Effect::Tell { .. }, Effect::Settle { .. }]));
+    assert!(story.end().is_empty());
+    story.occupy();
+    // One that another replica took found nothing running there, either.
+    story.step(Event::Ending);
+    let waiting = vec![inbound(7, Message::Text("hello"))];
+    assert_eq!(begun(story.step(Event::Ended { aborted: false, waiting })), [7]);
+}
+
+#[test]
 fn what_is_not_ours_keeps_nothing_else_back() {
     let mut story = Story::new(Mode::Queue);
     story.occupy();
@@ -382,4 +396,26 @@ fn commands_are_known_natively_and_behind_a_mention() {
     let nobody = Mention { text: String::new(), sender: None };
     called.parts = vec![Part::Text { text: "hello".into(), mentions: vec![nobody] }];
     assert_eq!(Command::of(&called), None);
+}
+
+#[test]
+fn commands_are_known_behind_the_bots_own() {
+    let behind = |name: &str, text: &'static str| {
+        let mut native = inbound(1, Message::Text(text));
+        native.kind = InboundKind::Command { name: name.into() };
+        Command::of(&native)
+    };
+    let of = |text| behind("zaki", text);
+    for text in ["/stop", "stop", " Stop ", "/stop now"] {
+        assert_eq!(of(text), Some(Command::Stop), "{text:?}");
+    }
+    for text in ["/mode steer", "mode steer", "MODE Steer"] {
+        assert_eq!(of(text), Some(Command::Mode(Some(Mode::Steer))), "{text:?}");
+    }
+    assert_eq!(of("/mode"), Some(Command::Mode(None)));
+    // Anybody may want to talk about these.
+    for text in ["stop the press", "mode", "mode of transport", "mode steer or queue?", "hello"] {
+        assert_eq!(of(text), None, "{text:?}");
+    }
+    assert_eq!(behind("ask", "stop"), None, "somebody else's command");
 }
