@@ -23,8 +23,8 @@ use zaki_store::{Schema, Sqlite, Stats, Step, Tx};
 
 use crate::encode::{Message, Parcel, Turn};
 use crate::{
-    Accepted, Batch, Begin, Counts, DeadRecord, Delivery, DeliveryEnd, DeliveryFilter, Error,
-    Fence, Finish, InboundFilter, InboundRecord, Ledger, NewDelivery, NewTurn, Next, Pulse,
+    Accepted, Batch, Begin, Counts, DeadRecord, Delivery, DeliveryEnd, DeliveryFilter, Earlier,
+    Error, Fence, Finish, InboundFilter, InboundRecord, Ledger, NewDelivery, NewTurn, Next, Pulse,
     Recovery, Retention, SettleReason, Settled, TurnEnd,
 };
 
@@ -105,6 +105,10 @@ impl Ledger for SqliteLedger {
 
     async fn pulse(&self, fence: Fence) -> Result<Pulse, Error> {
         admit(&self.run, fence)?;
+        if self.store.is_failing() {
+            // Nobody may be sending anything for as long as we say that we cannot store it.
+            self.write(fence, recover::touch).await?;
+        }
         let orphans = self.store.read(recover::orphans).await?;
         Ok(Pulse { replicas: 1, orphans })
     }
@@ -163,7 +167,7 @@ impl Ledger for SqliteLedger {
         fence: Fence,
         turn: TurnId,
         inbounds: &[InboundId],
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<Vec<Earlier>>, Error> {
         let inbounds = inbounds.to_vec();
         self.write(fence, move |tx| turns::join(tx, fence, turn, &inbounds)).await
     }

@@ -1,4 +1,7 @@
 //! What can go wrong with a store, by what to do about it.
+//!
+//! Each error says its cause itself, so that a log line is whole; none of them has a source, so
+//! that whoever prints a chain does not say it twice.
 
 use std::sync::Arc;
 
@@ -28,7 +31,6 @@ pub enum Error {
         /// The database.
         place: Place,
         /// What the database said.
-        #[source]
         cause: Cause,
     },
     /// No server there, or it went away before the commit: nothing has been kept.
@@ -37,7 +39,6 @@ pub enum Error {
         /// The database.
         place: Place,
         /// What went wrong on the way.
-        #[source]
         cause: Cause,
     },
     /// The server went away during the commit: it may have been kept. Whether to do it again is
@@ -47,7 +48,6 @@ pub enum Error {
         /// The database.
         place: Place,
         /// What went wrong on the way.
-        #[source]
         cause: Cause,
     },
     /// The server does not let us in, or not do that.
@@ -56,7 +56,6 @@ pub enum Error {
         /// The database.
         place: Place,
         /// What the server said.
-        #[source]
         cause: Cause,
         /// What to do.
         advice: &'static str,
@@ -73,8 +72,16 @@ pub enum Error {
         /// The database.
         place: Place,
         /// What the system said.
-        #[source]
         cause: Cause,
+    },
+    /// Its file is no longer where it was opened: what is written now would be lost with it.
+    #[error(
+        "{place} was removed or replaced while it was open, so nothing more is kept there; put it \
+         back, or restart to begin with what is there now"
+    )]
+    Replaced {
+        /// The database.
+        place: Place,
     },
     /// Not a database any more, or never one of ours.
     #[error("{place} is damaged or not a database: {cause}; {}", place.mend())]
@@ -82,7 +89,6 @@ pub enum Error {
         /// The database.
         place: Place,
         /// What the database said.
-        #[source]
         cause: Cause,
     },
     /// Another program's database, or another one of ours.
@@ -128,7 +134,6 @@ pub enum Error {
         /// The database.
         place: Place,
         /// What the database said.
-        #[source]
         cause: Cause,
     },
 }
@@ -147,6 +152,7 @@ impl Error {
                 | Self::Lost { .. }
                 | Self::Closed { .. }
                 | Self::Unwritable { .. }
+                | Self::Replaced { .. }
         )
     }
 

@@ -11,6 +11,7 @@ mod tx;
 mod value;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
@@ -39,6 +40,8 @@ struct Shared {
     pool: Pool,
     place: Place,
     deadline: Duration,
+    /// It has let us in once.
+    opened: AtomicBool,
 }
 
 impl Postgres {
@@ -55,9 +58,11 @@ impl Postgres {
         let address = Address::read(url, options, &migrate::namespace(schema))?;
         let place = address.place.clone();
         let pool = pool(address, options)?;
-        let shared = Arc::new(Shared { pool, place, deadline: options.deadline() });
+        let opened = AtomicBool::new(false);
+        let shared = Arc::new(Shared { pool, place, deadline: options.deadline(), opened });
         let store = Self { shared };
         migrate::apply(schema, &store).await?;
+        store.shared.opened.store(true, Ordering::Relaxed);
         Ok(store)
     }
 
@@ -118,7 +123,10 @@ impl Postgres {
 impl Shared {
     async fn link(self: &Arc<Self>) -> Result<Link, Error> {
         let client = self.pool.get().await;
-        let client = client.map_err(|error| Error::of_pool(&self.place, &error))?;
+        let client = client.map_err(|error| {
+            let error = Error::of_pool(&self.place, &error);
+            if self.opened.load(Ordering::Relaxed) { error.while_open() } else { error }
+        })?;
         Ok(Link::new(client, Arc::clone(self)))
     }
 }

@@ -2,6 +2,7 @@
 
 mod error;
 mod file;
+mod identity;
 mod migrate;
 mod tx;
 mod value;
@@ -18,6 +19,7 @@ use tokio::task::spawn_blocking;
 
 use crate::stats::Counters;
 use crate::{Error, Place, Schema, Stats};
+use identity::Identity;
 use writer::{Guard, Job, Write};
 
 pub use tx::Tx;
@@ -62,9 +64,12 @@ impl Sqlite {
         let counters = Arc::new(Counters::default());
         let thread = {
             let (place, counters) = (place.clone(), counters.clone());
+            let identity = Identity::of(&path);
             std::thread::Builder::new()
                 .name(format!("store-{}", schema.name))
-                .spawn(move || writer::run(&conn, &place, &jobs, &counters))
+                .spawn(move || {
+                    writer::Writer { conn, place, identity, jobs, counters }.run();
+                })
                 .map_err(|error| Error::of_file(&path, error))?
         };
         Ok(Self {
@@ -162,6 +167,11 @@ impl Sqlite {
     /// What has been committed since opening.
     pub fn stats(&self) -> Stats {
         self.inner.counters.read()
+    }
+
+    /// Whether the last transaction that wrote met an error of the store.
+    pub fn is_failing(&self) -> bool {
+        self.inner.counters.is_failing()
     }
 
     /// The file.

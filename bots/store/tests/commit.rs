@@ -220,7 +220,9 @@ async fn a_full_disk_passes() {
     limit(20).await.unwrap();
     let error = fill().await.unwrap_err();
     assert!(matches!(error, Error::Full { .. }) && error.is_transient(), "{error}");
+    assert!(store.is_failing());
     assert!(store.write(|tx| add(tx, 7)).await.is_ok(), "a small one still fits");
+    assert!(!store.is_failing());
     limit(100_000).await.unwrap();
     fill().await.unwrap();
     assert_eq!(ids(&store).await, [7, 8]);

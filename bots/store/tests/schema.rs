@@ -118,6 +118,9 @@ async fn keeps_off_what_is_not_its_own() {
     let error = refusal(Sqlite::open(&text, &V1).await);
     assert!(matches!(error, Error::Corrupt { .. }), "{error}");
     assert!(error.to_string().contains("text.db"), "{error}");
+    let said = |words: &str| error.to_string().matches(words).count();
+    assert!(std::error::Error::source(&error).is_none(), "a chain would say it twice");
+    assert_eq!((said("file is not a database"), said("restore a backup")), (1, 1), "{error}");
 }
 
 #[tokio::test]

@@ -22,6 +22,12 @@ pub(super) fn leave(tx: &Tx<'_>, fence: Fence) -> Result<(), Error> {
     Ok(())
 }
 
+/// Changes something, to see whether that is possible.
+pub(super) fn touch(tx: &Tx<'_>) -> Result<(), Error> {
+    tx.execute(sql::TOUCH, [])?;
+    Ok(())
+}
+
 fn release(tx: &Tx<'_>) -> Result<(), Error> {
     for statement in sql::RELEASE {
         tx.execute(statement, [])?;

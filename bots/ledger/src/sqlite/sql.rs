@@ -20,6 +20,10 @@ pub(super) const ENROLL: &str = "INSERT INTO run (one, token, name) VALUES (1, 1
 
 pub(super) const END_RUN: &str = "UPDATE run SET token = token + 1 WHERE one = 1 AND token = ?1";
 
+/// The name is for people's eyes alone.
+pub(super) const TOUCH: &str = "UPDATE run SET name =
+    CASE WHEN name LIKE '% ' THEN rtrim(name) ELSE name || ' ' END WHERE one = 1";
+
 /// What nobody holds any more, table by table.
 pub(super) const RELEASE: [&str; 3] = [
     "UPDATE inbound SET holder = NULL WHERE state = 'accepted' AND lane IS NULL AND holder > 0",
@@ -90,9 +94,10 @@ pub(super) const TURN: &str =
 
 pub(super) const JOIN: &str = "UPDATE inbound
     SET state = 'joined', turn = ?2, place = ?3, steered = ?4, holder = NULL, lane = NULL
-    WHERE id = ?1 AND state = 'accepted' AND holder = ?5";
+    WHERE id = ?1 AND state = 'accepted' AND (holder = ?5 OR lane = ?6)";
 
-pub(super) const HAS_JOINED: &str = "SELECT 1 FROM inbound WHERE id = ?1 AND turn = ?2";
+pub(super) const HAS_JOINED: &str =
+    "SELECT 1 FROM inbound WHERE id = ?1 AND turn = ?2 AND steered = 1";
 
 pub(super) const PLACES: &str = "SELECT coalesce(max(place) + 1, 0) FROM inbound WHERE turn = ?1";
 

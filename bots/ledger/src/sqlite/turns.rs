@@ -8,17 +8,17 @@ use zaki_store::{Json, Text, Tx};
 use super::rows::{self, Ms, Token};
 use super::{deliveries, sql};
 use crate::encode::{Parcel, Turn};
-use crate::{Begin, Error, Fence, Finish, NewTurn, TurnEnd};
+use crate::{Begin, Earlier, Error, Fence, Finish, NewTurn, TurnEnd};
 
 pub(super) fn begin(tx: &Tx<'_>, fence: Fence, turn: &NewTurn, row: &Turn) -> Result<Begin, Error> {
     if add(tx, fence, row)? {
         for (place, (id, text)) in (0_u32..).zip(turn.inbounds.iter().zip(&row.inbounds)) {
-            let joined = params![text, row.id, place, false, Token(fence)];
+            let joined = params![text, row.id, place, false, Token(fence), row.lane];
             if tx.execute(sql::JOIN, joined)? == 0 {
                 return Err(Error::NotAccepted(*id));
             }
         }
-        return Ok(Begin::Begun);
+        return Ok(begun());
     }
     // It cannot have ended: an ended turn leaves its lane free, and ours ends by our call alone.
     let lane = params![row.user, row.session];
@@ -28,8 +28,13 @@ pub(super) fn begin(tx: &Tx<'_>, fence: Fence, turn: &NewTurn, row: &Turn) -> Re
             park(tx, fence, turn, row)?;
             Ok(Begin::Busy { turn: open })
         }
-        _ => Ok(Begin::Begun),
+        _ => Ok(begun()),
     }
+}
+
+/// One hub accepts everything: nobody else has anything to take along.
+const fn begun() -> Begin {
+    Begin::Begun { earlier: Vec::new() }
 }
 
 /// `false`: the turn is there already, or another one of its lane is.
@@ -75,20 +80,21 @@ pub(super) fn join(
     fence: Fence,
     turn: TurnId,
     inbounds: &[InboundId],
-) -> Result<bool, Error> {
-    if !standing(tx, turn)?.open {
-        return Ok(false);
+) -> Result<Option<Vec<Earlier>>, Error> {
+    let Standing { open, lane, .. } = standing(tx, turn)?;
+    if !open {
+        return Ok(None);
     }
     let next = tx.one(sql::PLACES, params![Text(turn)], |row| row.get::<_, u32>(0))?;
     for (place, id) in (next.unwrap_or_default()..).zip(inbounds) {
-        let row = params![Text(id), Text(turn), place, true, Token(fence)];
+        let row = params![Text(id), Text(turn), place, true, Token(fence), lane];
         let joined = tx.execute(sql::JOIN, row)? == 1
             || tx.one(sql::HAS_JOINED, params![Text(id), Text(turn)], |_| Ok(()))?.is_some();
         if !joined {
             return Err(Error::NotAccepted(*id));
         }
     }
-    Ok(true)
+    Ok(Some(Vec::new()))
 }
 
 pub(super) fn part(

@@ -73,6 +73,15 @@ impl Error {
         Self::Unreachable { place: place.clone(), cause: said("no answer in time") }
     }
 
+    /// The same error of a server that has let us in before: it will again, when its operator is
+    /// done with whatever he does to the user or the database.
+    pub(super) fn while_open(self) -> Self {
+        match self {
+            Self::Refused { place, cause, .. } => Self::Unreachable { place, cause },
+            other => other,
+        }
+    }
+
     /// The same error, met by a commit: when the way broke, nobody knows.
     pub(super) fn while_committing(self) -> Self {
         match self {
@@ -118,8 +127,8 @@ fn of_answer(place: Place, answer: &DbError) -> Error {
         &SqlState::READ_ONLY_SQL_TRANSACTION => Error::Unwritable { place, cause },
         &SqlState::DISK_FULL => Error::Full { place },
         &SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED => Error::Corrupt { place, cause },
-        &SqlState::TOO_MANY_CONNECTIONS
-        | &SqlState::T_R_SERIALIZATION_FAILURE
+        &SqlState::TOO_MANY_CONNECTIONS => Error::Unreachable { place, cause },
+        &SqlState::T_R_SERIALIZATION_FAILURE
         | &SqlState::T_R_DEADLOCK_DETECTED
         | &SqlState::LOCK_NOT_AVAILABLE
         | &SqlState::QUERY_CANCELED => Error::Busy { place },

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nix::errno::Errno;
+use nix::sys::statvfs::statvfs;
 use rusqlite::ErrorCode;
 
 use crate::error::Cause;
@@ -25,6 +26,9 @@ impl Error {
                 | ErrorCode::FileLockingProtocolFailed,
             ) => Self::Busy { place },
             Some(ErrorCode::DiskFull) => Self::Full { place },
+            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) if place.is_full() => {
+                Self::Full { place }
+            }
             Some(ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory | ErrorCode::CannotOpen) => {
                 Self::Io { place, cause }
             }
@@ -42,6 +46,7 @@ impl Error {
     /// is out of files. The latter shows when anything else is opened.
     pub(super) fn opening_sqlite(path: &Path, place: &Place, error: rusqlite::Error) -> Self {
         let refused = error.sqlite_error_code() == Some(ErrorCode::CannotOpen)
+            && !place.is_full()
             && !File::open(path).is_err_and(|error| out_of_files(&error));
         if refused {
             return Self::Unwritable { place: place.clone(), cause: Arc::new(error) };
@@ -57,6 +62,22 @@ impl Error {
         let passes = out_of_files(&error);
         let cause: Cause = Arc::new(error);
         if passes { Self::Io { place, cause } } else { Self::Unwritable { place, cause } }
+    }
+}
+
+/// Less than this left over is nothing: SQLite grows its `-shm` file in steps of 32 KiB.
+const STEP: u64 = 32 * 1024;
+
+impl Place {
+    /// Whether its disk has no room. SQLite says so of a write alone; where it cannot make or
+    /// stretch one of the files beside the database, it only says that something failed.
+    fn is_full(&self) -> bool {
+        let Self::File(path) = self else { return false };
+        path.parent().and_then(|folder| statvfs(folder).ok()).is_some_and(|disk| {
+            // A file system without a fixed number of files says 0 of 0.
+            let no_file = disk.files() > 0 && disk.files_available() == 0;
+            no_file || disk.blocks_available().saturating_mul(disk.fragment_size()) < STEP
+        })
     }
 }
 

@@ -65,6 +65,11 @@ impl<'c> Tx<'c> {
         Error::Busy { place: self.place.clone() }
     }
 
+    /// For all writes to a file that is no longer there.
+    pub(super) fn replaced(&self) -> Error {
+        Error::Replaced { place: self.place.clone() }
+    }
+
     /// `Err` when an error (a full disk, mostly) has undone the whole transaction.
     pub(super) fn is_alive(&self) -> Result<(), Error> {
         if !self.conn.is_autocommit() {
@@ -72,6 +77,11 @@ impl<'c> Tx<'c> {
         }
         let failure = self.failure.borrow_mut().take();
         Err(failure.unwrap_or_else(|| Error::Busy { place: self.place.clone() }))
+    }
+
+    /// Whether any statement has failed so far.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failure.borrow().is_some()
     }
 
     fn failed(&self, error: rusqlite::Error) -> Error {

@@ -2,11 +2,13 @@
 //! next transaction and its one `fsync`. A lone write finds it idle and waits for nobody.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::identity::Identity;
 use crate::stats::Counters;
 use crate::{Error, Place, Tx};
 
@@ -76,46 +78,50 @@ where
     }
 }
 
-/// Runs until the last sender is gone and the queue is empty.
-pub(super) fn run(
-    conn: &Connection,
-    place: &Place,
-    jobs: &Receiver<Box<dyn Job>>,
-    counters: &Counters,
-) {
-    while let Ok(first) = jobs.recv() {
-        let mut batch = vec![first];
-        let commit = transact(conn, place, jobs, &mut batch);
-        match &commit {
-            Ok(()) => counters.count(batch.len()),
-            Err(error) => tracing::warn!(%error, writes = batch.len(), "commit failed"),
-        }
-        for job in batch {
-            job.answer(commit.clone());
-        }
-    }
+/// The thread that writes.
+pub(super) struct Writer {
+    pub conn: Connection,
+    pub place: Place,
+    pub identity: Identity,
+    pub jobs: Receiver<Box<dyn Job>>,
+    pub counters: Arc<Counters>,
 }
 
-/// Runs everything that waits in one transaction.
-fn transact(
-    conn: &Connection,
-    place: &Place,
-    jobs: &Receiver<Box<dyn Job>>,
-    batch: &mut Vec<Box<dyn Job>>,
-) -> Result<(), Error> {
-    let tx = Tx::new(conn, place);
-    let result = tx
-        .execute("BEGIN IMMEDIATE", [])
-        .and_then(|_| fill(&tx, jobs, batch))
-        .and_then(|()| tx.execute("COMMIT", []).map(drop));
-    if result.is_err() {
-        // Whoever waited behind the failure shares it: answered now, not after as many time-outs.
-        batch.extend(jobs.try_iter().take(BATCH));
-        if !conn.is_autocommit() {
-            tx.execute("ROLLBACK", [])?;
+impl Writer {
+    /// Runs until the last sender is gone and the queue is empty.
+    pub(super) fn run(mut self) {
+        while let Ok(first) = self.jobs.recv() {
+            let mut batch = vec![first];
+            let commit = self.transact(&mut batch);
+            match &commit {
+                Ok(()) => self.counters.count(batch.len()),
+                Err(error) => tracing::warn!(%error, writes = batch.len(), "commit failed"),
+            }
+            for job in batch {
+                job.answer(commit.clone());
+            }
         }
     }
-    result
+
+    /// Runs everything that waits in one transaction.
+    fn transact(&mut self, batch: &mut Vec<Box<dyn Job>>) -> Result<(), Error> {
+        let tx = Tx::new(&self.conn, &self.place);
+        let there = self.identity.is_same();
+        let result = if there { Ok(()) } else { Err(tx.replaced()) }
+            .and_then(|()| tx.execute("BEGIN IMMEDIATE", []))
+            .and_then(|_| fill(&tx, &self.jobs, batch))
+            .and_then(|()| tx.execute("COMMIT", []).map(drop));
+        self.counters.fail(result.is_err() || tx.has_failed());
+        if result.is_err() {
+            // Whoever waited behind the failure shares it: answered now, not after as many
+            // time-outs.
+            batch.extend(self.jobs.try_iter().take(BATCH));
+            if !self.conn.is_autocommit() {
+                tx.execute("ROLLBACK", [])?;
+            }
+        }
+        result
+    }
 }
 
 fn fill(

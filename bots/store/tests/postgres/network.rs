@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use zaki_store::testkit::{Wire, database};
+use secrecy::SecretString;
+use zaki_store::testkit::{Database, Wire, database};
 use zaki_store::{Error, PgOptions, Postgres};
 
 use super::{ADD, THINGS, ids, open};
@@ -89,6 +90,59 @@ async fn too_many_connections_pass() {
     assert!(matches!(error, Error::Busy { .. }) && error.is_transient(), "{error}");
     drop(held);
     store.begin().await.unwrap();
+}
+
+/// A user of its own for a test, whom the server lets in or not.
+async fn role(database: &Database, options: &str) -> (String, SecretString) {
+    let name = database.text("SELECT current_database()::text").await.remove(0);
+    let grant = format!("GRANT ALL ON DATABASE {name} TO {name}");
+    database.run(&[&format!("CREATE ROLE {name} LOGIN PASSWORD 'pass' {options}"), &grant]).await;
+    let address = database.address();
+    let (scheme, rest) = address.split_once("://").unwrap();
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let url = format!("{scheme}://{name}:pass@{host}").into();
+    (name, url)
+}
+
+async fn leave(database: &Database, role: &str) {
+    database.run(&[&format!("DROP OWNED BY {role} CASCADE"), &format!("DROP ROLE {role}")]).await;
+}
+
+#[tokio::test]
+async fn a_server_that_has_let_us_in_will_again() {
+    let Some(database) = database().await else { return };
+    let (role, url) = role(&database, "").await;
+    let store = Postgres::connect(&url, &PgOptions::default(), &THINGS).await.unwrap();
+    database.run(&[&format!("ALTER ROLE {role} NOLOGIN"), HANG_UP]).await;
+    let error = loop {
+        // Connections that were idle may show first that they are gone.
+        let error = store.execute(ADD, &[&1_i64]).await.unwrap_err();
+        assert!(error.is_transient(), "{error}");
+        if error.to_string().contains("28000") {
+            break error;
+        }
+    };
+    assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+    // Whoever comes now is told what to do.
+    let turned_away = Postgres::connect(&url, &PgOptions::default(), &THINGS).await.err().unwrap();
+    assert!(matches!(turned_away, Error::Refused { .. }), "{turned_away}");
+    database.run(&[&format!("ALTER ROLE {role} LOGIN")]).await;
+    store.execute(ADD, &[&1_i64]).await.unwrap();
+    store.close();
+    leave(&database, &role).await;
+}
+
+#[tokio::test]
+async fn a_server_without_a_free_connection_says_that() {
+    let Some(database) = database().await else { return };
+    let (role, url) = role(&database, "CONNECTION LIMIT 1").await;
+    let store = Postgres::connect(&url, &PgOptions::default(), &THINGS).await.unwrap();
+    let held = store.begin().await.unwrap();
+    let Err(error) = store.begin().await else { panic!("a second connection") };
+    assert!(error.is_transient() && error.to_string().contains("too many connections"), "{error}");
+    drop(held);
+    store.close();
+    leave(&database, &role).await;
 }
 
 fn impatient() -> PgOptions {
