@@ -9,7 +9,7 @@ use zaki_channel::{Batch, Inbox, InboxError};
 use zaki_envelope::{AccountName, ChannelKind, Inbound, InboundKind, SessionKey, ZakiUserId};
 use zaki_identity::{Directory, Resolution};
 use zaki_lane::turns::{Command, Event, Mode};
-use zaki_ledger::{Fence, Ledger, SettleReason};
+use zaki_ledger::{Fence, Ledger, Line, SettleReason};
 
 use crate::{
     accounts::{Account, Accounts},
@@ -292,6 +292,12 @@ fn at_once(inbound: &Inbound) -> Option<SettleReason> {
     if is_report { None } else { no_turn(inbound) }
 }
 
+/// The place among others of a message that is for the agent: a command of ours has none.
+fn line(inbound: &Inbound) -> Option<Line> {
+    let is_ours = no_turn(inbound).is_some() || Command::of(inbound).is_some();
+    (!is_ours).then(|| Line::of(inbound))
+}
+
 /// Why a message was not stored.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AcceptError {
@@ -332,6 +338,7 @@ fn to_ledger(account: &Account, batch: Batch) -> zaki_ledger::Batch {
         items: items
             .map(|arrival| zaki_ledger::NewInbound {
                 settled: at_once(&arrival.inbound),
+                line: line(&arrival.inbound),
                 inbound: arrival.inbound,
                 handle: arrival.handle,
             })

@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use zaki_envelope::{Inbound, InboundId, TurnId, ZakiUserId, wire::SteerRequest};
 use zaki_lane::turns::Event;
-use zaki_ledger::Error;
+use zaki_ledger::Earlier;
 
-use crate::{edge::EdgeError, hub::Hub, lane::LaneKey, live::Live};
+use crate::{edge::EdgeError, hub::Hub, lane::LaneKey, live::Live, turn::taken};
 
 /// Between two calls for the same.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -22,18 +22,19 @@ pub(crate) async fn steer(
     mut messages: Vec<Inbound>,
 ) {
     let ids = ids(&messages);
-    let join = || hub.ledger.join_turn(hub.fence, turn, &ids);
+    let join = async || taken(hub.ledger.join_turn(hub.fence, turn, &ids).await);
     let event = match hub.attempt("join a turn", join).await {
         None => return,
-        Some(Ok(true)) => {
+        Some(Ok(Ok(Some(earlier)))) => {
+            Earlier::among(earlier, &mut messages);
             let rest = tell(&hub, key.0, turn, live.as_deref(), messages).await;
             if rest.is_empty() { Event::Steered } else { part(&hub, turn, rest).await }
         }
-        Some(Err(Error::NotAccepted(id))) => {
+        Some(Ok(Err(id))) => {
             messages.retain(|message| message.id != id);
             Event::Unsteered { messages }
         }
-        Some(Ok(false) | Err(_)) => Event::Unsteered { messages },
+        Some(Ok(Ok(None)) | Err(_)) => Event::Unsteered { messages },
     };
     hub.happen(&key, event);
 }

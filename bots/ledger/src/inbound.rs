@@ -3,7 +3,10 @@
 use std::fmt;
 
 use serde::Serialize;
-use zaki_envelope::{AccountName, ChannelKind, Inbound, InboundId, ReplyHandle, Timestamp, TurnId};
+use sha2::{Digest, Sha256};
+use zaki_envelope::{
+    AccountName, ChannelKind, Inbound, InboundId, ReplyHandle, SessionKey, Timestamp, TurnId,
+};
 
 /// One request of a platform, or one frame of its socket, with all it held: accepted together.
 #[derive(Clone)]
@@ -33,12 +36,40 @@ pub struct NewInbound {
     pub handle: Option<ReplyHandle>,
     /// Why it gets no turn, where that is known already: it is settled by the same commit.
     pub settled: Option<SettleReason>,
+    /// Where it has its place among others that are for the agent, so that a turn of later ones
+    /// takes it along. `None`: it is not for the agent, and no turn but one that names it has it.
+    pub line: Option<Line>,
 }
 
 impl NewInbound {
     /// Where it stands at first.
     pub(crate) fn state(&self) -> InboundState {
         self.settled.map_or(InboundState::Accepted, SettleReason::state)
+    }
+}
+
+/// What one sender says in one session: all that is known of a message's lane before anybody has
+/// asked whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line([u8; 16]);
+
+impl Line {
+    /// The line of a message. A digest, since ids of platforms know no bounds.
+    pub fn of(inbound: &Inbound) -> Self {
+        let (sender, session) = (&inbound.sender, SessionKey::of(inbound));
+        let words =
+            [inbound.channel.as_str(), sender.scope.as_str(), sender.id.as_str(), session.as_str()];
+        let mut hash = Sha256::new();
+        for word in words {
+            hash.update(word.len().to_be_bytes());
+            hash.update(word);
+        }
+        let digest = hash.finalize();
+        Self(digest.first_chunk().copied().unwrap_or_default())
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 

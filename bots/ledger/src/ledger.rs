@@ -8,8 +8,8 @@ use zaki_envelope::{DeliveryId, Inbound, InboundId, MessageId, ReplyHandle, Time
 
 use crate::{
     Accepted, Batch, Begin, Claimed, DeadRecord, Delivery, DeliveryEnd, DeliveryFilter,
-    DeliveryState, Error, Fence, Finish, InboundFilter, InboundRecord, NewDelivery, NewTurn, Next,
-    OpenTurn, Pulse, SettleReason, Settled, TurnEnd,
+    DeliveryState, Earlier, Error, Fence, Finish, InboundFilter, InboundRecord, NewDelivery,
+    NewTurn, Next, OpenTurn, Pulse, SettleReason, Settled, TurnEnd,
 };
 
 /// Durable inbox, turns and outbox, shared by the replicas of a hub.
@@ -67,16 +67,21 @@ pub trait Ledger: Send + Sync {
     /// Begins a turn with its messages, all of them ours: [`Error::NotAccepted`] when one is not.
     /// While another turn of the lane is open they are left to that one's end: [`Begin::Busy`].
     /// A turn that has begun already, begins.
+    ///
+    /// What was accepted before one of them in the same [`Line`](crate::Line), and is not ours, is
+    /// taken along: whoever has it is told [`Error::NotAccepted`]. So what one person says is
+    /// answered in the order of acceptance, whichever replicas accepted it.
     async fn begin_turn(&self, fence: Fence, turn: NewTurn) -> Result<Begin, Error>;
 
-    /// Makes further messages of ours part of an open turn (steering). `false`: it has ended, and
-    /// they are as they were.
+    /// Makes further messages, ours or left to its end, part of an open turn (steering); what is
+    /// taken along is as in [`begin_turn`](Ledger::begin_turn). `None`: it has ended, and they are
+    /// as they were.
     async fn join_turn(
         &self,
         fence: Fence,
         turn: TurnId,
         inbounds: &[InboundId],
-    ) -> Result<bool, Error>;
+    ) -> Result<Option<Vec<Earlier>>, Error>;
 
     /// Takes messages out of a turn they have joined while it was open, since the agent did not
     /// get them. `true`: they wait for its end, which hands them on. `false`: it has ended; they

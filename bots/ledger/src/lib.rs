@@ -23,9 +23,9 @@ pub use error::Error;
 pub use fence::{Fence, Pulse};
 pub use inbound::{
     Accepted, Batch, CursorUpdate, DeadLetter, DeadRecord, InboundFilter, InboundRecord,
-    InboundState, NewInbound, SettleReason,
+    InboundState, Line, NewInbound, SettleReason,
 };
 pub use ledger::{Counts, Ledger, Recovery, Retention};
 pub use postgres::PgLedger;
 pub use sqlite::SqliteLedger;
-pub use turn::{Begin, Finish, NewTurn, OpenTurn, ReplyPlan, TurnEnd};
+pub use turn::{Begin, Earlier, Finish, NewTurn, OpenTurn, ReplyPlan, TurnEnd};

@@ -23,8 +23,8 @@ use zaki_store::{Group, PgOptions, PgTx, Postgres, Schema, Stats, Step, Text};
 
 use crate::encode::{Message, Parcel, Turn};
 use crate::{
-    Accepted, Batch, Begin, Counts, DeadRecord, Delivery, DeliveryEnd, DeliveryFilter, Error,
-    Fence, Finish, InboundFilter, InboundRecord, Ledger, NewDelivery, NewTurn, Next, Pulse,
+    Accepted, Batch, Begin, Counts, DeadRecord, Delivery, DeliveryEnd, DeliveryFilter, Earlier,
+    Error, Fence, Finish, InboundFilter, InboundRecord, Ledger, NewDelivery, NewTurn, Next, Pulse,
     Recovery, Retention, SettleReason, Settled, TurnEnd,
 };
 use accept::{Accepting, Request};
@@ -165,7 +165,7 @@ impl Ledger for PgLedger {
         fence: Fence,
         turn: TurnId,
         inbounds: &[InboundId],
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<Vec<Earlier>>, Error> {
         self.write(fence, turns::join(&self.store, fence, turn, inbounds)).await
     }
 

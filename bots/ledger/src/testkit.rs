@@ -11,6 +11,7 @@ mod inbox;
 mod lanes;
 mod losses;
 mod operator;
+mod order;
 mod outbox;
 mod replicas;
 mod samples;
@@ -27,7 +28,8 @@ use crate::{
 };
 
 pub use samples::{
-    at, batch, delivery, delivery_id, elsewhere, in_lane, message, said, turn, turn_id,
+    at, batch, begun, delivery, delivery_id, elsewhere, in_lane, message, said, said_by, turn,
+    turn_id,
 };
 pub use schedule::schedule;
 
@@ -209,6 +211,14 @@ where
             a_lane_passes_between_replicas
             a_conversation_passes_between_replicas
             holds_a_source_once
+        }
+        order {
+            what_came_before_is_taken_along
+            what_is_taken_along_stays_with_the_turn
+            nothing_else_is_taken_along
+            what_nobody_has_is_taken_along
+            whoever_joins_takes_along_what_came_before
+            takes_so_many_along_and_no_more
         }
     }
 }

@@ -36,16 +36,41 @@ pub struct ReplyPlan {
 }
 
 /// What became of a call to begin a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Begin {
     /// It runs, and is ours to end.
-    Begun,
+    Begun {
+        /// What it has taken along, in order.
+        earlier: Vec<Earlier>,
+    },
     /// Another turn of the lane is open. The messages wait for its end, which hands them to
     /// whoever ends it: forget them.
     Busy {
         /// That turn.
         turn: TurnId,
     },
+}
+
+/// A message that another replica had accepted, or nobody had any more, and that a turn has taken
+/// along, since one of its own came later in the same [`Line`](crate::Line).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Earlier {
+    /// Its place among all messages of the call.
+    pub place: usize,
+    /// The envelope.
+    pub inbound: Inbound,
+}
+
+impl Earlier {
+    /// So many are taken along by one call, the oldest ones.
+    pub const MOST: u32 = 16;
+
+    /// The messages of a call with those taken along among them.
+    pub fn among(earlier: Vec<Self>, messages: &mut Vec<Inbound>) {
+        for Self { place, inbound } in earlier {
+            messages.insert(place.min(messages.len()), inbound);
+        }
+    }
 }
 
 /// A turn taken over while it runs: to be resumed at the edge by its id.

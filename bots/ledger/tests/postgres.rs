@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use zaki_ledger::testkit::{at, batch, message, said, turn, turn_id};
+use zaki_ledger::testkit::{at, batch, begun, message, said, turn, turn_id};
 use zaki_ledger::{Begin, Error, Fence, Finish, Ledger, PgLedger, TurnEnd};
 use zaki_store::PgOptions;
 use zaki_store::testkit::{Database, Wire, database};
@@ -110,14 +110,14 @@ async fn no_wakeup_is_lost_between_replicas() {
     for n in (0..60).step_by(2) {
         one.accept(first, batch(vec![said(n)])).await.unwrap();
         two.accept(second, batch(vec![said(n + 1)])).await.unwrap();
-        assert_eq!(one.begin_turn(first, turn(n, &[n])).await.unwrap(), Begin::Begun);
+        assert_eq!(one.begin_turn(first, turn(n, &[n])).await.unwrap(), begun());
         let (end, begin) = tokio::join!(
             one.finish_turn(first, turn_id(n), TurnEnd::Finished, &[], vec![], at(9)),
             two.begin_turn(second, turn(n + 1, &[n + 1]))
         );
         let Finish::Ended { waiting, .. } = end.unwrap() else { panic!("ended before") };
         match begin.unwrap() {
-            Begin::Begun => {
+            Begin::Begun { .. } => {
                 assert_eq!(waiting, []);
                 let end =
                     two.finish_turn(second, turn_id(n + 1), TurnEnd::Finished, &[], vec![], at(9));

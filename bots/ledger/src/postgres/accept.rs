@@ -9,7 +9,7 @@ use zaki_store::{PgTx, Together};
 use super::rows::{clean, token};
 use super::sql;
 use crate::encode::Message;
-use crate::{Batch, Error, Fence, InboundState, SettleReason};
+use crate::{Batch, Error, Fence, InboundState, Line, SettleReason};
 
 /// A request that waits.
 pub(super) struct Request {
@@ -123,6 +123,7 @@ struct Columns<'r> {
     jobs: Vec<i64>,
     states: Vec<InboundState>,
     reasons: Vec<Option<&'static str>>,
+    lines: Vec<Option<&'r [u8]>>,
     requests: Vec<i64>,
     ats: Vec<i64>,
     by_channel: Vec<&'r str>,
@@ -158,6 +159,7 @@ impl<'r> Columns<'r> {
                     columns.jobs.push(job);
                     columns.states.push(item.state());
                     columns.reasons.push(item.settled.map(SettleReason::as_str));
+                    columns.lines.push(item.line.as_ref().map(Line::as_bytes));
                 }
             }
         }
@@ -187,6 +189,7 @@ impl<'r> Columns<'r> {
                     &token(fence),
                     &self.states,
                     &self.reasons,
+                    &self.lines,
                 ],
                 |row| row.try_get(0),
             )

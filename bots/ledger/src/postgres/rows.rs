@@ -11,8 +11,8 @@ use zaki_envelope::{
 use zaki_store::{Json, Text};
 
 use crate::{
-    Counts, DeadRecord, Delivery, DeliveryKind, DeliveryState, Fence, InboundRecord, InboundState,
-    Lost, NewTurn, ReplyPlan,
+    Counts, DeadRecord, Delivery, DeliveryKind, DeliveryState, Earlier, Fence, InboundRecord,
+    InboundState, Lost, NewTurn, ReplyPlan,
 };
 
 type Result<T> = std::result::Result<T, tokio_postgres::Error>;
@@ -123,6 +123,13 @@ pub(super) fn in_order<T>(mut rows: Vec<Placed<T>>) -> Vec<T> {
 /// Columns: no, envelope.
 pub(super) fn placed_inbound(row: &Row) -> Result<Placed<Inbound>> {
     Ok((row.try_get(0)?, json(row, 1)?))
+}
+
+/// Columns: id, place, envelope where it is an earlier one.
+pub(super) fn joined(row: &Row) -> Result<(String, Option<Earlier>)> {
+    let place = usize::try_from(row.try_get::<_, i64>(1)?).unwrap_or_default();
+    let earlier: Option<Json<Inbound>> = row.try_get(2)?;
+    Ok((row.try_get(0)?, earlier.map(|Json(inbound)| Earlier { place, inbound })))
 }
 
 /// Columns: envelope, state, turn, reason.

@@ -49,7 +49,10 @@ pub(super) const BURY: &str =
 
 /// What one holds and has not begun.
 pub(super) const GIVE_UP: [&str; 2] = [
-    "UPDATE inbound SET holder = NULL WHERE state = 'accepted' AND lane IS NULL AND holder = $1",
+    "UPDATE inbound SET holder = NULL FROM (
+        SELECT id FROM inbound WHERE state = 'accepted' AND lane IS NULL AND holder = $1
+        ORDER BY no FOR UPDATE) AS ours
+    WHERE inbound.id = ours.id",
     concat!(
         "UPDATE delivery SET holder = NULL WHERE state = 'pending' AND ",
         open!(),
@@ -93,8 +96,8 @@ pub(super) const HELD: &str = "SELECT name FROM lease WHERE holder = $1 AND name
 /// request's number, in the order of their keys; `$7` to `$11`: requests.
 pub(super) const ACCEPT: &str = "WITH item AS (
         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
-            $6::bigint[], $13::text[], $14::text[]) WITH ORDINALITY
-            AS t (id, channel, account, dedupe, envelope, job, state, reason, place)
+            $6::bigint[], $13::text[], $14::text[], $15::bytea[]) WITH ORDINALITY
+            AS t (id, channel, account, dedupe, envelope, job, state, reason, line, place)
     ), fresh AS (
         INSERT INTO seen (channel, account, dedupe, at)
         SELECT item.channel, item.account, item.dedupe, job.at
@@ -112,8 +115,8 @@ pub(super) const ACCEPT: &str = "WITH item AS (
         INSERT INTO request (id, channel, account, received_at, raw)
         SELECT request, channel, account, at, raw FROM job
     )
-    INSERT INTO inbound (id, request, envelope, state, reason, holder)
-    SELECT new.id, job.request, new.envelope, new.state, new.reason, $12::bigint
+    INSERT INTO inbound (id, request, envelope, state, reason, line, holder)
+    SELECT new.id, job.request, new.envelope, new.state, new.reason, new.line, $12::bigint
     FROM new LEFT JOIN job ON job.no = new.job ORDER BY new.job, new.place
     RETURNING id";
 
@@ -147,14 +150,38 @@ pub(super) const TURN: &str = "SELECT ended_at IS NULL, user_id || ' ' || sessio
         (SELECT coalesce(max(place) + 1, 0) FROM inbound WHERE turn = $1)
     FROM turn WHERE id = $1";
 
-/// Messages in order, the turn, the place of the first, whether it runs already, our token.
-pub(super) const JOIN: &str = "UPDATE inbound
-    SET state = 'joined', turn = $2, place = $3 + t.place - 1, steered = $4, holder = NULL,
+/// Messages in order, the turn, the place of the first, whether it runs already, our token, its
+/// lane, how many to take along. An earlier one goes before the first of ours that came after it.
+pub(super) const JOIN: &str = "WITH ours AS MATERIALIZED (
+        SELECT i.id, i.no, i.line, t.place
+        FROM unnest($1::text[]) WITH ORDINALITY AS t (id, place) JOIN inbound AS i ON i.id = t.id
+    ), lines AS (
+        SELECT line, max(no) AS last FROM ours WHERE line IS NOT NULL GROUP BY line
+    ), earlier AS MATERIALIZED (
+        SELECT i.id, i.no
+        FROM lines JOIN inbound AS i ON i.line = lines.line AND i.no < lines.last
+        WHERE i.state = 'accepted' AND i.line IS NOT NULL AND i.holder IS DISTINCT FROM $5
+          AND (i.lane IS NULL OR i.lane = $6) AND i.id <> ALL($1)
+        ORDER BY i.no LIMIT $7 FOR UPDATE OF i
+    ), placed AS (
+        SELECT id, row_number() OVER (ORDER BY reach, place) - 1 AS place, place = 0 AS is_earlier
+        FROM (SELECT id, place, max(no) OVER (ORDER BY place) AS reach FROM ours
+            UNION ALL SELECT id, 0, no FROM earlier) AS both_kinds
+    )
+    UPDATE inbound
+    SET state = 'joined', turn = $2, place = $3 + placed.place, steered = $4, holder = NULL,
         lane = NULL
-    FROM unnest($1::text[]) WITH ORDINALITY AS t (id, place)
-    WHERE inbound.id = t.id AND state = 'accepted' AND holder = $5 RETURNING inbound.id";
+    FROM placed
+    WHERE inbound.id = placed.id AND state = 'accepted'
+      AND (is_earlier OR holder = $5 OR lane = $6)
+    RETURNING inbound.id, placed.place, CASE WHEN is_earlier THEN envelope END";
 
-pub(super) const JOINED: &str = "SELECT id FROM inbound WHERE id = ANY($1) AND turn = $2";
+pub(super) const JOINED: &str =
+    "SELECT id FROM inbound WHERE id = ANY($1) AND turn = $2 AND steered";
+
+/// What a turn has begun with besides these.
+pub(super) const TAKEN_ALONG: &str = "SELECT id, place, envelope FROM inbound
+    WHERE turn = $1 AND NOT steered AND id <> ALL($2)";
 
 pub(super) const PARK: &str = "UPDATE inbound SET lane = $2, holder = NULL
     WHERE id = ANY($1) AND state = 'accepted' AND (holder = $3 OR lane = $2) RETURNING id";

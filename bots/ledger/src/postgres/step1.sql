@@ -61,10 +61,13 @@ CREATE TABLE inbound (
     reason   text,
     holder   bigint,
     lane     text,
+    -- Whoever begins a turn finds by it what others have accepted before.
+    line     bytea,
     CHECK ((state = 'joined') = (turn IS NOT NULL))
 );
 CREATE INDEX inbound_open ON inbound (holder) WHERE state = 'accepted' AND lane IS NULL;
 CREATE INDEX inbound_lane ON inbound (lane) WHERE lane IS NOT NULL;
+CREATE INDEX inbound_line ON inbound (line, no) WHERE state = 'accepted' AND line IS NOT NULL;
 CREATE INDEX inbound_turn ON inbound (turn) WHERE turn IS NOT NULL;
 
 CREATE TABLE reply_handle (
@@ -123,7 +126,8 @@ CREATE TABLE cursor (
 
 -- The locks of one operation, all taken before anything is read, and always in this order:
 -- the token (shared: whoever ends its term waits for us, and we for nobody), the lane, the
--- conversations. False: the term has ended. A volatile function sees what was committed while it
+-- conversations; the rows of several messages, later, in the order of `no`. False: the term has
+-- ended. A volatile function sees what was committed while it
 -- waited; a plain statement would not.
 CREATE FUNCTION enter(token bigint, lane text, conversations text[]) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
@@ -160,8 +164,11 @@ BEGIN
         WHERE replica.token = bury.token AND (now OR expires_at <= clock_timestamp());
     IF FOUND THEN
         DELETE FROM lease WHERE holder = bury.token;
-        UPDATE inbound SET holder = NULL
-            WHERE state = 'accepted' AND lane IS NULL AND holder = bury.token;
+        UPDATE inbound SET holder = NULL FROM (
+            SELECT id FROM inbound
+            WHERE state = 'accepted' AND lane IS NULL AND holder = bury.token
+            ORDER BY no FOR UPDATE) AS theirs
+            WHERE inbound.id = theirs.id;
         UPDATE turn SET holder = NULL WHERE ended_at IS NULL AND holder = bury.token;
         UPDATE delivery SET holder = NULL
             WHERE state IN ('pending', 'sending') AND holder = bury.token;

@@ -8,7 +8,7 @@ use zaki_store::{Json, PgTx, Postgres, Text};
 use super::rows::{self, clean, token};
 use super::{deliveries, enter, sql};
 use crate::encode::{Parcel, Turn};
-use crate::{Begin, Error, Fence, Finish, NewTurn, TurnEnd};
+use crate::{Begin, Earlier, Error, Fence, Finish, NewTurn, TurnEnd};
 
 const NOTHING: &[&str] = &[];
 
@@ -23,8 +23,7 @@ pub(super) async fn begin(
     let lane = Some(row.lane.as_str());
     let tx = enter(store, sql::ENTER, &[&token(fence), &lane, &NOTHING]).await?;
     let begin = if add(&tx, fence, row).await? {
-        join_all(&tx, fence, row, turn).await?;
-        Begin::Begun
+        Begin::Begun { earlier: join_all(&tx, fence, row, turn).await? }
     } else {
         // It cannot have ended: an ended turn leaves its lane free, and ours ends by our call.
         let lane: Row<'_> = &[&row.user, &row.session];
@@ -34,7 +33,11 @@ pub(super) async fn begin(
                 park(&tx, fence, turn, row).await?;
                 Begin::Busy { turn: open }
             }
-            _ => Begin::Begun,
+            _ => {
+                let begun: Row<'_> = &[&row.id, &row.inbounds];
+                let taken = tx.all(sql::TAKEN_ALONG, begun, rows::joined).await?;
+                Begin::Begun { earlier: apart(taken).1 }
+            }
         }
     };
     tx.commit().await?;
@@ -62,14 +65,32 @@ async fn add(tx: &PgTx, fence: Fence, turn: &Turn) -> Result<bool, Error> {
     Ok(added? == 1)
 }
 
-async fn join_all(tx: &PgTx, fence: Fence, row: &Turn, turn: &NewTurn) -> Result<(), Error> {
-    let (place, steered) = (0_i64, false);
-    let joined = tx
-        .all(sql::JOIN, &[&row.inbounds, &row.id, &place, &steered, &token(fence)], |row| {
-            row.try_get(0)
-        })
-        .await;
-    complete(&turn.inbounds, &row.inbounds, &joined?)
+/// Returns what has been taken along.
+async fn join_all(
+    tx: &PgTx,
+    fence: Fence,
+    row: &Turn,
+    turn: &NewTurn,
+) -> Result<Vec<Earlier>, Error> {
+    let (place, steered, most) = (0_i64, false, i64::from(Earlier::MOST));
+    let us = token(fence);
+    let join: Row<'_> = &[&row.inbounds, &row.id, &place, &steered, &us, &row.lane, &most];
+    let (joined, earlier) = apart(tx.all(sql::JOIN, join, rows::joined).await?);
+    complete(&turn.inbounds, &row.inbounds, &joined)?;
+    Ok(earlier)
+}
+
+/// Our own by their ids, and the earlier ones in order.
+fn apart(rows: Vec<(String, Option<Earlier>)>) -> (Vec<String>, Vec<Earlier>) {
+    let (mut ours, mut earlier) = (Vec::new(), Vec::new());
+    for (id, taken) in rows {
+        match taken {
+            Some(taken) => earlier.push(taken),
+            None => ours.push(id),
+        }
+    }
+    earlier.sort_by_key(|taken| taken.place);
+    (ours, earlier)
 }
 
 async fn park(tx: &PgTx, fence: Fence, turn: &NewTurn, row: &Turn) -> Result<(), Error> {
@@ -107,18 +128,19 @@ pub(super) async fn join(
     fence: Fence,
     turn: TurnId,
     inbounds: &[InboundId],
-) -> Result<bool, Error> {
+) -> Result<Option<Vec<Earlier>>, Error> {
     let tx = enter_turn(store, fence, turn).await?;
-    let Standing { open, places, .. } = standing(&tx, turn).await?;
-    if open {
-        let texts = texts(inbounds);
-        let row: Row<'_> = &[&texts, &Text(turn), &places, &true, &token(fence)];
-        tx.execute(sql::JOIN, row).await?;
-        let joined = tx.all(sql::JOINED, &[&texts, &Text(turn)], |row| row.try_get(0)).await?;
-        complete(inbounds, &texts, &joined)?;
+    let Standing { open, places, lane } = standing(&tx, turn).await?;
+    if !open {
+        return Ok(None);
     }
+    let (texts, us, most) = (texts(inbounds), token(fence), i64::from(Earlier::MOST));
+    let row: Row<'_> = &[&texts, &Text(turn), &places, &true, &us, &lane, &most];
+    let (_, earlier) = apart(tx.all(sql::JOIN, row, rows::joined).await?);
+    let joined = tx.all(sql::JOINED, &[&texts, &Text(turn)], |row| row.try_get(0)).await?;
+    complete(inbounds, &texts, &joined)?;
     tx.commit().await?;
-    Ok(open)
+    Ok(Some(earlier))
 }
 
 pub(super) async fn part(

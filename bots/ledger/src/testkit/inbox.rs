@@ -30,7 +30,7 @@ pub(super) async fn stores_a_message_once(s: Subject) {
     let mut other = message(9);
     other.channel = ChannelKind::Slack;
     other.dedupe = DedupeKey::new(message(1).dedupe.as_str());
-    let item = NewInbound { inbound: other, handle: None, settled: None };
+    let item = NewInbound { inbound: other, ..said(1) };
     let accepted = s.ledger.accept(s.fence, batch(vec![item])).await.unwrap();
     assert_eq!((accepted.fresh.len(), accepted.duplicates), (1, 0));
 }

@@ -1,5 +1,5 @@
 use super::Subject;
-use super::samples::{at, batch, in_lane, message, said, turn, turn_id};
+use super::samples::{at, batch, begun, in_lane, message, said, turn, turn_id};
 use crate::{Begin, Error, Finish, Next, Recovery, TurnEnd};
 
 async fn end(s: &Subject, n: u32) -> Vec<zaki_envelope::Inbound> {
@@ -17,7 +17,7 @@ pub(super) async fn runs_one_turn_at_a_time(s: Subject) {
     assert_eq!(s.ledger.begin_turn(s.fence, turn(3, &[2])).await.unwrap(), busy);
     assert_eq!(s.ledger.begin_turn(s.fence, turn(3, &[2])).await.unwrap(), busy, "repeated");
     let other = s.ledger.begin_turn(s.fence, in_lane(7, turn(4, &[4]))).await.unwrap();
-    assert_eq!(other, Begin::Begun, "another lane is free");
+    assert_eq!(other, begun(), "another lane is free");
     let error = s.ledger.begin_turn(s.fence, turn(5, &[1])).await.unwrap_err();
     assert!(matches!(error, Error::NotAccepted(_)), "{error}");
 
@@ -25,7 +25,7 @@ pub(super) async fn runs_one_turn_at_a_time(s: Subject) {
     let counts = s.ledger.counts().await.unwrap();
     assert_eq!((counts.accepted, counts.running), (2, 2), "what waits is not lost");
     assert_eq!(end(&s, 1).await, [message(2), message(3)], "in order of acceptance");
-    assert_eq!(s.ledger.begin_turn(s.fence, turn(2, &[2, 3])).await.unwrap(), Begin::Begun);
+    assert_eq!(s.ledger.begin_turn(s.fence, turn(2, &[2, 3])).await.unwrap(), begun());
     assert_eq!(end(&s, 2).await, []);
     assert_eq!(end(&s, 4).await, []);
 }
@@ -41,7 +41,7 @@ pub(super) async fn loses_no_wakeup(s: Subject) {
         };
         let waiting = end(&s, n).await;
         match begin.await.unwrap().unwrap() {
-            Begin::Begun => assert_eq!(waiting, []),
+            Begin::Begun { .. } => assert_eq!(waiting, []),
             Begin::Busy { turn } => {
                 assert_eq!((turn, waiting), (turn_id(n), vec![message(n + 1)]));
                 s.run(super::turn(n + 1, &[n + 1]), &[]).await;
@@ -54,7 +54,9 @@ pub(super) async fn loses_no_wakeup(s: Subject) {
 pub(super) async fn gives_back_what_the_agent_did_not_get(s: Subject) {
     s.run(turn(1, &[1]), &[1, 2, 3]).await;
     let (second, third) = ([message(2).id], [message(3).id]);
-    assert!(s.ledger.join_turn(s.fence, turn_id(1), &[second[0], third[0]]).await.unwrap());
+    assert!(
+        s.ledger.join_turn(s.fence, turn_id(1), &[second[0], third[0]]).await.unwrap().is_some()
+    );
     assert!(s.ledger.part_turn(s.fence, turn_id(1), &third).await.unwrap(), "it still runs");
     assert!(s.ledger.part_turn(s.fence, turn_id(1), &third).await.unwrap(), "repeated");
     assert!(s.ledger.part_turn(s.fence, turn_id(1), &[message(1).id]).await.unwrap());
@@ -72,9 +74,9 @@ pub(super) async fn hands_on_what_joined_unheard(s: Subject) {
     let other = if s.shared { s.ledger.enroll("other").await.unwrap() } else { s.fence };
     s.run(turn(1, &[1]), &[1, 2, 5]).await;
     s.ledger.accept(other, batch(vec![said(3), said(4)])).await.unwrap();
-    assert!(s.ledger.join_turn(other, turn_id(1), &[message(4).id]).await.unwrap());
-    assert!(s.ledger.join_turn(other, turn_id(1), &[message(3).id]).await.unwrap());
-    assert!(s.ledger.join_turn(s.fence, turn_id(1), &[message(5).id]).await.unwrap());
+    assert!(s.ledger.join_turn(other, turn_id(1), &[message(4).id]).await.unwrap().is_some());
+    assert!(s.ledger.join_turn(other, turn_id(1), &[message(3).id]).await.unwrap().is_some());
+    assert!(s.ledger.join_turn(s.fence, turn_id(1), &[message(5).id]).await.unwrap().is_some());
     s.ledger.begin_turn(s.fence, turn(2, &[2])).await.unwrap();
 
     let (how, heard) = (TurnEnd::Finished, [message(3).id]);

@@ -1,5 +1,5 @@
 use super::samples::{
-    at, batch, delivery, delivery_id, elsewhere, in_lane, message, said, turn, turn_id,
+    at, batch, begun, delivery, delivery_id, elsewhere, in_lane, message, said, turn, turn_id,
 };
 use super::{Subject, claims, later, retry, sent};
 use crate::{Begin, DeliveryEnd, DeliveryState, Error, Fence, Finish, Next, Recovery, TurnEnd};
@@ -99,7 +99,7 @@ pub(super) async fn others_work_is_left_alone(s: Subject) {
 pub(super) async fn whoever_closes_gives_up_what_has_not_begun(s: Subject) {
     s.run(turn(1, &[1]), &[1, 2, 3, 4]).await;
     s.ledger.begin_turn(s.fence, turn(2, &[2])).await.unwrap();
-    assert!(s.ledger.join_turn(s.fence, turn_id(1), &[message(3).id]).await.unwrap());
+    assert!(s.ledger.join_turn(s.fence, turn_id(1), &[message(3).id]).await.unwrap().is_some());
     claims(s.post(vec![delivery(10, None, 0)]).await, 10);
     claims(s.post(vec![elsewhere(delivery(20, None, 0))]).await, 20);
     s.settle(20, retry()).await;
@@ -115,7 +115,7 @@ pub(super) async fn whoever_closes_gives_up_what_has_not_begun(s: Subject) {
     assert_eq!((found.accepted, found.turns.len()), (vec![message(4)], 0));
     assert_eq!(found.deliveries.len() + found.unknown.len(), 1);
     let begin = s.ledger.begin_turn(other, in_lane(2, turn(3, &[4]))).await;
-    assert_eq!(begin.unwrap(), Begin::Begun);
+    assert_eq!(begin.unwrap(), begun());
     claims(s.ledger.claim_delivery(other, delivery_id(20), at(900)).await.unwrap(), 20);
     if s.shared {
         s.ledger.release(s.fence).await.unwrap();
@@ -142,7 +142,7 @@ pub(super) async fn a_lane_passes_between_replicas(s: Subject) {
     s.run(turn(1, &[1]), &[1]).await;
     s.ledger.accept(other, batch(vec![said(2), said(3), said(4)])).await.unwrap();
     let joined = s.ledger.join_turn(other, turn_id(1), &[message(4).id]).await.unwrap();
-    assert!(joined, "steering comes from anywhere");
+    assert_eq!(joined, Some(vec![]), "steering comes from anywhere");
     let busy = s.ledger.begin_turn(other, turn(2, &[2])).await.unwrap();
     assert_eq!(busy, Begin::Busy { turn: turn_id(1) });
     let (how, heard) = (TurnEnd::Finished, [message(4).id]);
@@ -151,7 +151,7 @@ pub(super) async fn a_lane_passes_between_replicas(s: Subject) {
     assert_eq!(end.await.unwrap(), ended);
     let error = s.ledger.begin_turn(other, turn(2, &[2])).await.unwrap_err();
     assert!(matches!(error, Error::NotAccepted(_)), "handed on: {error}");
-    assert_eq!(s.ledger.begin_turn(s.fence, turn(3, &[2])).await.unwrap(), Begin::Begun);
+    assert_eq!(s.ledger.begin_turn(s.fence, turn(3, &[2])).await.unwrap(), begun());
 
     // What waits for the turn of a replica that dies goes with the turn.
     let busy = s.ledger.begin_turn(other, turn(4, &[3])).await.unwrap();

@@ -6,7 +6,7 @@ use zaki_envelope::{
     SenderId, SenderScope, SessionKey, Timestamp, TurnId, Version, ZakiUserId,
 };
 
-use crate::{Batch, DeliveryKind, NewDelivery, NewInbound, NewTurn, ReplyPlan};
+use crate::{Batch, Begin, DeliveryKind, Line, NewDelivery, NewInbound, NewTurn, ReplyPlan};
 
 /// A moment, `n` milliseconds into the story.
 pub fn at(n: i64) -> Timestamp {
@@ -46,9 +46,21 @@ pub(super) fn account(name: &str) -> AccountName {
     name.parse().unwrap()
 }
 
-/// A message without a reply handle.
+/// A message without a reply handle, in no line.
 pub fn said(n: u32) -> NewInbound {
-    NewInbound { inbound: message(n), handle: None, settled: None }
+    NewInbound { inbound: message(n), handle: None, settled: None, line: None }
+}
+
+/// The same in the line of one of several senders.
+pub fn said_by(sender: u32, n: u32) -> NewInbound {
+    let mut by = message(n);
+    by.sender.id = SenderId::new(sender.to_string());
+    NewInbound { line: Some(Line::of(&by)), ..said(n) }
+}
+
+/// A turn has begun with nothing but its own messages.
+pub fn begun() -> Begin {
+    Begin::Begun { earlier: Vec::new() }
 }
 
 /// One request with these messages.

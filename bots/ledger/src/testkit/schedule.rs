@@ -5,11 +5,11 @@ mod model;
 
 use super::Subject;
 use super::samples::{
-    at, batch, delivery, delivery_id, elsewhere, in_lane, message, said, turn, turn_id,
+    at, batch, delivery, delivery_id, elsewhere, in_lane, message, said, said_by, turn, turn_id,
 };
 use crate::{
-    Begin, DeliveryEnd, DeliveryFilter, DeliveryState, Error, Fence, Finish, NewDelivery, Next,
-    TurnEnd,
+    Begin, DeliveryEnd, DeliveryFilter, DeliveryState, Earlier, Error, Fence, Finish, NewDelivery,
+    Next, TurnEnd,
 };
 use model::{Due, Holder, Message, Model, Place};
 
@@ -45,7 +45,8 @@ impl Dice {
 pub async fn schedule(s: Subject, seed: u64, steps: u32) {
     println!("seed {seed}, {steps} steps");
     let live = vec![s.fence];
-    let mut play = Play { s, dice: Dice(seed), model: Model::default(), live, gone: Vec::new() };
+    let model = Model { shared: s.shared, ..Model::default() };
+    let mut play = Play { s, dice: Dice(seed), model, live, gone: Vec::new() };
     for step in 0..steps {
         play.model.now += i64::from(play.dice.number(3));
         let call = play.dice.below(100);
@@ -95,13 +96,16 @@ impl Play {
     async fn accept(&mut self, fence: Fence) {
         let first = u32::try_from(self.model.messages.len()).unwrap();
         let new = first..first + 1 + self.dice.number(2);
-        let accepted = self.s.ledger.accept(fence, batch(new.clone().map(said).collect()));
         let fresh: Vec<_> = new.clone().map(message).collect();
-        assert_eq!(accepted.await.unwrap().fresh, fresh);
+        let mut items = Vec::new();
         for n in new {
-            let (lane, holder) = (n % LANES, Holder::Of(fence.token()));
-            self.model.messages.push(Message { lane, place: Place::Accepted, holder });
+            let (lane, in_line) = (n % LANES, self.dice.below(4) > 0);
+            items.push(if in_line { said_by(lane, n) } else { said(n) });
+            let (place, holder) = (Place::Accepted, Holder::Of(fence.token()));
+            self.model.messages.push(Message { lane, in_line, place, holder });
         }
+        let accepted = self.s.ledger.accept(fence, batch(items));
+        assert_eq!(accepted.await.unwrap().fresh, fresh);
     }
 
     async fn begin(&mut self, fence: Fence) {
@@ -124,8 +128,8 @@ impl Play {
         }
         let answer = begin(&ready).await.unwrap();
         let expected = match self.model.begin(fence.token(), lane, &ready) {
-            Some(turn) => Begin::Busy { turn: turn_id(TURNS + turn) },
-            None => Begin::Begun,
+            Err(turn) => Begin::Busy { turn: turn_id(TURNS + turn) },
+            Ok(all) => Begin::Begun { earlier: earlier(&all, &ready) },
         };
         assert_eq!(answer, expected);
     }
@@ -140,10 +144,14 @@ impl Play {
             assert_eq!(parted.unwrap(), self.model.part(fence.token(), n, &steered));
             return;
         }
-        let ready = self.model.ready(fence.token(), self.model.turns[n as usize].lane);
-        let joined =
-            self.s.ledger.join_turn(fence, turn_id(TURNS + n), &ids(&ready)).await.unwrap();
-        assert_eq!(joined, self.model.join(n, &ready));
+        let lane = self.model.turns[n as usize].lane;
+        let ready = match self.dice.below(2) {
+            0 => self.model.ready(fence.token(), lane),
+            _ => self.model.joinable(fence.token(), lane),
+        };
+        let joined = self.s.ledger.join_turn(fence, turn_id(TURNS + n), &ids(&ready)).await;
+        let all = self.model.join(fence.token(), n, &ready);
+        assert_eq!(joined.unwrap(), all.map(|all| earlier(&all, &ready)));
     }
 
     /// Up to three parts for one conversation, and their times.
@@ -245,9 +253,10 @@ impl Play {
         assert_eq!(found.accepted, accepted);
         let ids: Vec<_> = found.turns.iter().map(|open| open.turn.id).collect();
         assert_eq!(ids, turns.iter().map(|n| turn_id(TURNS + *n)).collect::<Vec<_>>());
-        for (open, n) in found.turns.iter().zip(turns) {
-            let steered = &self.model.turns[n as usize].steered;
-            assert_eq!(open.steered, steered.iter().map(|n| message(*n)).collect::<Vec<_>>());
+        for (open, n) in found.turns.into_iter().zip(turns) {
+            let model::Turn { inbounds, steered, .. } = &self.model.turns[n as usize];
+            let all = |numbers: &[u32]| numbers.iter().map(|n| message(*n)).collect::<Vec<_>>();
+            assert_eq!((open.inbounds, open.steered), (all(inbounds), all(steered)));
         }
         // Conversations come in any order.
         let number = |due: &Due| match due {
@@ -325,8 +334,9 @@ impl Play {
                 let n = u32::try_from(self.model.turns.len()).unwrap();
                 if !ready.is_empty() {
                     let new = in_lane(lane, turn(TURNS + n, &ready));
-                    assert_eq!(self.s.ledger.begin_turn(fence, new).await.unwrap(), Begin::Begun);
-                    self.model.begin(fence.token(), lane, &ready);
+                    let begun = self.s.ledger.begin_turn(fence, new).await.unwrap();
+                    let all = self.model.begin(fence.token(), lane, &ready).unwrap();
+                    assert_eq!(begun, Begin::Begun { earlier: earlier(&all, &ready) });
                 }
             }
         }
@@ -347,6 +357,12 @@ impl Play {
         let open = counts.accepted + counts.running + counts.pending + counts.sending;
         assert_eq!(open, 0, "nothing is lost, nothing is stuck");
     }
+}
+
+/// Those of `all` that are not `ours`, with their places.
+fn earlier(all: &[u32], ours: &[u32]) -> Vec<Earlier> {
+    let earlier = all.iter().enumerate().filter(|(_, n)| !ours.contains(n));
+    earlier.map(|(place, n)| Earlier { place, inbound: message(*n) }).collect()
 }
 
 /// The number of a delivery, which its id ends with.

@@ -1,6 +1,6 @@
 //! A ledger in memory, in as few words as it can be said.
 
-use crate::{DeliveryEnd, DeliveryState};
+use crate::{DeliveryEnd, DeliveryState, Earlier};
 
 use DeliveryState::{Dead, Pending, Sending, Sent, Unknown};
 
@@ -21,6 +21,8 @@ pub(super) enum Place {
 
 pub(super) struct Message {
     pub lane: u32,
+    /// Whether a turn of later ones takes it along.
+    pub in_line: bool,
     pub place: Place,
     pub holder: Holder,
 }
@@ -29,6 +31,7 @@ pub(super) struct Turn {
     pub lane: u32,
     pub open: bool,
     pub holder: Holder,
+    pub inbounds: Vec<u32>,
     pub steered: Vec<u32>,
 }
 
@@ -52,6 +55,8 @@ pub(super) enum Due {
 /// Everything is named by its place here, which is its number.
 #[derive(Default)]
 pub(super) struct Model {
+    /// Whether several replicas accept messages.
+    pub shared: bool,
     pub now: i64,
     pub messages: Vec<Message>,
     pub turns: Vec<Turn>,
@@ -70,6 +75,32 @@ impl Model {
         })
     }
 
+    /// Messages of a lane that this replica may make part of the turn that is open there.
+    pub(super) fn joinable(&self, us: u64, lane: u32) -> Vec<u32> {
+        self.numbers(|message| {
+            message.lane == lane
+                && message.place == Place::Accepted
+                && [Holder::Of(us), Holder::Behind].contains(&message.holder)
+        })
+    }
+
+    /// With what a turn takes along, in order: what is in line before the last of them.
+    pub(super) fn with_earlier(&self, us: u64, lane: u32, messages: &[u32]) -> Vec<u32> {
+        let in_line = |n: &&u32| self.messages[**n as usize].in_line;
+        let last = messages.iter().rfind(in_line).copied().filter(|_| self.shared);
+        let mut earlier = self.numbers(|message| {
+            message.lane == lane
+                && message.in_line
+                && message.place == Place::Accepted
+                && message.holder != Holder::Of(us)
+        });
+        earlier.retain(|n| last.is_some_and(|last| *n < last) && !messages.contains(n));
+        earlier.truncate(Earlier::MOST as usize);
+        earlier.extend(messages);
+        earlier.sort_unstable();
+        earlier
+    }
+
     fn numbers(&self, mut which: impl FnMut(&Message) -> bool) -> Vec<u32> {
         (0..).zip(&self.messages).filter(|(_, m)| which(m)).map(|(n, _)| n).collect()
     }
@@ -85,26 +116,32 @@ impl Model {
         (0..).zip(&self.turns).find(|(_, turn)| turn.open && turn.lane == lane).map(|(n, _)| n)
     }
 
-    /// The open turn in the way, if there is one.
-    pub(super) fn begin(&mut self, us: u64, lane: u32, messages: &[u32]) -> Option<u32> {
-        let busy = self.open_turn(lane);
-        if busy.is_some() {
+    /// What it begins with, or the open turn in the way.
+    pub(super) fn begin(&mut self, us: u64, lane: u32, messages: &[u32]) -> Result<Vec<u32>, u32> {
+        if let Some(open) = self.open_turn(lane) {
             self.mark(messages, Place::Accepted, Holder::Behind);
-        } else {
-            let n = u32::try_from(self.turns.len()).unwrap();
-            self.mark(messages, Place::Joined(n), Holder::Behind);
-            self.turns.push(Turn { lane, open: true, holder: Holder::Of(us), steered: vec![] });
+            return Err(open);
         }
-        busy
+        let (inbounds, holder) = (self.with_earlier(us, lane, messages), Holder::Of(us));
+        self.mark(
+            &inbounds,
+            Place::Joined(u32::try_from(self.turns.len()).unwrap()),
+            Holder::Behind,
+        );
+        let turn = Turn { lane, open: true, holder, inbounds: inbounds.clone(), steered: vec![] };
+        self.turns.push(turn);
+        Ok(inbounds)
     }
 
-    pub(super) fn join(&mut self, turn: u32, messages: &[u32]) -> bool {
-        let open = self.turns[turn as usize].open;
-        if open {
-            self.mark(messages, Place::Joined(turn), Holder::Behind);
-            self.turns[turn as usize].steered.extend(messages);
-        }
-        open
+    /// What joins, if the turn is open.
+    pub(super) fn join(&mut self, us: u64, turn: u32, messages: &[u32]) -> Option<Vec<u32>> {
+        let Turn { lane, open, .. } = self.turns[turn as usize];
+        open.then(|| {
+            let all = self.with_earlier(us, lane, messages);
+            self.mark(&all, Place::Joined(turn), Holder::Behind);
+            self.turns[turn as usize].steered.extend(&all);
+            all
+        })
     }
 
     pub(super) fn part(&mut self, us: u64, turn: u32, messages: &[u32]) -> bool {
