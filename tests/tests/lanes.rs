@@ -267,3 +267,32 @@ async fn one_lane_over_two_replicas_is_one_lane() -> Result<()> {
     assert!(first.ends_with("word14") && second == "echo: later", "{answers:?}");
     Ok(())
 }
+
+/// The demo's chat, whose person has written `lines` already.
+async fn chat(lines: &str) -> Result<String> {
+    let dir = tempfile::tempdir()?;
+    let written = dir.path().join("lines");
+    std::fs::write(&written, lines)?;
+    let mut demo = zaki_tests::program::command(["demo", "--echo"])?;
+    demo.stdin(std::fs::File::open(written)?);
+    zaki_tests::program::finish(demo).await?.ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demos_chat_shows_what_the_hub_itself_answers() -> Result<()> {
+    let said = chat("/mode\n/stop\nhello\n").await?;
+    for answer in ["You can choose", "There is nothing to stop", "telegram> echo: hello"] {
+        assert!(said.contains(answer), "{said}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demos_chat_can_be_written_to_while_an_answer_is_awaited() -> Result<()> {
+    let said = chat(&format!("/mode interrupt\n{LONG}\nrather this\n")).await?;
+    assert!(said.contains("telegram> echo: rather this"), "{said}");
+    assert!(!said.contains("word599"), "{said}");
+    let stopped = chat(&format!("{LONG}\n/stop\n")).await?;
+    assert!(stopped.contains("Stopped."), "{stopped}");
+    Ok(())
+}

@@ -205,6 +205,7 @@ impl Chore {
                 };
                 let settle = || hub.ledger.settle(hub.fence, &messages, reason);
                 hub.persist("settle messages", settle).await;
+                hub.stages.settled(&messages);
             }
             Self::Tell(about, notice) => {
                 let text = match notice {

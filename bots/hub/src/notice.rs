@@ -14,6 +14,7 @@ pub(crate) async fn tell(hub: &Arc<Hub>, about: &Inbound, text: String) {
     // One message of the hub about one of theirs: so it may carry the same id.
     if let (Some(first), Ok(id)) = (deliveries.first_mut(), about.id.to_string().parse()) {
         first.id = id;
+        hub.stages.noticing(about.id);
     }
     let post = || hub.ledger.post(hub.fence, deliveries.clone(), &[], clock::now());
     if let Some(next) = hub.persist("post a notice", post).await {

@@ -8,7 +8,7 @@ use zaki_envelope::{
 };
 use zaki_lane::turns::{Command, Event, Why};
 use zaki_ledger::{
-    Begin, Earlier, Error, Finish, NewDelivery, NewTurn, OpenTurn, ReplyPlan, SettleReason, TurnEnd,
+    Begin, Error, Finish, NewDelivery, NewTurn, OpenTurn, ReplyPlan, SettleReason, TurnEnd,
 };
 
 use crate::{
@@ -35,11 +35,8 @@ pub(crate) fn plan(message: &Inbound) -> ReplyPlan {
 /// Begins a turn and sees it through.
 pub(crate) async fn begin(hub: Arc<Hub>, key: LaneKey, messages: Vec<Inbound>) {
     match caught("begin a turn", claim(&hub, &key, &messages)).await {
-        Some(Claim::Begun(mut turn, earlier)) => {
-            let mut inbounds = messages;
-            Earlier::among(earlier, &mut inbounds);
-            turn.inbounds = inbounds.iter().map(|message| message.id).collect();
-            let open = OpenTurn { turn, inbounds, steered: Vec::new() };
+        Some(Claim::Begun(turn)) => {
+            let open = OpenTurn { turn, inbounds: messages, steered: Vec::new() };
             let live = Arc::new(Live::new(open.turn.id));
             hub.begun(&key, Event::Begun { turn: live.turn }, &live);
             run(hub, key, open, live, Age::New).await;
@@ -89,11 +86,11 @@ pub(crate) fn resume(hub: &Arc<Hub>, open: OpenTurn) {
 /// so, or another replica's turn is in its way, and will hear of it.
 pub(crate) async fn halt(hub: Arc<Hub>, key: LaneKey, stop: Box<Inbound>, cleared: usize) {
     let event = match claim(&hub, &key, std::slice::from_ref(&stop)).await {
-        // Nothing is taken along by what is not for the agent.
-        Claim::Begun(turn, _) => {
+        Claim::Begun(turn) => {
             let text =
                 if cleared == 0 { words::IDLE.to_owned() } else { words::stopped("", cleared) };
             let reply = compose(&hub, Some(turn.id), &turn.reply, text);
+            hub.stages.replying(&turn.inbounds, &reply);
             let end = end(&hub, turn.id, TurnEnd::Finished, &[], reply).await;
             let Some(waiting) = end else { return };
             Event::Ended { aborted: true, waiting }
@@ -111,8 +108,7 @@ pub(crate) async fn halt(hub: Arc<Hub>, key: LaneKey, stop: Box<Inbound>, cleare
 
 #[allow(clippy::large_enum_variant, reason = "made once a turn and taken apart at once")]
 enum Claim {
-    /// With what other replicas had accepted before.
-    Begun(NewTurn, Vec<Earlier>),
+    Begun(NewTurn),
     Busy(TurnId),
     /// Their senders are somebody else by now.
     Moved(Vec<InboundId>),
@@ -143,21 +139,12 @@ async fn claim(hub: &Arc<Hub>, key: &LaneKey, messages: &[Inbound]) -> Claim {
         reply: plan(last),
         at: clock::now(),
     };
-    let begin = async || taken(hub.ledger.begin_turn(hub.fence, turn.clone()).await);
-    match hub.attempt("begin a turn", begin).await {
-        Some(Ok(Ok(Begin::Begun { earlier }))) => Claim::Begun(turn, earlier),
-        Some(Ok(Ok(Begin::Busy { turn }))) => Claim::Busy(turn),
-        Some(Ok(Err(id))) => Claim::NotOurs(id),
+    match hub.attempt("begin a turn", || hub.ledger.begin_turn(hub.fence, turn.clone())).await {
+        Some(Ok(Begin::Begun)) => Claim::Begun(turn),
+        Some(Ok(Begin::Busy { turn })) => Claim::Busy(turn),
+        Some(Err(Error::NotAccepted(id))) => Claim::NotOurs(id),
         Some(Err(_)) => Claim::Refused,
         None => Claim::Stopping,
-    }
-}
-
-/// That another replica has taken a message along is no error: it happens every day.
-pub(crate) fn taken<T>(answer: Result<T, Error>) -> Result<Result<T, InboundId>, Error> {
-    match answer {
-        Err(Error::NotAccepted(id)) => Ok(Err(id)),
-        other => other.map(Ok),
     }
 }
 
@@ -232,7 +219,11 @@ async fn finish(hub: &Arc<Hub>, key: &LaneKey, mut open: OpenTurn, live: &Live, 
     if reply.is_empty() || matches!(state, TurnEnd::Failed { .. }) {
         tell(hub, &open.inbounds, &Step::Failed);
     }
-    hub.stages.replying(&open.turn.inbounds, &reply);
+    if reply.is_empty() {
+        tell(hub, &open.inbounds, &Step::Closed);
+    }
+    let answered: Vec<_> = open.inbounds.iter().map(|inbound| inbound.id).collect();
+    hub.stages.replying(&answered, &reply);
     let told = state == TurnEnd::Aborted && why != Some(Why::Interrupted);
     if let Some(waiting) = end(hub, live.turn, state, &heard, reply).await {
         hub.happen(key, Event::Ended { aborted: told, waiting });

@@ -1,9 +1,6 @@
 //! `zaki demo --once`: one message on each channel, and what came of it.
 
-use std::{
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::Result;
 use futures::future::join_all;
@@ -76,11 +73,12 @@ async fn ask(
     question: String,
 ) -> Exchange {
     let conversation = world.conversation(channel, person);
-    let (stages, seen, sent) =
-        (server.parts.stages.watch(), world.sent(channel).len(), Instant::now());
+    let (stages, seen) = (server.parts.stages.watch(), world.sent(channel).len());
+    let mut journey = Journey::begin(channel);
     world.say(channel, person, &question);
-    let follow = watch::follow(stages, channel, &conversation, sent);
-    let journey = tokio::time::timeout(PATIENCE, follow).await.unwrap_or_default();
+    let follow = watch::follow(&mut journey, stages, &conversation);
+    // What there is by then is shown.
+    let _ = tokio::time::timeout(PATIENCE, follow).await;
     let reply = world.reply(channel, &conversation, seen);
     Exchange { channel, person, question, reply, journey }
 }

@@ -1,4 +1,4 @@
-//! Following one message through the hub's stages.
+//! Following messages through the hub's stages.
 
 use std::time::{Duration, Instant};
 
@@ -8,9 +8,11 @@ use zaki_envelope::{ChannelKind, InboundId, wire::AgentInfo};
 use super::say;
 use crate::stage::{Stage, Step};
 
-/// When each stage came, since the message was sent.
-#[derive(Default)]
+/// One message on its way: when each stage came, since it was sent.
 pub(super) struct Journey {
+    channel: ChannelKind,
+    sent: Instant,
+    waking: Option<Instant>,
     pub accepted: Option<Duration>,
     pub started: Option<Duration>,
     pub first_delta: Option<Duration>,
@@ -19,55 +21,76 @@ pub(super) struct Journey {
     pub failed: bool,
 }
 
+impl Journey {
+    /// A message sent now.
+    pub(super) fn begin(channel: ChannelKind) -> Self {
+        Self {
+            channel,
+            sent: Instant::now(),
+            waking: None,
+            accepted: None,
+            started: None,
+            first_delta: None,
+            delivered: None,
+            agent: None,
+            failed: false,
+        }
+    }
+
+    /// Takes a step; `true`: it was the last one.
+    pub(super) fn take(&mut self, step: Step) -> bool {
+        let now = Some(self.sent.elapsed());
+        match step {
+            Step::Accepted { .. } => self.accepted = now,
+            Step::Waking => self.wake(),
+            Step::Started(agent) => {
+                self.woken(&agent);
+                (self.started, self.agent) = (now, Some(agent));
+            }
+            Step::FirstDelta => self.first_delta = now,
+            Step::Failed => self.failed = true,
+            Step::Delivered => self.delivered = now,
+            Step::Closed => return true,
+        }
+        self.delivered.is_some()
+    }
+
+    fn wake(&mut self) {
+        if self.waking.is_none() {
+            self.waking = Some(Instant::now());
+            self.say("waking the sandbox: OpenClaw takes 8 s or more to start");
+        }
+    }
+
+    fn woken(&mut self, agent: &AgentInfo) {
+        if let Some(since) = self.waking.take() {
+            let took = since.elapsed().as_secs_f64();
+            self.say(&format!("{} {} is up after {took:.1} s", agent.name, agent.version));
+        }
+    }
+
+    fn say(&self, words: &str) {
+        say(&format!("{:<16} {words}", self.channel));
+    }
+}
+
 /// Follows the next message of a conversation to its end.
-pub(super) async fn follow(
-    mut stages: Receiver<Stage>,
-    channel: ChannelKind,
-    conversation: &str,
-    sent: Instant,
-) -> Journey {
-    let (mut journey, mut mine): (Journey, Option<InboundId>) = Default::default();
-    let mut waking: Option<Instant> = None;
+pub(super) async fn follow(journey: &mut Journey, mut stages: Receiver<Stage>, conversation: &str) {
+    let mut mine: Option<InboundId> = None;
     loop {
         let stage = match stages.recv().await {
             Ok(stage) => stage,
             Err(RecvError::Lagged(_)) => continue,
-            Err(RecvError::Closed) => return journey,
+            Err(RecvError::Closed) => return,
         };
-        let is_mine =
-            |place: &str, kind| mine.is_none() && place == conversation && kind == channel;
-        match stage.step {
-            Step::Accepted { channel: kind, conversation: place }
-                if is_mine(place.as_str(), kind) =>
-            {
-                mine = Some(stage.inbound);
-                journey.accepted = Some(sent.elapsed());
-            }
-            _ if mine != Some(stage.inbound) => {}
-            Step::Waking if waking.is_none() => {
-                waking = Some(Instant::now());
-                say(&format!(
-                    "{channel:<16} waking the sandbox: OpenClaw takes 8 s or more to start"
-                ));
-            }
-            Step::Waking | Step::Accepted { .. } => {}
-            Step::Started(agent) => {
-                if let Some(since) = waking.take() {
-                    let took = since.elapsed().as_secs_f64();
-                    say(&format!(
-                        "{channel:<16} {} {} is up after {took:.1} s",
-                        agent.name, agent.version
-                    ));
-                }
-                journey.started = Some(sent.elapsed());
-                journey.agent = Some(agent);
-            }
-            Step::FirstDelta => journey.first_delta = Some(sent.elapsed()),
-            Step::Failed => journey.failed = true,
-            Step::Delivered => {
-                journey.delivered = Some(sent.elapsed());
-                return journey;
-            }
+        if let Step::Accepted { channel, conversation: place } = &stage.step
+            && mine.is_none()
+            && (*channel, place.as_str()) == (journey.channel, conversation)
+        {
+            mine = Some(stage.inbound);
+        }
+        if mine == Some(stage.inbound) && journey.take(stage.step) {
+            return;
         }
     }
 }

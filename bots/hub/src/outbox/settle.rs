@@ -74,7 +74,7 @@ impl Driver<'_> {
         let settled = hub.persist("settle a delivery", settle).await?;
         if settled.changed {
             hub.counters.deliveries.count(delivery.address.channel, Outcome::of(end));
-            hub.stages.settled(delivery, end);
+            hub.stages.sent(delivery, end);
         }
         Some(settled)
     }
