@@ -8,7 +8,7 @@ use zaki_envelope::{
 };
 use zaki_lane::turns::{Command, Event, Why};
 use zaki_ledger::{
-    Begin, Error, Finish, NewDelivery, NewTurn, OpenTurn, ReplyPlan, SettleReason, TurnEnd,
+    Begin, Earlier, Error, Finish, NewDelivery, NewTurn, OpenTurn, ReplyPlan, SettleReason, TurnEnd,
 };
 
 use crate::{
@@ -35,8 +35,11 @@ pub(crate) fn plan(message: &Inbound) -> ReplyPlan {
 /// Begins a turn and sees it through.
 pub(crate) async fn begin(hub: Arc<Hub>, key: LaneKey, messages: Vec<Inbound>) {
     match caught("begin a turn", claim(&hub, &key, &messages)).await {
-        Some(Claim::Begun(turn)) => {
-            let open = OpenTurn { turn, inbounds: messages, steered: Vec::new() };
+        Some(Claim::Begun(mut turn, earlier)) => {
+            let mut inbounds = messages;
+            Earlier::among(earlier, &mut inbounds);
+            turn.inbounds = inbounds.iter().map(|message| message.id).collect();
+            let open = OpenTurn { turn, inbounds, steered: Vec::new() };
             let live = Arc::new(Live::new(open.turn.id));
             hub.begun(&key, Event::Begun { turn: live.turn }, &live);
             run(hub, key, open, live, Age::New).await;
@@ -86,7 +89,8 @@ pub(crate) fn resume(hub: &Arc<Hub>, open: OpenTurn) {
 /// so, or another replica's turn is in its way, and will hear of it.
 pub(crate) async fn halt(hub: Arc<Hub>, key: LaneKey, stop: Box<Inbound>, cleared: usize) {
     let event = match claim(&hub, &key, std::slice::from_ref(&stop)).await {
-        Claim::Begun(turn) => {
+        // Nothing is taken along by what is not for the agent.
+        Claim::Begun(turn, _) => {
             let text =
                 if cleared == 0 { words::IDLE.to_owned() } else { words::stopped("", cleared) };
             let reply = compose(&hub, Some(turn.id), &turn.reply, text);
@@ -108,7 +112,8 @@ pub(crate) async fn halt(hub: Arc<Hub>, key: LaneKey, stop: Box<Inbound>, cleare
 
 #[allow(clippy::large_enum_variant, reason = "made once a turn and taken apart at once")]
 enum Claim {
-    Begun(NewTurn),
+    /// With what other replicas had accepted before.
+    Begun(NewTurn, Vec<Earlier>),
     Busy(TurnId),
     /// Their senders are somebody else by now.
     Moved(Vec<InboundId>),
@@ -139,12 +144,21 @@ async fn claim(hub: &Arc<Hub>, key: &LaneKey, messages: &[Inbound]) -> Claim {
         reply: plan(last),
         at: clock::now(),
     };
-    match hub.attempt("begin a turn", || hub.ledger.begin_turn(hub.fence, turn.clone())).await {
-        Some(Ok(Begin::Begun)) => Claim::Begun(turn),
-        Some(Ok(Begin::Busy { turn })) => Claim::Busy(turn),
-        Some(Err(Error::NotAccepted(id))) => Claim::NotOurs(id),
+    let begin = async || taken(hub.ledger.begin_turn(hub.fence, turn.clone()).await);
+    match hub.attempt("begin a turn", begin).await {
+        Some(Ok(Ok(Begin::Begun { earlier }))) => Claim::Begun(turn, earlier),
+        Some(Ok(Ok(Begin::Busy { turn }))) => Claim::Busy(turn),
+        Some(Ok(Err(id))) => Claim::NotOurs(id),
         Some(Err(_)) => Claim::Refused,
         None => Claim::Stopping,
+    }
+}
+
+/// That another replica has taken a message along is no error: it happens every day.
+pub(crate) fn taken<T>(answer: Result<T, Error>) -> Result<Result<T, InboundId>, Error> {
+    match answer {
+        Err(Error::NotAccepted(id)) => Ok(Err(id)),
+        other => other.map(Ok),
     }
 }
 
