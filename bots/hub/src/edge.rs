@@ -74,6 +74,19 @@ impl EdgeClient {
         Self { reach, key }
     }
 
+    /// Where an edge runs that is not in this process.
+    pub(crate) fn place(&self) -> Option<String> {
+        match &self.reach {
+            Reach::InProcess(_) => None,
+            Reach::Remote { base, .. } => Some(base.origin().ascii_serialization()),
+        }
+    }
+
+    /// Whether it answers.
+    pub(crate) async fn check(&self) -> Result<(), EdgeError> {
+        self.call("GET", "/health", Vec::new()).await.map(drop)
+    }
+
     /// Runs a turn, or attaches to it when its id is known already: it never runs twice.
     pub(crate) async fn turn(
         &self,

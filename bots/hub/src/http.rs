@@ -51,13 +51,11 @@ impl Listener {
 }
 
 async fn ready(State(at): Serving) -> Response {
-    let Some(hub) = at.hub() else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "stopping, or waiting for a lease")
-            .into_response();
-    };
+    let not = |why: &str| (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response();
+    let Some(hub) = at.hub() else { return not("stopping, or waiting for a lease") };
     match hub.ready().await {
         Ok(()) => format!("ready\n{}", hub.troubles.lines()).into_response(),
-        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
+        Err(why) => not(&why),
     }
 }
 

@@ -182,6 +182,7 @@ impl Hub {
     pub(crate) async fn settle(&self, inbound: &Inbound, reason: SettleReason) {
         let ids = [inbound.id];
         self.persist("settle a message", || self.ledger.settle(self.fence, &ids, reason)).await;
+        self.stages.settled(&ids);
     }
 
     /// Repeats a write until the store takes it. `None`: the hub stops, or the write can never
@@ -222,13 +223,14 @@ impl Hub {
         }
     }
 
-    /// Takes up what an earlier process left: in the order it was accepted.
-    pub(crate) async fn recover(self: &Arc<Self>) -> Result<(), zaki_ledger::Error> {
+    /// Takes up what is nobody's any more, in the order it was accepted; `saying` what it is.
+    pub(crate) async fn recover(self: &Arc<Self>, saying: &str) -> Result<(), zaki_ledger::Error> {
         let found = self.ledger.recover(self.fence).await?;
         let (accepted, turns) = (found.accepted.len(), found.turns.len());
         let (pending, unknown) = (found.deliveries.len(), found.unknown.len());
         if accepted + turns + pending + unknown > 0 {
-            tracing::info!(accepted, turns, pending, unknown, "taking up unfinished work");
+            let (messages, deliveries) = (accepted, pending + unknown);
+            tracing::info!(messages, turns, deliveries, in_doubt = unknown, "{saying}");
         }
         for next in found.deliveries {
             outbox::drive(self, next);

@@ -56,6 +56,7 @@ impl Replica {
                 None => match term(&self.parts, &self.name).await {
                     Ok(hub) if self.parts.closing.is_cancelled() => let_go(&hub).await,
                     Ok(hub) => {
+                        tracing::info!("a new lease: this replica works again");
                         self.door.send_replace(Some(Arc::clone(&hub)));
                         current = Some(hub);
                     }
@@ -76,7 +77,7 @@ async fn term(parts: &Parts, name: &str) -> Result<Arc<Hub>, Error> {
     let lease = Lease::new(fence, parts.ledger.ttl(), asked);
     tracing::debug!(token = fence.token(), "a term begins");
     let hub = Hub::new(parts, lease);
-    hub.recover().await?;
+    hub.recover("taking up what an earlier run left").await?;
     Ok(hub)
 }
 
@@ -110,7 +111,13 @@ async fn keep(hub: &Arc<Hub>) {
 async fn pulse(hub: &Arc<Hub>) -> Result<(), Error> {
     let asked = Uptime::now();
     let found = hub.ledger.pulse(hub.fence).await?;
+    let before = hub.lease.replicas();
     hub.lease.renew(asked, found.replicas);
+    match hub.lease.replicas() {
+        now if now < before => tracing::info!("a replica has gone; {now} left"),
+        now if now > before => tracing::info!("{now} replicas share the work now"),
+        _ => {}
+    }
     if hub.closing.is_cancelled() {
         give_up(hub).await;
     } else if found.orphans {
@@ -130,8 +137,12 @@ async fn give_up(hub: &Hub) {
 fn take_over(hub: &Arc<Hub>) {
     let Ok(alone) = Arc::clone(&hub.taking_over).try_lock_owned() else { return };
     let shared = Arc::clone(hub);
+    let saying = match hub.ledger.ttl() {
+        Some(_) => "taking over what a replica that has gone, or an operator, left",
+        None => "taking up what an operator wants sent",
+    };
     hub.tasks.spawn(async move {
-        if let Err(error) = shared.recover().await {
+        if let Err(error) = shared.recover(saying).await {
             tracing::warn!(%error, "what belongs to nobody was not taken over");
         }
         drop(alone);

@@ -1,5 +1,7 @@
 //! Putting the rooms together: stores, edge, accounts, listener; and taking them down again.
 
+mod ending;
+
 use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
@@ -27,6 +29,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const CONNECTIONS: usize = 4096;
 /// How long a connection may take to send the head of a request.
 const HEAD_PATIENCE: Duration = Duration::from_secs(75);
+/// How often an edge that is not there at the start is looked for.
+const LOOK: Duration = Duration::from_secs(3);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// A hub that serves.
@@ -87,6 +91,7 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
     for account in parts.accounts.iter() {
         set_up(&parts, account);
     }
+    tokio::spawn(find_edge(parts.clone()));
     tokio::spawn(prune(door.clone(), retention(config)));
     let grace = config.hub.stop_timeout;
     Ok(Server { parts, address, door, grace, stores, edge, listener, replica, _locks: locks })
@@ -115,6 +120,7 @@ impl Server {
         }
         // Until now it has told everybody to come again.
         self.listener.abort();
+        ending::say(&*self.stores.ledger, LAST_WORDS).await;
         self.stores.close().await;
         Ok(())
     }
@@ -131,6 +137,28 @@ fn set_up(parts: &Parts, account: &Account) {
                 troubles.note(&label, error.to_string());
             }
         });
+    }
+}
+
+/// Says when a remote edge is not there at the start, until it is.
+async fn find_edge(parts: Parts) {
+    const LABEL: &str = "edge";
+    let Some(place) = parts.edge.place() else { return };
+    let mut is_told = false;
+    while let Err(error) = parts.edge.check().await {
+        tracing::debug!(%error, cause = ?std::error::Error::source(&error), "no edge yet");
+        if !std::mem::replace(&mut is_told, true) {
+            let said = format!("the edge at {place} cannot be reached; turns wait until it can");
+            parts.troubles.warn(LABEL, said);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = parts.closing.cancelled() => return,
+        }
+    }
+    if is_told {
+        parts.troubles.clear(LABEL);
+        tracing::info!("the edge at {place} is there now");
     }
 }
 

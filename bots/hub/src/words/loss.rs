@@ -28,43 +28,47 @@ pub(crate) fn told(lost: &[Lost], now: Timestamp) -> String {
 
 fn say_unknown(times: &[Timestamp], now: Timestamp) -> Option<String> {
     let first = ago(*times.iter().min()?, now);
-    Some(match times.len() {
-        1 => format!(
-            "My answer from {first} may not have reached you, or not all of it: the connection \
-             broke while it was being sent. If you miss something, please ask again."
+    Some(match (times.len(), first) {
+        (1, first) => format!(
+            "An answer of mine{} may not have reached you, or not all of it: the connection broke \
+             while it was being sent. If you miss something, please ask again.",
+            first.map(|first| format!(" from {first}")).unwrap_or_default()
         ),
-        n => format!(
-            "{n} of my answers, the first from {first}, may not have reached you: the connection \
-             broke while they were being sent. If you miss something, please ask again."
+        (n, first) => format!(
+            "{n} of my answers{} may not have reached you: the connection broke while they were \
+             being sent. If you miss something, please ask again.",
+            first.map(|first| format!(", the first from {first},")).unwrap_or_default()
         ),
     })
 }
 
 fn say_dead(times: &[Timestamp], now: Timestamp) -> Option<String> {
     let first = ago(*times.iter().min()?, now);
-    Some(match times.len() {
-        1 => format!(
-            "An answer of mine from {first} could not be delivered, or not all of it. Please ask \
-             again if you still need it."
+    Some(match (times.len(), first) {
+        (1, first) => format!(
+            "An answer of mine{} could not be delivered, or not all of it. Please ask again if you \
+             still need it.",
+            first.map(|first| format!(" from {first}")).unwrap_or_default()
         ),
-        n => format!(
-            "{n} of my answers, the first from {first}, could not be delivered. Please ask again \
-             if you still need them."
+        (n, first) => format!(
+            "{n} of my answers{} could not be delivered. Please ask again if you still need them.",
+            first.map(|first| format!(", the first from {first},")).unwrap_or_default()
         ),
     })
 }
 
-/// How long ago, as one says it: people's time zones are not known here.
-fn ago(then: Timestamp, now: Timestamp) -> String {
+/// How long ago, as one says it: people's time zones are not known here. Of what has only just
+/// been, nothing: this may be read much later.
+fn ago(then: Timestamp, now: Timestamp) -> Option<String> {
     let minutes = now.since(then).max(0) / 60_000;
     let (count, unit) = match minutes {
-        0 => return "just now".to_owned(),
+        0 => return None,
         1..60 => (minutes, "minute"),
         60..1440 => (minutes / 60, "hour"),
         _ => (minutes / 1440, "day"),
     };
     let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {unit}{plural} ago")
+    Some(format!("{count} {unit}{plural} ago"))
 }
 
 #[cfg(test)]
@@ -89,7 +93,7 @@ mod tests {
     #[test]
     fn it_says_what_is_sure_and_what_is_not() {
         let unknown = told(&[lost(DeliveryState::Unknown, 1, 5)], NOW);
-        assert!(unknown.starts_with("My answer from 5 minutes ago may not have reached you"));
+        assert!(unknown.starts_with("An answer of mine from 5 minutes ago may not have"));
         let dead = told(&[lost(DeliveryState::Dead, 1, 125)], NOW);
         assert!(dead.starts_with("An answer of mine from 2 hours ago could not be delivered"));
         assert!(!dead.contains("403"), "no machine's words");
@@ -99,7 +103,7 @@ mod tests {
     fn the_parts_of_one_answer_are_one_loss() {
         let parts = [lost(DeliveryState::Unknown, 1, 0), lost(DeliveryState::Dead, 1, 0)];
         let said = told(&parts, NOW);
-        assert!(said.starts_with("My answer from just now may not"), "{said}");
+        assert!(said.starts_with("An answer of mine may not"), "{said}");
         assert!(!said.contains("could not be delivered"), "{said}");
     }
 
@@ -111,7 +115,7 @@ mod tests {
             lost(DeliveryState::Dead, 3, 2),
         ];
         let said = told(&lost, NOW);
-        assert!(said.contains("My answer from 1 minute ago may not"), "{said}");
+        assert!(said.contains("An answer of mine from 1 minute ago may not"), "{said}");
         assert!(said.contains("2 of my answers, the first from 1 day ago, could not"), "{said}");
     }
 }
