@@ -19,6 +19,7 @@ const WINDOW_SECS: i64 = 300;
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The bot's token, from the developer portal, without `Bot `.
+    #[serde(default)]
     pub token: SecretString,
     /// The application's public key in hex, with which Discord signs interactions over HTTP.
     /// Without it the webhook refuses everything; the gateway does not need it.
@@ -44,8 +45,11 @@ pub struct Config {
 /// What is wrong with a configuration, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// No or a malformed token.
-    #[error("the token is empty or malformed; copy it from the developer portal, page Bot")]
+    /// No token.
+    #[error("token is missing; copy it from the developer portal, page Bot, or set token_file")]
+    NoToken,
+    /// A malformed token.
+    #[error("the token is malformed; copy it from the developer portal, page Bot")]
     Token,
     /// A key nothing can be verified with.
     #[error(
@@ -91,7 +95,10 @@ impl Config {
     /// Checks what can be checked without the network.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let token = self.token.expose_secret();
-        if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
+        if token.is_empty() {
+            return Err(ConfigError::NoToken);
+        }
+        if !token.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(ConfigError::Token);
         }
         if self.public_key.is_some() && self.verifier().is_none() {
@@ -169,7 +176,7 @@ mod tests {
     #[test]
     fn what_cannot_work_does_not_start() {
         assert_eq!(check(json!({"token": "t", "public_key": KEY})), Ok(()));
-        assert_eq!(check(json!({"token": ""})), Err(ConfigError::Token));
+        assert_eq!(check(json!({})), Err(ConfigError::NoToken));
         assert_eq!(check(json!({"token": "a b"})), Err(ConfigError::Token));
         let json = json!({"token": "t", "application_id": "x"});
         assert_eq!(check(json), Err(ConfigError::ApplicationId));

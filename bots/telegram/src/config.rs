@@ -15,6 +15,7 @@ const API_BASE: &str = "https://api.telegram.org";
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// From @BotFather: `<bot id>:<key>`.
+    #[serde(default)]
     pub token: SecretString,
     /// Sent back by Telegram in every webhook request: 1 to 256 of `A-Za-z0-9_-`, of your choice.
     /// Needed for `receive = "webhook"` alone.
@@ -47,7 +48,10 @@ pub enum Receive {
 /// What is wrong with a configuration, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// No or a malformed token.
+    /// No token.
+    #[error("token is missing; copy it from @BotFather, or set token_file")]
+    NoToken,
+    /// A malformed token.
     #[error("the token is not of the form 123456:ABC…; copy it from @BotFather")]
     Token,
     /// A webhook that could not be verified.
@@ -78,6 +82,9 @@ impl Config {
     /// Checks what can be checked without the network.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let token = self.token.expose_secret();
+        if token.is_empty() {
+            return Err(ConfigError::NoToken);
+        }
         let (id, key) = token.split_once(':').ok_or(ConfigError::Token)?;
         if id.parse::<i64>().is_err() || key.is_empty() || !key.bytes().all(is_token_byte) {
             return Err(ConfigError::Token);
@@ -155,7 +162,8 @@ mod tests {
     fn what_cannot_work_does_not_start() {
         let check = |json| config(json).validate();
         assert_eq!(check(json!({"token": "12:abc"})), Ok(()));
-        for token in ["", "12", "12:", "x:abc", "12:a/b", "12:a b"] {
+        assert_eq!(check(json!({})), Err(ConfigError::NoToken));
+        for token in ["12", "12:", "x:abc", "12:a/b", "12:a b"] {
             assert_eq!(check(json!({"token": token})), Err(ConfigError::Token), "{token:?}");
         }
         for secret in [json!(null), json!(""), json!("a b"), json!("a".repeat(257))] {
