@@ -5,6 +5,7 @@ mod deliveries;
 mod doctor;
 mod inspect;
 mod list;
+mod table;
 pub(crate) mod up;
 mod users;
 
@@ -12,7 +13,6 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
-use toml::{Table, Value};
 
 use crate::config::{self, Config};
 
@@ -79,16 +79,14 @@ pub(crate) struct Source {
 impl Source {
     /// Reads it.
     fn load(&self) -> Result<Config> {
-        let mut over = Table::new();
-        if let Some(dir) = &self.data {
-            let dir = std::path::absolute(dir)?.display().to_string();
-            over.insert("data_dir".to_owned(), Value::String(dir));
-        }
-        let over = Table::from_iter([("hub".to_owned(), Value::Table(over))]);
         let env = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
-        Ok(config::load(self.config.as_deref(), env, over)?)
+        let env: Vec<_> = env.collect();
+        for said in env.iter().filter_map(|(name, _)| config::misspelt(name)) {
+            eprintln!("warning: {said}");
+        }
+        Ok(config::load(self.config.as_deref(), env.into_iter(), self.data.as_deref())?)
     }
 }
 
@@ -109,7 +107,7 @@ impl Cli {
                 outln!("{:#}", zaki_envelope::inbound_schema());
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Doctor(doctor) => doctor.run(),
+            Command::Doctor(doctor) => block_on(doctor.run()),
             Command::Runtime(runtime) => block_on(runtime.run()),
             Command::Container(settings) => block_on(async {
                 Ok(zaki_container::run(settings).await.map(|()| ExitCode::SUCCESS)?)

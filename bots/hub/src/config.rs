@@ -1,7 +1,7 @@
 //! Settings: the embedded `config/default.toml`, under a file, under the environment.
 
+mod explain;
 mod load;
-mod unknown;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -10,7 +10,8 @@ use serde::Deserialize;
 use zaki_envelope::{AccountName, ChannelKind};
 use zaki_lane::turns::Mode;
 
-pub(crate) use load::{load, load_table};
+pub(crate) use explain::misspelt;
+pub(crate) use load::{load, load_table, log_filter};
 
 /// The bots of one channel, by the name of the account.
 type Accounts<T> = BTreeMap<AccountName, T>;
@@ -43,10 +44,11 @@ pub(crate) struct Config {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HubConfig {
+    #[serde(deserialize_with = "load::address")]
     pub listen: SocketAddr,
-    #[serde(deserialize_with = "load::optional")]
+    #[serde(deserialize_with = "load::web_address")]
     pub public_url: Option<url::Url>,
-    #[serde(deserialize_with = "load::optional")]
+    #[serde(deserialize_with = "load::directory")]
     data_dir: Option<PathBuf>,
     #[serde(deserialize_with = "load::optional")]
     replica: Option<String>,
@@ -64,8 +66,9 @@ pub(crate) struct LedgerConfig {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EdgeConfig {
+    #[serde(deserialize_with = "load::address")]
     pub listen: SocketAddr,
-    #[serde(deserialize_with = "load::optional")]
+    #[serde(deserialize_with = "load::web_address")]
     pub url: Option<url::Url>,
     pub key: SecretString,
 }
@@ -88,7 +91,7 @@ pub(crate) enum Isolation {
 #[serde(deny_unknown_fields)]
 pub(crate) struct SandboxConfig {
     pub runtime: Runtime,
-    #[serde(deserialize_with = "load::optional")]
+    #[serde(deserialize_with = "load::directory")]
     runtime_dir: Option<PathBuf>,
     pub isolation: Isolation,
     pub allow_exec: bool,
@@ -124,7 +127,7 @@ pub(crate) enum Provider {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ModelConfig {
     pub provider: Provider,
-    #[serde(deserialize_with = "load::optional")]
+    #[serde(deserialize_with = "load::web_address")]
     pub base_url: Option<url::Url>,
     pub name: String,
     pub api_key: SecretString,
@@ -174,6 +177,7 @@ pub(crate) enum LogFormat {
 #[serde(deny_unknown_fields)]
 pub(crate) struct LogConfig {
     pub format: LogFormat,
+    #[serde(deserialize_with = "load::level")]
     pub level: String,
 }
 

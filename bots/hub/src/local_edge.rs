@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use secrecy::{ExposeSecret, SecretString};
+use url::Url;
 use zaki_edge_native::{
     Edge, EdgeConfig, Isolation, ModelConfig, ProcessConfig, RuntimeChoice, RuntimePaths,
 };
@@ -22,13 +23,34 @@ pub(crate) async fn reach(config: &Config) -> Result<(Option<Edge>, EdgeClient)>
         let reach = Reach::InProcess(edge.router());
         return Ok((Some(edge), EdgeClient::new(reach, signing(&key))));
     };
-    // The edge ends idle connections after 30 s: none must be used that is about to end.
-    let http = reqwest::Client::builder()
+    let reach = Reach::Remote { http: http()?, base: base.clone() };
+    Ok((None, EdgeClient::new(reach, signing(&key))))
+}
+
+/// The edge ends idle connections after 30 s: none must be used that is about to end.
+fn http() -> Result<reqwest::Client> {
+    Ok(reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(10))
         .pool_idle_timeout(Duration::from_secs(20))
-        .build()?;
-    let reach = Reach::Remote { http, base: base.clone() };
-    Ok((None, EdgeClient::new(reach, signing(&key))))
+        .build()?)
+}
+
+/// Asks the edge at `base` whether it is there.
+pub(crate) async fn ask(base: &Url) -> Result<()> {
+    let asked = http()?.get(base.join("/health")?).timeout(Duration::from_secs(5)).send().await;
+    if asked.is_ok_and(|answer| answer.status().is_success()) {
+        return Ok(());
+    }
+    bail!("{base} cannot be reached: start `zaki edge` there, or set another edge.url")
+}
+
+/// What of the configuration would keep the edge from being started or reached.
+pub(crate) fn check(config: &Config) -> Result<()> {
+    key(config)?;
+    if config.edge.url.is_none() {
+        model(config)?;
+    }
+    Ok(())
 }
 
 /// Starts the native edge, for hubs that hold `key`.
@@ -44,7 +66,7 @@ pub(crate) async fn start(config: &Config, key: &SecretString) -> Result<Edge> {
 }
 
 /// The configured key; a hub whose edge is in its own process needs none and gets a fresh one.
-fn key(config: &Config) -> Result<SecretString> {
+pub(crate) fn key(config: &Config) -> Result<SecretString> {
     if config.edge.url.is_none() && config.edge.key.expose_secret().is_empty() {
         return Ok(hex::encode(rand::random::<[u8; 32]>()).into());
     }
@@ -89,6 +111,11 @@ pub(crate) fn model(config: &Config) -> Result<ModelConfig> {
             "model.provider is \"openai\" but model.base_url is empty: set the provider's address"
         );
     };
+    if ["", "offline"].contains(&model.name.as_str()) {
+        bail!(
+            "model.provider is \"openai\" but model.name names none of its models: set the one to ask"
+        );
+    }
     if model.api_key.expose_secret().is_empty() {
         bail!(
             "model.provider is \"openai\" but model.api_key is empty: set it, or model.api_key_file"

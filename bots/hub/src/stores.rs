@@ -1,9 +1,10 @@
 //! The ledger and the people: in files of the data directory, or in a database that hubs share.
 
-use std::sync::Arc;
+use std::{io::ErrorKind, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result, bail};
 use secrecy::ExposeSecret;
+use url::Url;
 use zaki_identity::{Directory, PgDirectory, Policy, SqliteDirectory};
 use zaki_ledger::{Ledger, PgLedger, SqliteLedger};
 use zaki_store::PgOptions;
@@ -26,7 +27,39 @@ enum Engine {
     Shared(PgLedger, PgDirectory),
 }
 
+/// In the hub's own directory.
+const LEDGER: &str = "ledger.db";
+
 impl Stores {
+    /// Opens what an earlier run has made: for commands that look at it or mend it.
+    pub(crate) async fn open_existing(config: &Config) -> Result<Self> {
+        if let Some(file) = file(config) {
+            let dir = config.data_dir();
+            match file.metadata() {
+                Err(error) if error.kind() == ErrorKind::NotFound => bail!(
+                    "there is no Zaki data in {}; give --config or --data as for `zaki up`",
+                    dir.display()
+                ),
+                found => found.with_context(|| format!("cannot read {}", file.display()))?,
+            };
+        }
+        Self::open(config).await
+    }
+
+    /// Where everything is kept, once it could be opened. Files that are not there are not made; in
+    /// a database, what is needed is made as `zaki up` would.
+    pub(crate) async fn look(config: &Config) -> Result<String> {
+        let place = match file(config) {
+            Some(file) if !file.exists() => {
+                return Ok(format!("SQLite in {}, from the first start", file.display()));
+            }
+            Some(file) => format!("SQLite in {}", file.display()),
+            None => format!("PostgreSQL at {}", server(config)),
+        };
+        Self::open(config).await?.close().await;
+        Ok(place)
+    }
+
     /// Opens what `config` names, making or migrating it as needed.
     pub(crate) async fn open(config: &Config) -> Result<Self> {
         let policy = match config.identity.policy {
@@ -36,7 +69,7 @@ impl Stores {
         let (url, cache) = (&config.ledger.url, config.identity.cache);
         if url.expose_secret().is_empty() {
             let dir = hub_dir(config)?;
-            let ledger = SqliteLedger::open(dir.join("ledger.db")).await?;
+            let ledger = SqliteLedger::open(dir.join(LEDGER)).await?;
             let directory = SqliteDirectory::open(dir.join("identity.db"), policy, cache).await?;
             return Ok(Self::new(Engine::Files(ledger, directory)));
         }
@@ -73,4 +106,17 @@ impl Stores {
             }
         }
     }
+}
+
+/// The ledger's file; none where it is a database.
+fn file(config: &Config) -> Option<PathBuf> {
+    let files = config.ledger.url.expose_secret().is_empty();
+    files.then(|| config.data_dir().join("hub").join(LEDGER))
+}
+
+/// `host/database`: nothing else of the address, which holds a password.
+fn server(config: &Config) -> String {
+    let url = Url::parse(config.ledger.url.expose_secret()).ok();
+    let place = url.map(|url| format!("{}{}", url.host_str().unwrap_or_default(), url.path()));
+    place.unwrap_or_else(|| "ledger.url".to_owned())
 }

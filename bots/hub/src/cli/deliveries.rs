@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use zaki_envelope::{DeliveryId, Outbound, plain_text};
 use zaki_ledger::{Delivery, DeliveryFilter, DeliveryState, Ledger};
 
-use super::{Source, list::Page};
+use super::{Source, list::Page, table};
 use crate::{clock, outbox::find, stores::Stores};
 
 /// So many are read at a time.
@@ -27,6 +27,8 @@ pub(crate) enum Deliveries {
     },
     /// All about one.
     Show {
+        /// As `zaki deliveries list` shows it.
+        #[arg(value_parser = delivery)]
         id: DeliveryId,
         #[command(flatten)]
         output: Output,
@@ -39,8 +41,11 @@ pub(crate) enum Deliveries {
         #[command(flatten)]
         output: Output,
     },
-    /// Never send this. Nobody will be told of it.
+    /// Never send this, nor the later parts of its reply. The person is told that an answer is
+    /// missing; of one that is dead already they are told no more.
     Drop {
+        /// As `zaki deliveries list` shows it.
+        #[arg(value_parser = delivery)]
         id: DeliveryId,
         #[command(flatten)]
         output: Output,
@@ -51,6 +56,7 @@ pub(crate) enum Deliveries {
 #[group(required = true, multiple = false)]
 pub(crate) struct Which {
     /// This one, with the later parts of its reply.
+    #[arg(value_parser = delivery)]
     id: Option<DeliveryId>,
     /// Everything that may or may not have arrived.
     #[arg(long)]
@@ -103,28 +109,27 @@ impl Deliveries {
 }
 
 async fn list(state: Option<DeliveryState>, page: &Page) -> Result<()> {
-    let ledger = Stores::open(&page.source.load()?).await?.ledger;
+    let ledger = Stores::open_existing(&page.source.load()?).await?.ledger;
     let filter = DeliveryFilter { limit: page.limit, state, before: None };
-    for delivery in ledger.list_deliveries(filter).await? {
-        page.print(&serde_json::to_value(&delivery)?, || line(&delivery));
-    }
-    Ok(())
+    let found = ledger.list_deliveries(filter).await?;
+    page.print(&found, |delivery| Ok(serde_json::to_value(delivery)?), row)
 }
 
 async fn show(id: DeliveryId, output: &Output) -> Result<()> {
-    let ledger = Stores::open(&output.source.load()?).await?.ledger;
+    let ledger = Stores::open_existing(&output.source.load()?).await?.ledger;
     let Some(delivery) = find(&*ledger, id).await? else { bail!("there is no delivery {id}") };
     output.print(&serde_json::to_value(&delivery)?, || {
-        let place = &delivery.address.conversation.id;
         let turn = delivery.turn.map_or_else(|| "none".to_owned(), |turn| turn.to_string());
         let text = text(&delivery.outbound);
-        format!("{}\n  to {place}, turn {turn}, part {}\n{text}", line(&delivery), delivery.part)
+        let Delivery { part, attempts, .. } = &delivery;
+        let line = row(&delivery).join("  ");
+        format!("{}\n  turn {turn}, part {part}, attempts {attempts}\n{text}", line.trim_end())
     });
     Ok(())
 }
 
 async fn retry(which: Which, output: &Output) -> Result<()> {
-    let ledger = Stores::open(&output.source.load()?).await?.ledger;
+    let ledger = Stores::open_existing(&output.source.load()?).await?.ledger;
     let ids = match which {
         Which { id: Some(id), .. } => vec![id],
         Which { all_unknown: true, .. } => all(&*ledger, DeliveryState::Unknown).await?,
@@ -134,11 +139,13 @@ async fn retry(which: Which, output: &Output) -> Result<()> {
     for id in &ids {
         if ledger.retry_delivery(*id, clock::now()).await? {
             retried += 1;
-            output.print(&json!({"id": id, "state": "pending"}), || format!("{id} is sent again"));
+            output.print(&json!({"id": id, "state": "pending"}), || {
+                format!("{id} will be sent again, by the running hub or at its next start")
+            });
         } else if which.id.is_some() {
             bail!(
                 "{}",
-                refused(&*ledger, *id, "only what is unknown or dead is sent again").await?
+                refused(&*ledger, *id, |_| "only what is unknown or dead is sent again").await?
             );
         }
     }
@@ -149,11 +156,19 @@ async fn retry(which: Which, output: &Output) -> Result<()> {
 }
 
 async fn drop(id: DeliveryId, output: &Output) -> Result<()> {
-    let ledger = Stores::open(&output.source.load()?).await?.ledger;
+    let ledger = Stores::open_existing(&output.source.load()?).await?.ledger;
+    let was = find(&*ledger, id).await?.map(|delivery| delivery.state);
     if !ledger.drop_delivery(id, clock::now()).await? {
-        bail!("{}", refused(&*ledger, id, "what is sent or being sent cannot be dropped").await?);
+        let rule = |state| match state {
+            DeliveryState::Dead => "it is not going to be sent: nothing to drop",
+            _ => "what is sent or being sent cannot be dropped",
+        };
+        bail!("{}", refused(&*ledger, id, rule).await?);
     }
-    output.print(&json!({"id": id, "state": "dead"}), || format!("{id} will not be sent"));
+    output.print(&json!({"id": id, "state": "dead"}), || match was {
+        Some(DeliveryState::Dead) => format!("{id} is dead, and nobody will be told of it"),
+        _ => format!("{id} will not be sent"),
+    });
     Ok(())
 }
 
@@ -173,24 +188,33 @@ async fn all(ledger: &dyn Ledger, state: DeliveryState) -> Result<Vec<DeliveryId
     Ok(ids)
 }
 
-async fn refused(ledger: &dyn Ledger, id: DeliveryId, rule: &str) -> Result<String> {
+async fn refused(
+    ledger: &dyn Ledger,
+    id: DeliveryId,
+    rule: impl Fn(DeliveryState) -> &'static str,
+) -> Result<String> {
     Ok(match find(ledger, id).await? {
-        Some(delivery) => format!("delivery {id} is {}: {rule}", name(delivery.state)),
+        Some(Delivery { state, .. }) => {
+            format!("delivery {id} is {}: {}", table::word(state), rule(state))
+        }
         None => format!("there is no delivery {id}"),
     })
 }
 
-fn line(delivery: &Delivery) -> String {
-    let Delivery { id, address, state, attempts, reason, .. } = delivery;
-    let reason = reason.as_deref().unwrap_or_default();
-    format!("{id}  {:9} {:8} attempts {attempts} {reason}", address.channel, name(*state))
+fn row(delivery: &Delivery) -> [String; 5] {
+    let Delivery { id, address, state, reason, changed_at, .. } = delivery;
+    [
+        id.to_string(),
+        table::time(*changed_at),
+        format!("{} {}", address.channel, address.conversation.id),
+        table::word(*state),
+        reason.clone().unwrap_or_default(),
+    ]
 }
 
-fn name(state: DeliveryState) -> String {
-    serde_json::to_value(state)
-        .ok()
-        .and_then(|name| Some(name.as_str()?.to_owned()))
-        .unwrap_or_default()
+/// The id of a delivery, from the command line.
+fn delivery(text: &str) -> Result<DeliveryId, &'static str> {
+    text.parse().map_err(|_| "not the id of a delivery; `zaki deliveries list` shows them")
 }
 
 fn text(outbound: &Outbound) -> String {

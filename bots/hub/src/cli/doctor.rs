@@ -1,6 +1,8 @@
 //! `zaki doctor`: what is configured, what is missing, what to do about it.
 
-use std::{net::TcpListener, path::Path, process::ExitCode};
+mod machine;
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
@@ -8,9 +10,10 @@ use serde::Serialize;
 use zaki_envelope::ChannelKind;
 
 use super::Source;
-use crate::config::{self, Config, Isolation, Provider, Runtime};
+use crate::{config::Config, local_edge, stores::Stores};
 
-/// Exits with 0 when `zaki up` would start and at least one bot is configured.
+/// Exits with 0 when `zaki up` would start, or runs, with at least one bot. Changes nothing; what
+/// only the platforms know, whether they take a token, is not asked.
 #[derive(Args)]
 pub(crate) struct Doctor {
     /// One JSON object a line.
@@ -40,12 +43,14 @@ struct Finding {
 }
 
 impl Doctor {
-    pub(crate) fn run(self) -> Result<ExitCode> {
+    pub(crate) async fn run(self) -> Result<ExitCode> {
+        // As for `zaki up`: the one TLS provider of this process.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let config = self.source.load()?;
-        let mut findings = vec![data_dir(&config), listen("hub.listen", config.hub.listen)];
-        findings.extend(edge(&config));
-        findings.push(model(&config));
-        findings.push(reachable(&config));
+        let mut findings = machine::check(&config);
+        findings.push(ledger(&config).await);
+        findings.extend(edge(&config).await);
+        findings.extend(reachable(&config));
         findings.extend(accounts(&config));
         let missing = findings.iter().any(|finding| finding.verdict == Verdict::Missing);
         for finding in &findings {
@@ -73,124 +78,62 @@ fn finding(verdict: Verdict, what: impl Into<String>, says: impl Into<String>) -
     Finding { verdict, what: what.into(), says: says.into() }
 }
 
-fn data_dir(config: &Config) -> Finding {
-    let dir = config.data_dir();
-    let probe = std::fs::create_dir_all(&dir).and_then(|()| tempfile_in(&dir));
-    match probe {
-        Ok(()) => finding(Verdict::Ok, "data", dir.display().to_string()),
-        Err(error) => finding(
-            Verdict::Missing,
-            "data",
-            format!("{} cannot be written ({error}): set hub.data_dir", dir.display()),
-        ),
+/// What was found; an error, which says what to do, is what is missing.
+fn finding_of(what: &str, looked: Result<String>) -> Finding {
+    match looked {
+        Ok(says) => finding(Verdict::Ok, what, says),
+        Err(error) => finding(Verdict::Missing, what, crate::sentence(&error)),
     }
 }
 
-fn tempfile_in(dir: &Path) -> std::io::Result<()> {
-    let probe = dir.join(".doctor");
-    std::fs::write(&probe, b"")?;
-    std::fs::remove_file(probe)
+async fn ledger(config: &Config) -> Finding {
+    finding_of("ledger", Stores::look(config).await)
 }
 
-fn listen(key: &str, address: std::net::SocketAddr) -> Finding {
-    match TcpListener::bind(address) {
-        Ok(_) => finding(Verdict::Ok, key, format!("{address} is free")),
-        Err(error) => finding(
-            Verdict::Note,
-            key,
-            format!(
-                "{address} is taken ({error}); right if zaki is up, otherwise set another {key}"
-            ),
-        ),
+/// The edge elsewhere, if it is elsewhere; and the key for it.
+async fn edge(config: &Config) -> Vec<Finding> {
+    let key =
+        local_edge::key(config).map(|_| "long enough; edge and hubs need the same".to_owned());
+    let mut findings = Vec::new();
+    if key.is_err() || config.edge.url.is_some() {
+        findings.push(finding_of("edge.key", key));
     }
-}
-
-fn edge(config: &Config) -> Vec<Finding> {
     if let Some(url) = &config.edge.url {
-        return vec![finding(Verdict::Ok, "edge", format!("at {url}"))];
+        let answers = local_edge::ask(url).await;
+        findings.push(finding_of("edge", answers.map(|()| format!("answers at {url}"))));
     }
-    let mut findings = vec![listen("edge.listen", config.edge.listen)];
-    if config.sandbox.runtime == Runtime::Echo {
-        findings.push(finding(
-            Verdict::Note,
-            "sandboxes",
-            "runtime \"echo\" repeats what it is told",
-        ));
-        return findings;
-    }
-    findings.push(runtime(config));
-    findings.push(isolation(config));
     findings
 }
 
-fn runtime(config: &Config) -> Finding {
-    let dir = config.runtime_dir();
-    let paths = zaki_edge_native::RuntimePaths::in_dir(&dir);
-    if paths.node.is_file() && paths.openclaw.join("openclaw.mjs").is_file() {
-        return finding(Verdict::Ok, "openclaw", format!("installed in {}", dir.display()));
+/// Who needs an address that platforms can call. Telegram is told it by us, the others in their
+/// consoles.
+fn reachable(config: &Config) -> Option<Finding> {
+    let what = "public_url";
+    if let Some(url) = &config.hub.public_url {
+        let url = url.as_str().trim_end_matches('/');
+        let says = format!("platforms call {url}/webhooks/<channel>/<account>");
+        return Some(finding(Verdict::Ok, what, says));
     }
-    match std::process::Command::new("npm").arg("--version").output() {
-        Ok(out) if out.status.success() => finding(
-            Verdict::Note,
-            "openclaw",
-            format!("will be installed into {} at the first start (about 1 GB)", dir.display()),
-        ),
-        _ => finding(
-            Verdict::Missing,
-            "openclaw",
-            "is not installed and npm is not there to do it: install npm (Debian: apt install npm)",
-        ),
+    let telegram = config.telegram.values();
+    let called = telegram.filter(|bot| bot.receive == zaki_telegram::Receive::Webhook).count();
+    if called > 0 {
+        let says = "not set: Telegram with receive = \"webhook\" needs it";
+        return Some(finding(Verdict::Missing, what, says));
     }
-}
-
-fn isolation(config: &Config) -> Finding {
-    match (config.sandbox.isolation, config::is_root()) {
-        (Isolation::Auto, true) => {
-            finding(Verdict::Ok, "isolation", "every sandbox runs under a user id of its own")
-        }
-        (Isolation::None, _) => finding(
-            Verdict::Note,
-            "isolation",
-            "off by sandbox.isolation = \"none\": sandboxes can read what zaki can; exec stays denied",
-        ),
-        (Isolation::Auto, false) => finding(
-            Verdict::Note,
-            "isolation",
-            "none, since zaki does not run as root: exec stays denied in all sandboxes",
-        ),
+    let told = [("Slack", config.slack.len()), ("WhatsApp", config.whatsapp.len())];
+    let told: Vec<&str> =
+        told.iter().filter(|(_, bots)| *bots > 0).map(|(name, _)| *name).collect();
+    if !told.is_empty() {
+        let says = format!(
+            "not set, and no bot here needs it; but give {} in the console an HTTPS address that \
+             leads to hub.listen",
+            told.join(" and ")
+        );
+        return Some(finding(Verdict::Note, what, says));
     }
-}
-
-fn model(config: &Config) -> Finding {
-    match config.model.provider {
-        Provider::Offline => finding(
-            Verdict::Note,
-            "model",
-            "the offline stand-in answers; for a real one set model.provider, base_url, name, api_key",
-        ),
-        Provider::OpenAi => match crate::local_edge::model(config) {
-            Ok(_) => finding(Verdict::Ok, "model", config.model.name.clone()),
-            Err(error) => finding(Verdict::Missing, "model", error.to_string()),
-        },
-    }
-}
-
-fn reachable(config: &Config) -> Finding {
-    match &config.hub.public_url {
-        Some(url) => finding(
-            Verdict::Ok,
-            "public_url",
-            format!(
-                "platforms call {}/webhooks/<channel>/<account>",
-                url.as_str().trim_end_matches('/')
-            ),
-        ),
-        None => finding(
-            Verdict::Note,
-            "public_url",
-            "not set: Telegram is polled, Discord comes over its gateway; Slack and WhatsApp need it",
-        ),
-    }
+    let polled = !(config.telegram.is_empty() && config.discord.is_empty());
+    let says = "not needed: Telegram is polled, Discord comes over its gateway";
+    polled.then(|| finding(Verdict::Ok, what, says))
 }
 
 fn accounts(config: &Config) -> Vec<Finding> {

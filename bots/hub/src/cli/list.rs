@@ -6,9 +6,12 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use zaki_envelope::plain_text;
-use zaki_ledger::InboundFilter;
+use zaki_ledger::{DeadRecord, InboundFilter, InboundRecord};
 
-use super::Source;
+use super::{
+    Source,
+    table::{self, Rows},
+};
 use crate::stores::Stores;
 
 #[derive(Subcommand)]
@@ -38,43 +41,76 @@ pub(crate) struct Page {
 impl Inbox {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let Self::List { dead, page } = self;
-        let ledger = Stores::open(&page.source.load()?).await?.ledger;
+        let ledger = Stores::open_existing(&page.source.load()?).await?.ledger;
         if dead {
-            for letter in ledger.list_dead(page.limit).await? {
-                let raw = String::from_utf8_lossy(&letter.raw);
-                let line = json!({
-                    "channel": letter.channel,
-                    "account": letter.account,
-                    "received_at": letter.received_at,
-                    "reason": letter.reason,
-                    "raw": raw,
-                });
-                page.print(&line, || {
-                    format!("{}/{}  {}", letter.channel, letter.account, letter.reason)
-                });
-            }
-            return Ok(ExitCode::SUCCESS);
-        }
-        let filter = InboundFilter { limit: page.limit, ..InboundFilter::default() };
-        for record in ledger.list_inbounds(filter).await? {
-            let mut line = serde_json::to_value(&record.inbound)?;
-            line["state"] = serde_json::to_value(record.state)?;
-            line["turn"] = serde_json::to_value(record.turn)?;
-            line["reason"] = serde_json::to_value(&record.reason)?;
-            page.print(&line, || {
-                let inbound = &record.inbound;
-                let who =
-                    inbound.sender.display_name.as_deref().unwrap_or(inbound.sender.id.as_str());
-                let state = line["state"].as_str().unwrap_or_default().to_owned();
-                format!("{:9} {state:9} {who}: {}", inbound.channel, plain_text(&inbound.parts))
-            });
+            let letters = ledger.list_dead(page.limit).await?;
+            page.print(&letters, |letter| Ok(letter_json(letter)), letter_row)?;
+        } else {
+            let filter = InboundFilter { limit: page.limit, ..InboundFilter::default() };
+            let records = ledger.list_inbounds(filter).await?;
+            page.print(&records, record_json, record_row)?;
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
+fn letter_json(letter: &DeadRecord) -> Value {
+    json!({
+        "channel": letter.channel,
+        "account": letter.account,
+        "received_at": letter.received_at,
+        "reason": letter.reason,
+        "raw": String::from_utf8_lossy(&letter.raw),
+    })
+}
+
+fn letter_row(letter: &DeadRecord) -> [String; 3] {
+    let place = format!("{}/{}", letter.channel, letter.account);
+    [table::time(letter.received_at), place, letter.reason.clone()]
+}
+
+fn record_json(record: &InboundRecord) -> Result<Value> {
+    let mut line = serde_json::to_value(&record.inbound)?;
+    line["state"] = serde_json::to_value(record.state)?;
+    line["turn"] = serde_json::to_value(record.turn)?;
+    line["reason"] = serde_json::to_value(&record.reason)?;
+    Ok(line)
+}
+
+/// The reason before the words: those may be cut.
+fn record_row(record: &InboundRecord) -> [String; 6] {
+    let inbound = &record.inbound;
+    let name = inbound.sender.display_name.as_deref();
+    let who = name.unwrap_or(inbound.sender.id.as_str());
+    [
+        inbound.id.to_string(),
+        table::time(inbound.received_at),
+        inbound.channel.to_string(),
+        table::word(record.state),
+        record.reason.clone().unwrap_or_default(),
+        format!("{who}: {}", plain_text(&inbound.parts)),
+    ]
+}
+
 impl Page {
-    pub(super) fn print(&self, json: &Value, text: impl FnOnce() -> String) {
-        if self.json { outln!("{json}") } else { outln!("{}", text()) }
+    /// All of `items`, for programs or for people.
+    pub(super) fn print<T, const N: usize>(
+        &self,
+        items: &[T],
+        json: impl Fn(&T) -> Result<Value>,
+        row: impl Fn(&T) -> [String; N],
+    ) -> Result<()> {
+        if self.json {
+            for item in items {
+                outln!("{}", json(item)?);
+            }
+            return Ok(());
+        }
+        let mut rows = Rows::default();
+        for item in items {
+            rows.push(row(item));
+        }
+        rows.print();
+        Ok(())
     }
 }

@@ -1,20 +1,21 @@
 //! `zaki up`, `zaki hub`, `zaki edge`: serving for real. `zaki runtime install`: what its sandboxes need, beforehand.
 
 use std::{
+    ffi::OsStr,
     io::IsTerminal,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::Subcommand;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use zaki_edge_native::{RuntimePaths, install};
 
 use crate::{
     accounts::Accounts,
-    config::{Config, LogFormat, Runtime as SandboxRuntime},
+    config::{Config, LogFormat, Runtime as SandboxRuntime, log_filter},
     data_dir::{self, Tenant},
     local_edge,
     serve::{self, Server},
@@ -38,6 +39,7 @@ pub(crate) async fn edge(config: Config) -> Result<ExitCode> {
     log_to_stderr(config.log.format, &config.log.level)?;
     let mut signals = Signals::new()?;
     let key = local_edge::shared_key(&config)?;
+    local_edge::model(&config)?;
     let _lock = data_dir::lock(&config.data_dir(), Tenant::Edge)?;
     if !runtime_is_there(&config, &mut signals).await? {
         return Ok(ExitCode::FAILURE);
@@ -56,6 +58,8 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode> {
     let mut signals = Signals::new()?;
     // What is wrong with the configuration is said before a download begins.
     let accounts = Accounts::build(&config)?;
+    local_edge::check(&config)?;
+    data_dir::make(&config.data_dir())?;
     if config.edge.url.is_none() && !runtime_is_there(&config, &mut signals).await? {
         return Ok(ExitCode::FAILURE);
     }
@@ -123,15 +127,19 @@ pub(crate) async fn ensure_runtime(dir: &Path) -> Result<RuntimePaths> {
 
 /// Logs go to standard error; colours only on a terminal.
 pub(crate) fn log_to_stderr(format: LogFormat, level: &str) -> Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(level)
-        .with_context(|| format!("log.level `{level}` is not a level or list of directives"))?;
-    let colours = std::io::stderr().is_terminal();
+    let filter = log_filter(level).map_err(|rule| anyhow!("log.level {rule}"))?;
+    let colours = colours(std::io::stderr().is_terminal(), std::env::var_os("NO_COLOR").as_deref());
     let layer = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => layer.with_ansi(colours).init(),
         LogFormat::Json => layer.json().init(),
     }
     Ok(())
+}
+
+/// By the convention of no-color.org: any text in the variable switches them off.
+fn colours(terminal: bool, no_color: Option<&OsStr>) -> bool {
+    terminal && no_color.is_none_or(OsStr::is_empty)
 }
 
 #[derive(Subcommand)]
@@ -150,5 +158,16 @@ impl Runtime {
         let paths = ensure_runtime(&dir).await?;
         outln!("{}", paths.node.display());
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_whose_user_wants_them() {
+        assert!(colours(true, None) && colours(true, Some(OsStr::new(""))));
+        assert!(!colours(true, Some(OsStr::new("1"))) && !colours(false, None));
     }
 }

@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use zaki_envelope::{ChannelKind, Sender, SenderId, SenderScope, ZakiUserId};
 use zaki_identity::Linked;
 
-use super::Source;
+use super::{Source, table};
 use crate::{clock, stores::Stores};
 
 #[derive(Subcommand)]
@@ -27,13 +27,15 @@ pub(crate) enum Users {
 #[derive(Args)]
 pub(crate) struct Link {
     /// The person, as `zaki users list` shows them.
+    #[arg(value_parser = person)]
     user: ZakiUserId,
     /// telegram, discord, whatsapp or slack.
     channel: ChannelKind,
-    /// The sender's id on that platform.
+    /// The sender's id on that platform, as `zaki inbox list --json` shows it (sender.id).
     sender: String,
-    /// Where the id is unique: Slack's team or enterprise, WhatsApp's portfolio. Empty elsewhere.
-    #[arg(long, default_value = "")]
+    /// Where the id is unique, for Slack and WhatsApp alone: `zaki inbox list --json` shows it
+    /// (sender.scope).
+    #[arg(long, default_value = "", hide_default_value = true)]
     scope: String,
     #[command(flatten)]
     source: Source,
@@ -50,7 +52,11 @@ impl Users {
 }
 
 async fn list(source: &Source, json: bool) -> Result<()> {
-    for person in Stores::open(&source.load()?).await?.directory.list().await? {
+    let people = Stores::open_existing(&source.load()?).await?.directory.list().await?;
+    if people.is_empty() && !json {
+        table::nothing();
+    }
+    for person in people {
         if json {
             outln!("{}", serde_json::to_string(&person)?);
             continue;
@@ -63,9 +69,33 @@ async fn list(source: &Source, json: bool) -> Result<()> {
     Ok(())
 }
 
+/// The id of a person, from the command line.
+fn person(text: &str) -> Result<ZakiUserId, &'static str> {
+    text.parse().map_err(|_| "not the id of a person; `zaki users list` shows them")
+}
+
 impl Link {
+    /// No sender comes with a scope where there are none, nor without one where there are.
+    fn check_scope(&self) -> Result<()> {
+        match (self.channel, self.scope.is_empty()) {
+            (ChannelKind::Slack, true) => bail!(
+                "Slack's ids are unique only within a team or enterprise: give its id by \
+                 --scope, as `zaki inbox list --json` shows it (sender.scope)"
+            ),
+            (ChannelKind::WhatsApp, true) => bail!(
+                "WhatsApp's ids are unique only within an account or portfolio: give its id by \
+                 --scope, as `zaki inbox list --json` shows it (sender.scope)"
+            ),
+            (ChannelKind::Telegram | ChannelKind::Discord, false) => {
+                bail!("{} has no scopes: leave --scope out", self.channel)
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn run(&self) -> Result<()> {
-        let directory = Stores::open(&self.source.load()?).await?.directory;
+        self.check_scope()?;
+        let directory = Stores::open_existing(&self.source.load()?).await?.directory;
         let sender = Sender::new(SenderScope::new(&self.scope), SenderId::new(&self.sender));
         let said = match directory.link(self.user, self.channel, &sender, clock::now()).await? {
             Linked::Already => "was theirs already".to_owned(),

@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
@@ -9,10 +10,12 @@ use std::{
 
 use serde::{Deserialize, Deserializer, de};
 use toml::{Table, Value};
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+use url::Url;
 
-use super::{Config, unknown};
+use super::{Config, explain::explain};
 
-const DEFAULTS: &str = include_str!("../../../../config/default.toml");
+pub(super) const DEFAULTS: &str = include_str!("../../../../config/default.toml");
 const ENV_PREFIX: &str = "ZAKI__";
 
 /// Why there is no configuration. Each says what to do.
@@ -22,43 +25,73 @@ pub(crate) enum ConfigError {
     Read { path: PathBuf, source: io::Error },
     #[error("{origin} is not TOML: line {line}: {message}")]
     Syntax { origin: String, line: usize, message: String },
-    #[error("in the configuration {0}")]
-    Key(String),
+    /// `origin` is what has set it.
+    #[error("{origin}: {said}")]
+    Key { origin: String, said: String },
     #[error("cannot read {path}, which {key} names: {source}", path = path.display())]
     SecretFile { key: String, path: PathBuf, source: io::Error },
 }
 
-/// Defaults, under `file`, under the environment `env`, under what the command line says.
+/// Who has set what: for the words of an error.
+#[derive(Default)]
+struct Origins {
+    file: Option<String>,
+    /// Dotted keys, and the variable or option that has set each.
+    over: Vec<(String, String)>,
+}
+
+impl Origins {
+    fn of(&self, path: &str) -> String {
+        let inside = format!("{path}.");
+        let over = self.over.iter().find(|(key, _)| key == path || key.starts_with(&inside));
+        let over = over.map(|(_, origin)| origin);
+        over.or(self.file.as_ref()).map_or_else(|| "the configuration".to_owned(), Clone::clone)
+    }
+}
+
+/// Defaults, under `file`, under the environment `env`, under the data directory `data`.
 pub(crate) fn load(
     file: Option<&Path>,
     env: impl Iterator<Item = (String, String)>,
-    over: Table,
+    data: Option<&Path>,
 ) -> Result<Config, ConfigError> {
     let mut table = Table::new();
+    let mut origins = Origins::default();
     if let Some(path) = file {
         let read = |source| ConfigError::Read { path: path.to_owned(), source };
-        table = parse(&path.display().to_string(), &fs::read_to_string(path).map_err(read)?)?;
+        let origin = path.display().to_string();
+        table = parse(&origin, &fs::read_to_string(path).map_err(read)?)?;
+        origins.file = Some(origin);
     }
     let defaults = parse("config/default.toml", DEFAULTS)?;
     for (name, value) in env {
         if let Some(key) = name.strip_prefix(ENV_PREFIX) {
             let key = key.to_lowercase();
-            set(&mut table, Some(&defaults), &key.split("__").collect::<Vec<_>>(), &value);
+            let path: Vec<&str> = key.split("__").collect();
+            set(&mut table, Some(&defaults), &path, &value);
+            origins.over.push((path.join("."), name));
         }
     }
-    merge(&mut table, over);
-    load_table(table)
+    if let Some(data) = data {
+        set(&mut table, Some(&defaults), &["hub", "data_dir"], &data.display().to_string());
+        origins.over.insert(0, ("hub.data_dir".to_owned(), "--data".to_owned()));
+    }
+    finish(table, &origins)
 }
 
 /// Defaults, under `table`.
 pub(crate) fn load_table(table: Table) -> Result<Config, ConfigError> {
+    finish(table, &Origins::default())
+}
+
+fn finish(table: Table, origins: &Origins) -> Result<Config, ConfigError> {
     let mut merged = parse("config/default.toml", DEFAULTS)?;
     merge(&mut merged, table);
     read_secret_files(&mut merged, "")?;
     serde_path_to_error::deserialize(Value::Table(merged)).map_err(|error| {
         let path = error.path().to_string();
         let path = if path == "." { "" } else { &path };
-        ConfigError::Key(unknown::explain(path, error.inner().message()))
+        ConfigError::Key { origin: origins.of(path), said: explain(path, error.inner().message()) }
     })
 }
 
@@ -142,6 +175,54 @@ where
     text.parse().map(Some).map_err(de::Error::custom)
 }
 
+/// Where to listen.
+pub(super) fn address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+    let rule = "must be an IP address and port, such as 127.0.0.1:8787";
+    String::deserialize(from)?.parse().map_err(|_| de::Error::custom(rule))
+}
+
+/// Somebody's address in the web; empty: none.
+pub(super) fn web_address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Url>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let rule = "must begin with https:// (or http://), such as https://bot.example.org";
+    let url = Url::parse(&text).ok().filter(|url| ["https", "http"].contains(&url.scheme()));
+    url.map(Some).ok_or_else(|| de::Error::custom(rule))
+}
+
+/// A directory, absolute from here on; empty: none.
+pub(super) fn directory<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if text.starts_with('~') {
+        let rule = "must be a whole path, such as /home/ada/zaki: only shells know what ~ is";
+        return Err(de::Error::custom(rule));
+    }
+    std::path::absolute(text).map(Some).map_err(de::Error::custom)
+}
+
+pub(super) fn level<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    log_filter(&text).map(|_| text).map_err(de::Error::custom)
+}
+
+/// What to log. A bare word is a level: taken as the name of a module, as it could be as well, it
+/// would silence everything else.
+pub(crate) fn log_filter(level: &str) -> Result<EnvFilter, &'static str> {
+    let rule = "must be one of error, warn, info, debug, trace, \
+                or directives such as info,zaki=debug";
+    let is_level = |word: &str| word.trim().parse::<LevelFilter>().is_ok();
+    let known = |word: &str| word.contains(['=', '[']) || is_level(word);
+    if level.trim().is_empty() || !level.split(',').all(known) {
+        return Err(rule);
+    }
+    EnvFilter::try_new(level).map_err(|_| rule)
+}
+
 pub(super) fn parsed<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -155,48 +236,4 @@ pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dura
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with(toml: &str) -> Result<Config, ConfigError> {
-        load_table(toml.parse().unwrap())
-    }
-
-    #[test]
-    fn the_defaults_are_complete() {
-        let config = load(None, std::iter::empty(), Table::new()).unwrap();
-        assert_eq!(config.hub.listen.port(), 8787);
-        assert!(config.hub.public_url.is_none());
-    }
-
-    #[test]
-    fn the_environment_lies_over_the_file_and_the_file_over_the_defaults() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("zaki.toml");
-        fs::write(&file, "[hub]\nlisten = \"127.0.0.1:1\"\n[turn]\ntimeout_s = 5\n").unwrap();
-        let env = [("ZAKI__HUB__LISTEN", "127.0.0.1:2"), ("ZAKI__TURN__TIMEOUT_S", "7")];
-        let env = env.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        let config = load(Some(&file), env.into_iter(), Table::new()).unwrap();
-        assert_eq!(config.hub.listen.port(), 2);
-        assert_eq!(config.turn.timeout, Duration::from_secs(7));
-    }
-
-    #[test]
-    fn unknown_keys_are_named_with_the_nearest_valid_one() {
-        let said = |toml| with(toml).unwrap_err().to_string();
-        assert!(said("[hub]\nlisten_on = 1").contains("`hub.listen_on`; did you mean `listen`?"));
-        assert!(said("[telegrm.main]\ntoken = \"x\"").contains("did you mean `telegram`?"));
-    }
-
-    #[test]
-    fn secrets_come_from_files_and_never_print() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("key");
-        fs::write(&file, "sk-tell-nobody\n").unwrap();
-        let config = with(&format!("[model]\napi_key_file = {file:?}")).unwrap();
-        assert_eq!(secrecy::ExposeSecret::expose_secret(&config.model.api_key), "sk-tell-nobody");
-        assert!(!format!("{config:?}").contains("tell-nobody"));
-        let missing = with("[model]\napi_key_file = \"/nonexistent\"").unwrap_err().to_string();
-        assert!(missing.contains("model.api_key_file"), "{missing}");
-    }
-}
+mod tests;

@@ -1,0 +1,150 @@
+//! What `zaki up` needs of this machine.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+use super::{Finding, Verdict, finding, finding_of};
+use crate::{
+    config::{self, Config, Isolation, Provider, Runtime},
+    data_dir::{self, Tenant},
+};
+
+/// The data directory, the ports, and what sandboxes need unless the edge is elsewhere.
+pub(super) fn check(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![
+        finding_of("data", data(config)),
+        finding_of("hub.listen", listen(config, "hub.listen", config.hub.listen, Tenant::Hub)),
+    ];
+    if config.edge.url.is_some() {
+        return findings;
+    }
+    let listen = listen(config, "edge.listen", config.edge.listen, Tenant::Edge);
+    findings.push(finding_of("edge.listen", listen));
+    if config.sandbox.runtime == Runtime::Echo {
+        let says = "runtime \"echo\" repeats what it is told";
+        findings.push(finding(Verdict::Note, "sandboxes", says));
+    } else {
+        findings.push(runtime(config));
+        findings.push(isolation(config));
+    }
+    findings.push(model(config));
+    findings
+}
+
+fn data(config: &Config) -> Result<String> {
+    let dir = config.data_dir();
+    let there = data_dir::look(&dir)?;
+    Ok(format!("{}{}", dir.display(), if there { "" } else { ", from the first start" }))
+}
+
+/// A port that is taken is right as long as who runs in the data directory has taken it.
+fn listen(config: &Config, key: &str, address: SocketAddr, tenant: Tenant) -> Result<String> {
+    if data_dir::is_locked(&config.data_dir(), tenant) {
+        return Ok(format!("{address}, and zaki is up"));
+    }
+    TcpListener::bind(address)
+        .with_context(|| format!("cannot listen on {address}; free it or set another {key}"))?;
+    Ok(format!("{address} is free"))
+}
+
+fn runtime(config: &Config) -> Finding {
+    let dir = config.runtime_dir();
+    let paths = zaki_edge_native::RuntimePaths::in_dir(&dir);
+    if paths.node.is_file() && paths.openclaw.join("openclaw.mjs").is_file() {
+        return finding(Verdict::Ok, "openclaw", format!("installed in {}", dir.display()));
+    }
+    match std::process::Command::new("npm").arg("--version").output() {
+        Ok(out) if out.status.success() => finding(
+            Verdict::Note,
+            "openclaw",
+            format!("will be installed into {} at the first start (about 1 GB)", dir.display()),
+        ),
+        _ => finding(
+            Verdict::Missing,
+            "openclaw",
+            "is not installed and npm is not there to do it: install npm (Debian: apt install npm)",
+        ),
+    }
+}
+
+fn isolation(config: &Config) -> Finding {
+    match (config.sandbox.isolation, config::is_root()) {
+        (Isolation::Auto, true) => match closed(&config.data_dir(), &config.runtime_dir()) {
+            None => {
+                finding(Verdict::Ok, "isolation", "every sandbox runs under a user id of its own")
+            }
+            Some(closed) => finding(
+                Verdict::Missing,
+                "isolation",
+                format!(
+                    "sandboxes run under user ids of their own, and {0} is closed to them; set \
+                     hub.data_dir and sandbox.runtime_dir outside it, or run: chmod o+x {0}",
+                    closed.display()
+                ),
+            ),
+        },
+        (Isolation::None, _) => finding(
+            Verdict::Note,
+            "isolation",
+            "off by sandbox.isolation = \"none\": sandboxes can read what zaki can; exec stays denied",
+        ),
+        (Isolation::Auto, false) => finding(
+            Verdict::Note,
+            "isolation",
+            "none, since zaki does not run as root: exec stays denied in all sandboxes",
+        ),
+    }
+}
+
+/// A folder that others cannot pass, on the way to what sandboxes need. The data directory itself
+/// is opened for them.
+fn closed(data: &Path, runtime: &Path) -> Option<PathBuf> {
+    let is_closed = |dir: &&Path| {
+        let mode = std::fs::metadata(dir).map(|found| found.permissions().mode());
+        *dir != data && mode.is_ok_and(|mode| mode & 0o001 == 0)
+    };
+    data.ancestors().chain(runtime.ancestors()).find(is_closed).map(Path::to_owned)
+}
+
+fn model(config: &Config) -> Finding {
+    match config.model.provider {
+        Provider::Offline => finding(
+            Verdict::Note,
+            "model",
+            "the offline stand-in answers; for a real one set model.provider, base_url, name, api_key",
+        ),
+        Provider::OpenAi => match crate::local_edge::model(config) {
+            Ok(_) => finding(Verdict::Ok, "model", config.model.name.clone()),
+            Err(error) => finding(Verdict::Missing, "model", error.to_string()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{Permissions, create_dir, set_permissions};
+
+    use super::*;
+
+    #[test]
+    fn what_sandboxes_cannot_pass_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let (above, data) = (dir.path(), dir.path().join("data"));
+        let mode = |dir: &Path, mode| set_permissions(dir, Permissions::from_mode(mode)).unwrap();
+        let runtime = data.join("runtime");
+        mode(above, 0o711);
+        create_dir(&data).unwrap();
+        mode(&data, 0o700);
+        assert_eq!(closed(&data, &runtime), None, "it is opened at the start");
+        create_dir(&runtime).unwrap();
+        mode(&runtime, 0o700);
+        assert_eq!(closed(&data, &runtime), Some(runtime.clone()));
+        mode(above, 0o700);
+        assert_eq!(closed(&data, &runtime), Some(above.to_owned()));
+    }
+}
