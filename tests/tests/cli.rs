@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use zaki_envelope::Inbound;
+use zaki_simulators::{Fault, Simulator};
 use zaki_tests::{ChannelKind, Person, Setup, program};
 
 const ADA: Person = Person::ADA;
@@ -100,5 +101,140 @@ async fn lists_are_for_people_and_with_json_for_programs() -> Result<()> {
     }
     let newest = world.list(&["inbox", "list", "--limit", "1"]).await?;
     assert_eq!(newest.len(), 1);
+    Ok(())
+}
+
+/// A mistyped directory must not look like one in which nothing has happened yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_that_look_make_no_data_directory() -> Result<()> {
+    const ID: &str = "01arz3ndektsv4rrffq69g5fav";
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("above/data");
+    let path = data.to_str().context("a path that is not UTF-8")?;
+    let commands: [&[&str]; 9] = [
+        &["inbox", "list"],
+        &["inbox", "list", "--dead", "--json"],
+        &["deliveries", "list"],
+        &["deliveries", "show", ID],
+        &["deliveries", "retry", "--all-unknown"],
+        &["deliveries", "drop", ID],
+        &["users", "list"],
+        &["users", "list", "--json"],
+        &["users", "link", ID, "telegram", "3"],
+    ];
+    for command in commands {
+        let args = command.iter().copied().chain(["--data", path]);
+        let said = program::run(args).await?.refusal()?;
+        let expected =
+            format!("there is no Zaki data in {path}; give --config or --data as for `zaki up`");
+        assert!(said.contains(&expected), "{command:?}: {said}");
+    }
+    let said = program::run(["doctor", "--data", path]).await?.stdout;
+    assert!(said.contains(&format!("{path}, from the first start")), "{said}");
+    assert!(!dir.path().join("above").exists(), "the directory has been made");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_list_says_so_and_stays_empty_for_programs() -> Result<()> {
+    let world = Setup::echo().only(&[ChannelKind::Telegram]).start().await?;
+    for list in [["inbox", "list"], ["deliveries", "list"], ["users", "list"]] {
+        let for_people = world.zaki(&list).await?;
+        assert_eq!(for_people.stderr.trim(), "nothing yet", "{list:?}");
+        assert_eq!(for_people.ok()?, "", "{list:?}");
+        let for_programs = world.zaki(&[list[0], list[1], "--json"]).await?;
+        assert_eq!(for_programs.stderr, "", "{list:?}");
+        assert_eq!(for_programs.ok()?, "", "{list:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_shows_what_other_commands_ask_for() -> Result<()> {
+    let world = Setup::echo().only(&[ChannelKind::Telegram]).start().await?;
+    world.ask(ChannelKind::Telegram, ADA, "hello\nworld").await?;
+    world.noted().await?;
+    let inbox = world.zaki(&["inbox", "list"]).await?.ok()?;
+    let message = &world.list(&["inbox", "list"]).await?[0];
+    let [line] = &inbox.lines().collect::<Vec<_>>()[..] else { panic!("one line: {inbox}") };
+    for column in ["id", "channel", "state"] {
+        let column = message[column].as_str().context("no text")?;
+        assert!(line.split_whitespace().any(|word| word == column), "{column}: {line}");
+    }
+    assert!(line.ends_with("hello world"), "{line}");
+    let deliveries = world.zaki(&["deliveries", "list"]).await?.ok()?;
+    let delivery = &world.list(&["deliveries", "list"]).await?[0];
+    let place = &delivery["address"]["conversation"]["id"];
+    for column in [&delivery["id"], &delivery["state"], place] {
+        let column = column.as_str().context("no text")?;
+        assert!(deliveries.split_whitespace().any(|word| word == column), "{column}: {deliveries}");
+    }
+    let shown = delivery["id"].as_str().context("no id")?;
+    assert!(world.zaki(&["deliveries", "show", shown]).await?.ok()?.contains("echo: hello"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_operator_is_told_is_what_happens() -> Result<()> {
+    let world = Setup::echo().only(&[ChannelKind::Telegram]).start().await?;
+    world.telegram.fail(Some("sendMessage"), 1, Fault::RateLimited { after_ms: 60_000 });
+    world.say(ChannelKind::Telegram, ADA, "hello");
+    let read = || world.deliveries(ChannelKind::Telegram);
+    let pending = |found: &Vec<Value>| found.iter().any(|delivery| delivery["state"] == "pending");
+    let found = world.until("a delivery that waits", read, pending).await?;
+    let id = found[0]["id"].as_str().context("no id")?;
+    let said = world.zaki(&["deliveries", "drop", id]).await?.ok()?;
+    assert!(said.contains("will not be sent"), "{said}");
+    let said = world.zaki(&["deliveries", "drop", id]).await?.ok()?;
+    assert!(said.contains("nobody will be told"), "{said}");
+    let said = world.zaki(&["deliveries", "drop", id]).await?.refusal()?;
+    assert!(said.contains("is dead: it is not going to be sent"), "{said}");
+    let said = world.zaki(&["deliveries", "retry", id]).await?.ok()?;
+    assert_eq!(
+        said.trim(),
+        format!("{id} will be sent again, by the running hub or at its next start")
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_is_linked_by_the_scope_it_comes_with() -> Result<()> {
+    let world = Setup::echo().only(&[ChannelKind::Telegram]).start().await?;
+    world.ask(ChannelKind::Telegram, ADA, "hello").await?;
+    let people = world.list(&["users", "list"]).await?;
+    let person = people[0]["user"].as_str().context("no id")?;
+    for channel in ["slack", "whatsapp"] {
+        let said = world.zaki(&["users", "link", person, channel, "U123"]).await?.refusal()?;
+        for word in ["--scope", "zaki inbox list --json", "sender.scope"] {
+            assert!(said.contains(word), "{channel}: {said}");
+        }
+    }
+    let scoped = ["users", "link", person, "telegram", "9", "--scope", "T1"];
+    let said = world.zaki(&scoped).await?.refusal()?;
+    assert!(said.contains("leave --scope out"), "{said}");
+    world.zaki(&["users", "link", person, "slack", "U123", "--scope", "T1"]).await?.ok()?;
+    world.zaki(&["users", "link", person, "telegram", "9"]).await?.ok()?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_is_none_is_said_in_plain_words() -> Result<()> {
+    let said = program::run(["users", "link", "bogus", "telegram", "3"]).await?.refusal()?;
+    assert!(said.contains("not the id of a person; `zaki users list` shows them"), "{said}");
+    for command in ["show", "retry", "drop"] {
+        let said = program::run(["deliveries", command, "bogus"]).await?.refusal()?;
+        assert!(said.contains("not the id of a delivery; `zaki deliveries list`"), "{said}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_variable_with_one_underscore_is_warned_of() -> Result<()> {
+    let world = Setup::echo().only(&[ChannelKind::Telegram]).prepare().await?;
+    let mut command = program::command(["doctor", "--config"])?;
+    command.arg(world.config()).env("ZAKI_TELEGRAM__MAIN__TOKEN", "1:hush");
+    let said = program::finish(command).await?.stderr;
+    assert!(said.starts_with("warning: ZAKI_TELEGRAM__MAIN__TOKEN is ignored"), "{said}");
+    assert!(said.contains("did you mean ZAKI__TELEGRAM__MAIN__TOKEN?"), "{said}");
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 
 use anyhow::{Context, Result};
+use zaki_tests::edge::{self, Edge};
 use zaki_tests::program::{self, Output};
 use zaki_tests::{ChannelKind, Setup, World, world};
 
@@ -187,5 +188,107 @@ async fn doctor_says_what_is_missing_and_what_to_do() -> Result<()> {
     let none = Setup::echo().only(&[]).prepare().await?.zaki(&["doctor"]).await?;
     assert!(none.code != Some(0), "{none:?}");
     says(&none.stdout, &["MISSING", "[telegram.main]"]);
+    Ok(())
+}
+
+/// What `zaki doctor` misses, which `zaki up` refuses as well.
+async fn both_refuse(world: &World, words: &[&str]) -> Result<()> {
+    let doctor = world.zaki(&["doctor"]).await?;
+    assert!(doctor.code != Some(0), "{doctor:?}");
+    let missing = doctor.stdout.lines().filter(|line| line.starts_with("MISSING"));
+    let missing = missing.collect::<Vec<_>>().join("\n");
+    says(&format!("{missing}{}", doctor.stderr), words);
+    says(&refusal(world).await?, words);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_misses_what_would_keep_the_hub_from_starting() -> Result<()> {
+    let setup = || Setup::echo().only(TELEGRAM);
+    let nowhere = world::own_address().to_string();
+    let database = format!("postgres://zaki:hush@{nowhere}/people");
+    let world = setup().set("ledger.url", database).prepare().await?;
+    both_refuse(&world, &["cannot use the database of ledger.url", &nowhere]).await?;
+
+    let world = setup().set("edge.key", "short").prepare().await?;
+    both_refuse(&world, &["edge.key must be at least 32 characters"]).await?;
+
+    let world = setup().set("log.level", "loud").prepare().await?;
+    both_refuse(&world, &["log.level must be one of error, warn, info"]).await?;
+
+    let openai = setup().set("model.provider", "openai").set("model.base_url", "https://x.org/v1");
+    let openai = openai.set("model.api_key", "k");
+    both_refuse(&openai.prepare().await?, &["model.name"]).await?;
+
+    let taken = TcpListener::bind("127.0.0.1:0")?;
+    let address = taken.local_addr()?.to_string();
+    let world = setup().set("hub.listen", address.clone()).prepare().await?;
+    both_refuse(&world, &["cannot listen on", &address, "hub.listen"]).await?;
+
+    let world = setup().prepare().await?;
+    fs::create_dir_all(world.data().join("hub"))?;
+    fs::write(world.data().join("hub/ledger.db"), "not a database, and too long for none at all")?;
+    both_refuse(&world, &["ledger.db"]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_says_where_everything_is_kept() -> Result<()> {
+    let mut world = Setup::echo().only(TELEGRAM).prepare().await?;
+    let ledger = world.data().join("hub/ledger.db").display().to_string();
+    says(&world.zaki(&["doctor"]).await?.ok()?, &["ledger", &format!("{ledger}, from the first")]);
+    world.up().await?;
+    let said = world.zaki(&["doctor"]).await?.ok()?;
+    says(&said, &[&format!("SQLite in {ledger}\n"), "zaki is up"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_asks_for_an_edge_elsewhere() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let edge = Edge::start(dir.path()).await?;
+    let url = format!("http://{}/", edge.address());
+    let setup = || Setup::echo().only(TELEGRAM).set("edge.url", url.clone());
+    let world = setup().set("edge.key", edge::KEY).prepare().await?;
+    says(&world.zaki(&["doctor"]).await?.ok()?, &[&format!("answers at {url}"), "edge.key"]);
+    let keyless = setup().prepare().await?.zaki(&["doctor"]).await?;
+    says(&keyless.stdout, &["MISSING", "edge.key must be at least 32 characters"]);
+    drop(edge);
+    let gone = world.zaki(&["doctor"]).await?;
+    assert!(gone.code != Some(0), "{gone:?}");
+    says(&gone.stdout, &[&format!("{url} cannot be reached: start `zaki edge` there")]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_without_its_token_is_a_row_of_the_doctor() -> Result<()> {
+    for channel in [ChannelKind::Telegram, ChannelKind::Discord] {
+        let world = Setup::echo().prepare().await?;
+        let mut config: toml::Table = fs::read_to_string(world.config())?.parse()?;
+        let account = config[channel.as_str()]["main"].as_table_mut().context("no account")?;
+        account.remove("token").context("no token")?;
+        world.write_config(&config.to_string())?;
+        let said = world.zaki(&["doctor"]).await?.stdout;
+        let row = said.lines().find(|line| line.contains(&format!("{channel}/main")));
+        says(row.context("no row")?, &["MISSING", "token is missing", "token_file"]);
+        assert_eq!(said.matches("MISSING").count(), 1, "the others go on: {said}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_says_who_needs_to_be_reached() -> Result<()> {
+    let row = async |setup: Setup| -> Result<String> {
+        let said = setup.prepare().await?.zaki(&["doctor"]).await?.stdout;
+        let row = said.lines().find(|line| line.contains("public_url"));
+        Ok(row.unwrap_or_default().to_owned())
+    };
+    let polled = [ChannelKind::Telegram, ChannelKind::Discord];
+    let polled = row(Setup::echo().only(&polled).without_public_url()).await?;
+    says(&polled, &["ok", "not needed"]);
+    let called = row(Setup::echo().without_public_url()).await?;
+    says(&called, &["note", "Slack and WhatsApp", "console", "HTTPS", "hub.listen"]);
+    let setup = Setup::echo().only(TELEGRAM).without_public_url();
+    says(&row(setup.set("telegram.main.receive", "webhook")).await?, &["MISSING", "Telegram"]);
+    says(&row(Setup::echo()).await?, &["ok", "/webhooks/<channel>/<account>"]);
     Ok(())
 }
