@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use zaki_ledger::testkit::{at, batch, begun, message, said, turn, turn_id};
-use zaki_ledger::{Begin, Error, Fence, Finish, Ledger, PgLedger, TurnEnd};
+use zaki_ledger::testkit::{at, batch, begun, message, said, said_by, turn, turn_id};
+use zaki_ledger::{Begin, Earlier, Error, Fence, Finish, Ledger, PgLedger, TurnEnd};
 use zaki_store::PgOptions;
 use zaki_store::testkit::{Database, Wire, database};
 
@@ -132,6 +132,51 @@ async fn no_wakeup_is_lost_between_replicas() {
             }
         }
     }
+    assert_eq!(one.counts().await.unwrap().accepted, 0);
+}
+
+/// Two messages of one person, acknowledged one after another by two replicas that then begin at
+/// the same time, while the first of them may let go of everything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_begins_first_answers_in_order() {
+    let Some(database) = database().await else { return };
+    let (one, first) = replica(&database, "one").await;
+    let (two, second) = replica(&database, "two").await;
+    let (mut taken, mut waited) = (0, 0);
+    for n in (0..120).step_by(2) {
+        one.accept(first, batch(vec![said_by(1, n)])).await.unwrap();
+        two.accept(second, batch(vec![said_by(1, n + 1)])).await.unwrap();
+        let (before, after, ()) = tokio::join!(
+            one.begin_turn(first, turn(n, &[n])),
+            two.begin_turn(second, turn(n + 1, &[n + 1])),
+            async {
+                if n % 6 == 0 {
+                    one.release(first).await.unwrap();
+                }
+            }
+        );
+        let end = async |ledger: &PgLedger, fence, n| {
+            let end = ledger.finish_turn(fence, turn_id(n), TurnEnd::Finished, &[], vec![], at(9));
+            let Finish::Ended { waiting, .. } = end.await.unwrap() else { panic!("ended before") };
+            waiting
+        };
+        match (before, after.unwrap()) {
+            (Ok(Begin::Begun { earlier }), Begin::Busy { .. }) => {
+                assert_eq!(earlier, []);
+                assert_eq!(end(&one, first, n).await, [message(n + 1)]);
+                one.begin_turn(first, turn(n + 1, &[n + 1])).await.unwrap();
+                assert_eq!(end(&one, first, n + 1).await, []);
+                waited += 1;
+            }
+            (Err(Error::NotAccepted(_)), Begin::Begun { earlier }) => {
+                assert_eq!(earlier, [Earlier { place: 0, inbound: message(n) }]);
+                assert_eq!(end(&two, second, n + 1).await, []);
+                taken += 1;
+            }
+            other => panic!("out of order: {other:?}"),
+        }
+    }
+    println!("{taken} taken along, {waited} waited");
     assert_eq!(one.counts().await.unwrap().accepted, 0);
 }
 
