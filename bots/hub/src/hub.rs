@@ -9,7 +9,7 @@ use zaki_channel::{Batch, Inbox, InboxError};
 use zaki_envelope::{AccountName, ChannelKind, Inbound, InboundKind, SessionKey, ZakiUserId};
 use zaki_identity::{Directory, Resolution};
 use zaki_lane::turns::{Command, Event, Mode};
-use zaki_ledger::{Fence, Ledger, Line, SettleReason};
+use zaki_ledger::{Fence, Ledger, Line, Pulse, Recovery, SettleReason};
 
 use crate::{
     accounts::{Account, Accounts},
@@ -18,11 +18,12 @@ use crate::{
     edge::EdgeClient,
     intake::{self, Intake},
     lane::{Bounds, Lanes},
-    lease::Lease,
+    lease::{Lease, Uptime},
     outbox::{self, Outbox},
     stage::{Stages, Step},
     troubles::Troubles,
     turn,
+    writes::Writes,
 };
 
 /// Settings the rooms read.
@@ -72,6 +73,8 @@ pub(crate) struct Hub {
     pub lease: Lease,
     /// The right to write, for the ledger to judge.
     pub fence: Fence,
+    /// Whether the stores take what is written.
+    pub writes: Writes,
     /// Held while work of nobody is being taken over.
     pub taking_over: Arc<tokio::sync::Mutex<()>>,
     /// Fires when nothing new may begin.
@@ -100,6 +103,7 @@ impl Hub {
             stages,
             fence: lease.fence(),
             lease,
+            writes: Writes::default(),
             taking_over: Arc::default(),
             closing: closing.child_token(),
             stop: CancellationToken::new(),
@@ -128,7 +132,12 @@ impl Hub {
         }
         let (hub, batch) = (Arc::clone(self), to_ledger(account, batch));
         let store = async move {
-            for inbound in hub.ledger.accept(hub.fence, batch).await?.fresh {
+            let accepted = hub.ledger.accept(hub.fence, batch).await;
+            match &accepted {
+                Ok(_) => hub.writes.worked(),
+                Err(error) => hub.writes.failed(error),
+            }
+            for inbound in accepted?.fresh {
                 let (channel, conversation) = (inbound.channel, inbound.conversation.id.clone());
                 hub.stages.tell(inbound.id, Step::Accepted { channel, conversation });
                 hub.admit(inbound);
@@ -140,12 +149,16 @@ impl Hub {
 
     /// Sends an accepted message on its way, after the earlier ones of its sender.
     pub(crate) fn admit(self: &Arc<Self>, inbound: Inbound) {
+        self.send_on(inbound, Origin::Fresh);
+    }
+
+    fn send_on(self: &Arc<Self>, inbound: Inbound, origin: Origin) {
         let sender = intake::key_of(&inbound);
-        self.intake.push(sender, Arc::clone(self).resolve(inbound).boxed());
+        self.intake.push(sender, Arc::clone(self).resolve(inbound, origin).boxed());
     }
 
     /// Finds out whose message it is and puts it on that person's lane.
-    async fn resolve(self: Arc<Self>, inbound: Inbound) {
+    async fn resolve(self: Arc<Self>, inbound: Inbound, origin: Origin) {
         if let Some(reason) = no_turn(&inbound) {
             outbox::report(&self, &inbound).await;
             return self.settle(&inbound, reason).await;
@@ -157,7 +170,7 @@ impl Hub {
             .await;
         match who {
             Some(Resolution::Known { user } | Resolution::Created { user }) => {
-                self.take(user, inbound).await;
+                self.take(user, inbound, origin).await;
             }
             Some(Resolution::Refused { .. }) => self.settle(&inbound, SettleReason::Refused).await,
             // Stopping: the message stays accepted and is taken up at the next start.
@@ -166,7 +179,7 @@ impl Hub {
     }
 
     /// Puts a person's message on its lane, or carries out the command that it is.
-    async fn take(self: &Arc<Self>, user: ZakiUserId, inbound: Inbound) {
+    async fn take(self: &Arc<Self>, user: ZakiUserId, inbound: Inbound, origin: Origin) {
         if let Some(Command::Mode(mode)) = Command::of(&inbound) {
             return commands::mode(self, user, &inbound, mode).await;
         }
@@ -176,7 +189,10 @@ impl Hub {
             let mode = self.mode_of(user).await;
             self.happen(&key, Event::Mode(mode));
         }
-        self.arrive(&key, inbound);
+        match origin {
+            Origin::Fresh => self.arrive(&key, inbound),
+            Origin::Left => self.happen(&key, Event::Left { message: Box::new(inbound) }),
+        }
     }
 
     pub(crate) async fn settle(&self, inbound: &Inbound, reason: SettleReason) {
@@ -185,53 +201,29 @@ impl Hub {
         self.stages.settled(&ids);
     }
 
-    /// Repeats a write until the store takes it. `None`: the hub stops, or the write can never
-    /// succeed; either way the ledger is as it was and recovery will see it.
-    pub(crate) async fn persist<T, E, F>(&self, what: &str, write: impl FnMut() -> F) -> Option<T>
-    where
-        F: Future<Output = Result<T, E>>,
-        E: Transient,
-    {
-        self.attempt(what, write).await?.ok()
-    }
-
-    /// The same for whoever makes something of why it can never succeed.
-    pub(crate) async fn attempt<T, E, F>(
-        &self,
-        what: &str,
-        mut write: impl FnMut() -> F,
-    ) -> Option<Result<T, E>>
-    where
-        F: Future<Output = Result<T, E>>,
-        E: Transient,
-    {
-        let mut pause = Duration::from_millis(50);
-        loop {
-            match write().await {
-                Ok(done) => return Some(Ok(done)),
-                Err(error) if error.is_transient() => tracing::warn!(what, %error, "trying again"),
-                Err(error) => {
-                    tracing::error!(what, %error, "given up");
-                    return Some(Err(error));
-                }
-            }
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = self.stop.cancelled() => return None,
-            }
-            pause = (pause * 2).min(Duration::from_secs(5));
-        }
-    }
-
-    /// Takes up what is nobody's any more, in the order it was accepted; `saying` what it is.
+    /// Takes up all that is nobody's, in the order it was accepted, and says so as `saying`.
+    ///
+    /// Until nothing is found: a message that arrives meanwhile must not overtake an older one.
     pub(crate) async fn recover(self: &Arc<Self>, saying: &str) -> Result<(), zaki_ledger::Error> {
-        let found = self.ledger.recover(self.fence).await?;
-        let (accepted, turns) = (found.accepted.len(), found.turns.len());
-        let (pending, unknown) = (found.deliveries.len(), found.unknown.len());
-        if accepted + turns + pending + unknown > 0 {
-            let (messages, deliveries) = (accepted, pending + unknown);
+        let mut all = Tally::default();
+        while !self.stop.is_cancelled() {
+            let found = self.ledger.recover(self.fence).await?;
+            if !all.add(&found) {
+                break;
+            }
+            self.take_up(found);
+            // Much may take longer than a lease lives.
+            self.renew().await?;
+        }
+        let Tally { messages, turns, pending, unknown } = all;
+        if messages + turns + pending + unknown > 0 {
+            let deliveries = pending + unknown;
             tracing::info!(messages, turns, deliveries, in_doubt = unknown, "{saying}");
         }
+        Ok(())
+    }
+
+    fn take_up(self: &Arc<Self>, found: Recovery) {
         for next in found.deliveries {
             outbox::drive(self, next);
         }
@@ -242,9 +234,18 @@ impl Hub {
             turn::resume(self, open);
         }
         for inbound in found.accepted {
-            self.admit(inbound);
+            // What comes from now on was received later.
+            clock::received(inbound.received_at);
+            self.send_on(inbound, Origin::Left);
         }
-        Ok(())
+    }
+
+    /// Renews the lease.
+    pub(crate) async fn renew(&self) -> Result<Pulse, zaki_ledger::Error> {
+        let asked = Uptime::now();
+        let found = self.ledger.pulse(self.fence).await?;
+        self.lease.renew(asked, found.replicas);
+        Ok(found)
     }
 
     /// Waits until the lease allows to act; `false`: the term ends first. What is being done goes
@@ -266,7 +267,42 @@ impl Hub {
                 "the lease has not been renewed: is the ledger's database there?".to_owned()
             );
         }
+        if let Some(trouble) = self.writes.trouble() {
+            return Err(trouble);
+        }
         self.ledger.counts().await.map(drop).map_err(|error| error.to_string())
+    }
+}
+
+/// How a message came here.
+#[derive(Clone, Copy)]
+enum Origin {
+    /// It arrived just now.
+    Fresh,
+    /// A run or a replica that is no more has left it: it was accepted, and is not refused now,
+    /// however much waits.
+    Left,
+}
+
+/// How much was taken up.
+#[derive(Default)]
+struct Tally {
+    messages: usize,
+    turns: usize,
+    pending: usize,
+    unknown: usize,
+}
+
+impl Tally {
+    /// Whether there was anything.
+    fn add(&mut self, found: &Recovery) -> bool {
+        let (messages, turns) = (found.accepted.len(), found.turns.len());
+        let (pending, unknown) = (found.deliveries.len(), found.unknown.len());
+        self.messages += messages;
+        self.turns += turns;
+        self.pending += pending;
+        self.unknown += unknown;
+        messages + turns + pending + unknown > 0
     }
 }
 
@@ -311,25 +347,13 @@ pub(crate) enum AcceptError {
     Task(#[from] tokio::task::JoinError),
 }
 
-/// Whether an error of the store passes by itself.
-pub(crate) trait Transient: std::error::Error {
-    fn is_transient(&self) -> bool;
-}
-
-impl Transient for zaki_ledger::Error {
-    fn is_transient(&self) -> bool {
-        Self::is_transient(self)
-    }
-}
-
-impl Transient for zaki_identity::DirectoryError {
-    fn is_transient(&self) -> bool {
-        Self::is_transient(self)
-    }
-}
-
 fn to_ledger(account: &Account, batch: Batch) -> zaki_ledger::Batch {
-    let Batch { raw, received_at, parsed, cursor } = batch;
+    let Batch { raw, received_at, mut parsed, cursor } = batch;
+    // By this the lanes know who came first.
+    let received_at = clock::received(received_at);
+    for arrival in &mut parsed.arrivals {
+        arrival.inbound.received_at = received_at;
+    }
     let items = parsed.arrivals.into_iter();
     let dead = parsed.dead.into_iter();
     zaki_ledger::Batch {

@@ -42,6 +42,7 @@ mod stores;
 mod troubles;
 mod turn;
 mod words;
+mod writes;
 
 use std::process::ExitCode;
 

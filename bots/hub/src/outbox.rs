@@ -5,6 +5,7 @@
 //! settles it is handed the next; nothing here must be remembered. What an answer of the platform
 //! means is decided in `zaki_lane::outbox`.
 
+mod age;
 mod reports;
 mod send;
 mod settle;
@@ -20,9 +21,10 @@ use tokio::time::Instant;
 use zaki_channel::{Channel, Pace, Scope};
 use zaki_envelope::{AccountName, Address, ChannelKind, DeliveryId, Timestamp};
 use zaki_lane::pace::{Pacer, Ticket, Verdict};
-use zaki_ledger::{Claimed, Delivery, Next};
+use zaki_ledger::{Claimed, Next};
 
 use crate::{clock, hub::Hub};
+use age::Tried;
 pub(crate) use reports::report;
 pub(crate) use settle::find;
 pub(crate) use tally::Tally;
@@ -117,11 +119,12 @@ struct Driver<'a> {
     ticket: Option<Ticket>,
     /// The next message may leave: its tokens have been taken.
     cleared: bool,
+    tried: Option<Tried>,
 }
 
 impl<'a> Driver<'a> {
     fn new(hub: &'a Arc<Hub>) -> Self {
-        Self { hub, ticket: None, cleared: false }
+        Self { hub, ticket: None, cleared: false, tried: None }
     }
 
     async fn run(&mut self, mut next: Next) {
@@ -175,11 +178,6 @@ impl<'a> Driver<'a> {
         }
         verdict
     }
-}
-
-/// How old a delivery is.
-fn age(delivery: &Delivery) -> Duration {
-    since(delivery.id.minted_at())
 }
 
 fn since(then: Timestamp) -> Duration {

@@ -97,7 +97,10 @@ async fn keep(hub: &Arc<Hub>) {
             Err(Error::Fenced) => {
                 return tracing::warn!("the lease was lost: others go on with this replica's work");
             }
-            Err(error) => tracing::warn!(%error, "the lease was not renewed"),
+            Err(error) => {
+                tracing::warn!(%error, "the lease was not renewed");
+                hub.writes.failed(&error);
+            }
         }
         let closing = hub.closing.is_cancelled();
         tokio::select! {
@@ -109,15 +112,14 @@ async fn keep(hub: &Arc<Hub>) {
 }
 
 async fn pulse(hub: &Arc<Hub>) -> Result<(), Error> {
-    let asked = Uptime::now();
-    let found = hub.ledger.pulse(hub.fence).await?;
     let before = hub.lease.replicas();
-    hub.lease.renew(asked, found.replicas);
+    let found = hub.renew().await?;
     match hub.lease.replicas() {
         now if now < before => tracing::info!("a replica has gone; {now} left"),
         now if now > before => tracing::info!("{now} replicas share the work now"),
         _ => {}
     }
+    hub.look_again();
     if hub.closing.is_cancelled() {
         give_up(hub).await;
     } else if found.orphans {

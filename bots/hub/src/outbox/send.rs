@@ -12,7 +12,7 @@ use zaki_lane::{
 };
 use zaki_ledger::{Claimed, Delivery, DeliveryEnd, DeliveryKind, Next};
 
-use super::{Driver, age, pace_of, reports::Awaited, since};
+use super::{Driver, age::Tried, pace_of, reports::Awaited, since};
 use crate::{
     clock,
     hub::{Hub, Settings},
@@ -36,7 +36,10 @@ impl Driver<'_> {
             let end = DeliveryEnd::Held { not_before: after(wait) };
             return self.settle(&way.delivery, end).await;
         }
-        let attempt = Attempt::new(rules(&self.hub.settings), way.letter(), self.hub.outbox.now());
+        let now = self.hub.outbox.now();
+        let tried = Tried::at(now, &way.delivery, self.tried.as_ref());
+        let attempt = Attempt::new(rules(&self.hub.settings), way.letter(&tried), now);
+        self.tried = Some(tried);
         let end = way.follow(attempt, Act::Send).await?;
         self.settle(&way.delivery, end).await
     }
@@ -52,7 +55,10 @@ impl Driver<'_> {
         way.words = String::from("it was being sent when its sender went");
         way.haunted = self.hub.ledger.ttl().is_some();
         let (before, now) = (since(way.delivery.changed_at), self.hub.outbox.now());
-        let (attempt, act) = Attempt::resume(rules(&self.hub.settings), way.letter(), before, now);
+        let tried = Tried::resumed(now, &way.delivery);
+        let letter = way.letter(&tried);
+        self.tried = Some(tried);
+        let (attempt, act) = Attempt::resume(rules(&self.hub.settings), letter, before, now);
         let end = way.follow(attempt, act).await?;
         self.settle(&way.delivery, end).await
     }
@@ -110,13 +116,13 @@ impl<'a> Way<'a> {
         Self { hub, channel, delivery, to, recourse, awaited, receipt, words, haunted }
     }
 
-    fn letter(&self) -> Letter {
+    fn letter(&self, tried: &Tried) -> Letter {
         let Delivery { kind, attempts, .. } = self.delivery;
         Letter {
             recourse: self.recourse,
             harmless: kind == DeliveryKind::Notice,
             claims: attempts,
-            age: age(&self.delivery),
+            age: tried.age(),
         }
     }
 

@@ -104,8 +104,11 @@ impl Lane {
 
     fn take_in(&mut self, event: Event, now: Duration, effects: &mut Effects) {
         match event {
-            Event::Arrived { message, .. } if is_stop(&message) => self.stop(message, effects),
+            Event::Arrived { message, .. } | Event::Left { message } if is_stop(&message) => {
+                self.stop(message, effects);
+            }
             Event::Arrived { message, crowded } => self.arrive(message, crowded, now, effects),
+            Event::Left { message } => self.admit(*message, now),
             Event::Tick => self.alarm = self.alarm.filter(|at| *at > now),
             Event::Begun { turn } => self.run(turn),
             Event::Resumed { turn } => self.resumed = Some(turn),
@@ -134,11 +137,18 @@ impl Lane {
         if full && !self.is_empty() {
             return self.refuse(message, effects);
         }
+        self.admit(*message, now);
+    }
+
+    fn admit(&mut self, message: Inbound, now: Duration) {
+        if self.holds(&message) {
+            return;
+        }
         let place = self.place_of(&message);
         if place == self.waiting.len() {
             self.gather = Gather::with(self.gather, &message, now);
         }
-        self.waiting.insert(place, *message);
+        self.waiting.insert(place, message);
     }
 
     /// Behind what was received before it or with it: what a replica had that is no more comes
@@ -245,6 +255,8 @@ impl Lane {
         if handed.is_empty() {
             return;
         }
+        // What was taken although too much waited is not refused now.
+        let most = self.limits.waiting.max(1).max(self.waiting.len());
         self.waiting = merge(mem::take(&mut self.waiting), handed);
         while let Some(at) = self.waiting.iter().rposition(is_stop) {
             let Some(message) = self.waiting.remove(at) else { break };
@@ -253,7 +265,7 @@ impl Lane {
             Stop { message: Box::new(message), cleared }.close(!aborted || cleared > 0, effects);
         }
         // One of them need not wait any more.
-        while self.waiting.len() > self.limits.waiting.max(1)
+        while self.waiting.len() > most
             && let Some(message) = self.waiting.pop_back()
         {
             self.refuse(Box::new(message), effects);

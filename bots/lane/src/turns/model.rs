@@ -70,6 +70,8 @@ struct World {
     aborts: BTreeSet<TurnId>,
     said: BTreeMap<InboundId, Inbound>,
     steps: usize,
+    /// Messages of replicas that died: none of them is refused, however many wait.
+    taken_over: usize,
 }
 
 impl World {
@@ -90,6 +92,7 @@ impl World {
             aborts: BTreeSet::new(),
             said: BTreeMap::new(),
             steps: 0,
+            taken_over: 0,
         }
     }
 
@@ -98,7 +101,8 @@ impl World {
         let replica = &mut self.replicas[at];
         let lane = replica.lane.get_or_insert_with(|| Lane::new(self.limits, self.mode));
         let effects = lane.step(event, self.now);
-        assert!(lane.waiting() <= self.limits.waiting + LIMITS.batch, "unbounded");
+        let most = self.limits.waiting + LIMITS.batch + self.taken_over;
+        assert!(lane.waiting() <= most, "unbounded");
         if lane.is_empty() {
             replica.lane = None;
         }
@@ -279,10 +283,11 @@ impl World {
             self.step(heir, Event::Resumed { turn });
         }
         held.sort_unstable();
+        self.taken_over += held.len();
         for id in held {
             self.fates.insert(id, Fate::Held(heir));
             let message = Box::new(self.said[&id].clone());
-            self.step(heir, Event::Arrived { message, crowded: false });
+            self.step(heir, Event::Left { message });
         }
     }
 

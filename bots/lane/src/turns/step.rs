@@ -17,6 +17,12 @@ pub enum Event {
         /// Whether too much waits in the whole hub already.
         crowded: bool,
     },
+    /// The same, but a run or a replica that is no more had accepted it: it is taken, however much
+    /// waits.
+    Left {
+        /// Which.
+        message: Box<Inbound>,
+    },
     /// The time of [`Effect::Alarm`] has come.
     Tick,
     /// Answers [`Effect::Begin`]: the turn is ours.

@@ -342,6 +342,19 @@ fn too_many_are_declined_and_told_of_once_a_burst() {
 }
 
 #[test]
+fn what_an_earlier_run_accepted_is_not_declined() {
+    let mut story = Story::new(Mode::Queue);
+    story.occupy();
+    for n in 2..=6 {
+        let message = Box::new(inbound(n, Message::Text("hello")));
+        assert!(story.step(Event::Left { message }).is_empty());
+    }
+    story.said = 6;
+    assert!(matches!(story.text(), [Effect::Tell { .. }, Effect::Settle { .. }]), "a new one is");
+    assert_eq!(begun(story.end()), [2, 3, 4, 5, 6]);
+}
+
+#[test]
 fn where_nothing_may_wait_a_lone_message_is_taken() {
     let mut story = Story::new(Mode::Queue);
     story.lane = Lane::new(Limits { waiting: 0, ..LIMITS }, Mode::Queue);
