@@ -205,8 +205,8 @@ impl Hub {
     ///
     /// Until nothing is found: a message that arrives meanwhile must not overtake an older one.
     pub(crate) async fn recover(self: &Arc<Self>, saying: &str) -> Result<(), zaki_ledger::Error> {
-        let mut all = Tally::default();
-        while !self.stop.is_cancelled() {
+        let mut all = Taken::default();
+        while !self.closing.is_cancelled() {
             let found = self.ledger.recover(self.fence).await?;
             if !all.add(&found) {
                 break;
@@ -215,7 +215,7 @@ impl Hub {
             // Much may take longer than a lease lives.
             self.renew().await?;
         }
-        let Tally { messages, turns, pending, unknown } = all;
+        let Taken { messages, turns, pending, unknown } = all;
         if messages + turns + pending + unknown > 0 {
             let deliveries = pending + unknown;
             tracing::info!(messages, turns, deliveries, in_doubt = unknown, "{saying}");
@@ -262,13 +262,13 @@ impl Hub {
 
     /// Whether a platform's message would be stored and answered now.
     pub(crate) async fn ready(&self) -> Result<(), String> {
+        if let Some(trouble) = self.writes.trouble() {
+            return Err(trouble);
+        }
         if !self.lease.is_live() {
             return Err(
                 "the lease has not been renewed: is the ledger's database there?".to_owned()
             );
-        }
-        if let Some(trouble) = self.writes.trouble() {
-            return Err(trouble);
         }
         self.ledger.counts().await.map(drop).map_err(|error| error.to_string())
     }
@@ -286,14 +286,14 @@ enum Origin {
 
 /// How much was taken up.
 #[derive(Default)]
-struct Tally {
+struct Taken {
     messages: usize,
     turns: usize,
     pending: usize,
     unknown: usize,
 }
 
-impl Tally {
+impl Taken {
     /// Whether there was anything.
     fn add(&mut self, found: &Recovery) -> bool {
         let (messages, turns) = (found.accepted.len(), found.turns.len());

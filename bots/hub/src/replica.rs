@@ -77,8 +77,14 @@ async fn term(parts: &Parts, name: &str) -> Result<Arc<Hub>, Error> {
     let lease = Lease::new(fence, parts.ledger.ttl(), asked);
     tracing::debug!(token = fence.token(), "a term begins");
     let hub = Hub::new(parts, lease);
-    hub.recover("taking up what an earlier run left").await?;
-    Ok(hub)
+    match hub.recover("taking up what an earlier run left").await {
+        Ok(()) => Ok(hub),
+        Err(error) => {
+            // Some of it may be under way.
+            let_go(&hub).await;
+            Err(error)
+        }
+    }
 }
 
 /// Renews the lease until it is lost or, at the end of the process, no longer needed.

@@ -1,6 +1,7 @@
 //! Putting the rooms together: stores, edge, accounts, listener; and taking them down again.
 
 mod ending;
+mod store;
 
 use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -55,7 +56,7 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
     if config.edge.url.is_none() {
         locks.push(data_dir::lock(&config.data_dir(), Tenant::Edge)?);
     }
-    let stores = Stores::open(config).await?;
+    let stores = store::open(config).await?;
     let socket = TcpListener::bind(config.hub.listen).await.with_context(|| {
         format!("cannot listen on {}; free it or set another hub.listen", config.hub.listen)
     })?;
