@@ -1,16 +1,22 @@
 //! Stores that refuse while a crowd talks: a full disk, a file that somebody else holds, a
-//! PostgreSQL that is gone. Webhooks are told to come again, the process lives, nothing is lost.
+//! PostgreSQL that is gone. Webhooks are told to come again, the process lives, nothing is lost,
+//! and `/ready` says how it stands.
 
 use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use zaki_simulators::Attempt;
+use serde_json::Value;
+use zaki_simulators::{Attempt, Fault, Simulator};
+use zaki_store::testkit::Database;
 use zaki_tests::chaos::{Script, Seed, Stage};
 use zaki_tests::postgres::Server;
 use zaki_tests::proxy::{Proxy, Trouble};
 use zaki_tests::store::{Held, SmallDisk};
-use zaki_tests::{ChannelKind, SOON, Setup, World};
+use zaki_tests::{ChannelKind, Person, SOON, Setup, World, payload};
+
+const ADA: Person = Person::ADA;
+const TELEGRAM: ChannelKind = ChannelKind::Telegram;
 
 const OUTAGE: Duration = Duration::from_millis(2500);
 /// A store waits for a lock for some seconds before it gives up.
@@ -143,3 +149,127 @@ const LINES: [Trouble; 6] = [
     Trouble::Cut { within: 30_000 },
     Trouble::Late(Duration::from_millis(20)),
 ];
+
+/// Waits until `/ready` answers with this status and these words.
+async fn ready(world: &World, status: u16, words: &str) -> Result<()> {
+    let what = format!("/ready with {status} and `{words}`");
+    let read = || async {
+        let answer = world.http.get(world.url("/ready")).send().await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    };
+    world.until(&what, read, |(found, said)| *found == status && said.contains(words)).await?;
+    Ok(())
+}
+
+/// A database of a server, and its address for a user who owns it and may be refused things.
+async fn talker(server: &Server) -> Result<(Database, String)> {
+    let database = Database::on(server.url()).await;
+    let name = database.text("SELECT current_database()::text").await.remove(0);
+    let grant = format!("GRANT ALL ON DATABASE {name} TO talker");
+    database.run(&["CREATE ROLE talker LOGIN PASSWORD 'pass'", &grant]).await;
+    let host = database.address().rsplit_once('@').context("no user in the address")?.1;
+    let url = format!("postgres://talker:pass@{host}");
+    Ok((database, url))
+}
+
+async fn any(world: &World, deliveries: bool, state: &str) -> Result<()> {
+    let found = |found: &Vec<Value>| found.iter().any(|line| line["state"] == state);
+    if deliveries {
+        world.until(state, || world.deliveries(TELEGRAM), found).await?;
+    } else {
+        world.until(state, || world.inbox(TELEGRAM), found).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_the_store_refuses_is_not_given_up() -> Result<()> {
+    let Some(server) = Server::start()? else { return Ok(()) };
+    let (database, url) = talker(&server).await?;
+    let world = hasty().only(&[TELEGRAM]).set("ledger.url", url).start().await?;
+    let change = async |what: &str, table: &str| {
+        database.run(&[&what.replace("IT", &format!("UPDATE ON zaki_ledger.{table}"))]).await;
+    };
+
+    world.say(TELEGRAM, ADA, "SLOW:4x700");
+    any(&world, false, "joined").await?;
+    change("REVOKE IT FROM talker", "turn").await;
+    ready(&world, 503, "cannot finish a turn").await?;
+    change("GRANT IT TO talker", "turn").await;
+    world.expect(TELEGRAM, ADA, 1, SOON).await?;
+    ready(&world, 200, "ready").await?;
+
+    world.telegram.fail(Some("sendMessage"), 1, Fault::Delay { ms: 2500 });
+    world.say(TELEGRAM, ADA, "first");
+    any(&world, true, "sending").await?;
+    change("REVOKE IT FROM talker", "delivery").await;
+    ready(&world, 503, "cannot settle a delivery").await?;
+    change("GRANT IT TO talker", "delivery").await;
+    world.say(TELEGRAM, ADA, "second");
+    let answers = world.expect(TELEGRAM, ADA, 3, SOON).await?;
+    assert_eq!(answers[1..], ["echo: first", "echo: second"]);
+    ready(&world, 200, "ready").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_is_refused_for_a_while() -> Result<()> {
+    let Some(server) = Server::start()? else { return Ok(()) };
+    let (database, url) = talker(&server).await?;
+    let world = hasty().only(&[TELEGRAM]).set("ledger.url", url).start().await?;
+    world.say(TELEGRAM, ADA, "SLOW:3x700");
+    any(&world, false, "joined").await?;
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'talker'";
+    database.run(&["ALTER ROLE talker NOLOGIN", end]).await;
+    ready(&world, 503, "not permitted to log in").await?;
+    payload::message(&world, TELEGRAM, ADA, 1, "too early").expect(&world, 503).await?;
+    tokio::time::sleep(OUTAGE).await;
+    database.run(&["ALTER ROLE talker LOGIN"]).await;
+    world.expect(TELEGRAM, ADA, 1, SOON).await?;
+    assert_eq!(world.ask(TELEGRAM, ADA, "next").await?, "echo: next");
+    ready(&world, 200, "ready").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ready_tells_when_nothing_can_be_stored_and_finds_out_when_it_can() -> Result<()> {
+    let world = hasty().only(&[TELEGRAM]).start().await?;
+    ready(&world, 200, "ready").await?;
+    let held = Held::on(&world.data().join("hub/ledger.db"))?;
+    payload::message(&world, TELEGRAM, ADA, 1, "too early").expect(&world, 503).await?;
+    ready(&world, 503, "ledger.db is busy").await?;
+    drop(held);
+    // Nobody sends anything to a hub that is not ready.
+    ready(&world, 200, "ready").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_is_deleted_takes_nothing_more() -> Result<()> {
+    let world = hasty().only(&[TELEGRAM]).start().await?;
+    assert_eq!(world.ask(TELEGRAM, ADA, "hello").await?, "echo: hello");
+    for file in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+        fs::remove_file(world.data().join("hub").join(file))?;
+    }
+    tokio::time::sleep(QUIET).await;
+    payload::message(&world, TELEGRAM, ADA, 1, "lost?").expect(&world, 503).await?;
+    ready(&world, 503, "restart").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_postgresql_that_is_not_there_at_the_start_is_waited_for() -> Result<()> {
+    let Some(server) = Server::start()? else { return Ok(()) };
+    let setup = hasty().only(&[TELEGRAM]).set("ledger.url", server.url());
+    let mut world = setup.prepare().await?;
+    server.stop()?;
+    world.begin()?;
+    let log = || async { Ok(world.whole_log()) };
+    world.until("a word about it", log, |log| log.contains("waiting for it")).await?;
+    server.start_again()?;
+    world.ready().await?;
+    drop(world);
+    // What will not pass ends it.
+    let host = server.url().rsplit_once('@').context("no user in the address")?.1;
+    let url = format!("postgres://nobody:wrong@{host}");
+    let refused = hasty().only(&[TELEGRAM]).set("ledger.url", url).start().await.err();
+    let refused = format!("{:?}", refused.context("a stranger is let in")?);
+    ensure!(refused.contains("check the user and the password"), "{refused}");
+    Ok(())
+}
