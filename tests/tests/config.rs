@@ -205,10 +205,8 @@ async fn both_refuse(world: &World, words: &[&str]) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_misses_what_would_keep_the_hub_from_starting() -> Result<()> {
     let setup = || Setup::echo().only(TELEGRAM);
-    let nowhere = world::own_address().to_string();
-    let database = format!("postgres://zaki:hush@{nowhere}/people");
-    let world = setup().set("ledger.url", database).prepare().await?;
-    both_refuse(&world, &["cannot use the database of ledger.url", &nowhere]).await?;
+    let world = setup().set("ledger.url", "mysql://localhost/zaki").prepare().await?;
+    both_refuse(&world, &["ledger.url must begin with postgres://"]).await?;
 
     let world = setup().set("edge.key", "short").prepare().await?;
     both_refuse(&world, &["edge.key must be at least 32 characters"]).await?;
@@ -229,6 +227,19 @@ async fn doctor_misses_what_would_keep_the_hub_from_starting() -> Result<()> {
     fs::create_dir_all(world.data().join("hub"))?;
     fs::write(world.data().join("hub/ledger.db"), "not a database, and too long for none at all")?;
     both_refuse(&world, &["ledger.db"]).await
+}
+
+/// A hub waits for it; who asks the doctor wants to know at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_misses_a_database_that_is_not_there() -> Result<()> {
+    let nowhere = world::own_address().to_string();
+    let database = format!("postgres://zaki:hush@{nowhere}/people");
+    let world = Setup::echo().only(TELEGRAM).set("ledger.url", database).prepare().await?;
+    let Output { code, stdout, stderr } = world.zaki(&["doctor"]).await?;
+    let row = stdout.lines().find(|line| line.contains(" ledger ")).context("no row")?;
+    says(row, &["MISSING", "cannot use the database of ledger.url", &nowhere]);
+    assert!(code != Some(0) && !format!("{stdout}{stderr}").contains("hush"), "{stdout}{stderr}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

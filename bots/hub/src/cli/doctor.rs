@@ -12,8 +12,8 @@ use zaki_envelope::ChannelKind;
 use super::Source;
 use crate::{config::Config, local_edge, stores::Stores};
 
-/// Exits with 0 when `zaki up` would start, or runs, with at least one bot. Changes nothing; what
-/// only the platforms know, whether they take a token, is not asked.
+/// Exits with 0 when `zaki up` would start, or runs, with at least one bot and everything it needs.
+/// What only the platforms know, whether they take a token, is not asked.
 #[derive(Args)]
 pub(crate) struct Doctor {
     /// One JSON object a line.
