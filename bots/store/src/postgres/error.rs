@@ -127,12 +127,13 @@ fn of_answer(place: Place, answer: &DbError) -> Error {
         &SqlState::READ_ONLY_SQL_TRANSACTION => Error::Unwritable { place, cause },
         &SqlState::DISK_FULL => Error::Full { place },
         &SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED => Error::Corrupt { place, cause },
-        &SqlState::TOO_MANY_CONNECTIONS => Error::Unreachable { place, cause },
         &SqlState::T_R_SERIALIZATION_FAILURE
         | &SqlState::T_R_DEADLOCK_DETECTED
         | &SqlState::LOCK_NOT_AVAILABLE
         | &SqlState::QUERY_CANCELED => Error::Busy { place },
-        &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => Error::Unreachable { place, cause },
+        &SqlState::TOO_MANY_CONNECTIONS | &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => {
+            Error::Unreachable { place, cause }
+        }
         code => match code.code().get(..2) {
             // Connections that broke; operators that stopped the server; transactions timed out.
             Some("08" | "57") => Error::Unreachable { place, cause },
