@@ -4,6 +4,7 @@
 use anyhow::{Context, Result};
 use serde_json::Value;
 use zaki_simulators::telegram::Chat;
+use zaki_simulators::{Act, Sent};
 use zaki_tests::chaos::Seed;
 use zaki_tests::replicas::Replicas;
 use zaki_tests::{ChannelKind, Person, SOON, Setup, World, payload};
@@ -84,7 +85,7 @@ async fn a_text_that_the_client_has_cut_is_one_turn() -> Result<()> {
     world.say(TELEGRAM, ADA, &long);
     world.say(TELEGRAM, ADA, &long);
     world.say(TELEGRAM, ADA, "the rest");
-    let last = |sent: &zaki_simulators::Sent| sent.text.ends_with("the rest");
+    let last = |sent: &Sent| sent.text.ends_with("the rest");
     world.expect_sent(TELEGRAM, last).await?;
     let lines = inbox(&world).await?;
     assert_eq!(lines.len(), 3);
@@ -114,7 +115,7 @@ async fn a_message_interrupts_the_running_turn_where_that_is_the_rule() -> Resul
     let world = telegram().set("turn.mid_turn", "interrupt").start().await?;
     occupy(&world, LONG).await?;
     world.say(TELEGRAM, ADA, "rather this");
-    let is_answer = |sent: &zaki_simulators::Sent| sent.text == "echo: rather this";
+    let is_answer = |sent: &Sent| sent.text == "echo: rather this";
     world.expect_sent(TELEGRAM, is_answer).await?;
     let answers = world.answers(TELEGRAM, ADA);
     // What there was of the first answer comes before the second.
@@ -252,7 +253,7 @@ async fn one_lane_over_two_replicas_is_one_lane() -> Result<()> {
         until_state(world, &waits, "settled").await.with_context(|| replicas.log())?;
         world.say(TELEGRAM, ADA, &next);
         let answer = format!("echo: {next}");
-        let is_answer = |sent: &zaki_simulators::Sent| sent.text == answer;
+        let is_answer = |sent: &Sent| sent.text == answer;
         world.expect_sent(TELEGRAM, is_answer).await.with_context(|| replicas.log())?;
     }
     let answers = world.answers(TELEGRAM, ADA);
@@ -294,5 +295,23 @@ async fn the_demos_chat_can_be_written_to_while_an_answer_is_awaited() -> Result
     assert!(!said.contains("word599"), "{said}");
     let stopped = chat(&format!("{LONG}\n/stop\n")).await?;
     assert!(stopped.contains("Stopped."), "{stopped}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn discords_own_command_has_the_hubs_behind_it_and_is_answered_in_its_place() -> Result<()> {
+    const DISCORD: ChannelKind = ChannelKind::Discord;
+    let world = Setup::echo().only(&[DISCORD]).start().await?;
+    let (direct, user) = (world.discord.direct(&ADA.discord()), ADA.discord());
+    for (said, answer) in [
+        ("mode steer", "reaches it at once"),
+        ("/stop", "nothing to stop"),
+        ("stop the press", "echo: stop the press"),
+    ] {
+        world.discord.command(&direct, &user, "zaki", ("message", said)).await;
+        // The "thinking…" that Discord shows becomes the answer.
+        let answered = |sent: &Sent| sent.act == Act::Edit && sent.text.contains(answer);
+        world.expect_sent(DISCORD, answered).await?;
+    }
     Ok(())
 }

@@ -109,7 +109,7 @@ pub trait Ledger: Send + Sync {
 
     /// Stores deliveries that belong to no turn. One whose id is known is left as it is. `tells`
     /// are lost deliveries of which these tell the person. What follows is about the conversation
-    /// of the first.
+    /// of the first. One with the id of a message answers by that message's reply handle.
     async fn post(
         &self,
         fence: Fence,

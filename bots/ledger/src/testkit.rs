@@ -170,6 +170,7 @@ where
             retries_before_anything_later
             settles_in_the_allowed_ways_only
             lends_the_reply_handle
+            lends_a_notice_the_handle_of_its_message
             hands_the_used_handle_on
             posts_notices_once
             is_settled_twice_with_one_answer

@@ -8,7 +8,8 @@ use super::rows::{self, Head, clean, token};
 use super::{enter, sql};
 use crate::encode::Parcel;
 use crate::{
-    Claimed, DeliveryEnd, DeliveryKind, DeliveryState, Error, Fence, NewDelivery, Next, Settled,
+    Claimed, Delivery, DeliveryEnd, DeliveryKind, DeliveryState, Error, Fence, NewDelivery, Next,
+    Settled,
 };
 
 /// Waits behind another delivery.
@@ -74,9 +75,7 @@ async fn first(tx: &PgTx, parcel: &Parcel, due: bool, at: Timestamp) -> Result<N
         return Ok(Next::Later { id, not_before, address });
     }
     let mut claimed = parcel.claimed(at);
-    if parcel.turn.is_some() {
-        claimed.handle = take_handle(tx, id, at).await?;
-    }
+    claimed.handle = take_handle(tx, &claimed.delivery, at).await?;
     Ok(Next::Claimed(claimed))
 }
 
@@ -160,16 +159,18 @@ async fn advance(
     let Some(delivery) = claimed else {
         return Ok(Next::None);
     };
-    let handle = take_handle(tx, id, at).await?;
+    let handle = take_handle(tx, &delivery, at).await?;
     Ok(Next::Claimed(Claimed { delivery, handle }))
 }
 
 async fn take_handle(
     tx: &PgTx,
-    id: DeliveryId,
+    delivery: &Delivery,
     at: Timestamp,
 ) -> Result<Option<ReplyHandle>, Error> {
-    let found = tx.one(sql::LIVE_HANDLE, &[&Text(id), &at.as_ms()], rows::handle).await?;
+    let id = delivery.id;
+    let live = if delivery.turn.is_some() { sql::LIVE_HANDLE } else { sql::OWN_HANDLE };
+    let found = tx.one(live, &[&Text(id), &at.as_ms()], rows::handle).await?;
     let Some((inbound, handle)) = found else {
         return Ok(None);
     };

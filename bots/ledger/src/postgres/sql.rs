@@ -239,6 +239,12 @@ pub(super) const LIVE_HANDLE: &str = "SELECT h.inbound, h.secret, h.expires_at, 
     WHERE d.id = $1 AND h.uses_left > 0 AND h.expires_at > $2
     ORDER BY i.place DESC LIMIT 1";
 
+/// The live handle of the message that a notice is about: both have one id.
+pub(super) const OWN_HANDLE: &str = "SELECT h.inbound, h.secret, h.expires_at, h.uses_left
+    FROM delivery AS d
+    JOIN reply_handle AS h ON h.inbound = d.id AND h.address = d.address
+    WHERE d.id = $1 AND h.uses_left > 0 AND h.expires_at > $2";
+
 pub(super) const USE_HANDLE: &str =
     "UPDATE reply_handle SET uses_left = uses_left - 1 WHERE inbound = $1";
 

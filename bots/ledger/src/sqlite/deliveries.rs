@@ -11,7 +11,8 @@ use super::rows::{self, Head, Ms, Standing, Token};
 use super::sql;
 use crate::encode::Parcel;
 use crate::{
-    Claimed, DeliveryEnd, DeliveryKind, DeliveryState, Error, Fence, NewDelivery, Next, Settled,
+    Claimed, Delivery, DeliveryEnd, DeliveryKind, DeliveryState, Error, Fence, NewDelivery, Next,
+    Settled,
 };
 
 /// Waits behind another delivery.
@@ -68,9 +69,7 @@ fn first(tx: &Tx<'_>, parcel: &Parcel, due: bool, at: Timestamp) -> Result<Next,
         return Ok(Next::Later { id, not_before, address });
     }
     let mut claimed = parcel.claimed(at);
-    if parcel.turn.is_some() {
-        claimed.handle = take_handle(tx, id, at)?;
-    }
+    claimed.handle = take_handle(tx, &claimed.delivery, at)?;
     Ok(Next::Claimed(claimed))
 }
 
@@ -134,12 +133,18 @@ fn advance(tx: &Tx<'_>, fence: Fence, conversation: &str, at: Timestamp) -> Resu
     let Some(delivery) = claimed else {
         return Ok(Next::None);
     };
-    let handle = take_handle(tx, id, at)?;
+    let handle = take_handle(tx, &delivery, at)?;
     Ok(Next::Claimed(Claimed { delivery, handle }))
 }
 
-fn take_handle(tx: &Tx<'_>, id: DeliveryId, at: Timestamp) -> Result<Option<ReplyHandle>, Error> {
-    let found = tx.one(sql::LIVE_HANDLE, params![Text(id), Ms(at)], rows::handle)?;
+fn take_handle(
+    tx: &Tx<'_>,
+    delivery: &Delivery,
+    at: Timestamp,
+) -> Result<Option<ReplyHandle>, Error> {
+    let id = delivery.id;
+    let live = if delivery.turn.is_some() { sql::LIVE_HANDLE } else { sql::OWN_HANDLE };
+    let found = tx.one(live, params![Text(id), Ms(at)], rows::handle)?;
     let Some((inbound, handle)) = found else {
         return Ok(None);
     };

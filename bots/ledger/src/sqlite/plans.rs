@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::sql::*;
 
 /// Everything a message meets on its way.
-const HOT: [&str; 32] = [
+const HOT: [&str; 33] = [
     SEE,
     ADD_REQUEST,
     ADD_INBOUND,
@@ -30,6 +30,7 @@ const HOT: [&str; 32] = [
     TAKE_LATER,
     CLAIM,
     LIVE_HANDLE,
+    OWN_HANDLE,
     USE_HANDLE,
     RETURN_HANDLE,
     SETTLE_DELIVERY,

@@ -95,6 +95,17 @@ pub(super) async fn lends_the_reply_handle(s: Subject) {
     assert!(claimed(s.post(vec![delivery(20, None, 0)]).await).handle.is_none());
 }
 
+/// A notice about a command answers it where the platform waits for that.
+pub(super) async fn lends_a_notice_the_handle_of_its_message(s: Subject) {
+    let mut item = said(20);
+    let expires_at = at(1000);
+    item.handle = Some(ReplyHandle { secret: "token".into(), expires_at, uses_left: 1 });
+    s.ledger.accept(s.fence, batch(vec![item.clone()])).await.unwrap();
+    let mut notice = delivery(20, None, 0);
+    notice.id = item.inbound.id.to_string().parse().unwrap();
+    assert_eq!(claimed(s.post(vec![notice]).await).handle, item.handle);
+}
+
 /// A send that is repeated after a crash must look the same to the platform.
 pub(super) async fn hands_the_used_handle_on(s: Subject) {
     let mut item = said(1);
