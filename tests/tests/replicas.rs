@@ -6,11 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use zaki_simulators::{Fault, Simulator};
+use zaki_simulators::{Fault, Sent, Simulator};
 use zaki_tests::chaos::{Script, Seed, Stage};
 use zaki_tests::proxy::Trouble;
 use zaki_tests::replicas::Replicas;
-use zaki_tests::{ChannelKind, Person, SOON, Setup};
+use zaki_tests::{ChannelKind, Person, SOON, Setup, payload};
 
 /// Longer than a lease lives.
 const LONG: Duration = Duration::from_secs(8);
@@ -81,6 +81,42 @@ async fn nobody_notices_that_replicas_are_replaced_one_by_one() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_writes_to_several_replicas_is_answered_in_order() -> Result<()> {
     rolls(|seed| Script::new(seed, 60, &ChannelKind::ALL)).await
+}
+
+/// Each is acknowledged before the next is said, and goes to the other replica: whichever begins
+/// its turn first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_over_two_replicas_is_answered_in_order() -> Result<()> {
+    let setup = Setup::echo().only(&[TELEGRAM]);
+    let Some(replicas) = Replicas::start(setup, 2, Seed::find()).await? else {
+        return Ok(());
+    };
+    let world = &replicas.world;
+    let config: toml::Table = std::fs::read_to_string(world.config())?.parse()?;
+    let balancer = config["hub"]["public_url"].as_str().context("no public URL")?;
+    let texts = ["one", "two", "three"];
+    // Not one person again and again, since Telegram wants to hear once a second about each.
+    let people = || (10..70).map(Person);
+    for person in people() {
+        for (n, text) in (0..).zip(texts) {
+            let number = 3 * u32::from(person.0) + n;
+            let post = payload::message(world, TELEGRAM, person, number, text);
+            let mut request = world.http.post(format!("{balancer}{}", post.path)).body(post.body);
+            for (name, value) in post.headers {
+                request = request.header(name, value);
+            }
+            request.send().await?.error_for_status()?;
+        }
+    }
+    for person in people() {
+        let chat = person.telegram().id.to_string();
+        let is_last = |sent: &Sent| sent.conversation == chat && sent.text.ends_with("three");
+        world.expect_sent(TELEGRAM, is_last).await.with_context(|| replicas.log())?;
+        let answers = world.answers(TELEGRAM, person).join(" ");
+        let heard: Vec<_> = answers.split_whitespace().filter(|word| *word != "echo:").collect();
+        ensure!(heard == texts, "{heard:?}\n{}", replicas.log());
+    }
+    Ok(())
 }
 
 /// The replica that closes has a turn to see through, and an answer that its platform does not want
