@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use zaki_ledger::testkit::{at, batch, delivery, delivery_id, said, turn, turn_id};
+use zaki_ledger::testkit::{at, batch, delivery, delivery_id, said_by, turn, turn_id};
 use zaki_ledger::{DeliveryEnd, Fence, Ledger, PgLedger, TurnEnd};
 use zaki_store::PgOptions;
 use zaki_store::testkit::{Cluster, Database, Durability};
@@ -34,7 +34,7 @@ fn print(what: &str, mut times: Vec<Duration>) {
 
 /// Webhook in to reply out, as far as the ledger is concerned.
 async fn to_reply(Replica { ledger, fence }: &Replica, n: u32) {
-    ledger.accept(*fence, batch(vec![said(n)])).await.unwrap();
+    ledger.accept(*fence, batch(vec![said_by(n, n)])).await.unwrap();
     ledger.begin_turn(*fence, turn(n, &[n])).await.unwrap();
     let answer = vec![delivery(n, Some(n), 0)];
     ledger.finish_turn(*fence, turn_id(n), TurnEnd::Finished, &[], answer, at(1)).await.unwrap();
@@ -63,7 +63,7 @@ async fn together(replicas: &[Replica], lanes: u32, round: u32) {
                 let mut times = Vec::new();
                 for n in (first..first + MESSAGES).skip(lane as usize).step_by(lanes as usize) {
                     let accept = async {
-                        ledger.accept(fence, batch(vec![said(n)])).await.unwrap();
+                        ledger.accept(fence, batch(vec![said_by(n, n)])).await.unwrap();
                     };
                     times.push(timed(accept).await);
                 }

@@ -29,8 +29,8 @@ fn with(these: &[(usize, u32)]) -> Begin {
 }
 
 #[track_caller]
-fn is_gone<T: std::fmt::Debug>(answer: Result<T, Error>, n: u32) {
-    assert!(matches!(answer, Err(Error::NotAccepted(id)) if id == message(n).id), "{answer:?}");
+fn is_gone<T: std::fmt::Debug>(answer: &Result<T, Error>, n: u32) {
+    assert!(matches!(answer, Err(Error::NotAccepted(id)) if *id == message(n).id), "{answer:?}");
 }
 
 pub(super) async fn what_came_before_is_taken_along(s: Subject) {
@@ -44,8 +44,8 @@ pub(super) async fn what_came_before_is_taken_along(s: Subject) {
     let all = with(&[(0, 1), (2, 3)]);
     assert_eq!(begin(&s, other, 1, &[2, 4]).await, all, "and not what came later");
     assert_eq!(begin(&s, other, 1, &[2, 4]).await, all, "the answer was lost");
-    is_gone(s.ledger.begin_turn(s.fence, turn(2, &[1, 3, 5])).await, 1);
-    is_gone(s.ledger.join_turn(s.fence, turn_id(1), &[message(3).id]).await, 3);
+    is_gone(&s.ledger.begin_turn(s.fence, turn(2, &[1, 3, 5])).await, 1);
+    is_gone(&s.ledger.join_turn(s.fence, turn_id(1), &[message(3).id]).await, 3);
     let ids = [message(1).id, message(3).id];
     let settle = s.ledger.settle(s.fence, &ids, SettleReason::Limited);
     assert_eq!(settle.await.unwrap(), 0, "whoever had them can do nothing to them");
