@@ -166,8 +166,8 @@ pub enum DeliveryEnd {
         /// Why we cannot tell.
         reason: String,
     },
-    /// It will not be sent; nor will the later parts of its reply. What a dead notice told of is
-    /// untold again.
+    /// It will not be sent; nor will the later parts of its reply. What a dead or unknown notice
+    /// told of is untold again.
     Dead {
         /// Why.
         reason: String,

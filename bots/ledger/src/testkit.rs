@@ -184,7 +184,7 @@ where
         losses {
             ends_a_reply_at_a_failed_part
             tells_what_was_lost_once
-            tells_again_when_the_notice_dies
+            tells_again_when_the_notice_is_lost
             holds_what_may_not_leave_yet
             believes_a_platform_that_takes_its_word_back
         }

@@ -259,9 +259,9 @@ async fn set(
     };
     if matches!(state, DeliveryState::Unknown | DeliveryState::Dead) {
         tx.execute(sql::END_LATER_PARTS, &[&Text(id), &at.as_ms()]).await?;
-    }
-    if state == DeliveryState::Dead && kind == DeliveryKind::Notice {
-        tx.execute(sql::UNTELL, &[&Text(id)]).await?;
+        if kind == DeliveryKind::Notice {
+            tx.execute(sql::UNTELL, &[&Text(id)]).await?;
+        }
     }
     Ok(Some((conversation, kind, true)))
 }

@@ -231,9 +231,9 @@ fn follow(
 ) -> Result<(), Error> {
     if matches!(to, DeliveryState::Unknown | DeliveryState::Dead) {
         tx.execute(sql::END_LATER_PARTS, params![Text(id), Ms(at)])?;
-    }
-    if to == DeliveryState::Dead && kind == DeliveryKind::Notice {
-        tx.execute(sql::UNTELL, params![Text(id)])?;
+        if kind == DeliveryKind::Notice {
+            tx.execute(sql::UNTELL, params![Text(id)])?;
+        }
     }
     Ok(())
 }

@@ -215,7 +215,7 @@ pub(super) const END_LATER_PARTS: &str = "UPDATE delivery
           AND earlier.address = delivery.address AND earlier.part < delivery.part)
       AND reply = (SELECT reply FROM delivery WHERE id = ?1)";
 
-/// What a notice that did not arrive told of.
+/// What a notice told of that did not arrive, or may not have: rather told twice than never.
 pub(super) const UNTELL: &str =
     "UPDATE delivery SET told = NULL WHERE told = (SELECT reply FROM delivery WHERE id = ?1)";
 
