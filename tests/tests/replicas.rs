@@ -1,16 +1,18 @@
 //! Three hubs on one PostgreSQL, any webhook to any of them. One dies, one is cut off from the
 //! database, one is frozen past its lease and wakes again: nobody is answered twice, nobody waits.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use serde_json::Value;
+use toml::Table;
 use zaki_simulators::{Fault, Sent, Simulator};
 use zaki_tests::chaos::{Script, Seed, Stage};
 use zaki_tests::proxy::Trouble;
 use zaki_tests::replicas::Replicas;
-use zaki_tests::{ChannelKind, Person, SOON, Setup, payload};
+use zaki_tests::{ChannelKind, Person, SOON, Setup, World, payload};
 
 /// Longer than a lease lives.
 const LONG: Duration = Duration::from_secs(8);
@@ -83,6 +85,43 @@ async fn whoever_writes_to_several_replicas_is_answered_in_order() -> Result<()>
     rolls(|seed| Script::new(seed, 60, &ChannelKind::ALL)).await
 }
 
+/// A message on Telegram, which goes to the next replica; it has been acknowledged.
+async fn deliver(world: &World, who: Person, number: u32, text: &str) -> Result<()> {
+    let config: Table = std::fs::read_to_string(world.config())?.parse()?;
+    let balancer = config["hub"]["public_url"].as_str().context("no public URL")?;
+    let post = payload::message(world, TELEGRAM, who, number, text);
+    let mut request = world.http.post(format!("{balancer}{}", post.path)).body(post.body);
+    for (name, value) in post.headers {
+        request = request.header(name, value);
+    }
+    request.send().await?.error_for_status()?;
+    Ok(())
+}
+
+/// Whoever wants to be heard at once is heard by a turn of another replica, too, and in order.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_hears_what_arrives_at_any_replica() -> Result<()> {
+    let setup = Setup::echo().only(&[TELEGRAM]).set("turn.mid_turn", "steer");
+    let Some(replicas) = Replicas::start(setup, 2, Seed::find()).await? else {
+        return Ok(());
+    };
+    let world = &replicas.world;
+    deliver(world, Person::ADA, 0, "SLOW:40x100").await?;
+    let busy = |lines: &Vec<Value>| lines.iter().any(|line| line["state"] == "joined");
+    world.until("a turn runs", || world.inbox(TELEGRAM), busy).await?;
+    for number in 1..=4 {
+        deliver(world, Person::ADA, number, &format!("also{number}")).await?;
+    }
+    let is_last = |sent: &Sent| sent.text.contains("also4");
+    let sent = world.expect_sent(TELEGRAM, is_last).await.with_context(|| replicas.log())?;
+    let heard: Vec<_> = sent.text.split_whitespace().filter(|it| it.starts_with("also")).collect();
+    ensure!(heard == ["also1", "also2", "also3", "also4"], "{sent:?}\n{}", replicas.log());
+    let turns: BTreeSet<String> =
+        world.inbox(TELEGRAM).await?.iter().map(|line| line["turn"].to_string()).collect();
+    ensure!(turns.len() == 1, "{turns:?}");
+    Ok(())
+}
+
 /// Each is acknowledged before the next is said, and goes to the other replica: whichever begins
 /// its turn first. What is a command for the hub, no turn takes along.
 #[tokio::test(flavor = "multi_thread")]
@@ -92,20 +131,13 @@ async fn a_burst_over_two_replicas_is_answered_in_order() -> Result<()> {
         return Ok(());
     };
     let world = &replicas.world;
-    let config: toml::Table = std::fs::read_to_string(world.config())?.parse()?;
-    let balancer = config["hub"]["public_url"].as_str().context("no public URL")?;
     let texts = ["one", "two", "/mode", "three"];
     // Not one person again and again, since Telegram wants to hear once a second about each.
     let people = || (10..70).map(Person);
     for person in people() {
         for (n, text) in (0..).zip(texts) {
             let number = 4 * u32::from(person.0) + n;
-            let post = payload::message(world, TELEGRAM, person, number, text);
-            let mut request = world.http.post(format!("{balancer}{}", post.path)).body(post.body);
-            for (name, value) in post.headers {
-                request = request.header(name, value);
-            }
-            request.send().await?.error_for_status()?;
+            deliver(world, person, number, text).await?;
         }
     }
     for person in people() {
