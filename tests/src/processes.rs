@@ -97,7 +97,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let sleep = std::process::Command::new("sleep").arg("60").current_dir(dir.path()).spawn();
         let mut sleep = sleep.unwrap();
-        let found = of(dir.path());
+        // Its arguments can be read a moment after it has begun.
+        let mut found = of(dir.path());
+        while found.iter().any(|process| process.command.is_empty()) {
+            tokio::task::yield_now().await;
+            found = of(dir.path());
+        }
         let pids: Vec<i32> = found.iter().map(|process| process.pid).collect();
         assert_eq!(pids, [i32::try_from(sleep.id()).unwrap()]);
         assert!(found[0].command.contains("sleep") && found[0].uid().is_some());

@@ -15,6 +15,7 @@ use crate::{
     accounts::{Account, Accounts},
     clock, commands,
     counters::Counters,
+    doubt::Doubts,
     edge::EdgeClient,
     intake::{self, Intake},
     lane::{Bounds, Lanes},
@@ -75,6 +76,8 @@ pub(crate) struct Hub {
     pub fence: Fence,
     /// Whether the stores take what is written.
     pub writes: Writes,
+    /// What may have been accepted.
+    pub doubts: Doubts,
     /// Held while work of nobody is being taken over.
     pub taking_over: Arc<tokio::sync::Mutex<()>>,
     /// Fires when nothing new may begin.
@@ -104,6 +107,7 @@ impl Hub {
             fence: lease.fence(),
             lease,
             writes: Writes::default(),
+            doubts: Doubts::default(),
             taking_over: Arc::default(),
             closing: closing.child_token(),
             stop: CancellationToken::new(),
@@ -131,11 +135,15 @@ impl Hub {
             return Err(AcceptError::Full);
         }
         let (hub, batch) = (Arc::clone(self), to_ledger(account, batch));
+        let ids = batch.items.iter().map(|item| item.inbound.id).collect();
         let store = async move {
             let accepted = hub.ledger.accept(hub.fence, batch).await;
             match &accepted {
                 Ok(_) => hub.writes.worked(),
-                Err(error) => hub.writes.failed(error),
+                Err(error) => {
+                    hub.writes.failed(error);
+                    hub.doubt(ids);
+                }
             }
             for inbound in accepted?.fresh {
                 let (channel, conversation) = (inbound.channel, inbound.conversation.id.clone());

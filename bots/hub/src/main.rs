@@ -21,6 +21,7 @@ mod counters;
 mod data_dir;
 #[cfg(feature = "demo")]
 mod demo;
+mod doubt;
 mod edge;
 mod http;
 mod hub;

@@ -126,6 +126,7 @@ async fn pulse(hub: &Arc<Hub>) -> Result<(), Error> {
         _ => {}
     }
     hub.look_again();
+    hub.disown_doubtful().await;
     if hub.closing.is_cancelled() {
         give_up(hub).await;
     } else if found.orphans {
@@ -151,7 +152,9 @@ fn take_over(hub: &Arc<Hub>) {
     };
     hub.tasks.spawn(async move {
         if let Err(error) = shared.recover(saying).await {
+            // It may be ours by now without our knowing it: a new term finds out.
             tracing::warn!(%error, "what belongs to nobody was not taken over");
+            shared.stop.cancel();
         }
         drop(alone);
     });

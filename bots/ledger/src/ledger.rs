@@ -174,6 +174,11 @@ pub trait Ledger: Send + Sync {
     /// the ledger says then.
     async fn release(&self, fence: Fence) -> Result<(), Error>;
 
+    /// Gives up these messages, those that are ours and have not begun: whoever accepted them does
+    /// not know whether they are in, since the store failed at the commit. Whatever is in, is found
+    /// by the next [`Self::recover`]. Idempotent.
+    async fn disown(&self, fence: Fence, inbounds: &[InboundId]) -> Result<(), Error>;
+
     /// Messages, newest first.
     async fn list_inbounds(&self, filter: InboundFilter) -> Result<Vec<InboundRecord>, Error>;
 

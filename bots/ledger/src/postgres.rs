@@ -255,6 +255,10 @@ impl Ledger for PgLedger {
         self.write(fence, lease::release(&self.store, fence)).await
     }
 
+    async fn disown(&self, fence: Fence, inbounds: &[InboundId]) -> Result<(), Error> {
+        self.write(fence, lease::disown(&self.store, fence, inbounds)).await
+    }
+
     async fn list_inbounds(&self, filter: InboundFilter) -> Result<Vec<InboundRecord>, Error> {
         let (limit, before) = (i64::from(filter.limit), filter.before.map(Text));
         let list = self

@@ -260,6 +260,11 @@ impl Ledger for SqliteLedger {
         self.write_whole(fence, move |tx| recover::give_up(tx, fence)).await
     }
 
+    async fn disown(&self, fence: Fence, inbounds: &[InboundId]) -> Result<(), Error> {
+        let inbounds = inbounds.to_vec();
+        self.write_whole(fence, move |tx| recover::disown(tx, fence, &inbounds)).await
+    }
+
     async fn list_inbounds(&self, filter: InboundFilter) -> Result<Vec<InboundRecord>, Error> {
         self.store.read(move |tx| lists::inbounds(tx, filter)).await
     }

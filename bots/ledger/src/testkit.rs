@@ -209,6 +209,7 @@ where
             what_waits_is_taken_over_unclaimed
             others_work_is_left_alone
             whoever_closes_gives_up_what_has_not_begun
+            whoever_doubts_what_it_accepted_finds_it_again
             a_lane_passes_between_replicas
             a_conversation_passes_between_replicas
             holds_a_source_once

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use zaki_envelope::InboundId;
 use zaki_store::Postgres;
 
 use super::rows::token;
@@ -69,5 +70,18 @@ pub(super) async fn release(store: &Postgres, fence: Fence) -> Result<(), Error>
     for statement in sql::GIVE_UP {
         tx.execute(statement, &[&token(fence)]).await?;
     }
+    Ok(tx.commit().await?)
+}
+
+/// Leaves to others what may have been accepted.
+pub(super) async fn disown(
+    store: &Postgres,
+    fence: Fence,
+    inbounds: &[InboundId],
+) -> Result<(), Error> {
+    let (lane, nothing): (Option<&str>, &[&str]) = (None, &[]);
+    let tx = enter(store, sql::ENTER, &[&token(fence), &lane, &nothing]).await?;
+    let ids: Vec<_> = inbounds.iter().map(ToString::to_string).collect();
+    tx.execute(sql::DISOWN, &[&token(fence), &ids]).await?;
     Ok(tx.commit().await?)
 }

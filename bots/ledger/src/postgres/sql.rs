@@ -47,6 +47,13 @@ pub(super) const EXPIRED: &str = "SELECT token FROM replica WHERE expires_at <= 
 pub(super) const BURY: &str =
     "SELECT bury($1, $2) FROM (SELECT set_config('lock_timeout', '0', true) OFFSET 0) AS patient";
 
+/// Whether they are there is for whoever finds them.
+pub(super) const DISOWN: &str = "UPDATE inbound SET holder = NULL FROM (
+        SELECT id FROM inbound
+        WHERE id = ANY($2) AND state = 'accepted' AND lane IS NULL AND holder = $1
+        ORDER BY no FOR UPDATE) AS ours
+    WHERE inbound.id = ours.id";
+
 /// What one holds and has not begun.
 pub(super) const GIVE_UP: [&str; 2] = [
     "UPDATE inbound SET holder = NULL FROM (

@@ -1,7 +1,7 @@
 //! Leases, and what belongs to nobody.
 
 use rusqlite::params;
-use zaki_envelope::Inbound;
+use zaki_envelope::{Inbound, InboundId};
 use zaki_store::{Text, Tx};
 
 use super::rows::{self, Token};
@@ -39,6 +39,14 @@ fn release(tx: &Tx<'_>) -> Result<(), Error> {
 pub(super) fn give_up(tx: &Tx<'_>, fence: Fence) -> Result<(), Error> {
     for statement in sql::GIVE_UP {
         tx.execute(statement, params![Token(fence)])?;
+    }
+    Ok(())
+}
+
+/// Leaves to others what may have been accepted.
+pub(super) fn disown(tx: &Tx<'_>, fence: Fence, inbounds: &[InboundId]) -> Result<(), Error> {
+    for id in inbounds {
+        tx.execute(sql::DISOWN, params![Token(fence), Text(id)])?;
     }
     Ok(())
 }

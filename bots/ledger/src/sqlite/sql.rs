@@ -31,6 +31,10 @@ pub(super) const RELEASE: [&str; 3] = [
     concat!("UPDATE delivery SET holder = NULL WHERE ", open!(), " AND holder > 0"),
 ];
 
+/// Whether it is there is for whoever finds it.
+pub(super) const DISOWN: &str = "UPDATE inbound SET holder = NULL
+    WHERE id = ?2 AND state = 'accepted' AND lane IS NULL AND holder = ?1";
+
 /// What one holds and has not begun.
 pub(super) const GIVE_UP: [&str; 2] = [
     "UPDATE inbound SET holder = NULL WHERE state = 'accepted' AND lane IS NULL AND holder = ?1",

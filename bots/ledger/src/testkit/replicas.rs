@@ -204,3 +204,24 @@ pub(super) async fn holds_a_source_once(s: Subject) {
     let late = s.ledger.hold(s.fence, "telegram:main").await;
     assert!(matches!(late, Err(Error::Fenced)), "{late:?}");
 }
+
+pub(super) async fn whoever_doubts_what_it_accepted_finds_it_again(s: Subject) {
+    s.run(turn(1, &[1]), &[1, 2, 3]).await;
+    let never = message(9).id;
+    for _ in 0..2 {
+        s.ledger.disown(s.fence, &[message(1).id, message(3).id, never]).await.unwrap();
+    }
+    assert!(s.ledger.pulse(s.fence).await.unwrap().orphans);
+    let found = recover(&s, s.fence).await;
+    assert_eq!(
+        (found.accepted, found.turns.len()),
+        (vec![message(3)], 0),
+        "1 has begun, 2 is known"
+    );
+    assert_eq!(recover(&s, s.fence).await, Recovery::default());
+    if s.shared {
+        let other = s.ledger.enroll("other").await.unwrap();
+        s.ledger.disown(other, &[message(2).id]).await.unwrap();
+        assert_eq!(recover(&s, other).await, Recovery::default(), "it is not theirs");
+    }
+}
