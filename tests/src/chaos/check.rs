@@ -145,9 +145,10 @@ impl Flaw {
         }
     }
 
-    /// Time alone may mend it.
+    /// Time alone may mend it. What the platform shows is noted beside the ledger, and perhaps later.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Lost(..) | Self::Unfinished(..) | Self::Untold(..))
+        use Flaw::{Lost, NeverArrived, Unfinished, Untold};
+        matches!(self, Lost(..) | NeverArrived(..) | Unfinished(..) | Untold(..))
     }
 }
 
