@@ -6,7 +6,12 @@ use std::sync::{
 };
 
 pub(crate) use zaki_channel::now;
-use zaki_envelope::{DeliveryId, Timestamp, TurnId};
+use zaki_envelope::{DeliveryId, InboundId, Timestamp, TurnId};
+
+/// A new message's id, for one that cannot go by its own.
+pub(crate) fn inbound_id() -> InboundId {
+    InboundId::from_parts(now(), rand::random())
+}
 
 /// A new turn's id.
 pub(crate) fn turn_id() -> TurnId {

@@ -134,7 +134,10 @@ impl Hub {
         if self.intake.is_full() {
             return Err(AcceptError::Full);
         }
-        let (hub, batch) = (Arc::clone(self), to_ledger(account, batch));
+        let (hub, mut batch) = (Arc::clone(self), to_ledger(account, batch));
+        for item in &mut batch.items {
+            item.inbound.id = hub.doubts.id_for(item.inbound.id);
+        }
         let ids = batch.items.iter().map(|item| item.inbound.id).collect();
         let store = async move {
             let accepted = hub.ledger.accept(hub.fence, batch).await;
