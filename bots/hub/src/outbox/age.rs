@@ -51,9 +51,11 @@ mod tests {
 
     const HOUR: Duration = Duration::from_hours(1);
 
-    /// Made an hour ago, as the wall clock has it now.
-    fn delivery(attempts: u32) -> Delivery {
-        let made = Timestamp::from_ms(clock::now().as_ms() - 3_600_000);
+    fn hour_ago() -> Timestamp {
+        Timestamp::from_ms(clock::now().as_ms() - 3_600_000)
+    }
+
+    fn delivery(made: Timestamp, attempts: u32) -> Delivery {
         Delivery {
             id: DeliveryId::from_parts(made, 1),
             turn: None,
@@ -81,19 +83,19 @@ mod tests {
 
     #[test]
     fn a_wall_clock_that_jumps_makes_nothing_old() {
-        let second = Duration::from_secs(1);
-        let first = Tried::at(second, &delivery(1), None);
+        let (second, made) = (Duration::from_secs(1), hour_ago());
+        let first = Tried::at(second, &delivery(made, 1), None);
         assert_eq!(first.age(), Duration::ZERO, "whatever the wall clock says");
-        let again = Tried::at(3 * second, &delivery(2), Some(&first));
+        let again = Tried::at(3 * second, &delivery(made, 2), Some(&first));
         assert_eq!(again.age(), 2 * second);
-        assert_eq!(Tried::at(4 * second, &delivery(3), Some(&again)).age(), 3 * second);
-        let another = Delivery { id: DeliveryId::from_parts(clock::now(), 2), ..delivery(1) };
+        assert_eq!(Tried::at(4 * second, &delivery(made, 3), Some(&again)).age(), 3 * second);
+        let another = Delivery { id: DeliveryId::from_parts(clock::now(), 2), ..delivery(made, 1) };
         assert_eq!(Tried::at(9 * second, &another, Some(&again)).age(), Duration::ZERO);
     }
 
     #[test]
     fn what_an_earlier_run_has_tried_is_as_old_as_it_says() {
-        assert!(Tried::at(HOUR, &delivery(2), None).age() >= HOUR);
-        assert!(Tried::resumed(HOUR, &delivery(1)).age() >= HOUR);
+        assert!(Tried::at(HOUR, &delivery(hour_ago(), 2), None).age() >= HOUR);
+        assert!(Tried::resumed(HOUR, &delivery(hour_ago(), 1)).age() >= HOUR);
     }
 }
