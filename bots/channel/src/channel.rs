@@ -7,7 +7,7 @@ use zaki_envelope::{
     Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound, Timestamp,
 };
 
-use crate::{Capabilities, ChannelError, Evidence, Recourse};
+use crate::{Capabilities, ChannelError, Evidence, Invitation, Recourse};
 
 /// One bot on one platform. A channel translates: it never retries, splits, escapes or stores.
 #[async_trait]
@@ -17,6 +17,12 @@ pub trait Channel: Send + Sync {
 
     /// What it can do in a conversation of this kind. `fit` reads it before anything is sent.
     fn capabilities(&self, conversation: ConversationKind) -> Capabilities;
+
+    /// How a person comes to this bot with a one-use `code` they were given elsewhere. No call is
+    /// made: of what the bot has to learn about itself, only what it knows by now is in it.
+    fn invitation(&self, _code: &str) -> Option<Invitation> {
+        None
+    }
 
     /// Makes exactly one attempt to carry out `outbound`, which [`crate::fit`] has brought within
     /// the capabilities. `key` names the delivery where the platform can tell repeats apart.

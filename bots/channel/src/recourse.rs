@@ -71,7 +71,7 @@ mod tests {
         let mut to = Address {
             channel: ChannelKind::Slack,
             account: "main".parse().unwrap(),
-            conversation: Conversation { id, kind: ConversationKind::Direct, thread: None },
+            conversation: Conversation::new(id, ConversationKind::Direct),
             handle: None,
         };
         let edit = Outbound::Edit { target: MessageId::new("1"), parts: Vec::new() };

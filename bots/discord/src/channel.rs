@@ -13,8 +13,8 @@ use serenity::model::application::{CommandOptionType, InteractionContext};
 use serenity::model::channel::{MessageFlags, MessageReference, MessageReferenceKind, Nonce};
 use serenity::model::id::{ChannelId, MessageId as SerenityMessageId};
 use zaki_channel::{
-    Capabilities, Channel, ChannelError, Dialect, Failure, MediaBody, Pace, Rate, Receipt,
-    Recourse, Retry, Support, TextLimit, Unit, now,
+    Capabilities, Channel, ChannelError, Dialect, Failure, Invitation, MediaBody, Pace, Rate,
+    Receipt, Recourse, Retry, Support, TextLimit, Unit, now,
 };
 use zaki_envelope::{
     AccountName, Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
@@ -81,6 +81,9 @@ impl Discord {
 
     async fn application(&self) -> Result<String, Failure> {
         let me = self.api.call(Method::GET, &["applications", "@me"]).await?;
+        if let Some(bot) = me.get("bot").and_then(id_of) {
+            self.config.learn(bot.to_owned());
+        }
         Ok(id_of(&me).unwrap_or_default().to_owned())
     }
 
@@ -258,6 +261,13 @@ impl Channel for Discord {
             }
             _ => self.capabilities(to.conversation.kind).recourse.of(to, outbound),
         }
+    }
+
+    /// Discord documents no address that brings words along; this one shows the bot, with the
+    /// button that writes to it.
+    fn invitation(&self, code: &str) -> Option<Invitation> {
+        let url = self.config.bot_id().map(|id| format!("https://discord.com/users/{id}"));
+        Some(Invitation::to_write(format!("/{COMMAND} link {code}"), url))
     }
 
     async fn send(

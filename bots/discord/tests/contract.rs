@@ -110,6 +110,7 @@ fn asked(kind: u8, data: Value) -> Value {
     json!({
         "id": "1311111111111111111", "application_id": BOT, "type": kind, "token": "a.b-c_d",
         "data": data, "guild_id": "3", "channel_id": "6", "context": 0, "version": 1,
+        "locale": "pt-BR", "guild_locale": "en-US",
         "member": {"nick": "Ada L.", "user": {"id": "7", "username": "ada", "global_name": "Ada"}},
     })
 }
@@ -235,7 +236,9 @@ fn a_command_says_its_words_and_may_be_answered() {
     assert_eq!(inbound.dedupe.as_str(), "discord:1311111111111111111");
     assert_eq!(inbound.sender.id.as_str(), "7");
     assert_eq!(inbound.sender.display_name.as_deref(), Some("Ada L."));
+    assert_eq!(inbound.sender.locale.as_deref(), Some("pt-BR"), "theirs, not the server's");
     assert_eq!(inbound.conversation.kind, ConversationKind::Group);
+    assert_eq!(inbound.conversation.space.as_ref().unwrap().as_str(), "3");
     let handle = arrival.handle.as_ref().unwrap();
     assert!(handle.is_live(NOW.plus_ms(14 * 60_000)));
     assert!(!handle.is_live(NOW.plus_ms(15 * 60_000)));
@@ -269,12 +272,14 @@ fn only_what_is_meant_for_the_bot_is_addressed() {
     let direct = only(&event("MESSAGE_CREATE", written(json!({"content": "hi"}))));
     assert!(direct.addressed);
     assert_eq!(direct.conversation.kind, ConversationKind::Direct);
+    assert_eq!(direct.conversation.space, None);
     let guild = |more: Value| {
         let mut message = written(json!({"guild_id": "3", "content": "hi"}));
         message.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         only(&event("MESSAGE_CREATE", message))
     };
     assert!(!guild(json!({})).addressed);
+    assert_eq!(guild(json!({})).conversation.space.unwrap().as_str(), "3");
     assert!(guild(json!({"content": format!("<@{BOT}> hi"), "mentions": [{"id": BOT}]})).addressed);
     let to = |author: &str| {
         json!({

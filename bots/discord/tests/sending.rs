@@ -54,11 +54,7 @@ impl Bench {
         let server = discord::Discord::start(discord::Config::default()).await.unwrap();
         let bot = Discord::new("main".parse().unwrap(), config(&server)).unwrap();
         let id = server.direct(&ada()).id.to_string();
-        let conversation = Conversation {
-            id: ConversationId::new(id),
-            kind: ConversationKind::Direct,
-            thread: None,
-        };
+        let conversation = Conversation::new(ConversationId::new(id), ConversationKind::Direct);
         let account = "main".parse().unwrap();
         let channel = ChannelKind::Discord;
         Self { server, bot, to: Address { channel, account, conversation, handle: None } }
@@ -394,6 +390,18 @@ async fn the_command_is_registered_with_its_option() {
     assert_eq!(call.body[0]["name"], "zaki");
     assert_eq!(call.body[0]["options"][0]["name"], "message");
     assert_eq!(call.body[0]["options"][0]["required"], true);
+}
+
+#[tokio::test]
+async fn an_invitation_is_a_command_and_shows_the_bot_once_it_is_known() {
+    let bench = Bench::new().await;
+    let before = bench.bot.invitation("ABCD-2345").unwrap();
+    assert_eq!((before.text.as_str(), before.url), ("/zaki link ABCD-2345", None));
+    bench.bot.register_commands().await.unwrap();
+    let invitation = bench.bot.invitation("ABCD-2345").unwrap();
+    let id = bench.server.config().application_id;
+    let url = Some(format!("https://discord.com/users/{id}"));
+    assert_eq!((invitation.url, invitation.prefilled), (url, false));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ConversationId, ThreadId};
+use crate::{ConversationId, SpaceId, ThreadId};
 
 /// Who can read along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -27,4 +27,15 @@ pub struct Conversation {
     /// The thread or topic, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<ThreadId>,
+    /// What it is a part of, where the platform groups conversations: a Discord guild, a Slack
+    /// workspace. Not part of its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub space: Option<SpaceId>,
+}
+
+impl Conversation {
+    /// A conversation outside of any thread and space.
+    pub const fn new(id: ConversationId, kind: ConversationKind) -> Self {
+        Self { id, kind, thread: None, space: None }
+    }
 }

@@ -101,6 +101,8 @@ platform_id! {
     ConversationId,
     /// A thread or topic inside a conversation.
     ThreadId,
+    /// What holds conversations together: a Discord guild, a Slack workspace.
+    SpaceId,
     /// One message on its platform.
     MessageId,
     /// Who wrote, as the platform numbers people. Never a display name.

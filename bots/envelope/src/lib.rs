@@ -22,7 +22,8 @@ pub use address::{Address, ReplyHandle};
 pub use conversation::{Conversation, ConversationKind};
 pub use ids::{
     AccountName, ChannelKind, ConversationId, DedupeKey, DeliveryId, GroupId, IdError, InboundId,
-    MediaRef, MessageId, SenderId, SenderScope, ThreadId, TraceContext, TurnId, ZakiUserId,
+    MediaRef, MessageId, SenderId, SenderScope, SpaceId, ThreadId, TraceContext, TurnId,
+    ZakiUserId,
 };
 pub use inbound::{EnvelopeError, Inbound, InboundKind, StatusKind, Version};
 pub use outbound::{Outbound, Presence};

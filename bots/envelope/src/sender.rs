@@ -18,6 +18,10 @@ pub struct Sender {
     /// `@name`. Changes at will, so it is never a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handle: Option<String>,
+    /// The language they use the platform in, where it says so: an IETF tag (`de`, `pt-br`,
+    /// `en-US`) as the platform writes it. A hint, never a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
     /// Another program, not a person.
     #[serde(default)]
     pub is_bot: bool,
@@ -30,6 +34,14 @@ pub struct Sender {
 impl Sender {
     /// A sender known by its id alone.
     pub fn new(scope: SenderScope, id: SenderId) -> Self {
-        Self { scope, id, display_name: None, handle: None, is_bot: false, aliases: Vec::new() }
+        Self {
+            scope,
+            id,
+            display_name: None,
+            handle: None,
+            locale: None,
+            is_bot: false,
+            aliases: Vec::new(),
+        }
     }
 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 use reqwest::Client;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 use zaki_channel::{
-    Capabilities, Channel, ChannelError, Dialect, Evidence, MediaBody, Pace, Rate, Receipt,
-    Recourse, Retry, Support, TextLimit, Unit, now,
+    Capabilities, Channel, ChannelError, Dialect, Evidence, Invitation, MediaBody, Pace, Rate,
+    Receipt, Recourse, Retry, Support, TextLimit, Unit, now,
 };
 use zaki_envelope::{
     AccountName, Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
@@ -40,25 +41,48 @@ const CHANNEL: Rate = Rate { burst: 1, every: Duration::from_secs(1) };
 pub struct Slack {
     account: AccountName,
     api: Api,
-    /// Our id as a bot, once Slack has told it; shared by clones.
-    bot: Arc<OnceLock<String>>,
+    app: Option<String>,
+    /// Who we are, once Slack has told it; shared by clones.
+    me: Arc<OnceLock<Me>>,
+}
+
+/// What `auth.test` says of a token.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Me {
+    /// Of the bot as a program, by which its messages are told.
+    bot_id: Option<String>,
+    /// Of the bot as somebody to write to.
+    user_id: Option<String>,
+    team_id: Option<String>,
 }
 
 impl Slack {
     /// The app configured as `account`, calling through `http`.
     pub fn new(account: AccountName, config: &Config, http: Client) -> Self {
-        Self { account, api: Api::new(config, http), bot: Arc::default() }
+        let (api, app) = (Api::new(config, http), config.app_id.clone());
+        Self { account, api, app, me: Arc::default() }
     }
 
     /// Asks Slack whose token it is: whether it is any good, and which bot is ours. All clones then
     /// know it. One attempt; safe to repeat.
     pub async fn learn(&self) -> Result<(), ChannelError> {
         let me = self.api.call("auth.test", &json!({})).await?;
-        if let Some(bot) = me.get("bot_id").and_then(Value::as_str) {
-            // A second answer can only be the same one.
-            let _ = self.bot.set(bot.to_owned());
-        }
+        // A second answer can only be the same one.
+        let _ = self.me.set(serde_json::from_value(me).unwrap_or_default());
         Ok(())
+    }
+
+    /// Opens the conversation with the bot:
+    /// <https://docs.slack.dev/interactivity/deep-linking>.
+    fn url(&self) -> Option<String> {
+        let Me { user_id, team_id, .. } = self.me.get()?;
+        let team = team_id.as_ref()?;
+        match (&self.app, user_id) {
+            (Some(app), _) => Some(format!("https://slack.com/app_redirect?app={app}&team={team}")),
+            (None, Some(bot)) => Some(format!("slack://user?team={team}&id={bot}")),
+            (None, None) => None,
+        }
     }
 
     async fn post(
@@ -192,6 +216,12 @@ impl Channel for Slack {
         }
     }
 
+    /// As our command, since Slack's clients send no other text that begins with a slash. No
+    /// address of Slack's brings words along.
+    fn invitation(&self, code: &str) -> Option<Invitation> {
+        Some(Invitation::to_write(format!("/zaki link {code}"), self.url()))
+    }
+
     async fn send(
         &self,
         to: &Address,
@@ -227,7 +257,7 @@ impl Channel for Slack {
         key: DeliveryId,
         since: Timestamp,
     ) -> Result<Evidence, ChannelError> {
-        let bot = self.bot.get().map(String::as_str);
+        let bot = self.me.get().and_then(|me| me.bot_id.as_deref());
         Search { to, key, since, bot }.run(&self.api).await
     }
 

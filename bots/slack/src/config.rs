@@ -23,6 +23,10 @@ pub struct Config {
     /// in `authorizations`).
     #[serde(default)]
     pub bot_user: Option<String>,
+    /// The app's id, `A…`, from *Basic Information*: with it, people can be led to the app from
+    /// other channels by a web address. Without it, by one of Slack's own kind.
+    #[serde(default)]
+    pub app_id: Option<String>,
     /// Where the Web API's methods are.
     #[serde(default = "api_base")]
     pub api_base: String,
@@ -37,6 +41,9 @@ pub enum ConfigError {
     /// Nothing could be verified.
     #[error("signing_secret is missing; copy it from Basic Information -> App Credentials")]
     SigningSecret,
+    /// Not an app's id.
+    #[error("app_id must look like A0123ABC; copy it from Basic Information")]
+    AppId,
     /// Not a base URL.
     #[error("api_base must be http(s)://host[:port]/path/; the default is {API_BASE}")]
     ApiBase,
@@ -49,7 +56,7 @@ fn api_base() -> String {
 impl Config {
     /// An app on Slack's own servers.
     pub fn new(token: SecretString, signing_secret: SecretString) -> Self {
-        Self { token, signing_secret, bot_user: None, api_base: api_base() }
+        Self { token, signing_secret, bot_user: None, app_id: None, api_base: api_base() }
     }
 
     /// Checks what can be checked without the network.
@@ -60,6 +67,11 @@ impl Config {
         }
         if self.signing_secret.expose_secret().trim().is_empty() {
             return Err(ConfigError::SigningSecret);
+        }
+        let is_id =
+            |id: &String| id.starts_with('A') && id.bytes().all(|b| b.is_ascii_alphanumeric());
+        if !self.app_id.as_ref().is_none_or(is_id) {
+            return Err(ConfigError::AppId);
         }
         let base = Url::parse(&self.api_base).map_err(|_| ConfigError::ApiBase)?;
         if matches!(base.scheme(), "http" | "https") && base.query().is_none() {
@@ -74,6 +86,7 @@ impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
             .field("bot_user", &self.bot_user)
+            .field("app_id", &self.app_id)
             .field("api_base", &self.api_base)
             .finish_non_exhaustive()
     }
@@ -103,6 +116,7 @@ mod tests {
             ("token", "", ConfigError::Token),
             ("token", "xoxb 1", ConfigError::Token),
             ("signing_secret", " ", ConfigError::SigningSecret),
+            ("app_id", "T01&x", ConfigError::AppId),
             ("api_base", "slack.com", ConfigError::ApiBase),
             ("api_base", "ftp://slack.com", ConfigError::ApiBase),
         ] {

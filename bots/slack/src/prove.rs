@@ -133,7 +133,7 @@ mod tests {
         Address {
             channel: ChannelKind::Slack,
             account: "main".parse().unwrap(),
-            conversation: Conversation { id, kind: ConversationKind::Group, thread: None },
+            conversation: Conversation::new(id, ConversationKind::Group),
             handle: None,
         }
     }

@@ -104,6 +104,7 @@ fn places_people_and_times_are_read() {
     body["enterprise_id"] = json!("E1");
     let inbound = only(parse(&body.to_string())).inbound;
     assert_eq!(inbound.sender.scope.as_str(), "E1");
+    assert_eq!(inbound.conversation.space.as_ref().unwrap().as_str(), "T1");
     assert_eq!(inbound.conversation.kind, ConversationKind::Direct);
     assert_eq!(inbound.dedupe.as_str(), "slack:T1:D1:1795000000.000100");
 }
@@ -233,6 +234,7 @@ fn a_slash_command_brings_the_right_to_answer_it() {
     assert_eq!(inbound.kind, InboundKind::Command { name: "zaki".to_owned() });
     assert_eq!(plain_text(&inbound.parts), "a & b");
     assert!(inbound.addressed);
+    assert_eq!(inbound.conversation.space.as_ref().unwrap().as_str(), "T1");
     assert_eq!(inbound.dedupe.as_str(), "slack:T1:command:1.2");
     let handle = arrival.handle.unwrap();
     assert_eq!(handle.secret, "https://hooks.slack.com/x");

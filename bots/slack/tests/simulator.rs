@@ -48,6 +48,7 @@ fn address(channel: &str, thread: Option<&str>) -> Address {
             id: ConversationId::new(channel),
             kind: ConversationKind::Group,
             thread: thread.map(ThreadId::new),
+            space: None,
         },
         handle: None,
     }
@@ -135,6 +136,25 @@ async fn failures_say_whether_the_call_may_be_repeated() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nowhere = channel(&format!("http://{closed}/api/"), "xoxb");
     assert_eq!(retry(say(&nowhere, &to, "x").await), Retry::AfterMs(1_000));
+}
+
+#[tokio::test]
+async fn an_invitation_is_a_command_and_opens_the_bot_once_it_is_known() {
+    let (simulator, slack) = start().await;
+    let before = slack.invitation("ABCD-2345").unwrap();
+    assert_eq!((before.text.as_str(), before.url), ("/zaki link ABCD-2345", None));
+    slack.learn().await.unwrap();
+    let (team, bot) = (&simulator.config().team_id, &simulator.config().bot_user_id);
+    let invitation = slack.invitation("ABCD-2345").unwrap();
+    let url = Some(format!("slack://user?team={team}&id={bot}"));
+    assert_eq!((invitation.url, invitation.prefilled), (url, false));
+    let mut config = Config::new(simulator.token().into(), "secret".into());
+    config.api_base = simulator.api_url();
+    config.app_id = Some("A1".to_owned());
+    let app = Slack::new(account(), &config, reqwest::Client::new());
+    app.learn().await.unwrap();
+    let url = format!("https://slack.com/app_redirect?app=A1&team={team}");
+    assert_eq!(app.invitation("A").unwrap().url, Some(url));
 }
 
 /// When a delivery of these tests was tried: long ago enough for Slack to be done with it.

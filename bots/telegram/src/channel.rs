@@ -13,8 +13,8 @@ use teloxide::types::{
     ParseMode, ReactionType, Recipient, ReplyParameters, ThreadId,
 };
 use zaki_channel::{
-    Capabilities, Channel, ChannelError, Dialect, Failure, MediaBody, Pace, Rate, Receipt,
-    Recourse, Retry, Support, TextLimit, Unit,
+    Capabilities, Channel, ChannelError, Dialect, Failure, Invitation, MediaBody, Pace, Rate,
+    Receipt, Recourse, Retry, Support, TextLimit, Unit,
 };
 use zaki_envelope::{
     AccountName, Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
@@ -209,6 +209,15 @@ impl Channel for Telegram {
         }
     }
 
+    /// `/start CODE`, sent by the button that the link opens the chat with:
+    /// <https://core.telegram.org/bots/features#deep-linking>.
+    fn invitation(&self, code: &str) -> Option<Invitation> {
+        let fits = (1..=64).contains(&code.len()) && code.bytes().all(is_payload_byte);
+        let name = self.config.username().filter(|_| fits);
+        let url = name.map(|name| format!("https://t.me/{name}?start={code}"));
+        Some(Invitation::prefilled(format!("/link {code}"), url))
+    }
+
     async fn send(
         &self,
         to: &Address,
@@ -253,6 +262,11 @@ pub(crate) async fn learn(api: &Api, config: &Config) -> Result<(), Failure> {
 
 pub(crate) async fn delete_webhook(api: &Api) -> Result<(), Failure> {
     api.call("deleteWebhook", &json!({"drop_pending_updates": false})).await.map(drop)
+}
+
+/// "A-Z, a-z, 0-9, _ and - are allowed", says the same page.
+fn is_payload_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
 fn done(method: &str, answer: Result<Value, Failure>) -> Result<(), ChannelError> {

@@ -333,11 +333,7 @@ fn somebody(fields: &Object, chat: &Chat) -> Sender {
 }
 
 fn private(id: i64) -> Conversation {
-    Conversation {
-        id: ConversationId::new(id.to_string()),
-        kind: ConversationKind::Direct,
-        thread: None,
-    }
+    Conversation::new(ConversationId::new(id.to_string()), ConversationKind::Direct)
 }
 
 /// Message ids are unique within their chat.

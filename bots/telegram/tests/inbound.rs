@@ -32,7 +32,8 @@ fn one(kind: &str, content: Value) -> Arrival {
 fn message_in(chat: Value, more: Value) -> Value {
     let mut message = json!({
         "message_id": 5, "date": 1_795_000_000, "chat": chat,
-        "from": {"id": 7, "is_bot": false, "first_name": "Ada", "last_name": "L.", "username": "ada"},
+        "from": {"id": 7, "is_bot": false, "first_name": "Ada", "last_name": "L.",
+            "username": "ada", "language_code": "de"},
     });
     message.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     message
@@ -61,6 +62,7 @@ fn a_direct_message_whole() {
     assert_eq!(inbound.sender.scope.as_str(), "");
     assert_eq!(inbound.sender.display_name.as_deref(), Some("Ada L."));
     assert_eq!(inbound.sender.handle.as_deref(), Some("ada"));
+    assert_eq!(inbound.sender.locale.as_deref(), Some("de"));
     assert!(inbound.addressed && !inbound.sender.is_bot);
     assert_eq!(inbound.parts, [Part::text("hello")]);
 }

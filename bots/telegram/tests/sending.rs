@@ -56,6 +56,7 @@ fn address(chat: i64, thread: Option<i64>) -> Address {
             id: ConversationId::new(chat.to_string()),
             kind: ConversationKind::Direct,
             thread: thread.map(|thread| ThreadId::new(thread.to_string())),
+            space: None,
         },
         handle: None,
     }
@@ -250,6 +251,25 @@ async fn an_address_of_somebody_else_is_refused() {
         bench.to.conversation.id = ConversationId::new(id);
         assert_eq!(bench.retry(Outbound::post("hi")).await, Retry::Never);
     }
+}
+
+#[tokio::test]
+async fn an_invitation_is_a_link_once_the_bot_knows_its_name() {
+    let bench = Bench::new().await;
+    let before = bench.bot.invitation("ABCD-2345").unwrap();
+    assert_eq!(
+        (before.text.as_str(), before.url, before.prefilled),
+        ("/link ABCD-2345", None, false)
+    );
+    bench.bot.learn().await.unwrap();
+    let invitation = bench.bot.invitation("ABCD-2345").unwrap();
+    let name = telegram::Config::default().username;
+    assert_eq!(invitation.url, Some(format!("https://t.me/{name}?start=ABCD-2345")));
+    assert!(invitation.prefilled);
+    for odd in ["", "a b", "a&b=c", &"a".repeat(65)] {
+        assert_eq!(bench.bot.invitation(odd).unwrap().url, None, "{odd:?} is no payload");
+    }
+    assert!(!format!("{invitation:?}").contains("ABCD"), "a code is not logged");
 }
 
 #[tokio::test]

@@ -49,22 +49,27 @@ impl Api {
             .map_err(|_| error("messages", Retry::Unknown, "the answer is not JSON"))
     }
 
-    /// Asks for the number itself: whether the token is any good, and good for this number.
+    /// Asks for the number itself: whether the token is any good, and good for this number. Returns
+    /// how people see it, as far as Graph says.
     ///
     /// Only a token that Graph does not know is an error. A refusal of another kind may concern
     /// the right to ask, which sending does not need (Graph tells "no such number" and "not yours
     /// to read" by one code), so it is said and no more.
-    pub(crate) async fn check(&self) -> Result<(), ChannelError> {
+    pub(crate) async fn check(&self) -> Result<String, ChannelError> {
         let url = format!("{}/{}", self.root, self.phone_number_id);
-        let request = self.http.get(url).query(&[("fields", "id")]);
-        match self.call("phone number", request).await {
+        let request = self.http.get(url).query(&[("fields", "id,display_phone_number")]);
+        let answer = match self.call("phone number", request).await {
             Err(error) if (error.retry, error.scope) == (Retry::Never, Scope::Conversation) => {
                 let mend = "compare phone_number_id with WhatsApp -> API Setup";
                 tracing::warn!(%error, "this token cannot read its phone number; {mend}");
-                Ok(())
+                return Ok(String::new());
             }
-            answer => answer.map(drop),
-        }
+            answer => answer?,
+        };
+        let answer = answer.bytes().await.map_err(|cause| lost("phone number", cause))?;
+        let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+        let number = answer.get("display_phone_number").and_then(Value::as_str);
+        Ok(number.unwrap_or_default().to_owned())
     }
 
     /// The present URL of a medium, good for five minutes.

@@ -1,6 +1,7 @@
 //! The sending half: every [`Outbound`] as one call of Graph.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,8 +9,8 @@ use futures::{StreamExt, TryStreamExt};
 use reqwest::Client;
 use serde_json::{Value, json};
 use zaki_channel::{
-    Capabilities, Channel, ChannelError, Dialect, MediaBody, Pace, Rate, Receipt, Recourse, Retry,
-    Support, TextLimit, Unit,
+    Capabilities, Channel, ChannelError, Dialect, Invitation, MediaBody, Pace, Rate, Receipt,
+    Recourse, Retry, Support, TextLimit, Unit,
 };
 use zaki_envelope::{
     AccountName, Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
@@ -37,17 +38,25 @@ const STATUS_WITHIN: Duration = Duration::from_mins(5);
 pub struct WhatsApp {
     account: AccountName,
     api: Api,
+    /// Our number, once Graph has told it: digits only. Shared by clones.
+    number: Arc<OnceLock<String>>,
 }
 
 impl WhatsApp {
     /// The number configured as `account`, calling through `http`.
     pub fn new(account: AccountName, config: &Config, http: Client) -> Self {
-        Self { account, api: Api::new(config, http) }
+        Self { account, api: Api::new(config, http), number: Arc::default() }
     }
 
-    /// Asks Graph whether the token is any good for this number. One attempt; safe to repeat.
+    /// Asks Graph whether the token is any good for this number, and which number that is. All
+    /// clones then know it. One attempt; safe to repeat.
     pub async fn check(&self) -> Result<(), ChannelError> {
-        self.api.check().await
+        let digits: String = self.api.check().await?.chars().filter(char::is_ascii_digit).collect();
+        if !digits.is_empty() {
+            // A second answer can only be the same one.
+            let _ = self.number.set(digits);
+        }
+        Ok(())
     }
 
     async fn post(&self, to: &Address, content: Value) -> Result<Receipt, ChannelError> {
@@ -96,6 +105,16 @@ impl Channel for WhatsApp {
             pace: Pace { conversation: &[PAIR], account: &[NUMBER] },
             recourse: Recourse::Callback { within: STATUS_WITHIN },
         }
+    }
+
+    /// A text that stands in the chat already, for the person to send:
+    /// <https://faq.whatsapp.com/5913398998672934>.
+    fn invitation(&self, code: &str) -> Option<Invitation> {
+        let text = format!("/link {code}");
+        let query: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+        let query = query.replace('+', "%20");
+        let url = self.number.get().map(|number| format!("https://wa.me/{number}?text={query}"));
+        Some(Invitation::prefilled(text, url))
     }
 
     async fn send(

@@ -46,11 +46,7 @@ fn address(id: &str) -> Address {
     Address {
         channel: ChannelKind::WhatsApp,
         account: account(),
-        conversation: Conversation {
-            id: ConversationId::new(id),
-            kind: ConversationKind::Direct,
-            thread: None,
-        },
+        conversation: Conversation::new(ConversationId::new(id), ConversationKind::Direct),
         handle: None,
     }
 }
@@ -145,6 +141,32 @@ async fn a_token_that_is_no_good_is_told_at_the_start() {
     numbered(graph.url(), graph.token(), "1").check().await.unwrap();
     graph.fail(Some("phone_number"), 1, Fault::Status { code: 503 });
     assert_eq!(retry(whatsapp.check().await), Retry::Unknown);
+}
+
+#[tokio::test]
+async fn an_invitation_stands_in_the_chat_once_the_number_is_known() {
+    let (graph, whatsapp) = start().await;
+    let before = whatsapp.invitation("ABCD-2345").unwrap();
+    assert_eq!((before.text.as_str(), before.url), ("/link ABCD-2345", None));
+    whatsapp.check().await.unwrap();
+    let invitation = whatsapp.invitation("ABCD-2345").unwrap();
+    let number = &graph.config().display_phone_number;
+    let url = format!("https://wa.me/{number}?text=%2Flink%20ABCD-2345");
+    assert_eq!((invitation.url, invitation.prefilled), (Some(url), true));
+    // A number whose facts may not be read is still one to write to.
+    let unread = numbered(graph.url(), graph.token(), "1");
+    unread.check().await.unwrap();
+    assert_eq!(unread.invitation("A").unwrap().url, None);
+}
+
+#[tokio::test]
+async fn the_number_of_an_invitation_is_its_digits() {
+    let world = World { display_phone_number: "+1 555-078-3881".to_owned(), ..World::default() };
+    let graph = Graph::start(world).await.unwrap();
+    let whatsapp = channel(graph.url(), graph.token());
+    whatsapp.check().await.unwrap();
+    let url = whatsapp.invitation("A").unwrap().url.unwrap();
+    assert!(url.starts_with("https://wa.me/15550783881?"), "{url}");
 }
 
 struct Bench {

@@ -260,7 +260,7 @@ mod tests {
             Address {
                 channel: ChannelKind::Discord,
                 account: "main".parse().unwrap(),
-                conversation: Conversation { id, kind: ConversationKind::Direct, thread: None },
+                conversation: Conversation::new(id, ConversationKind::Direct),
                 handle: None,
             }
         }

@@ -126,11 +126,7 @@ impl ToyHook {
             dedupe,
             sent_at: None,
             received_at,
-            conversation: Conversation {
-                id: ConversationId::new(from),
-                kind: ConversationKind::Direct,
-                thread: None,
-            },
+            conversation: Conversation::new(ConversationId::new(from), ConversationKind::Direct),
             sender: Sender::new(SenderScope::new(""), SenderId::new(from)),
             kind: InboundKind::Message,
             message: Some(MessageId::new(id)),

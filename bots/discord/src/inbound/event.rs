@@ -3,6 +3,7 @@
 
 use zaki_envelope::{
     Conversation, ConversationId, ConversationKind, Inbound, InboundKind, MessageId, Sender,
+    SpaceId,
 };
 
 use super::types::{Object, made_at, nameless};
@@ -151,9 +152,7 @@ fn reaction(
 /// the private channel with one person.
 fn conversation(d: &Object) -> Result<Conversation, Lost> {
     let id = d.id("channel_id").ok_or(Lost("an event without channel"))?;
-    let kind = match d.id("guild_id") {
-        Some(_) => ConversationKind::Group,
-        None => ConversationKind::Direct,
-    };
-    Ok(Conversation { id: ConversationId::new(id), kind, thread: None })
+    let space = d.id("guild_id").map(SpaceId::new);
+    let kind = if space.is_some() { ConversationKind::Group } else { ConversationKind::Direct };
+    Ok(Conversation { space, ..Conversation::new(ConversationId::new(id), kind) })
 }

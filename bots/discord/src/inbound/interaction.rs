@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use zaki_channel::{Answer, Arrival, Parsed};
 use zaki_envelope::{
-    Conversation, ConversationId, ConversationKind, Inbound, InboundKind, MessageId, Part,
+    Conversation, ConversationId, ConversationKind, Inbound, InboundKind, MessageId, Part, SpaceId,
 };
 
 use super::types::{Object, made_at};
@@ -102,7 +102,9 @@ fn arrival(
     let user = member.as_ref().and_then(|member| member.get("user"));
     let user: Option<Object> = user.or_else(|| body.get("user"));
     let sender = user.and_then(|user| user.sender(member.as_ref()));
-    let sender = sender.ok_or(Lost("an interaction without user"))?;
+    let mut sender = sender.ok_or(Lost("an interaction without user"))?;
+    // Of whoever made it; `guild_locale` is the server's.
+    sender.locale = body.text("locale");
     let under: Option<Object> = body.get("message");
     let inbound = Inbound {
         sent_at: made_at(&id),
@@ -128,7 +130,8 @@ fn conversation(body: &Object) -> Result<Conversation, Lost> {
         _ => ConversationKind::Group,
     };
     let id = id.ok_or(Lost("an interaction without channel"))?;
-    Ok(Conversation { id: ConversationId::new(id), kind, thread: None })
+    let space = body.id("guild_id").map(SpaceId::new);
+    Ok(Conversation { space, ..Conversation::new(ConversationId::new(id), kind) })
 }
 
 /// What was typed into a command's options, those of subcommands included.

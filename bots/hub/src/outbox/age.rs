@@ -62,11 +62,10 @@ mod tests {
             address: Address {
                 channel: ChannelKind::Telegram,
                 account: "main".parse().unwrap(),
-                conversation: Conversation {
-                    id: zaki_envelope::ConversationId::new("7"),
-                    kind: ConversationKind::Direct,
-                    thread: None,
-                },
+                conversation: Conversation::new(
+                    zaki_envelope::ConversationId::new("7"),
+                    ConversationKind::Direct,
+                ),
                 handle: None,
             },
             outbound: Outbound::Post { parts: Vec::new(), reply_to: None },

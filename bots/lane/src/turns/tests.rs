@@ -40,11 +40,7 @@ pub(super) fn inbound(n: usize, what: Message) -> Inbound {
         dedupe: DedupeKey::new(n.to_string()),
         sent_at: None,
         received_at: at,
-        conversation: Conversation {
-            id: ConversationId::new("7"),
-            kind: ConversationKind::Direct,
-            thread: None,
-        },
+        conversation: Conversation::new(ConversationId::new("7"), ConversationKind::Direct),
         sender: Sender::new(SenderScope::new(""), SenderId::new("7")),
         kind: InboundKind::Message,
         message: None,

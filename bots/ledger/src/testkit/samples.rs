@@ -25,11 +25,7 @@ pub fn message(n: u32) -> Inbound {
         dedupe,
         sent_at: None,
         received_at,
-        conversation: Conversation {
-            id: ConversationId::new("42"),
-            kind: ConversationKind::Direct,
-            thread: None,
-        },
+        conversation: Conversation::new(ConversationId::new("42"), ConversationKind::Direct),
         sender: Sender::new(SenderScope::new(""), SenderId::new("42")),
         kind: InboundKind::Message,
         message: Some(MessageId::new(n.to_string())),

@@ -7,7 +7,7 @@ use zaki_envelope::{
 };
 
 use super::payload::{Event, File, Outer, first};
-use super::seed::{Seed, Space, conversation, time};
+use super::seed::{Seed, Space, time};
 use super::text::{Words, of_blocks, resolve};
 use super::typed;
 
@@ -173,7 +173,7 @@ impl View<'_> {
         let team = &self.outer.team_id;
         let ids = [&event.channel, &event.item.channel, &event.channel_id];
         let id = first(ids.into_iter().chain([&event.user, team]));
-        conversation(id, event.channel_type == "im", &event.thread_ts)
+        self.space.conversation(id, event.channel_type == "im", &event.thread_ts)
     }
 
     fn sender(&self, event: &Event) -> Sender {

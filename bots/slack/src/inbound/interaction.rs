@@ -4,7 +4,7 @@ use zaki_channel::{Arrival, Parsed};
 use zaki_envelope::{Conversation, InboundKind, MessageId, Part, Sender};
 
 use super::payload::{Action, Command, Interaction, first};
-use super::seed::{Seed, Space, conversation, time};
+use super::seed::{Seed, Space, time};
 use super::text::resolve;
 
 /// A slash command; the bot is always meant.
@@ -12,7 +12,7 @@ pub(super) fn command(command: &Command, seed: &Seed<'_>) -> Parsed {
     let space = Space { team: &command.team_id, enterprise: &command.enterprise_id };
     let name = command.command.trim_start_matches('/').to_owned();
     let is_direct = command.channel_name == "directmessage";
-    let place = conversation(
+    let place = space.conversation(
         first([&command.channel_id, &command.user_id, &command.team_id]),
         is_direct,
         "",
@@ -96,9 +96,9 @@ impl View<'_> {
         let threads = [&interaction.message.thread_ts, &interaction.container.thread_ts];
         if channel.is_empty() {
             let id = first([&interaction.user.id, &interaction.team.id]);
-            return conversation(id, true, "");
+            return self.space.conversation(id, true, "");
         }
-        conversation(channel, false, first(threads))
+        self.space.conversation(channel, false, first(threads))
     }
 
     fn sender(&self) -> Sender {

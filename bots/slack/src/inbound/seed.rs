@@ -3,8 +3,8 @@
 use sha2::{Digest, Sha256};
 use zaki_envelope::{
     AccountName, ChannelKind, Conversation, ConversationId, ConversationKind, DedupeKey, Inbound,
-    InboundId, InboundKind, ReplyHandle, Sender, SenderId, SenderScope, ThreadId, Timestamp,
-    Version,
+    InboundId, InboundKind, ReplyHandle, Sender, SenderId, SenderScope, SpaceId, ThreadId,
+    Timestamp, Version,
 };
 
 /// A `response_url` lives 30 minutes and takes 5 answers
@@ -31,6 +31,17 @@ impl Space<'_> {
     /// Where user ids are unique: the organisation, else the workspace.
     pub(super) fn scope(&self) -> SenderScope {
         SenderScope::new(if self.enterprise.is_empty() { self.team } else { self.enterprise })
+    }
+
+    /// A conversation in it; ids of direct ones start with `D`.
+    pub(super) fn conversation(&self, id: &str, is_direct: bool, thread: &str) -> Conversation {
+        let direct = is_direct || id.starts_with('D');
+        Conversation {
+            id: ConversationId::new(id),
+            kind: if direct { ConversationKind::Direct } else { ConversationKind::Group },
+            thread: (!thread.is_empty()).then(|| ThreadId::new(thread)),
+            space: (!self.team.is_empty()).then(|| SpaceId::new(self.team)),
+        }
     }
 
     /// A dedupe key; ids that must not be empty are given one by one.
@@ -93,16 +104,6 @@ impl Seed<'_> {
             expires_at: self.received_at.plus_ms(HANDLE_MS),
             uses_left: HANDLE_USES,
         })
-    }
-}
-
-/// A conversation; ids of direct ones start with `D`.
-pub(super) fn conversation(id: &str, is_direct: bool, thread: &str) -> Conversation {
-    let direct = is_direct || id.starts_with('D');
-    Conversation {
-        id: ConversationId::new(id),
-        kind: if direct { ConversationKind::Direct } else { ConversationKind::Group },
-        thread: (!thread.is_empty()).then(|| ThreadId::new(thread)),
     }
 }
 

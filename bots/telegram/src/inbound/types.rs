@@ -40,6 +40,8 @@ pub(super) struct User {
     last_name: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     username: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    language_code: Option<String>,
 }
 
 impl From<User> for Sender {
@@ -47,6 +49,7 @@ impl From<User> for Sender {
         Self {
             display_name: full_name(user.first_name, user.last_name),
             handle: user.username,
+            locale: user.language_code,
             is_bot: user.is_bot.unwrap_or_default(),
             ..nameless(user.id)
         }
@@ -91,6 +94,7 @@ impl Chat {
             id: ConversationId::new(self.id.to_string()),
             kind: self.kind(),
             thread: thread.map(|thread| ThreadId::new(thread.to_string())),
+            space: None,
         }
     }
 }

@@ -47,11 +47,7 @@ impl<'a> Seed<'a> {
             dedupe,
             sent_at: None,
             received_at: self.received_at,
-            conversation: Conversation {
-                id: ConversationId::new(id),
-                kind: ConversationKind::Direct,
-                thread: None,
-            },
+            conversation: Conversation::new(ConversationId::new(id), ConversationKind::Direct),
             sender,
             kind,
             message: None,
@@ -79,5 +75,5 @@ pub(super) fn time(value: &serde_json::Value) -> Option<Timestamp> {
 
 /// A group conversation.
 pub(super) fn group(id: &str) -> Conversation {
-    Conversation { id: ConversationId::new(id), kind: ConversationKind::Group, thread: None }
+    Conversation::new(ConversationId::new(id), ConversationKind::Group)
 }
