@@ -6,7 +6,6 @@
 //! person's client has split, gather for a moment. What waits when a turn ends becomes one next
 //! turn. `/stop` waits for nothing.
 
-mod command;
 mod gather;
 mod lane;
 mod mode;
@@ -17,7 +16,8 @@ mod model;
 #[cfg(test)]
 mod tests;
 
-pub use command::Command;
 pub use lane::{Lane, Limits};
 pub use mode::{Mode, UnknownMode};
 pub use step::{Effect, Event, Notice, Reason, Why};
+
+pub use crate::commands::Command;
