@@ -5,6 +5,7 @@
 
 mod error;
 mod place;
+mod portable;
 mod postgres;
 mod schema;
 mod sqlite;
@@ -15,7 +16,8 @@ mod value;
 
 pub use error::Error;
 pub use place::Place;
-pub use postgres::{Group, PgOptions, PgTx, Postgres, Together};
+pub use portable::{Either, FromValue, Row, Sql, Value};
+pub use postgres::{Group, PgOptions, PgTx, PgView, Postgres, Together};
 pub use schema::{Schema, Step};
 pub use sqlite::{Sqlite, Tx};
 pub use stats::Stats;

@@ -6,6 +6,7 @@ mod error;
 mod group;
 mod migrate;
 mod options;
+mod sql;
 mod tls;
 mod tx;
 mod value;
@@ -25,6 +26,7 @@ use tx::Link;
 
 pub use group::{Group, Together};
 pub use options::PgOptions;
+pub use sql::PgView;
 pub use tx::PgTx;
 
 /// An open database. Clones share its connections.

@@ -4,6 +4,7 @@ mod error;
 mod file;
 mod identity;
 mod migrate;
+mod sql;
 mod tx;
 mod value;
 mod writer;

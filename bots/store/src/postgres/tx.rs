@@ -11,7 +11,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
 use super::Shared;
-use crate::Error;
+use crate::{Error, Place};
 
 /// The parameters of a statement.
 type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -19,12 +19,13 @@ type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 /// One transaction, from [`Postgres::begin`](super::Postgres::begin). What is not committed is
 /// undone, also when it is just dropped.
 pub struct PgTx {
-    link: Link,
+    pub(super) link: Link,
     /// The server's number for it: by this it can be asked later what became of it.
     id: String,
 }
 
 const ID: &str = "SELECT pg_current_xact_id()::text";
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const STATUS: &str = "SELECT pg_xact_status($1::text::xid8)";
 /// How often to ask what became of a transaction that is still under way.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
@@ -154,6 +155,10 @@ async fn outcome(shared: &Arc<Shared>, id: &str) -> Result<(), Error> {
     }
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("nothing can be written or locked while reading")]
+struct OnlyReads;
+
 /// One connection for as long as somebody holds it.
 pub(super) struct Link {
     /// `None` only at the very end.
@@ -168,6 +173,22 @@ pub(super) struct Link {
 impl Link {
     pub(super) const fn new(client: Object, shared: Arc<Shared>) -> Self {
         Self { client: Some(client), shared, open: false, failure: OnceLock::new() }
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.shared.place
+    }
+
+    /// For whoever would write where there is only reading.
+    pub(super) fn reads(&self) -> Error {
+        Error::Statement { place: self.place().clone(), cause: Arc::new(OnlyReads) }
+    }
+
+    /// From here on, one moment is seen.
+    pub(super) async fn snapshot(mut self) -> Result<Self, Error> {
+        self.open = true;
+        self.batch(SNAPSHOT).await?;
+        Ok(self)
     }
 
     fn client(&self) -> Result<&Object, Error> {

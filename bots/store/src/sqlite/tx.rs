@@ -9,8 +9,8 @@ use crate::{Error, Place};
 /// One transaction, handed to a closure of [`Sqlite::write`](crate::Sqlite::write) or
 /// [`Sqlite::read`](crate::Sqlite::read). It ends when the closure does.
 pub struct Tx<'c> {
-    conn: &'c Connection,
-    place: &'c Place,
+    pub(super) conn: &'c Connection,
+    pub(super) place: &'c Place,
     /// The last failure, for the other writes when it has undone the whole transaction.
     failure: RefCell<Option<Error>>,
 }
@@ -84,7 +84,7 @@ impl<'c> Tx<'c> {
         self.failure.borrow().is_some()
     }
 
-    fn failed(&self, error: rusqlite::Error) -> Error {
+    pub(super) fn failed(&self, error: rusqlite::Error) -> Error {
         let error = Error::of_sqlite(self.place, error);
         self.failure.replace(Some(error.clone()));
         error
