@@ -1,0 +1,227 @@
+//! Using a code.
+
+use zaki_envelope::{AccountName, ChannelKind, Inbound, Sender, Timestamp, ZakiUserId};
+use zaki_store::{Row, Sql, Text, params};
+
+use super::attempts::{Try, shut_until};
+use super::{CodeKey, Keyed, LinkCode, PER_ACCOUNT, PER_SENDER, admit};
+use crate::{Actor, Directory, DirectoryError, How, Linked, allowed, locks, merge, who};
+
+/// What became of a code that somebody typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redeemed {
+    /// The sender was nobody and is this person from now on.
+    Joined {
+        /// Who made the code.
+        user: ZakiUserId,
+        /// Whether an id that came along was another person's until now.
+        moved: bool,
+    },
+    /// The sender is that person already, and may write here. The code is still good.
+    Already {
+        /// Who.
+        user: ZakiUserId,
+    },
+    /// The sender is somebody else. The two become one when both [confirm](Directory::confirm).
+    Confirm {
+        /// Who made the code; their identity and sandbox would stay.
+        into: ZakiUserId,
+        /// Who typed it.
+        from: ZakiUserId,
+    },
+    /// The code was an invitation, and the sender may write here from now on.
+    Invited {
+        /// Who they are.
+        user: ZakiUserId,
+    },
+    /// It is no code that can be used here and now; which of the reasons there are is not told.
+    Refused,
+    /// Too many have been tried.
+    TooMany {
+        /// When to come again.
+        until: Timestamp,
+    },
+}
+
+impl Redeemed {
+    /// Whether it takes a use of the code.
+    const fn uses(self) -> bool {
+        matches!(self, Self::Joined { .. } | Self::Confirm { .. } | Self::Invited { .. })
+    }
+}
+
+/// Who typed it, and where.
+#[derive(Clone)]
+struct Redeemer {
+    channel: ChannelKind,
+    account: AccountName,
+    sender: Sender,
+    by_account: String,
+    by_sender: String,
+}
+
+impl Redeemer {
+    fn of(inbound: &Inbound, key: &CodeKey) -> Self {
+        let (channel, sender) = (inbound.channel, &inbound.sender);
+        let bot = [channel.as_str(), inbound.account.as_str()];
+        Self {
+            channel,
+            account: inbound.account.clone(),
+            sender: sender.clone(),
+            by_account: key.digest(Keyed::Attempt, &["account", bot[0], bot[1]]),
+            by_sender: sender_mark(key, channel, sender.scope.as_str(), sender.id.as_str()),
+        }
+    }
+
+    fn tries(&self) -> [Try<'_>; 2] {
+        [(&self.by_account, PER_ACCOUNT), (&self.by_sender, PER_SENDER)]
+    }
+}
+
+/// As what the tries of a sender are kept.
+pub(crate) fn sender_mark(key: &CodeKey, channel: ChannelKind, scope: &str, id: &str) -> String {
+    key.digest(Keyed::Attempt, &["sender", channel.as_str(), scope, id])
+}
+
+impl Directory {
+    /// Uses a code for the sender of a message, who may be a stranger: ask this before
+    /// [`resolve`](Self::resolve), which would sign them up. A person's code links the sender to
+    /// that person, with a right to write to this bot directly; an invitation signs them up.
+    pub async fn redeem(
+        &self,
+        inbound: &Inbound,
+        code: &LinkCode,
+        now: Timestamp,
+    ) -> Result<Redeemed, DirectoryError> {
+        let key = &self.code_key;
+        let (digest, redeemer) = (key.code(Keyed::Code, code), Redeemer::of(inbound, key));
+        let looker = redeemer.clone();
+        let shut = zaki_store::glance!(&self.store, |tx| shut(tx, &looker, now))?;
+        if let Some(until) = shut {
+            return Ok(Redeemed::TooMany { until });
+        }
+        let done = zaki_store::transact!(&self.store, |tx| redeem(tx, &redeemer, &digest, now));
+        self.forget();
+        done
+    }
+}
+
+async fn shut<S: Sql>(
+    tx: &S,
+    redeemer: &Redeemer,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, DirectoryError> {
+    shut_until(tx, &redeemer.tries(), now).await
+}
+
+/// The one look-up: finds a code that is good, and uses it.
+const TAKE: &str = "UPDATE code SET uses_left = uses_left - 1
+    WHERE digest = $1 AND uses_left > 0 AND expires_at > $2
+    RETURNING user_id, tier, made_by";
+
+const GIVE_BACK: &str = "UPDATE code SET uses_left = uses_left + 1 WHERE digest = $1";
+
+/// A code that is good: a person's own, or an invitation.
+struct Taken {
+    giver: Option<ZakiUserId>,
+    tier: Option<String>,
+    made_by: Actor,
+}
+
+impl Taken {
+    fn read(row: &Row) -> Result<Self, DirectoryError> {
+        let giver = row.get::<Option<Text<ZakiUserId>>>(0)?.map(|Text(user)| user);
+        let Text(made_by) = row.get(2)?;
+        Ok(Self { giver, tier: row.get(1)?, made_by })
+    }
+}
+
+async fn redeem<S: Sql>(
+    tx: &S,
+    redeemer: &Redeemer,
+    digest: &str,
+    now: Timestamp,
+) -> Result<Redeemed, DirectoryError> {
+    locks::acts(tx).await?;
+    if let Some(until) = admit(tx, &redeemer.tries(), now).await? {
+        return Ok(Redeemed::TooMany { until });
+    }
+    let Some(row) = tx.one(TAKE, params![digest, now.as_ms()]).await? else {
+        return Ok(Redeemed::Refused);
+    };
+    let redeemed = used(tx, redeemer, &Taken::read(&row)?, now).await?;
+    if !redeemed.uses() {
+        tx.execute(GIVE_BACK, params![digest]).await?;
+    }
+    Ok(redeemed)
+}
+
+async fn used<S: Sql>(
+    tx: &S,
+    redeemer: &Redeemer,
+    code: &Taken,
+    now: Timestamp,
+) -> Result<Redeemed, DirectoryError> {
+    let holder = who::holder(tx, redeemer.channel, &redeemer.sender).await?;
+    for user in holder.iter().chain(&code.giver) {
+        if !merge::is_free(tx, *user).await? {
+            return Ok(Redeemed::Refused);
+        }
+    }
+    match (code.giver, holder) {
+        (Some(giver), Some(user)) if giver == user => {
+            let by = Actor::Person(giver);
+            direct(tx, redeemer, user, How::Link, by, now).await?;
+            Ok(Redeemed::Already { user })
+        }
+        (Some(giver), None) => join(tx, redeemer, giver, now).await,
+        (Some(into), Some(from)) => Ok(if merge::ask(tx, into, from, now).await? {
+            Redeemed::Confirm { into, from }
+        } else {
+            Redeemed::Refused
+        }),
+        (None, holder) => invite(tx, redeemer, code, holder, now).await,
+    }
+}
+
+async fn join<S: Sql>(
+    tx: &S,
+    redeemer: &Redeemer,
+    user: ZakiUserId,
+    now: Timestamp,
+) -> Result<Redeemed, DirectoryError> {
+    let by = Actor::Person(user);
+    let Redeemer { channel, sender, .. } = redeemer;
+    let linked = who::bind(tx, user, *channel, sender, How::Link, by, now).await?;
+    direct(tx, redeemer, user, How::Link, by, now).await?;
+    Ok(Redeemed::Joined { user, moved: matches!(linked, Linked::Moved { .. }) })
+}
+
+async fn invite<S: Sql>(
+    tx: &S,
+    redeemer: &Redeemer,
+    code: &Taken,
+    holder: Option<ZakiUserId>,
+    now: Timestamp,
+) -> Result<Redeemed, DirectoryError> {
+    let (how, by) = (How::Invite, code.made_by);
+    let Redeemer { channel, sender, .. } = redeemer;
+    let user = match holder {
+        Some(user) => user,
+        None => who::sign_up(tx, *channel, sender, code.tier.as_deref(), how, by, now).await?,
+    };
+    let new = direct(tx, redeemer, user, how, by, now).await?;
+    Ok(if new { Redeemed::Invited { user } } else { Redeemed::Already { user } })
+}
+
+/// Whether it is new that this person may write to this bot directly.
+async fn direct<S: Sql>(
+    tx: &S,
+    redeemer: &Redeemer,
+    user: ZakiUserId,
+    how: How,
+    by: Actor,
+    now: Timestamp,
+) -> Result<bool, DirectoryError> {
+    allowed::direct(tx, user, redeemer.channel, &redeemer.account, how, by, now).await
+}

@@ -1,0 +1,76 @@
+//! What people tell whoever runs this.
+
+use serde::Serialize;
+use zaki_envelope::{Timestamp, ZakiUserId};
+use zaki_store::{Row, Sql, Text, params};
+
+use crate::codes::random;
+use crate::{Directory, DirectoryError, people};
+
+/// Longer ones are cut, in characters.
+const LONGEST: usize = 4_000;
+
+/// Something that somebody said to the operator.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct Feedback {
+    /// Who.
+    pub user: ZakiUserId,
+    /// When.
+    pub at: Timestamp,
+    /// In their words.
+    pub text: String,
+}
+
+/// Without what they said.
+impl std::fmt::Debug for Feedback {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Feedback")
+            .field("user", &self.user)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Directory {
+    /// Keeps what somebody wants the operator to know.
+    pub async fn feedback(
+        &self,
+        user: ZakiUserId,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<(), DirectoryError> {
+        // PostgreSQL has no zero in its texts.
+        let text: String = text.chars().filter(|sign| *sign != '\0').take(LONGEST).collect();
+        let id = hex::encode(random::<16>()?);
+        zaki_store::transact!(&self.store, |tx| add(tx, &id, user, &text, now))
+    }
+
+    /// What has been said, the last first.
+    pub async fn feedbacks(&self, limit: u32) -> Result<Vec<Feedback>, DirectoryError> {
+        zaki_store::snapshot!(&self.store, |tx| list(tx, limit))
+    }
+}
+
+const ADD: &str = "INSERT INTO feedback (id, user_id, at, text) VALUES ($1, $2, $3, $4)";
+
+const LIST: &str = "SELECT user_id, at, text FROM feedback ORDER BY at DESC, id LIMIT $1";
+
+async fn add<S: Sql>(
+    tx: &S,
+    id: &str,
+    user: ZakiUserId,
+    text: &str,
+    now: Timestamp,
+) -> Result<(), DirectoryError> {
+    people::known(tx, user).await?;
+    tx.execute(ADD, params![id, Text(user), now.as_ms(), text]).await?;
+    Ok(())
+}
+
+async fn list<S: Sql>(tx: &S, limit: u32) -> Result<Vec<Feedback>, DirectoryError> {
+    let read = |row: &Row| {
+        let (Text(user), at) = (row.get(0)?, Timestamp::from_ms(row.get(1)?));
+        Ok(Feedback { user, at, text: row.get(2)? })
+    };
+    tx.all(LIST, params![limit]).await?.iter().map(read).collect()
+}

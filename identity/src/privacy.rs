@@ -1,0 +1,8 @@
+//! A person's right to all that is kept of them, and to have it gone.
+
+mod dossier;
+mod erase;
+mod export;
+
+pub use erase::{AskedErase, Erased};
+pub use export::ExportToken;

@@ -1,0 +1,185 @@
+//! Removing a person.
+
+use zaki_envelope::{Timestamp, ZakiUserId};
+use zaki_store::{Sql, Text, params};
+
+use super::export::{keep, take};
+use crate::codes::{CodeKey, Keyed, LinkCode, PER_SENDER, admit, sender_mark};
+use crate::{Actor, Binding, Directory, DirectoryError, audit, locks, people};
+
+/// How long a person has to confirm, in milliseconds.
+const LIFE_MS: i64 = 10 * 60_000;
+
+/// The word that confirms it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedErase {
+    /// To be typed by the same person.
+    pub code: LinkCode,
+    /// From then on it is void.
+    pub expires_at: Timestamp,
+}
+
+/// What has been removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erased {
+    /// The person, and those who had become that person and could have been restored.
+    pub people: Vec<ZakiUserId>,
+    /// Bindings: senders who are nobody now.
+    pub bindings: usize,
+}
+
+impl Directory {
+    /// Asks a person whether they mean it.
+    pub async fn ask_erase(
+        &self,
+        user: ZakiUserId,
+        now: Timestamp,
+    ) -> Result<AskedErase, DirectoryError> {
+        let (code, expires_at) = (LinkCode::mint()?, now.plus_ms(LIFE_MS));
+        let digest = erase_digest(&self.code_key, user, &code);
+        zaki_store::transact!(&self.store, |tx| keep(tx, &digest, "erase", user, expires_at))?;
+        Ok(AskedErase { code, expires_at })
+    }
+
+    /// Whether they do: whether this is the word they were given. It is void then.
+    pub async fn confirm_erase(
+        &self,
+        user: ZakiUserId,
+        code: &LinkCode,
+        now: Timestamp,
+    ) -> Result<bool, DirectoryError> {
+        let key = &self.code_key;
+        let digest = erase_digest(key, user, code);
+        let who = key.digest(Keyed::Attempt, &["erase", &user.to_string()]);
+        zaki_store::transact!(&self.store, |tx| confirm(tx, &digest, &who, now))
+    }
+
+    /// Everybody who is to be erased with a person: those who have become that person, and then
+    /// the person. To be asked before anything is removed, so that their sandboxes go too.
+    pub async fn family(&self, user: ZakiUserId) -> Result<Vec<ZakiUserId>, DirectoryError> {
+        zaki_store::snapshot!(&self.store, |tx| family(tx, user))
+    }
+
+    /// Removes a person and the others of their [`family`](Self::family), with all that the
+    /// directory has of them. The record of acts keeps its entries about them, which lead to no
+    /// sender any more: what could tell whose they were is gone with the person.
+    pub async fn erase(
+        &self,
+        user: ZakiUserId,
+        by: Actor,
+        now: Timestamp,
+    ) -> Result<Erased, DirectoryError> {
+        let key = self.code_key.clone();
+        let done = zaki_store::transact!(&self.store, |tx| erase(tx, &key, user, by, now));
+        self.forget();
+        done
+    }
+}
+
+fn erase_digest(key: &CodeKey, user: ZakiUserId, code: &LinkCode) -> String {
+    key.digest(Keyed::Erase, &[&user.to_string(), code.plain()])
+}
+
+async fn confirm<S: Sql>(
+    tx: &S,
+    digest: &str,
+    who: &str,
+    now: Timestamp,
+) -> Result<bool, DirectoryError> {
+    locks::acts(tx).await?;
+    if admit(tx, &[(who, PER_SENDER)], now).await?.is_some() {
+        return Ok(false);
+    }
+    Ok(take(tx, digest, "erase", now).await?.is_some())
+}
+
+const BECAME: &str = "SELECT id FROM person WHERE merged_into = $1 ORDER BY id";
+
+pub(super) async fn family<S: Sql>(
+    tx: &S,
+    user: ZakiUserId,
+) -> Result<Vec<ZakiUserId>, DirectoryError> {
+    people::known(tx, user).await?;
+    let mut family = vec![user];
+    let mut asked = 0;
+    while let Some(user) = family.get(asked).copied() {
+        for row in tx.all(BECAME, params![Text(user)]).await? {
+            family.push(row.get::<Text<ZakiUserId>>(0)?.0);
+        }
+        asked += 1;
+    }
+    family.reverse();
+    Ok(family)
+}
+
+/// Rows about one sender.
+const OF_SENDER: [&str; 5] = [
+    "DELETE FROM told WHERE channel = $1 AND scope = $2 AND sender = $3",
+    "DELETE FROM pairing WHERE channel = $1 AND scope = $2 AND sender = $3",
+    "DELETE FROM merge_part WHERE what = 'binding' AND channel = $1 AND scope = $2 AND id = $3",
+    "DELETE FROM audit WHERE channel = $1 AND scope = $2 AND (sender = $3 OR was = $3)",
+    "DELETE FROM binding WHERE channel = $1 AND scope = $2 AND sender = $3",
+];
+
+/// Rows of others that name the person, and then the person, with all that is theirs alone.
+const OF_PERSON: [&str; 7] = [
+    "UPDATE binding SET by_whom = 'system' WHERE by_whom = $1",
+    "UPDATE allowed SET by_whom = 'system' WHERE by_whom = $1",
+    "UPDATE chat_group SET changed_by = 'system' WHERE changed_by = $1",
+    "UPDATE chat_group SET owner_id = NULL WHERE owner_id = $1",
+    "UPDATE code SET made_by = 'system' WHERE made_by = $1",
+    "DELETE FROM audit WHERE user_id = $1 OR was = $1",
+    "DELETE FROM person WHERE id = $1",
+];
+
+const FORGET_TRIES: &str = "DELETE FROM attempt WHERE who = $1";
+
+async fn erase<S: Sql>(
+    tx: &S,
+    key: &CodeKey,
+    user: ZakiUserId,
+    by: Actor,
+    now: Timestamp,
+) -> Result<Erased, DirectoryError> {
+    locks::acts(tx).await?;
+    if by != Actor::Person(user) {
+        people::authorise(tx, by).await?;
+    }
+    let people = family(tx, user).await?;
+    let mut bindings = 0;
+    for user in &people {
+        bindings += remove(tx, key, *user).await?;
+        audit::note(tx, "erased", by, Some(*user), serde_json::json!({}), now).await?;
+    }
+    Ok(Erased { people, bindings })
+}
+
+async fn remove<S: Sql>(tx: &S, key: &CodeKey, user: ZakiUserId) -> Result<usize, DirectoryError> {
+    let person = people::person(tx, user).await?;
+    let bindings = person.map(|person| person.bindings).unwrap_or_default();
+    for binding in &bindings {
+        forget_sender(tx, key, binding).await?;
+    }
+    for purpose in ["offer", "erase"] {
+        let who = key.digest(Keyed::Attempt, &[purpose, &user.to_string()]);
+        tx.execute(FORGET_TRIES, params![who]).await?;
+    }
+    for statement in OF_PERSON {
+        tx.execute(statement, params![Text(user)]).await?;
+    }
+    Ok(bindings.len())
+}
+
+async fn forget_sender<S: Sql>(
+    tx: &S,
+    key: &CodeKey,
+    binding: &Binding,
+) -> Result<(), DirectoryError> {
+    let Binding { channel, scope, sender, .. } = binding;
+    let (scope, sender) = (scope.as_str(), sender.as_str());
+    for statement in OF_SENDER {
+        tx.execute(statement, params![channel.as_str(), scope, sender]).await?;
+    }
+    tx.execute(FORGET_TRIES, params![sender_mark(key, *channel, scope, sender)]).await?;
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! A person's private sessions: which there are, and which they are in.
+
+use serde::Serialize;
+use zaki_envelope::{Timestamp, ZakiUserId};
+use zaki_store::{Row, Sql, Text, params};
+
+use crate::{Directory, DirectoryError};
+
+/// A private session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Session {
+    /// Its number, for [`SessionKey::direct`](zaki_envelope::SessionKey::direct).
+    pub n: u32,
+    /// What the person calls it.
+    pub name: Option<String>,
+    /// When it was begun.
+    pub created_at: Timestamp,
+    /// When it was last begun, taken up or left.
+    pub used_at: Timestamp,
+}
+
+impl Directory {
+    /// A person's sessions, the last used first; fifty at most. Which they are in,
+    /// [`Person::session`](crate::Person::session) says.
+    pub async fn sessions(&self, user: ZakiUserId) -> Result<Vec<Session>, DirectoryError> {
+        zaki_store::snapshot!(&self.store, |tx| list(tx, user))
+    }
+
+    /// Begins a session and enters it; its number.
+    pub async fn new_session(
+        &self,
+        user: ZakiUserId,
+        name: Option<&str>,
+        now: Timestamp,
+    ) -> Result<u32, DirectoryError> {
+        let name = name.map(str::to_owned);
+        zaki_store::transact!(&self.store, |tx| begin(tx, user, name.as_deref(), now))
+    }
+
+    /// Enters a session; whether there is one of this number.
+    pub async fn switch_session(
+        &self,
+        user: ZakiUserId,
+        n: u32,
+        now: Timestamp,
+    ) -> Result<bool, DirectoryError> {
+        zaki_store::transact!(&self.store, |tx| switch(tx, user, n, now))
+    }
+}
+
+/// Keeps off others who change this person's sessions, by changing nothing. What they are in.
+const CURRENT: &str = "UPDATE person SET session = session WHERE id = $1 RETURNING session";
+
+/// The one a person is in has no row until it is left: the first is there from the beginning.
+const LEAVE: &str = "INSERT INTO session (user_id, n, name, created_at, used_at)
+    SELECT id, session, NULL, created_at, $2 FROM person WHERE id = $1
+    ON CONFLICT (user_id, n) DO UPDATE SET used_at = excluded.used_at";
+
+const LAST: &str = "SELECT CAST(coalesce(max(n), 0) AS BIGINT) FROM session WHERE user_id = $1";
+
+const BEGIN: &str = "INSERT INTO session (user_id, n, name, created_at, used_at)
+    VALUES ($1, $2, $3, $4, $4)";
+
+const ENTER: &str = "UPDATE person SET session = $2 WHERE id = $1";
+
+const USE: &str = "UPDATE session SET used_at = $3 WHERE user_id = $1 AND n = $2";
+
+const LIST: &str = "SELECT n, name, created_at, used_at FROM session WHERE user_id = $1
+    UNION ALL SELECT session, NULL, created_at, created_at FROM person WHERE id = $1
+    AND NOT EXISTS (SELECT 1 FROM session AS s WHERE s.user_id = $1 AND s.n = person.session)
+    ORDER BY 4 DESC, 1 DESC LIMIT 50";
+
+async fn leave<S: Sql>(tx: &S, user: ZakiUserId, now: Timestamp) -> Result<u32, DirectoryError> {
+    let current = tx.one(CURRENT, params![Text(user)]).await?;
+    let current = current.ok_or(DirectoryError::UnknownPerson(user))?;
+    tx.execute(LEAVE, params![Text(user), now.as_ms()]).await?;
+    Ok(current.get(0)?)
+}
+
+async fn begin<S: Sql>(
+    tx: &S,
+    user: ZakiUserId,
+    name: Option<&str>,
+    now: Timestamp,
+) -> Result<u32, DirectoryError> {
+    let current = leave(tx, user, now).await?;
+    let last = tx.one(LAST, params![Text(user)]).await?;
+    let last: u32 = last.map(|row| row.get(0)).transpose()?.unwrap_or_default();
+    let next = last.max(current).saturating_add(1);
+    tx.execute(BEGIN, params![Text(user), next, name, now.as_ms()]).await?;
+    tx.execute(ENTER, params![Text(user), next]).await?;
+    Ok(next)
+}
+
+async fn switch<S: Sql>(
+    tx: &S,
+    user: ZakiUserId,
+    n: u32,
+    now: Timestamp,
+) -> Result<bool, DirectoryError> {
+    leave(tx, user, now).await?;
+    let found = tx.execute(USE, params![Text(user), n, now.as_ms()]).await? > 0;
+    if found {
+        tx.execute(ENTER, params![Text(user), n]).await?;
+    }
+    Ok(found)
+}
+
+async fn list<S: Sql>(tx: &S, user: ZakiUserId) -> Result<Vec<Session>, DirectoryError> {
+    tx.all(LIST, params![Text(user)]).await?.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<Session, DirectoryError> {
+    Ok(Session {
+        n: row.get(0)?,
+        name: row.get(1)?,
+        created_at: Timestamp::from_ms(row.get(2)?),
+        used_at: Timestamp::from_ms(row.get(3)?),
+    })
+}

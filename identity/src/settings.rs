@@ -1,0 +1,85 @@
+//! What people have chosen for themselves.
+
+use serde::{Deserialize, Serialize};
+use zaki_envelope::{AccountName, Address, ChannelKind, Conversation, Inbound, ZakiUserId};
+use zaki_store::{Json, Sql, Text, Value, params};
+
+use crate::{Directory, DirectoryError};
+
+/// Where a person wants to be written to unasked: the place they were last at home in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Home {
+    /// The platform.
+    pub channel: ChannelKind,
+    /// Which of our bots they see there.
+    pub account: AccountName,
+    /// The place, thread included.
+    pub conversation: Conversation,
+}
+
+impl Home {
+    /// The place a message came from.
+    pub fn of(inbound: &Inbound) -> Self {
+        Self {
+            channel: inbound.channel,
+            account: inbound.account.clone(),
+            conversation: inbound.conversation.clone(),
+        }
+    }
+
+    /// Where to send.
+    pub fn address(&self) -> Address {
+        let Self { channel, account, conversation } = self.clone();
+        Address { channel, account, conversation, handle: None }
+    }
+}
+
+/// One choice; `None` takes it back. Whether a word makes sense is for those to know who read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// What messages that arrive mid-turn do.
+    Mode(Option<String>),
+    /// The language we speak to them.
+    Lang(Option<String>),
+    /// The model that answers.
+    Model(Option<String>),
+    /// Where they are written to unasked.
+    Home(Option<Home>),
+}
+
+impl Setting {
+    const fn sql(&self) -> &'static str {
+        match self {
+            Self::Mode(_) => "UPDATE person SET mode = $2 WHERE id = $1",
+            Self::Lang(_) => "UPDATE person SET lang = $2 WHERE id = $1",
+            Self::Model(_) => "UPDATE person SET model = $2 WHERE id = $1",
+            Self::Home(_) => "UPDATE person SET home = $2 WHERE id = $1",
+        }
+    }
+
+    fn value(&self) -> Value {
+        match self {
+            Self::Mode(word) | Self::Lang(word) | Self::Model(word) => word.as_deref().into(),
+            Self::Home(home) => home.as_ref().map(Json).into(),
+        }
+    }
+}
+
+impl Directory {
+    /// Keeps a choice.
+    pub async fn set(&self, user: ZakiUserId, setting: Setting) -> Result<(), DirectoryError> {
+        zaki_store::transact!(&self.store, |tx| set(tx, user, &setting))
+    }
+}
+
+async fn set<S: Sql>(tx: &S, user: ZakiUserId, setting: &Setting) -> Result<(), DirectoryError> {
+    match tx.execute(setting.sql(), params![Text(user), setting.value()]).await? {
+        0 => Err(DirectoryError::UnknownPerson(user)),
+        _ => Ok(()),
+    }
+}
+
+/// Takes a person's home away, when it may not be theirs any more.
+pub(crate) async fn leave_home<S: Sql>(tx: &S, user: ZakiUserId) -> Result<(), DirectoryError> {
+    set(tx, user, &Setting::Home(None)).await
+}

@@ -1,0 +1,159 @@
+//! Taking a sender away from a person.
+
+use zaki_envelope::{Timestamp, ZakiUserId};
+use zaki_store::{Sql, Text, params};
+
+use crate::{
+    Actor, Binding, BindingKey, BindingKind, Directory, DirectoryError, audit, locks, people,
+    settings,
+};
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unlinked {
+    /// The sender is nobody from now on.
+    Done {
+        /// Bindings that the person still has.
+        left: usize,
+    },
+    /// It is not that person's.
+    NotTheirs,
+    /// It is the last that leads to them. An operator may take it all the same.
+    Last,
+}
+
+impl Directory {
+    /// Takes a sender away from a person, with the older ids that came with it, and the right to
+    /// write to the bots of a channel on which nothing of theirs is left.
+    pub async fn unlink(
+        &self,
+        user: ZakiUserId,
+        key: BindingKey,
+        by: Actor,
+        now: Timestamp,
+    ) -> Result<Unlinked, DirectoryError> {
+        let done = zaki_store::transact!(&self.store, |tx| unlink(tx, user, &key, by, now));
+        self.forget();
+        done
+    }
+}
+
+/// The binding with this key and those that mean nothing without it: aliases, where no other best
+/// id is left in their space.
+fn leaving<'b>(bindings: &'b [Binding], key: &BindingKey) -> Vec<&'b Binding> {
+    let is_it = |binding: &&Binding| binding.key() == *key;
+    let Some(taken) = bindings.iter().find(is_it) else { return Vec::new() };
+    let beside = |binding: &&Binding| {
+        !is_it(binding) && binding.channel == key.channel && binding.scope == key.scope
+    };
+    let another = bindings.iter().filter(beside).any(|b| b.kind == BindingKind::Primary);
+    let mut leaving = vec![taken];
+    if taken.kind == BindingKind::Primary && !another {
+        leaving.extend(bindings.iter().filter(beside));
+    }
+    leaving
+}
+
+const UNBIND: &str = "DELETE FROM binding
+    WHERE user_id = $1 AND channel = $2 AND scope = $3 AND sender = $4";
+
+/// A merge that is undone later does not bring it back.
+const NOT_A_PART: &str =
+    "DELETE FROM merge_part WHERE what = 'binding' AND channel = $1 AND scope = $2 AND id = $3";
+
+const SHUT_OUT: &str =
+    "DELETE FROM allowed WHERE user_id = $1 AND place = 'direct' AND channel = $2";
+
+async fn unlink<S: Sql>(
+    tx: &S,
+    user: ZakiUserId,
+    key: &BindingKey,
+    by: Actor,
+    now: Timestamp,
+) -> Result<Unlinked, DirectoryError> {
+    locks::acts(tx).await?;
+    if by != Actor::Person(user) {
+        people::authorise(tx, by).await?;
+    }
+    let person = people::person(tx, user).await?;
+    let person = person.ok_or(DirectoryError::UnknownPerson(user))?;
+    let leaving = leaving(&person.bindings, key);
+    let left = person.bindings.len() - leaving.len();
+    match (leaving.as_slice(), left, by) {
+        ([], ..) => return Ok(Unlinked::NotTheirs),
+        (_, 0, Actor::Person(_) | Actor::System) => return Ok(Unlinked::Last),
+        _ => {}
+    }
+    for binding in &leaving {
+        take(tx, user, binding, by, now).await?;
+    }
+    let on_channel = person.bindings.iter().filter(|b| b.channel == key.channel).count();
+    if on_channel == leaving.len() {
+        tx.execute(SHUT_OUT, params![Text(user), key.channel.as_str()]).await?;
+    }
+    if person.home.is_some_and(|home| home.channel == key.channel) {
+        settings::leave_home(tx, user).await?;
+    }
+    Ok(Unlinked::Done { left })
+}
+
+async fn take<S: Sql>(
+    tx: &S,
+    user: ZakiUserId,
+    binding: &Binding,
+    by: Actor,
+    now: Timestamp,
+) -> Result<(), DirectoryError> {
+    let Binding { channel, scope, sender, .. } = binding;
+    let mark = audit::mark(tx, user, *channel, scope, sender).await?;
+    let id = params![channel.as_str(), scope.as_str(), sender.as_str()];
+    tx.execute(NOT_A_PART, id).await?;
+    let row = params![Text(user), channel.as_str(), scope.as_str(), sender.as_str()];
+    tx.execute(UNBIND, row).await?;
+    let detail = serde_json::json!({ "channel": channel, "sender": mark });
+    audit::note(tx, "unlinked", by, Some(user), detail, now).await
+}
+
+#[cfg(test)]
+mod tests {
+    use zaki_envelope::{ChannelKind, SenderId, SenderScope};
+
+    use super::*;
+    use crate::How;
+
+    fn binding(channel: ChannelKind, sender: &str, kind: BindingKind) -> Binding {
+        Binding {
+            channel,
+            scope: SenderScope::new(""),
+            sender: SenderId::new(sender),
+            kind,
+            label: None,
+            bound_at: Timestamp::from_ms(1),
+            how: How::SignUp,
+            by: Actor::System,
+            last_seen_at: None,
+        }
+    }
+
+    #[test]
+    fn an_older_id_leaves_with_the_last_best_one() {
+        use BindingKind::{Alias, Primary};
+        use ChannelKind::{Telegram, WhatsApp};
+        let mut all = vec![
+            binding(WhatsApp, "CC.1", Primary),
+            binding(WhatsApp, "49123", Alias),
+            binding(Telegram, "1", Primary),
+        ];
+        let leaving = |all: &[Binding], n: usize| {
+            let leaving = super::leaving(all, &all[n].key());
+            leaving.iter().map(|b| b.sender.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(leaving(&all, 0), ["CC.1", "49123"]);
+        assert_eq!(leaving(&all, 1), ["49123"]);
+        assert_eq!(leaving(&all, 2), ["1"]);
+        all.push(binding(WhatsApp, "CC.2", Primary));
+        assert_eq!(leaving(&all, 0), ["CC.1"], "the number may be the other one's");
+        let strange = binding(WhatsApp, "CC.3", Primary).key();
+        assert!(super::leaving(&all, &strange).is_empty());
+    }
+}
