@@ -11,7 +11,7 @@ mod key;
 mod redeem;
 
 use zaki_envelope::{Timestamp, ZakiUserId};
-use zaki_store::{Sql, Text, params};
+use zaki_store::{Sql, Text, params, transact};
 
 use crate::{Actor, Directory, DirectoryError, locks, people};
 
@@ -68,7 +68,7 @@ impl Directory {
         let code = LinkCode::mint()?;
         let fresh = Fresh::of(&code, key)?;
         let asker = key.digest(Keyed::Attempt, &["offer", &user.to_string()]);
-        let kept = zaki_store::transact!(&self.store, |tx| offer(tx, user, &asker, &fresh, now))?;
+        let kept = transact!(&self.store, |tx| offer(tx, user, &asker, &fresh, now))?;
         Ok(match kept {
             Ok(expires_at) => Offered::Code { code, expires_at },
             Err(until) => Offered::TooMany { until },

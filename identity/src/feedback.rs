@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use zaki_envelope::{Timestamp, ZakiUserId};
-use zaki_store::{Row, Sql, Text, params};
+use zaki_store::{Row, Sql, Text, params, snapshot, transact};
 
 use crate::codes::random;
 use crate::{Directory, DirectoryError, people};
@@ -42,12 +42,12 @@ impl Directory {
         // PostgreSQL has no zero in its texts.
         let text: String = text.chars().filter(|sign| *sign != '\0').take(LONGEST).collect();
         let id = hex::encode(random::<16>()?);
-        zaki_store::transact!(&self.store, |tx| add(tx, &id, user, &text, now))
+        transact!(&self.store, |tx| add(tx, &id, user, &text, now))
     }
 
     /// What has been said, the last first.
     pub async fn feedbacks(&self, limit: u32) -> Result<Vec<Feedback>, DirectoryError> {
-        zaki_store::snapshot!(&self.store, |tx| list(tx, limit))
+        snapshot!(&self.store, |tx| list(tx, limit))
     }
 }
 

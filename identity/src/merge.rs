@@ -5,7 +5,7 @@ mod joining;
 mod parts;
 
 use zaki_envelope::{Timestamp, ZakiUserId};
-use zaki_store::{Row, Sql, Text, params};
+use zaki_store::{Row, Sql, Text, glance, params, transact};
 
 use crate::{Actor, Directory, DirectoryError, audit, locks, people};
 use joining::{Joining, Yes};
@@ -66,7 +66,7 @@ impl Directory {
         user: ZakiUserId,
         now: Timestamp,
     ) -> Result<Confirmed, DirectoryError> {
-        let done = zaki_store::transact!(&self.store, |tx| confirm(tx, user, now));
+        let done = transact!(&self.store, |tx| confirm(tx, user, now));
         self.forget();
         done
     }
@@ -77,7 +77,7 @@ impl Directory {
         user: ZakiUserId,
         now: Timestamp,
     ) -> Result<Option<ZakiUserId>, DirectoryError> {
-        zaki_store::transact!(&self.store, |tx| decline(tx, user, now))
+        transact!(&self.store, |tx| decline(tx, user, now))
     }
 
     /// Makes `from` the same person as `into`, unasked: moves their bindings, what they are allowed
@@ -90,7 +90,7 @@ impl Directory {
         by: Actor,
         now: Timestamp,
     ) -> Result<Merged, DirectoryError> {
-        let done = zaki_store::transact!(&self.store, |tx| decree(tx, into, from, by, now));
+        let done = transact!(&self.store, |tx| decree(tx, into, from, by, now));
         self.forget();
         done
     }
@@ -102,7 +102,7 @@ impl Directory {
         by: Actor,
         now: Timestamp,
     ) -> Result<Unmerged, DirectoryError> {
-        let done = zaki_store::transact!(&self.store, |tx| unmerge(tx, from, by, now));
+        let done = transact!(&self.store, |tx| unmerge(tx, from, by, now));
         self.forget();
         done
     }
@@ -114,7 +114,7 @@ impl Directory {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<ZakiUserId>, DirectoryError> {
-        zaki_store::glance!(&self.store, |tx| lapsed(tx, now, limit))
+        glance!(&self.store, |tx| lapsed(tx, now, limit))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use zaki_envelope::{Timestamp, ZakiUserId};
-use zaki_store::{Row, Sql, Text, params};
+use zaki_store::{Row, Sql, Text, params, snapshot, transact};
 
 use crate::{Directory, DirectoryError};
 
@@ -23,7 +23,7 @@ impl Directory {
     /// A person's sessions, the last used first; fifty at most. Which they are in,
     /// [`Person::session`](crate::Person::session) says.
     pub async fn sessions(&self, user: ZakiUserId) -> Result<Vec<Session>, DirectoryError> {
-        zaki_store::snapshot!(&self.store, |tx| list(tx, user))
+        snapshot!(&self.store, |tx| list(tx, user))
     }
 
     /// Begins a session and enters it; its number.
@@ -34,7 +34,7 @@ impl Directory {
         now: Timestamp,
     ) -> Result<u32, DirectoryError> {
         let name = name.map(str::to_owned);
-        zaki_store::transact!(&self.store, |tx| begin(tx, user, name.as_deref(), now))
+        transact!(&self.store, |tx| begin(tx, user, name.as_deref(), now))
     }
 
     /// Enters a session; whether there is one of this number.
@@ -44,7 +44,7 @@ impl Directory {
         n: u32,
         now: Timestamp,
     ) -> Result<bool, DirectoryError> {
-        zaki_store::transact!(&self.store, |tx| switch(tx, user, n, now))
+        transact!(&self.store, |tx| switch(tx, user, n, now))
     }
 }
 

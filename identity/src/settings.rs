@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use zaki_envelope::{AccountName, Address, ChannelKind, Conversation, Inbound, ZakiUserId};
-use zaki_store::{Json, Sql, Text, Value, params};
+use zaki_store::{Json, Sql, Text, Value, params, transact};
 
 use crate::{Directory, DirectoryError};
 
@@ -68,7 +68,7 @@ impl Setting {
 impl Directory {
     /// Keeps a choice.
     pub async fn set(&self, user: ZakiUserId, setting: Setting) -> Result<(), DirectoryError> {
-        zaki_store::transact!(&self.store, |tx| set(tx, user, &setting))
+        transact!(&self.store, |tx| set(tx, user, &setting))
     }
 }
 

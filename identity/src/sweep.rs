@@ -1,10 +1,10 @@
 //! Removing what has expired.
 
 use zaki_envelope::Timestamp;
-use zaki_store::{Sql, params};
+use zaki_store::{Sql, params, transact};
 
 use crate::usage::Periods;
-use crate::{Directory, DirectoryError, locks};
+use crate::{Directory, DirectoryError, locks, pairing, told};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 /// How long an invitation is still listed that can no longer be used, in milliseconds.
@@ -13,7 +13,7 @@ const INVITES_MS: i64 = 30 * DAY_MS;
 /// How many rows have been removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Codes, tokens, questions and tries.
+    /// Codes, tokens, questions, tries, and what was noted about strangers.
     pub expired: u64,
     /// Counts of days and months.
     pub usage: u64,
@@ -35,13 +35,13 @@ impl Directory {
     /// Removes what has expired, and counts of usage from more than `usage_days` days ago. To be
     /// called now and then; any replica may.
     pub async fn sweep(&self, now: Timestamp, usage_days: u32) -> Result<Swept, DirectoryError> {
-        zaki_store::transact!(&self.store, |tx| sweep(tx, now, usage_days))
+        transact!(&self.store, |tx| sweep(tx, now, usage_days))
     }
 }
 
 async fn sweep<S: Sql>(tx: &S, now: Timestamp, usage_days: u32) -> Result<Swept, DirectoryError> {
     locks::acts(tx).await?;
-    let mut expired = 0;
+    let mut expired = told::sweep(tx, now).await? + pairing::sweep(tx, now).await?;
     for (statement, ago) in EXPIRED {
         expired += tx.execute(statement, params![now.plus_ms(-ago).as_ms()]).await?;
     }

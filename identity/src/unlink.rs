@@ -1,7 +1,7 @@
 //! Taking a sender away from a person.
 
 use zaki_envelope::{Timestamp, ZakiUserId};
-use zaki_store::{Sql, Text, params};
+use zaki_store::{Sql, Text, params, transact};
 
 use crate::{
     Actor, Binding, BindingKey, BindingKind, Directory, DirectoryError, audit, locks, people,
@@ -32,7 +32,7 @@ impl Directory {
         by: Actor,
         now: Timestamp,
     ) -> Result<Unlinked, DirectoryError> {
-        let done = zaki_store::transact!(&self.store, |tx| unlink(tx, user, &key, by, now));
+        let done = transact!(&self.store, |tx| unlink(tx, user, &key, by, now));
         self.forget();
         done
     }

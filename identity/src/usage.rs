@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use zaki_envelope::{Timestamp, ZakiUserId};
-use zaki_store::{Row, Sql, Text, params};
+use zaki_store::{Row, Sql, Text, Value, glance, params, transact};
 
 use crate::{Directory, DirectoryError};
 pub(crate) use period::Periods;
@@ -106,12 +106,12 @@ impl Directory {
             let sum = sums.entry(*user).or_default();
             *sum = sum.plus(*counts);
         }
-        zaki_store::transact!(&self.store, |tx| count(tx, &sums, now))
+        transact!(&self.store, |tx| count(tx, &sums, now))
     }
 
     /// What a person has spent.
     pub async fn totals(&self, user: ZakiUserId, now: Timestamp) -> Result<Totals, DirectoryError> {
-        zaki_store::glance!(&self.store, |tx| totals(tx, user, now))
+        glance!(&self.store, |tx| totals(tx, user, now))
     }
 }
 
@@ -148,7 +148,7 @@ async fn count<S: Sql>(
     Ok(people)
 }
 
-fn add(user: ZakiUserId, periods: &Periods, sum: &Counts) -> Vec<zaki_store::Value> {
+fn add(user: ZakiUserId, periods: &Periods, sum: &Counts) -> Vec<Value> {
     let Counts { messages, input_tokens, output_tokens, cost_micros } = *sum;
     let (day, month) = (&periods.day, &periods.month);
     params![Text(user), day, month, messages, input_tokens, output_tokens, cost_micros].to_vec()

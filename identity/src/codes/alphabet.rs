@@ -31,21 +31,27 @@ impl LinkCode {
     }
 
     /// What somebody typed where a code belongs, whatever it is: case, dashes and spaces do not
-    /// count. That it cannot be a code is for the look-up to find, as with any wrong one.
+    /// count, and digits may be those of another script. That it cannot be a code is for the
+    /// look-up to find, as with any wrong one.
     pub fn typed(text: &str) -> Self {
-        let signs = text.chars().filter(|sign| sign.is_alphanumeric()).take(LONGEST);
+        let signs = text.chars().map(western).filter(|sign| sign.is_alphanumeric()).take(LONGEST);
         Self(signs.map(|sign| sign.to_ascii_uppercase()).collect::<String>().into())
     }
 
     /// A text that is nothing but a code. `None` for everything else, and for small letters that
     /// have no dash and no digit among them: "take care" is no code.
     pub fn alone(text: &str) -> Option<Self> {
-        let expected =
-            |sign: char| sign.is_ascii_alphanumeric() || is_dash(sign) || sign.is_whitespace();
-        let telling = text.contains(|sign: char| is_dash(sign) || sign.is_ascii_digit())
-            || !text.contains(|sign: char| sign.is_ascii_lowercase());
+        let signs = || text.chars().map(western);
+        let expected = |sign: char| {
+            sign.is_ascii_alphanumeric()
+                || is_dash(sign)
+                || is_invisible(sign)
+                || sign.is_whitespace()
+        };
+        let telling = signs().any(|sign| is_dash(sign) || sign.is_ascii_digit())
+            || !signs().any(|sign| sign.is_ascii_lowercase());
         let code = Self::typed(text);
-        (text.chars().all(expected) && telling && code.is_well_formed()).then_some(code)
+        (signs().all(expected) && telling && code.is_well_formed()).then_some(code)
     }
 
     /// Whether it could be one that was made here.
@@ -81,6 +87,20 @@ impl Eq for LinkCode {}
 /// Phones turn one dash into another.
 const fn is_dash(sign: char) -> bool {
     matches!(sign, '-' | '_' | '\u{2010}'..='\u{2015}' | '\u{2212}')
+}
+
+/// Marks of direction, which come along when a code is copied out of a text.
+const fn is_invisible(sign: char) -> bool {
+    matches!(sign, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+}
+
+/// Arabic and Persian keyboards have digits of their own, and Chinese ones wide signs.
+fn western(sign: char) -> char {
+    let digit = [0x660, 0x6F0, 0xFF10].into_iter().find_map(|zero| {
+        let value = u32::from(sign).checked_sub(zero).filter(|value| *value < 10)?;
+        char::from_digit(value, 10)
+    });
+    digit.unwrap_or(sign)
 }
 
 impl fmt::Debug for LinkCode {
@@ -129,7 +149,15 @@ mod tests {
 
     #[test]
     fn a_message_is_a_code_only_when_it_is_nothing_else() {
-        for text in ["ABCD-2345", " abcd 2345 ", "abcd2345", "abcd\u{2013}efgh", "ABCD EFGH"] {
+        for text in [
+            "ABCD-2345",
+            " abcd 2345 ",
+            "abcd2345",
+            "abcd\u{2013}efgh",
+            "ABCD EFGH",
+            "ABCD ٢٣٤٥",
+            "\u{2068}ABCD-2345\u{2069}",
+        ] {
             assert!(LinkCode::alone(text).is_some(), "{text:?}");
         }
         for text in

@@ -1,7 +1,7 @@
 //! How often somebody may try.
 
 use zaki_envelope::Timestamp;
-use zaki_store::{Sql, params};
+use zaki_store::{Row, Sql, params};
 
 use crate::DirectoryError;
 
@@ -92,7 +92,7 @@ async fn admitted<S: Sql>(
     let mut windows = Vec::with_capacity(tries.len());
     for (who, rule) in tries {
         let row = tx.one(FIND, params![*who]).await?;
-        let window = |row: zaki_store::Row| {
+        let window = |row: Row| {
             let since = Timestamp::from_ms(row.get(0)?);
             Ok::<_, DirectoryError>(Window { since, tries: row.get(1)? })
         };
@@ -168,6 +168,11 @@ mod tests {
             );
         }
         println!("one sender alone: {} tries", PER_SENDER.most_in(LIFE_MS));
+        let year = PER_ACCOUNT.most_in(365 * 24 * 60 * MINUTE_MS);
+        println!(
+            "an invitation that is open for a year, one bot: {year} tries, one in {}",
+            CODES / year
+        );
         assert!(odds(1, 1) < 1e-9);
         assert!(odds(1_000, 4) < 1e-5);
         assert!(PER_SENDER.most_in(LIFE_MS) <= 10);

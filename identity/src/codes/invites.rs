@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use zaki_envelope::{Timestamp, ZakiUserId};
-use zaki_store::{Row, Sql, Text, params};
+use zaki_store::{Row, Sql, Text, params, snapshot, transact};
 
 use super::{ADD, Fresh, LinkCode};
 use crate::{Actor, Directory, DirectoryError, audit, locks, people};
@@ -61,13 +61,13 @@ impl Directory {
         let code = LinkCode::mint()?;
         let fresh = Fresh::of(&code, &self.code_key)?;
         let id = fresh.id.clone();
-        zaki_store::transact!(&self.store, |tx| add(tx, &new, &fresh, by, now))?;
+        transact!(&self.store, |tx| add(tx, &new, &fresh, by, now))?;
         Ok(Invited { code, id })
     }
 
     /// All invitations, the newest first; those that can no longer be used until they are swept.
     pub async fn invites(&self) -> Result<Vec<Invite>, DirectoryError> {
-        zaki_store::snapshot!(&self.store, |tx| list(tx))
+        snapshot!(&self.store, |tx| list(tx))
     }
 
     /// Takes an invitation back; whether there was one of this id. Who came by it stays.
@@ -78,7 +78,7 @@ impl Directory {
         now: Timestamp,
     ) -> Result<bool, DirectoryError> {
         let id = id.to_owned();
-        zaki_store::transact!(&self.store, |tx| revoke(tx, &id, by, now))
+        transact!(&self.store, |tx| revoke(tx, &id, by, now))
     }
 }
 

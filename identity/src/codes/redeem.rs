@@ -1,7 +1,7 @@
 //! Using a code.
 
 use zaki_envelope::{AccountName, ChannelKind, Inbound, Sender, Timestamp, ZakiUserId};
-use zaki_store::{Row, Sql, Text, params};
+use zaki_store::{Row, Sql, Text, glance, params, transact};
 
 use super::attempts::{Try, shut_until};
 use super::{CodeKey, Keyed, LinkCode, PER_ACCOUNT, PER_SENDER, admit};
@@ -96,11 +96,11 @@ impl Directory {
         let key = &self.code_key;
         let (digest, redeemer) = (key.code(Keyed::Code, code), Redeemer::of(inbound, key));
         let looker = redeemer.clone();
-        let shut = zaki_store::glance!(&self.store, |tx| shut(tx, &looker, now))?;
+        let shut = glance!(&self.store, |tx| shut(tx, &looker, now))?;
         if let Some(until) = shut {
             return Ok(Redeemed::TooMany { until });
         }
-        let done = zaki_store::transact!(&self.store, |tx| redeem(tx, &redeemer, &digest, now));
+        let done = transact!(&self.store, |tx| redeem(tx, &redeemer, &digest, now));
         self.forget();
         done
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use zaki_envelope::ZakiUserId;
-use zaki_store::{FromValue, Row, Sql, Text, params};
+use zaki_store::{FromValue, Row, Sql, Text, params, snapshot};
 
 use crate::{Directory, DirectoryError, people};
 
@@ -91,7 +91,7 @@ impl Directory {
     /// Everything kept of a person: who they are to us, their senders, and each table that has
     /// something of theirs. [`DirectoryError::UnknownPerson`] for nobody.
     pub async fn dossier(&self, user: ZakiUserId) -> Result<Value, DirectoryError> {
-        zaki_store::snapshot!(&self.store, |tx| dossier(tx, user))
+        snapshot!(&self.store, |tx| dossier(tx, user))
     }
 }
 

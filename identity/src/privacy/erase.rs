@@ -1,7 +1,7 @@
 //! Removing a person.
 
 use zaki_envelope::{Timestamp, ZakiUserId};
-use zaki_store::{Sql, Text, params};
+use zaki_store::{Sql, Text, params, snapshot, transact};
 
 use super::export::{keep, take};
 use crate::codes::{CodeKey, Keyed, LinkCode, PER_SENDER, admit, sender_mark};
@@ -37,7 +37,7 @@ impl Directory {
     ) -> Result<AskedErase, DirectoryError> {
         let (code, expires_at) = (LinkCode::mint()?, now.plus_ms(LIFE_MS));
         let digest = erase_digest(&self.code_key, user, &code);
-        zaki_store::transact!(&self.store, |tx| keep(tx, &digest, "erase", user, expires_at))?;
+        transact!(&self.store, |tx| keep(tx, &digest, "erase", user, expires_at))?;
         Ok(AskedErase { code, expires_at })
     }
 
@@ -51,13 +51,13 @@ impl Directory {
         let key = &self.code_key;
         let digest = erase_digest(key, user, code);
         let who = key.digest(Keyed::Attempt, &["erase", &user.to_string()]);
-        zaki_store::transact!(&self.store, |tx| confirm(tx, &digest, &who, now))
+        transact!(&self.store, |tx| confirm(tx, &digest, &who, now))
     }
 
     /// Everybody who is to be erased with a person: those who have become that person, and then
     /// the person. To be asked before anything is removed, so that their sandboxes go too.
     pub async fn family(&self, user: ZakiUserId) -> Result<Vec<ZakiUserId>, DirectoryError> {
-        zaki_store::snapshot!(&self.store, |tx| family(tx, user))
+        snapshot!(&self.store, |tx| family(tx, user))
     }
 
     /// Removes a person and the others of their [`family`](Self::family), with all that the
@@ -70,7 +70,7 @@ impl Directory {
         now: Timestamp,
     ) -> Result<Erased, DirectoryError> {
         let key = self.code_key.clone();
-        let done = zaki_store::transact!(&self.store, |tx| erase(tx, &key, user, by, now));
+        let done = transact!(&self.store, |tx| erase(tx, &key, user, by, now));
         self.forget();
         done
     }

@@ -4,10 +4,10 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 use zaki_envelope::{Timestamp, ZakiUserId};
-use zaki_store::{Sql, Text, params};
+use zaki_store::{Sql, Text, params, transact};
 
 use crate::codes::{Keyed, random};
-use crate::{Directory, DirectoryError, people};
+use crate::{Directory, DirectoryError, locks, people};
 
 /// How long, in milliseconds.
 const LIFE_MS: i64 = 24 * 3_600_000;
@@ -40,7 +40,7 @@ impl Directory {
         let token = hex::encode(random::<32>()?);
         let digest = self.code_key.digest(Keyed::Export, &[&token]);
         let until = now.plus_ms(LIFE_MS);
-        zaki_store::transact!(&self.store, |tx| keep(tx, &digest, "export", user, until))?;
+        transact!(&self.store, |tx| keep(tx, &digest, "export", user, until))?;
         Ok(ExportToken(token.into()))
     }
 
@@ -51,7 +51,7 @@ impl Directory {
         now: Timestamp,
     ) -> Result<Option<ZakiUserId>, DirectoryError> {
         let digest = self.code_key.digest(Keyed::Export, &[token]);
-        zaki_store::transact!(&self.store, |tx| take(tx, &digest, "export", now))
+        transact!(&self.store, |tx| take(tx, &digest, "export", now))
     }
 }
 
@@ -71,6 +71,7 @@ pub(super) async fn keep<S: Sql>(
     user: ZakiUserId,
     until: Timestamp,
 ) -> Result<(), DirectoryError> {
+    locks::acts(tx).await?;
     people::known(tx, user).await?;
     tx.execute(CLEAR, params![Text(user), purpose]).await?;
     tx.execute(ADD, params![digest, purpose, Text(user), until.as_ms()]).await?;
