@@ -37,6 +37,13 @@ const TABLE: &[Row] = &[
     row("zaki-identity", &["zaki-envelope", "zaki-store"]),
     row("zaki-ledger", &["zaki-envelope", "zaki-store"]),
     row("zaki-lane", &["zaki-channel", "zaki-envelope"]),
+    Row {
+        krate: "zaki-words",
+        imports: &["zaki-envelope"],
+        // To read what is said as every platform shows it.
+        dev: &["zaki-channel"],
+        behind: &[],
+    },
     adapter("zaki-telegram"),
     adapter("zaki-discord"),
     adapter("zaki-slack"),
@@ -59,6 +66,7 @@ const TABLE: &[Row] = &[
             "zaki-store",
             "zaki-telegram",
             "zaki-whatsapp",
+            "zaki-words",
         ],
         dev: &[],
         behind: &[("zaki-simulators", "demo")],
@@ -79,6 +87,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("tokio-postgres-rustls", &["zaki-store"]),
     ("deadpool*", &["zaki-store"]),
     ("reqwest", HTTP_CLIENTS),
+    ("fluent*", &["zaki-words"]),
 ];
 const SQL: &[&str] = &["zaki-store", "zaki-ledger", "zaki-identity", "zaki-edge-native"];
 const HTTP_CLIENTS: &[&str] = &[

@@ -1,0 +1,317 @@
+# Deutsch. Anrede: du.
+
+## Times
+
+ago-moment = gerade eben
+ago-minutes = { $count ->
+    [one] vor { $count } Minute
+   *[other] vor { $count } Minuten
+}
+ago-hours = { $count ->
+    [one] vor { $count } Stunde
+   *[other] vor { $count } Stunden
+}
+ago-days = { $count ->
+    [one] vor { $count } Tag
+   *[other] vor { $count } Tagen
+}
+in-moment = in weniger als einer Minute
+in-minutes = { $count ->
+    [one] in { $count } Minute
+   *[other] in { $count } Minuten
+}
+in-hours = { $count ->
+    [one] in { $count } Stunde
+   *[other] in { $count } Stunden
+}
+in-days = { $count ->
+    [one] in { $count } Tag
+   *[other] in { $count } Tagen
+}
+reset-soon = { $when } ({ $time } UTC)
+reset-later = am { $date } ({ $time } UTC)
+date = { $month ->
+    [1] { $day }. Januar { $year }
+    [2] { $day }. Februar { $year }
+    [3] { $day }. März { $year }
+    [4] { $day }. April { $year }
+    [5] { $day }. Mai { $year }
+    [6] { $day }. Juni { $year }
+    [7] { $day }. Juli { $year }
+    [8] { $day }. August { $year }
+    [9] { $day }. September { $year }
+    [10] { $day }. Oktober { $year }
+    [11] { $day }. November { $year }
+   *[12] { $day }. Dezember { $year }
+}
+money = { $amount } $
+place = { $channel } ({ $label })
+
+## Turns
+
+turn-failed-sandbox = Dein Assistent konnte gerade nicht gestartet werden. Bitte schick deine Nachricht in einer Minute noch einmal.
+turn-failed-agent = Dein Assistent konnte das nicht beantworten: Sein Modell hat einen Fehler gemeldet. Bitte versuch es noch einmal.
+turn-failed-timeout = Das hat länger gedauert als erlaubt und wurde deshalb abgebrochen. Bitte versuch es noch einmal, oder frag nach weniger auf einmal.
+turn-failed-internal = Bei uns ist etwas schiefgegangen, und diese Nachricht wurde nicht beantwortet. Bitte schick sie noch einmal.
+turn-nothing = (Dein Assistent hatte dazu nichts zu sagen.)
+turn-idle = Es gibt nichts zu stoppen: Dein Assistent wartet auf dich.
+turn-interrupted = (Unterbrochen durch deine nächste Nachricht.)
+turn-halted = (Dein Assistent wurde gestoppt, bevor er fertig war.)
+turn-stopped = (Gestoppt.)
+turn-stopped-cleared = { $count ->
+    [one] (Gestoppt. Auch eine Nachricht von dir, die noch wartete, wurde beiseitegelegt.)
+   *[other] (Gestoppt. Auch { $count } Nachrichten von dir, die noch warteten, wurden beiseitegelegt.)
+}
+turn-full = Es warten schon zu viele Nachrichten von dir, deshalb wurde diese nicht angenommen, und auch die nächsten nicht, bis einige beantwortet sind. Bitte schick sie dann noch einmal.
+turn-next = Hier ist gerade viel los. Du bist als Nächstes dran: Deine Antwort kommt, sobald Platz ist.
+turn-queued = { $ahead ->
+    [one] Hier ist gerade viel los. Eine Person ist noch vor dir; deine Antwort kommt ganz von selbst.
+   *[other] Hier ist gerade viel los. { $ahead } Personen sind noch vor dir; deine Antwort kommt ganz von selbst.
+}
+
+## Answers that were lost
+
+loss-unknown = { $count ->
+    [one] Eine Antwort von mir hat dich vielleicht nicht oder nicht ganz erreicht: Beim Senden brach die Verbindung ab. Wenn dir etwas fehlt, frag bitte noch einmal.
+   *[other] { $count } Antworten von mir haben dich vielleicht nicht erreicht: Beim Senden brach die Verbindung ab. Wenn dir etwas fehlt, frag bitte noch einmal.
+}
+loss-unknown-when = { $count ->
+    [one] Eine Antwort von mir ({ $when }) hat dich vielleicht nicht oder nicht ganz erreicht: Beim Senden brach die Verbindung ab. Wenn dir etwas fehlt, frag bitte noch einmal.
+   *[other] { $count } Antworten von mir (die erste { $when }) haben dich vielleicht nicht erreicht: Beim Senden brach die Verbindung ab. Wenn dir etwas fehlt, frag bitte noch einmal.
+}
+loss-dead = { $count ->
+    [one] Eine Antwort von mir konnte nicht oder nicht ganz zugestellt werden. Bitte frag noch einmal, wenn du sie noch brauchst.
+   *[other] { $count } Antworten von mir konnten nicht zugestellt werden. Bitte frag noch einmal, wenn du sie noch brauchst.
+}
+loss-dead-when = { $count ->
+    [one] Eine Antwort von mir ({ $when }) konnte nicht oder nicht ganz zugestellt werden. Bitte frag noch einmal, wenn du sie noch brauchst.
+   *[other] { $count } Antworten von mir (die erste { $when }) konnten nicht zugestellt werden. Bitte frag noch einmal, wenn du sie noch brauchst.
+}
+
+## /mode
+
+mode-now = Zurzeit gilt: { $meaning }
+mode-set = Ab jetzt gilt: { $meaning }
+mode-choose = Du kannst wählen:
+mode-choice = `/mode { $mode }`: { $meaning }
+mode-queue = Was du schreibst, während dein Assistent beschäftigt ist, wartet, bis er fertig ist.
+mode-steer = Was du schreibst, während dein Assistent beschäftigt ist, erreicht ihn sofort, und er beantwortet alles zusammen.
+mode-interrupt = Was du schreibst, während dein Assistent beschäftigt ist, unterbricht ihn.
+
+group-off = Ich schweige in dieser Gruppe.
+group-mention = Ich antworte in dieser Gruppe, wenn ich angesprochen werde.
+group-always = Ich antworte in dieser Gruppe auf jede Nachricht.
+group-changers-operators = Ändern können das nur die Betreiber dieses Bots.
+group-changers-owners = Ändern können das nur die Besitzer dieses Bots.
+group-changers-anyone = Ändern können das alle in dieser Gruppe.
+group-only-direct = Das geht nur im privaten Chat mit mir. Bitte schreib es mir dort.
+group-only-group = Das geht nur in einer Gruppe.
+group-not-listed = Ich darf dir in dieser Gruppe nicht antworten. Die Betreiber dieses Bots können das ändern.
+group-known-only = Ich antworte hier nur Leuten, die ich schon kenne. Bitte schreib mir zuerst privat.
+group-silent = Ich bin in dieser Gruppe ausgeschaltet.
+
+## /help
+
+help-direct = Schreib einfach los: Dein Assistent antwortet. Und diese Befehle helfen dabei:
+help-group = In dieser Gruppe helfen diese Befehle. Alle anderen gehen im privaten Chat mit mir:
+help-owner = Als Besitzer kannst du außerdem:
+help-help = `/help`: diese Liste zeigen
+help-new = `/new`: eine neue Unterhaltung beginnen
+help-stop = `/stop`: stoppen, was dein Assistent gerade tut
+help-status = `/status`: sehen, wie es steht
+help-session = `/session`: zu einer früheren Unterhaltung zurückkehren oder eine hierher holen
+help-link = `/link`: denselben Assistenten auf einem anderen Kanal nutzen
+help-links = `/links`: sehen, von wo du deinen Assistenten erreichst
+help-unlink = `/unlink`: einen dieser Wege entfernen
+help-model = `/model`: das Modell wählen, mit dem dein Assistent denkt
+help-usage = `/usage`: sehen, was du verbraucht hast und was übrig ist
+help-mode = `/mode`: wählen, was geschieht, wenn du schreibst, während dein Assistent beschäftigt ist
+help-mode-group = `/mode`: wählen, wann ich in dieser Gruppe antworte
+help-approve = `/approve`: erlauben, worum dein Assistent bittet
+help-deny = `/deny`: ablehnen, worum dein Assistent bittet
+help-approve-owner = `/approve …`: jemanden mit diesem Code hereinlassen
+help-deny-owner = `/deny …`: jemanden mit diesem Code abweisen
+help-lang = `/lang`: die Sprache wählen, in der ich mit dir spreche
+help-export = `/export`: alles bekommen, was über dich gespeichert ist
+help-erase = `/erase`: alles löschen, was über dich gespeichert ist
+help-feedback = `/feedback …`: den Leuten hinter diesem Bot deine Meinung sagen
+help-misused = Das habe ich nicht ganz verstanden.
+help-usages = Du kannst schreiben:
+
+## /new and /session
+
+session-new = Eine neue Unterhaltung beginnt. Die früheren bleiben erhalten: `/session` zeigt sie.
+session-new-named = Eine neue Unterhaltung beginnt: { $name }. Die früheren bleiben erhalten: `/session` zeigt sie.
+session-intro = Deine Unterhaltungen:
+session-unnamed = Unterhaltung { $number }
+session-line = `/session { $number }`: { $name }, zuletzt benutzt { $when }
+session-line-current = `/session { $number }`: { $name }, zuletzt benutzt { $when } (in dieser sind wir gerade)
+session-outro = `/new` beginnt eine weitere. `/session here` holt die, in der wir gerade sind, in diesen Chat, und `/session name …` gibt ihr einen Namen.
+session-switched = Wir sind wieder in dieser Unterhaltung: { $name }.
+session-named = Diese Unterhaltung heißt jetzt { $name }.
+session-here = Wir machen hier weiter.
+session-last = Hier waren wir stehen geblieben:
+session-said-you = Du: { $text }
+session-said-me = Assistent: { $text }
+session-unknown = Diese Unterhaltung gibt es nicht. `/session` zeigt alle.
+
+## /status
+
+status-ready = Dein Assistent ist bereit.
+status-working = Dein Assistent arbeitet an einer Antwort.
+status-waiting = { $count ->
+    [one] { $count } Nachricht von dir wartet.
+   *[other] { $count } Nachrichten von dir warten.
+}
+status-session = Unterhaltung: { $name }
+status-model = Modell: `{ $model }`
+status-mode = Solange er beschäftigt ist, `{ $mode }`: { $meaning }
+status-links = { $count ->
+    [one] Du erreichst ihn von { $count } Ort aus: `/links`
+   *[other] Du erreichst ihn von { $count } Orten aus: `/links`
+}
+
+## /link
+
+link-code = Schick mir diesen Code auf einem anderen Kanal, dann hast du dort denselben Assistenten und dieselbe Unterhaltung:
+link-code-terms = Der Code gilt einmal und verfällt { $when }. Behalte ihn für dich: Wer ihn hat, kann deinen Assistenten erreichen.
+link-way-open = { $channel }: Öffne diesen Link und tippe dann auf Starten oder Senden.
+link-way-write = { $channel }: Schreib mir dort dies.
+link-too-many-codes = Du hast schon viele Codes angefordert. Bitte versuch es { $when } noch einmal.
+link-joined = Verbunden! Du hast hier jetzt denselben Assistenten wie auf { $channel }, mit derselben Unterhaltung.
+link-joined-elsewhere = Dein Assistent ist jetzt auch hier erreichbar: { $place }. Wenn du das nicht warst, entferne es bitte sofort mit `/unlink`.
+link-already = Ihr seid schon verbunden: Du hast hier und dort denselben Assistenten.
+link-refused = Dieser Code gilt nicht. Vielleicht ist er vertippt, schon benutzt oder abgelaufen. Bitte prüf ihn, oder hol dir einen neuen.
+link-too-many = Das waren zu viele Codes, die nicht gelten. Bitte versuch es { $when } noch einmal.
+link-confirm-stays =
+    Dein Code wurde auf { $channel } von jemandem benutzt, der dort schon einen Assistenten hat. Wenn beide Seiten zustimmen, geschieht Folgendes:
+    - Dein Assistent bleibt, wie er ist, und antwortet auch dort.
+    - Der andere Assistent wird gesichert, gestoppt und 30 Tage aufbewahrt. So lange können die Betreiber ihn zurückholen.
+    - Nichts wird vermischt: Was der andere Assistent weiß, kommt nicht zu deinem.
+link-confirm-goes =
+    Du hast hier schon einen Assistenten, und dieser Code führt zu einem anderen, auf { $channel }. Wenn beide Seiten zustimmen, geschieht Folgendes:
+    - Der Assistent von { $channel } antwortet von da an hier.
+    - Der Assistent, den du hier hast, wird gesichert, gestoppt und 30 Tage aufbewahrt. So lange können die Betreiber ihn zurückholen.
+    - Nichts wird vermischt: Was er weiß, kommt nicht mit.
+link-confirm-answer = Wenn du das willst und beide dir gehören: `/link yes`. Wenn nicht: `/link no`. Ohne Antwort bleibt alles, wie es ist, und das Angebot verfällt { $when }.
+link-waiting = Danke. Sag jetzt bitte auch auf { $channel } Ja: Ich habe dort ebenfalls gefragt.
+link-merged-stays = Fertig: Dein Assistent antwortet auch auf { $channel }. Der andere Assistent ist gestoppt und wird bis zum { $date } aufbewahrt.
+link-merged-goes = Fertig: Der Assistent von { $channel } antwortet jetzt hier. Der, den du hier hattest, ist gestoppt und wird bis zum { $date } aufbewahrt; so lange können die Betreiber ihn zurückholen.
+link-declined = Gut, alles bleibt, wie es ist.
+link-declined-there = Die Antwort auf { $channel } war Nein, also bleibt alles, wie es ist.
+link-nothing = Es gibt nichts zu bestätigen. Vielleicht ist das Angebot verfallen: `/link` gibt dir einen neuen Code.
+
+## /links and /unlink
+
+links-intro = { $count ->
+    [one] Du erreichst deinen Assistenten von { $count } Ort aus:
+   *[other] Du erreichst deinen Assistenten von { $count } Orten aus:
+}
+links-line = { $place }, seit dem { $date }, zuletzt gesehen { $when }
+links-line-here = { $place }, seit dem { $date }: das ist hier
+links-outro = `/link` fügt einen hinzu, `/unlink` entfernt einen.
+unlink-intro = Welcher davon soll deinen Assistenten nicht mehr erreichen?
+unlink-choice = `/unlink { $number }`: { $line }
+unlink-done = Entfernt: { $place }. Was dort geschrieben wird, erreicht deinen Assistenten nicht mehr.
+unlink-done-here = Dieser Chat erreicht den Assistenten, mit dem er verbunden war, nicht mehr.
+unlink-last = Das ist der einzige Weg zu deinem Assistenten, deshalb bleibt er. Wenn du ganz gehen willst, gibt es `/erase`.
+unlink-unknown = Diese Nummer gibt es nicht. `/unlink` zeigt die Liste.
+
+## /model
+
+model-now = Dein Assistent denkt mit `{ $model }`.
+model-now-default = Dein Assistent denkt mit dem üblichen Modell.
+model-choose = Du kannst wählen:
+model-choice = `/model { $model }`
+model-choice-default = `/model default`: das übliche
+model-set = Ab deiner nächsten Nachricht denkt dein Assistent mit `{ $model }`.
+model-set-default = Ab deiner nächsten Nachricht denkt dein Assistent wieder mit dem üblichen Modell.
+model-unknown = Ein Modell mit diesem Namen gibt es hier nicht: { $name }.
+model-fixed = Das Modell lässt sich hier nicht wählen.
+
+## /usage and limits
+
+usage-day = Heute (beginnt neu { $when }):
+usage-month = Diesen Monat (beginnt neu { $when }):
+usage-messages = Nachrichten: { $used }
+usage-messages-of = Nachrichten: { $used } von { $limit }
+usage-tokens = Tokens: { $used }
+usage-tokens-of = Tokens: { $used } von { $limit }
+usage-cost = Kosten: { $used }
+usage-cost-of = Kosten: { $used } von { $limit }
+
+near-messages-minute = Du schreibst ziemlich schnell. Mach eine kurze Pause, dann wird alles beantwortet.
+near-messages-day = { $left ->
+    [one] Du hast heute noch { $left } Nachricht übrig. Das beginnt neu { $when }.
+   *[other] Du hast heute noch { $left } Nachrichten übrig. Das beginnt neu { $when }.
+}
+near-tokens-day = Die Tokens für heute sind fast aufgebraucht: noch { $left }. Das beginnt neu { $when }.
+near-tokens-month = Die Tokens für diesen Monat sind fast aufgebraucht: noch { $left }. Das beginnt neu { $when }.
+near-cost-day = Das Budget für heute ist fast aufgebraucht: noch { $left }. Das beginnt neu { $when }.
+near-cost-month = Das Budget für diesen Monat ist fast aufgebraucht: noch { $left }. Das beginnt neu { $when }.
+over-messages-minute = Das war viel auf einmal, deshalb wurde diese Nachricht nicht angenommen. Weiter geht es { $when }.
+over-messages-day = Du hast heute so viele Nachrichten geschickt, wie möglich sind, deshalb wurde diese nicht angenommen. Weiter geht es { $when }.
+over-tokens-day = Die Tokens für heute sind aufgebraucht, deshalb wurde diese Nachricht nicht angenommen. Weiter geht es { $when }.
+over-tokens-month = Die Tokens für diesen Monat sind aufgebraucht, deshalb wurde diese Nachricht nicht angenommen. Weiter geht es { $when }.
+over-cost-day = Das Budget für heute ist aufgebraucht, deshalb wurde diese Nachricht nicht angenommen. Weiter geht es { $when }.
+over-cost-month = Das Budget für diesen Monat ist aufgebraucht, deshalb wurde diese Nachricht nicht angenommen. Weiter geht es { $when }.
+
+## Who may use the bot
+
+access-closed = Danke, dass du schreibst. Dieser Bot ist privat und nimmt niemanden neu auf.
+access-not-listed = Danke, dass du schreibst. Dieser Bot ist nur für bestimmte Leute, und du gehörst noch nicht dazu. Bitte frag die Betreiber.
+access-invite = Schön, dass du da bist! Zum Loslegen brauchst du eine Einladung. Wenn du einen Code hast, schick ihn mir einfach.
+access-pairing = Schön, dass du da bist! Bevor wir loslegen, müssen dich die Betreiber dieses Bots hereinlassen. Bitte gib ihnen diesen Code:
+access-pairing-terms = Der Code verfällt { $when }.
+access-approved = Du bist drin, willkommen! Ab jetzt hast du hier deinen eigenen Assistenten: Schreib einfach los. `/help` zeigt, was es sonst noch gibt.
+access-denied = Die Betreiber dieses Bots haben dich nicht hereingelassen. Bitte frag sie, wenn du das für ein Versehen hältst.
+access-blocked = Du kannst diesen Bot nicht mehr nutzen. Bitte frag die Betreiber.
+access-welcome = Willkommen! Ab jetzt hast du hier deinen eigenen Assistenten: Schreib einfach los. `/help` zeigt, was es sonst noch gibt.
+access-invited = Deine Einladung gilt, willkommen! Ab jetzt hast du hier deinen eigenen Assistenten: Schreib einfach los. `/help` zeigt, was es sonst noch gibt.
+
+## /approve and /deny
+
+approval-asked = Dein Assistent möchte das hier ausführen und fragt dich vorher:
+approval-answer = `/approve { $id }` erlaubt es dieses Mal, `/approve { $id } always` von jetzt an immer, `/deny { $id }` gar nicht.
+approval-choose = Das hier wartet auf deine Antwort:
+approval-approved = Erlaubt: Dein Assistent macht weiter.
+approval-denied = Abgelehnt: Dein Assistent lässt es.
+approval-gone = Das ist schon erledigt.
+approval-nothing = Es gibt nichts zu erlauben.
+pairing-asked = { $who } möchte hereingelassen werden, auf { $channel }.
+pairing-answer = `/approve { $code }` lässt die Person herein, `/deny { $code }` weist sie ab.
+pairing-approved = { $who } ist jetzt dabei, auf { $channel }.
+pairing-denied = { $who } wurde nicht hereingelassen, auf { $channel }.
+pairing-unknown = Diese Anfrage gibt es nicht. Vielleicht ist sie schon erledigt oder abgelaufen.
+
+## /lang
+
+lang-now = Ich spreche Deutsch mit dir. Du kannst wählen:
+lang-set = Ab jetzt spreche ich Deutsch mit dir.
+lang-unknown = Diese Sprache spreche ich noch nicht. Du kannst wählen:
+lang-choice = `/lang { $tag }`: { $name }
+lang-note = Dein Assistent selbst antwortet in der Sprache, in der du schreibst.
+
+## /export, /erase and /feedback
+
+export-ready = Das ist alles, was über dich gespeichert ist, in einem Archiv:
+export-terms = Der Link gilt einmal und verfällt { $when }. Behalte ihn für dich.
+export-no-url = Ich kann hier keine Dateien herausgeben. Bitte frag die Betreiber dieses Bots: Sie können dir alles geben, was über dich gespeichert ist.
+erase-asked =
+    Das löscht alles, was über dich gespeichert ist, endgültig:
+    - wie du deinen Assistenten erreichst, und deine Einstellungen
+    - deine Nachrichten und die Antworten darauf
+    - deinen Assistenten selbst, mit allem, was er weiß, seinen Dateien und Sicherungen
+
+    Es bleibt nur ein Vermerk, dass etwas gelöscht wurde; über dich sagt er nichts. Wenn du vorher eine Kopie willst, gibt es `/export`. Um alles zu löschen, schreib:
+erase-terms = Der Code verfällt { $when }. Wenn du nichts tust, geschieht nichts.
+erase-wrong = Dieser Code gilt nicht, und nichts wurde gelöscht. `/erase` gibt dir einen neuen.
+erase-cancelled = Gut: Nichts wurde gelöscht.
+erase-done = Alles, was über dich gespeichert war, ist gelöscht. Danke, dass du da warst. Wenn du wieder schreibst, fangen wir neu an.
+feedback-thanks = Danke! Die Leute hinter diesem Bot werden es lesen.
+feedback-empty = Bitte schreib deine Meinung gleich hinter den Befehl: `/feedback …`
+
+## When a command cannot be carried out
+
+trouble-failed = Das ging gerade nicht. Bitte versuch es noch einmal.
+trouble-not-allowed = Das darfst du hier nicht.

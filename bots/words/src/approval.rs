@@ -1,0 +1,101 @@
+//! `/approve` and `/deny`: what the agent asks for, and who asks to be let in.
+
+use zaki_envelope::ChannelKind;
+
+use crate::{Say, Voice, link::alone, paragraphs, quote};
+
+/// Something the agent wants to run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Pending<'a> {
+    /// What it is answered with.
+    pub id: &'a str,
+    /// What it wants to run.
+    pub command: &'a str,
+}
+
+/// What is said of things the agent asks for. No `Debug`: it holds commands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Approvals<'a> {
+    /// It asks.
+    Asked(Pending<'a>),
+    /// Which of several is meant.
+    Choose(&'a [Pending<'a>]),
+    /// It may.
+    Approved,
+    /// It may not.
+    Denied,
+    /// It does not ask any more.
+    Gone,
+    /// It asks for nothing.
+    Nothing,
+}
+
+impl Say for Approvals<'_> {
+    fn say(&self, voice: Voice) -> String {
+        match *self {
+            Self::Asked(pending) => {
+                let asked = [voice.text("approval-asked")];
+                paragraphs(asked.into_iter().chain(question(&pending, voice)))
+            }
+            Self::Choose(pending) => {
+                let head = [voice.text("approval-choose")];
+                let questions = pending.iter().flat_map(|pending| question(pending, voice));
+                paragraphs(head.into_iter().chain(questions))
+            }
+            Self::Approved => voice.text("approval-approved"),
+            Self::Denied => voice.text("approval-denied"),
+            Self::Gone => voice.text("approval-gone"),
+            Self::Nothing => voice.text("approval-nothing"),
+        }
+    }
+}
+
+fn question(pending: &Pending<'_>, voice: Voice) -> [String; 2] {
+    let answer = voice.phrase("approval-answer").code("id", pending.id).said();
+    [quote::block(pending.command), answer]
+}
+
+/// What owners are told of people who ask to be let in. No `Debug`: it holds codes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Pairings<'a> {
+    /// Somebody asks.
+    Asked {
+        /// What they were given.
+        code: &'a str,
+        /// What they call themselves.
+        who: &'a str,
+        /// Where they wrote.
+        channel: ChannelKind,
+    },
+    /// They may.
+    Approved {
+        /// What they call themselves.
+        who: &'a str,
+        /// Where they wrote.
+        channel: ChannelKind,
+    },
+    /// They may not.
+    Denied {
+        /// What they call themselves.
+        who: &'a str,
+        /// Where they wrote.
+        channel: ChannelKind,
+    },
+    /// Nobody has that code.
+    Unknown,
+}
+
+impl Say for Pairings<'_> {
+    fn say(&self, voice: Voice) -> String {
+        let told = |key, who, channel| voice.phrase(key).name("who", who).channel(channel).said();
+        match *self {
+            Self::Asked { code, who, channel } => {
+                let answer = voice.phrase("pairing-answer").code("code", code).said();
+                paragraphs([told("pairing-asked", who, channel), alone(code), answer])
+            }
+            Self::Approved { who, channel } => told("pairing-approved", who, channel),
+            Self::Denied { who, channel } => told("pairing-denied", who, channel),
+            Self::Unknown => voice.text("pairing-unknown"),
+        }
+    }
+}

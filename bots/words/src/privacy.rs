@@ -1,0 +1,68 @@
+//! `/export` and `/erase`.
+
+use zaki_envelope::Timestamp;
+
+use crate::{Say, Voice, direction, link::timed, paragraphs, quote};
+
+/// After `/export`. No `Debug`: the address is a secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Export<'a> {
+    /// It can be fetched.
+    Ready {
+        /// From here, once.
+        url: &'a str,
+        /// When it cannot any more.
+        until: Timestamp,
+        /// When this is said.
+        now: Timestamp,
+    },
+    /// The hub has no address of its own.
+    NoUrl,
+}
+
+impl Say for Export<'_> {
+    fn say(&self, voice: Voice) -> String {
+        match *self {
+            Self::Ready { url, until, now } => {
+                let terms = timed("export-terms", until, now, voice);
+                paragraphs([voice.text("export-ready"), quote::address(url), terms])
+            }
+            Self::NoUrl => voice.text("export-no-url"),
+        }
+    }
+}
+
+/// After `/erase`. No `Debug`: it holds codes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Erase<'a> {
+    /// What it would do, and how to say yes.
+    Asked {
+        /// To say yes with.
+        code: &'a str,
+        /// When it stops working.
+        until: Timestamp,
+        /// When this is said.
+        now: Timestamp,
+    },
+    /// The code does not work.
+    Wrong,
+    /// It was not wanted after all.
+    Cancelled,
+    /// Nothing is left.
+    Done,
+}
+
+impl Say for Erase<'_> {
+    fn say(&self, voice: Voice) -> String {
+        match *self {
+            Self::Asked { code, until, now } => {
+                let command = direction::finish(&format!("`/erase {}`", quote::code(code)), voice);
+                let terms = timed("erase-terms", until, now, voice);
+                paragraphs([voice.text("erase-asked"), command, terms])
+            }
+            Self::Wrong => voice.text("erase-wrong"),
+            Self::Cancelled => voice.text("erase-cancelled"),
+            Self::Done => voice.text("erase-done"),
+        }
+    }
+}
