@@ -1,29 +1,57 @@
 //! Recent answers, in front of the store: bounded, first in first out.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dashmap::DashMap;
-use zaki_envelope::{ChannelKind, Sender, SenderId, SenderScope, ZakiUserId};
+use zaki_envelope::{
+    AccountName, ChannelKind, ConversationId, ConversationKind, Inbound, SenderId, SenderScope,
+    Timestamp, ZakiUserId,
+};
 
-/// What names a sender. Its aliases too: a new one must reach the store.
+use crate::seen;
+
+/// All that an answer depends on: the sender with its aliases (a new one must reach the store), and
+/// where they write.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     channel: ChannelKind,
     scope: SenderScope,
     id: SenderId,
     aliases: Vec<SenderId>,
+    account: AccountName,
+    shared: Option<(ConversationId, bool)>,
 }
 
 impl Key {
-    pub(crate) fn of(channel: ChannelKind, sender: &Sender) -> Self {
+    pub(crate) fn of(inbound: &Inbound) -> Self {
+        let Inbound { sender, conversation, .. } = inbound;
+        let shared = conversation.kind != ConversationKind::Direct;
         Self {
-            channel,
+            channel: inbound.channel,
             scope: sender.scope.clone(),
             id: sender.id.clone(),
             aliases: sender.aliases.clone(),
+            account: inbound.account.clone(),
+            shared: shared.then(|| (conversation.id.clone(), inbound.addressed)),
         }
     }
+}
+
+/// Somebody who is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Served {
+    /// Whose sandbox answers.
+    pub(crate) user: ZakiUserId,
+    /// Who wrote.
+    pub(crate) speaker: ZakiUserId,
+}
+
+/// An answer, and when the sender was last noted to have written.
+struct Answer {
+    served: Served,
+    seen_at: AtomicI64,
 }
 
 /// Which moment of the directory an answer was read in. It changes with every [`Cache::forget`].
@@ -31,7 +59,7 @@ impl Key {
 pub(crate) struct Epoch(u64);
 
 pub(crate) struct Cache {
-    people: DashMap<Key, ZakiUserId>,
+    answers: DashMap<Key, Answer>,
     capacity: usize,
     order: Mutex<Order>,
 }
@@ -44,14 +72,21 @@ struct Order {
 impl Cache {
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
-            people: DashMap::new(),
+            answers: DashMap::new(),
             capacity,
             order: Mutex::new(Order { epoch: 0, keys: VecDeque::new() }),
         }
     }
 
-    pub(crate) fn get(&self, key: &Key) -> Option<ZakiUserId> {
-        self.people.get(key).map(|user| *user)
+    /// What is remembered. `seen` is called when it is time to note that the sender has written.
+    pub(crate) fn get(&self, key: &Key, now: Timestamp, seen: impl FnOnce()) -> Option<Served> {
+        let answer = self.answers.get(key)?;
+        let seen_at = Timestamp::from_ms(answer.seen_at.load(Ordering::Relaxed));
+        if seen::is_due(Some(seen_at), now) {
+            answer.seen_at.store(now.as_ms(), Ordering::Relaxed);
+            seen();
+        }
+        Some(answer.served)
     }
 
     /// To be taken before the store is read.
@@ -61,17 +96,18 @@ impl Cache {
 
     /// Remembers an answer, unless something has been forgotten since it was read: a slow reader
     /// must not bring back what a link has just changed.
-    pub(crate) fn remember(&self, read_in: Epoch, key: Key, user: ZakiUserId) {
+    pub(crate) fn remember(&self, read_in: Epoch, key: Key, served: Served, seen_at: Timestamp) {
         let mut order = self.order();
         if Epoch(order.epoch) != read_in || self.capacity == 0 {
             return;
         }
-        if self.people.insert(key.clone(), user).is_none() {
+        let answer = Answer { served, seen_at: seen_at.as_ms().into() };
+        if self.answers.insert(key.clone(), answer).is_none() {
             order.keys.push_back(key);
         }
         while order.keys.len() > self.capacity {
             if let Some(oldest) = order.keys.pop_front() {
-                self.people.remove(&oldest);
+                self.answers.remove(&oldest);
             }
         }
     }
@@ -81,7 +117,7 @@ impl Cache {
         let mut order = self.order();
         order.epoch += 1;
         order.keys.clear();
-        self.people.clear();
+        self.answers.clear();
     }
 
     /// The lock guards counters and a queue, which a panic elsewhere leaves whole.
@@ -92,29 +128,40 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
-    use zaki_envelope::Timestamp;
-
     use super::*;
 
     fn key(n: u32) -> Key {
-        let sender = Sender::new(SenderScope::new(""), SenderId::new(n.to_string()));
-        Key::of(ChannelKind::Telegram, &sender)
+        Key {
+            channel: ChannelKind::Telegram,
+            scope: SenderScope::new(""),
+            id: SenderId::new(n.to_string()),
+            aliases: Vec::new(),
+            account: "main".parse().unwrap(),
+            shared: None,
+        }
     }
 
-    fn user(n: u128) -> ZakiUserId {
-        ZakiUserId::from_parts(Timestamp::from_ms(1), n)
+    fn served(n: u32) -> Served {
+        let user = ZakiUserId::from_parts(Timestamp::from_ms(1), n.into());
+        Served { user, speaker: user }
+    }
+
+    const NOW: Timestamp = Timestamp::from_ms(1_790_000_000_000);
+
+    fn get(cache: &Cache, n: u32) -> Option<Served> {
+        cache.get(&key(n), NOW, || ())
     }
 
     #[test]
     fn holds_the_newest_and_no_more() {
         let cache = Cache::new(3);
         for n in 0..10 {
-            cache.remember(cache.epoch(), key(n), user(u128::from(n)));
-            cache.remember(cache.epoch(), key(n), user(u128::from(n)));
+            cache.remember(cache.epoch(), key(n), served(n), NOW);
+            cache.remember(cache.epoch(), key(n), served(n), NOW);
         }
-        let held: Vec<_> = (0..10).filter(|n| cache.get(&key(*n)).is_some()).collect();
+        let held: Vec<_> = (0..10).filter(|n| get(&cache, *n).is_some()).collect();
         assert_eq!(held, [7, 8, 9]);
-        assert_eq!((cache.people.len(), cache.order().keys.len()), (3, 3));
+        assert_eq!((cache.answers.len(), cache.order().keys.len()), (3, 3));
     }
 
     #[test]
@@ -122,9 +169,21 @@ mod tests {
         let cache = Cache::new(3);
         let before = cache.epoch();
         cache.forget();
-        cache.remember(before, key(1), user(1));
-        assert_eq!(cache.get(&key(1)), None);
-        cache.remember(cache.epoch(), key(1), user(2));
-        assert_eq!(cache.get(&key(1)), Some(user(2)));
+        cache.remember(before, key(1), served(1), NOW);
+        assert_eq!(get(&cache, 1), None);
+        cache.remember(cache.epoch(), key(1), served(2), NOW);
+        assert_eq!(get(&cache, 1), Some(served(2)));
+    }
+
+    #[test]
+    fn whoever_writes_is_noted_once_an_hour() {
+        let cache = Cache::new(3);
+        cache.remember(cache.epoch(), key(1), served(1), NOW);
+        let mut noted = Vec::new();
+        for minute in 0..150 {
+            let now = NOW.plus_ms(minute * 60_000);
+            cache.get(&key(1), now, || noted.push(minute));
+        }
+        assert_eq!(noted, [60, 120]);
     }
 }

@@ -1,128 +1,74 @@
-//! The trait, and what its calls return.
+//! The directory, opened: one type, whichever database is behind it. What it can do is in the files
+//! of its parts.
 
-use async_trait::async_trait;
-use zaki_envelope::{ChannelKind, Sender, Timestamp, ZakiUserId};
+use std::path::Path;
+use std::sync::Arc;
 
-use crate::{Binding, DirectoryError, Person};
+use secrecy::SecretString;
+use zaki_store::{Either, PgOptions, Sql, params, transact};
 
-/// Who is who. Needs no fence: what it promises under several hubs (one person per sender, one
-/// mint per person) are uniqueness rules of its store.
-#[async_trait]
-pub trait Directory: Send + Sync {
-    /// The person a sender is; a stranger is treated as the [`Policy`] says. All first messages of
-    /// one sender, however many at a time, make one person.
-    ///
-    /// Ids that a platform shows together (`sender.id` and `sender.aliases`) are bound together: a
-    /// person known by an alias alone is found again by the better id, once, with an audit entry.
-    async fn resolve(
-        &self,
-        channel: ChannelKind,
-        sender: &Sender,
-        now: Timestamp,
-    ) -> Result<Resolution, DirectoryError>;
+use crate::cache::Cache;
+use crate::codes::{CodeKey, random};
+use crate::seen::Seen;
+use crate::{DirectoryError, Options, schema};
 
-    /// Whether the sender is this person right now, read from the store. To be asked when a lane
-    /// is claimed: another process may have moved the binding. When the answer is no, `resolve`
-    /// no longer remembers the old one: ask it again.
-    async fn verify(
-        &self,
-        user: ZakiUserId,
-        channel: ChannelKind,
-        sender: &Sender,
-    ) -> Result<bool, DirectoryError>;
-
-    /// Makes a sender (with its aliases) this person's. A binding to another person is moved, with
-    /// an audit entry: this one alone, whatever else the other person has, and none of their data.
-    async fn link(
-        &self,
-        user: ZakiUserId,
-        channel: ChannelKind,
-        sender: &Sender,
-        now: Timestamp,
-    ) -> Result<Linked, DirectoryError>;
-
-    /// Moves all bindings of `from` to `into`, with an audit entry each; returns how many. `from`
-    /// stays, without any; neither sandbox is touched.
-    async fn link_people(
-        &self,
-        into: ZakiUserId,
-        from: ZakiUserId,
-        now: Timestamp,
-    ) -> Result<usize, DirectoryError>;
-
-    /// Everybody, in order of first contact.
-    async fn list(&self) -> Result<Vec<Person>, DirectoryError>;
-
-    /// What is bound to a person; nothing for an unknown one.
-    async fn bindings(&self, user: ZakiUserId) -> Result<Vec<Binding>, DirectoryError>;
-
-    /// What a person has chosen for their messages that arrive mid-turn, as the text that was set;
-    /// none when they have chosen nothing or are unknown.
-    async fn mode(&self, user: ZakiUserId) -> Result<Option<String>, DirectoryError>;
-
-    /// Keeps that choice, or takes it back.
-    async fn set_mode(&self, user: ZakiUserId, mode: Option<&str>) -> Result<(), DirectoryError>;
+/// Who is who. Clones share the store and the cache.
+///
+/// Needs no fence: what it promises under several hubs (one person per sender, one mint per
+/// person) are uniqueness rules of its store.
+#[derive(Clone)]
+pub struct Directory {
+    pub(crate) store: Either,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) seen: Arc<Seen>,
+    pub(crate) options: Arc<Options>,
+    pub(crate) code_key: CodeKey,
 }
 
-/// What becomes of a stranger.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Policy {
-    /// They sign up by writing.
-    #[default]
-    Open,
-    /// They are refused; an operator links people.
-    Closed,
-}
+impl Directory {
+    /// Opens the directory of one hub in a file, making or migrating it as needed.
+    pub async fn sqlite(path: impl AsRef<Path>, options: Options) -> Result<Self, DirectoryError> {
+        Self::new(Either::sqlite(path, &schema::SQLITE).await?, options).await
+    }
 
-/// Who a sender is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resolution {
-    /// Somebody we know.
-    Known {
-        /// Who.
-        user: ZakiUserId,
-    },
-    /// A stranger who has just become somebody.
-    Created {
-        /// Who.
-        user: ZakiUserId,
-    },
-    /// A stranger who stays one.
-    Refused {
-        /// Why.
-        reason: Refusal,
-    },
-}
+    /// Opens the directory that replicas share in the database at `url`, making or migrating its
+    /// tables as needed.
+    pub async fn postgres(
+        url: &SecretString,
+        pg: &PgOptions,
+        options: Options,
+    ) -> Result<Self, DirectoryError> {
+        Self::new(Either::postgres(url, pg, &schema::POSTGRES).await?, options).await
+    }
 
-/// Why a stranger stays one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// [`Policy::Closed`].
-    Closed,
-}
+    async fn new(store: Either, options: Options) -> Result<Self, DirectoryError> {
+        let code_key = match &options.code_key {
+            Some(key) => key.clone(),
+            None => transact!(&store, |tx| code_key(tx))?,
+        };
+        let cache = Arc::new(Cache::new(options.cache));
+        Ok(Self { store, cache, seen: Arc::default(), options: Arc::new(options), code_key })
+    }
 
-impl Resolution {
-    /// The person, unless refused.
-    pub const fn user(self) -> Option<ZakiUserId> {
-        match self {
-            Self::Known { user } | Self::Created { user } => Some(user),
-            Self::Refused { .. } => None,
-        }
+    /// Keeps what waits; later calls fail as closed.
+    pub async fn close(&self) {
+        // When somebody last wrote may be lost.
+        let _ = self.flush().await;
+        self.store.close().await;
+    }
+
+    /// Forgets what is remembered of senders: something has changed that it rests on.
+    pub(crate) fn forget(&self) {
+        self.cache.forget();
     }
 }
 
-/// What linking a sender changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Linked {
-    /// It was theirs already.
-    Already,
-    /// It was nobody's.
-    Bound,
-    /// It was another person's.
-    Moved {
-        /// Whose.
-        from: ZakiUserId,
-        /// How many bindings they still have; with 0, nobody can reach that person any more.
-        left: usize,
-    },
+/// The key that is kept, made by whoever is first.
+async fn code_key<S: Sql>(tx: &S) -> Result<CodeKey, DirectoryError> {
+    let fresh = hex::encode(random::<32>()?);
+    let sql = "INSERT INTO secret (name, value) VALUES ('codes', $1) ON CONFLICT DO NOTHING";
+    tx.execute(sql, params![&fresh]).await?;
+    let kept = tx.one("SELECT value FROM secret WHERE name = 'codes'", params![]).await?;
+    let key = kept.map(|row| row.get::<String>(0)).transpose()?.unwrap_or(fresh);
+    Ok(CodeKey::new(key.into()))
 }

@@ -14,6 +14,15 @@ pub enum DirectoryError {
     /// A person cannot be linked to themselves.
     #[error("{0} is one person already")]
     SamePerson(ZakiUserId),
+    /// This person has become another one, which can be undone first.
+    #[error("{0} has become somebody else; undo that first, or name who they are now")]
+    Merged(ZakiUserId),
+    /// Whoever asked may not have that done.
+    #[error("that is for an operator or an owner to do")]
+    NotAllowed,
+    /// The record of what was done has lost its end.
+    #[error("the audit record has no head any more; restore a backup")]
+    NoHead,
     /// The system gives no randomness to mint an id from.
     #[error("the system gives no random numbers")]
     NoRandomness,
@@ -25,7 +34,15 @@ impl DirectoryError {
         match self {
             Self::Store(error) => error.is_transient(),
             Self::NoRandomness => true,
-            Self::UnknownPerson(_) | Self::SamePerson(_) => false,
+            _ => false,
         }
+    }
+
+    /// Whether it is the answer to what was asked, and not a failure.
+    pub const fn is_verdict(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownPerson(_) | Self::SamePerson(_) | Self::Merged(_) | Self::NotAllowed
+        )
     }
 }

@@ -1,19 +1,63 @@
-//! Who is who: which person a sender on a platform is, and what becomes of strangers. The only
-//! place that mints a `ZakiUserId`.
+//! Who is who: which person a sender on a platform is, where they are let in, and what becomes of
+//! strangers. The only place that mints a `ZakiUserId`.
 //!
-//! Not for what people said (the ledger), nor for what they may spend at the edge.
+//! Not for what people said (the ledger), nor for what they spend at the edge.
 
+mod access;
+mod actor;
+mod allowed;
+mod audit;
 mod binding;
 mod cache;
+mod codes;
 mod directory;
 mod error;
+mod feedback;
+mod groups;
+mod limits;
+mod locks;
+mod merge;
 mod mint;
-mod postgres;
+mod options;
+mod pairing;
+mod people;
+mod person;
+mod privacy;
+mod resolve;
 mod rules;
-mod sqlite;
+mod scene;
+mod schema;
+mod seen;
+mod sessions;
+mod settings;
+mod sweep;
+mod told;
+mod unlink;
+mod usage;
+mod who;
 
-pub use binding::{Binding, BindingKind, Person};
-pub use directory::{Directory, Linked, Policy, Refusal, Resolution};
+pub use access::{Access, Allow, Policy, Refusal, SignUp};
+pub use actor::{Actor, How, WordError};
+pub use audit::{Audited, Entry};
+pub use binding::{Binding, BindingKey, BindingKind};
+pub use codes::{
+    CODES, CodeKey, Invite, Invited, LinkCode, NewInvite, OFFERS, Offered, PER_ACCOUNT, PER_SENDER,
+    Redeemed, Rule,
+};
+pub use directory::Directory;
 pub use error::DirectoryError;
-pub use postgres::PgDirectory;
-pub use sqlite::SqliteDirectory;
+pub use feedback::Feedback;
+pub use groups::{Changers, Group, GroupChange, GroupKey, GroupMode, GroupRules, Who};
+pub use limits::{Limits, Quota, Verdict, judge, risen};
+pub use merge::{Confirmed, Merged, Unmerged};
+pub use options::Options;
+pub use pairing::{Approved, Pairing};
+pub use person::{PeopleFilter, Person, Role};
+pub use privacy::{AskedErase, Erased, ExportToken};
+pub use resolve::Resolution;
+pub use sessions::Session;
+pub use settings::{Home, Setting};
+pub use sweep::Swept;
+pub use unlink::Unlinked;
+pub use usage::{Counts, Totals};
+pub use who::Linked;

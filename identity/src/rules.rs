@@ -1,8 +1,8 @@
-//! What is decided about a sender, given what is known of its ids: no store, no clock, no chance.
+//! What follows for a sender's ids, given what is known of them: no store, no clock, no chance.
 
 use zaki_envelope::{Sender, SenderId, ZakiUserId};
 
-use crate::{BindingKind, DirectoryError, Linked, Policy, Refusal, Resolution};
+use crate::{BindingKind, How, Linked};
 
 /// A sender and what each of its ids is bound to.
 pub(crate) struct Facts<'s> {
@@ -13,15 +13,13 @@ pub(crate) struct Facts<'s> {
 /// Whose an id is, and how good a key.
 pub(crate) type Owner = (ZakiUserId, BindingKind);
 
-/// One thing to write. In order: a person comes before what is bound to them.
+/// One thing to write, in order.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// A new person.
-    SignUp(ZakiUserId),
     /// This id is theirs from now on.
-    Bind(SenderId, Owner),
+    Bind(SenderId, Owner, How),
     /// An entry for those who look later.
-    Audit { change: &'static str, id: SenderId, user: ZakiUserId, was: Option<String> },
+    Note { act: &'static str, id: SenderId, user: ZakiUserId, was: Option<ZakiUserId> },
 }
 
 /// What follows from the facts.
@@ -62,6 +60,11 @@ impl<'s> Facts<'s> {
         self.find(&self.sender.id).map(|(user, _)| user)
     }
 
+    /// The person this is, who may be known by another id.
+    pub(crate) fn holder(&self) -> Option<ZakiUserId> {
+        self.owner().or_else(|| self.vouched_for())
+    }
+
     /// The person, if all there is to know about this sender is known.
     pub(crate) fn settled(&self) -> Option<ZakiUserId> {
         let user = self.owner()?;
@@ -69,52 +72,38 @@ impl<'s> Facts<'s> {
         self.aliases().all(known).then_some(user)
     }
 
-    /// Who it is. `mint` makes the id of somebody new.
-    pub(crate) fn resolve(
-        &self,
-        policy: Policy,
-        mint: impl FnOnce() -> Result<ZakiUserId, DirectoryError>,
-    ) -> Result<Verdict<Resolution>, DirectoryError> {
-        let mut changes = Vec::new();
-        let answer = match (self.owner(), self.vouched_for(), policy) {
-            (Some(user), _, _) => Resolution::Known { user },
-            (None, Some((user, alias)), _) => {
-                self.upgrade(user, alias, &mut changes);
-                Resolution::Known { user }
-            }
-            (None, None, Policy::Open) => {
-                let user = mint()?;
-                self.sign_up(user, &mut changes);
-                Resolution::Created { user }
-            }
-            (None, None, Policy::Closed) => Resolution::Refused { reason: Refusal::Closed },
-        };
-        let moved = answer.user().is_some_and(|user| self.adopt_aliases(user, &mut changes));
-        Ok(Verdict { answer, changes, moved })
-    }
-
     /// A stranger who is known by an id that was the best one so far. An id that has become an
     /// alias does not count: its person is known by something better, so this is somebody else (a
     /// phone number with a new owner).
-    fn vouched_for(&self) -> Option<(ZakiUserId, &'s SenderId)> {
+    fn vouched_for(&self) -> Option<ZakiUserId> {
         self.aliases().find_map(|alias| match self.find(alias)? {
-            (user, BindingKind::Primary) => Some((user, alias)),
+            (user, BindingKind::Primary) => Some(user),
             (_, BindingKind::Alias) => None,
         })
     }
 
-    fn upgrade(&self, user: ZakiUserId, alias: &SenderId, changes: &mut Vec<Change>) {
-        let id = self.sender.id.clone();
-        changes.push(Change::Bind(id.clone(), (user, BindingKind::Primary)));
-        let was = Some(alias.as_str().to_owned());
-        changes.push(Change::Audit { change: "upgraded", id, user, was });
+    /// Keeps what the platform shows of the [`holder`](Self::holder).
+    pub(crate) fn meet(&self, user: ZakiUserId) -> Verdict<()> {
+        let mut changes = Vec::new();
+        if self.owner().is_none() {
+            self.take("upgraded", (user, BindingKind::Primary), How::Upgrade, &mut changes);
+        }
+        let moved = self.adopt_aliases(user, &mut changes);
+        Verdict { answer: (), changes, moved }
     }
 
-    fn sign_up(&self, user: ZakiUserId, changes: &mut Vec<Change>) {
+    /// Makes the ids of a stranger a new person's.
+    pub(crate) fn sign_up(&self, user: ZakiUserId, how: How) -> Verdict<()> {
+        let mut changes = Vec::new();
+        self.take("signed_up", (user, BindingKind::Primary), how, &mut changes);
+        let moved = self.adopt_aliases(user, &mut changes);
+        Verdict { answer: (), changes, moved }
+    }
+
+    fn take(&self, act: &'static str, owner: Owner, how: How, changes: &mut Vec<Change>) {
         let id = self.sender.id.clone();
-        changes.push(Change::SignUp(user));
-        changes.push(Change::Bind(id.clone(), (user, BindingKind::Primary)));
-        changes.push(Change::Audit { change: "bound", id, user, was: None });
+        changes.push(Change::Bind(id.clone(), owner, how));
+        changes.push(Change::Note { act, id, user: owner.0, was: None });
     }
 
     /// The platform shows these ids together now, which outweighs whatever was known of them.
@@ -126,21 +115,21 @@ impl<'s> Facts<'s> {
             if found == Some((user, BindingKind::Alias)) {
                 continue;
             }
-            changes.push(Change::Bind(alias.clone(), (user, BindingKind::Alias)));
-            changes.extend(audit_change(alias, user, found));
+            changes.push(Change::Bind(alias.clone(), (user, BindingKind::Alias), How::Alias));
+            changes.extend(note(alias, user, found));
             moved |= found.is_some_and(|(owner, _)| owner != user);
         }
         moved
     }
 
     /// Makes the sender this person's. Of whom it was taken, what is left is for the store to say.
-    pub(crate) fn link(&self, user: ZakiUserId) -> Verdict<Linked> {
+    pub(crate) fn link(&self, user: ZakiUserId, how: How) -> Verdict<Linked> {
         let mut changes = Vec::new();
         let found = self.find(&self.sender.id);
         if found.is_none_or(|(owner, _)| owner != user) {
             let kind = found.map_or(BindingKind::Primary, |(_, kind)| kind);
-            changes.push(Change::Bind(self.sender.id.clone(), (user, kind)));
-            changes.extend(audit_change(&self.sender.id, user, found));
+            changes.push(Change::Bind(self.sender.id.clone(), (user, kind), how));
+            changes.extend(note(&self.sender.id, user, found));
         }
         self.adopt_aliases(user, &mut changes);
         let answer = match found {
@@ -153,11 +142,11 @@ impl<'s> Facts<'s> {
 }
 
 /// An entry for an id that is `user`'s from now on; none when only its kind has changed.
-fn audit_change(id: &SenderId, user: ZakiUserId, before: Option<Owner>) -> Option<Change> {
-    let entry = |change, was| Change::Audit { change, id: id.clone(), user, was };
+fn note(id: &SenderId, user: ZakiUserId, before: Option<Owner>) -> Option<Change> {
+    let entry = |act, was| Change::Note { act, id: id.clone(), user, was };
     match before {
         None => Some(entry("bound", None)),
         Some((owner, _)) if owner == user => None,
-        Some((owner, _)) => Some(entry("moved", Some(owner.to_string()))),
+        Some((owner, _)) => Some(entry("moved", Some(owner))),
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use zaki_envelope::{Inbound, ZakiUserId};
+use zaki_identity::Setting;
 use zaki_lane::turns::Mode;
 use zaki_ledger::SettleReason;
 
@@ -12,7 +13,8 @@ use crate::{hub::Hub, notice, words};
 pub(crate) async fn mode(hub: &Arc<Hub>, user: ZakiUserId, command: &Inbound, mode: Option<Mode>) {
     let text = match mode {
         Some(mode) => {
-            let set = || hub.directory.set_mode(user, Some(mode.as_str()));
+            let chosen = Setting::Mode(Some(mode.as_str().to_owned()));
+            let set = || hub.directory.set(user, chosen.clone());
             if hub.persist("keep a person's mode", set).await.is_none() {
                 return;
             }

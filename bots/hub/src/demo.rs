@@ -16,6 +16,7 @@ use std::{
 use anyhow::{Context, Result};
 use clap::Args;
 use toml::{Table, Value, toml};
+use zaki_identity::{Actor, How};
 
 use crate::{
     accounts::Accounts,
@@ -108,16 +109,19 @@ impl Demo {
 
     /// Makes each person's four accounts one, as `zaki users link` does.
     async fn introduce(&self, world: &World, server: &Server) -> Result<()> {
+        let directory = &server.parts.directory;
         for person in 0..self.people {
             let mut user = None;
             for (channel, sender) in world.senders(person) {
                 match user {
                     None => {
-                        let found = server.parts.directory.resolve(channel, &sender, clock::now());
-                        user = found.await?.user();
+                        let (by, how) = (Actor::Operator, How::Operator);
+                        let made = directory.enrol(channel, &sender, by, how, clock::now());
+                        user = Some(made.await?);
                     }
                     Some(user) => {
-                        server.parts.directory.link(user, channel, &sender, clock::now()).await?;
+                        let (by, how) = (Actor::Operator, How::Operator);
+                        directory.link(user, channel, &sender, by, how, clock::now()).await?;
                     }
                 }
             }

@@ -50,7 +50,7 @@ pub(crate) struct Settings {
 pub(crate) struct Parts {
     pub accounts: Arc<Accounts>,
     pub ledger: Arc<dyn Ledger>,
-    pub directory: Arc<dyn Directory>,
+    pub directory: Directory,
     pub edge: EdgeClient,
     pub settings: Settings,
     pub counters: Arc<Counters>,
@@ -64,7 +64,7 @@ pub(crate) struct Parts {
 pub(crate) struct Hub {
     pub accounts: Arc<Accounts>,
     pub ledger: Arc<dyn Ledger>,
-    pub directory: Arc<dyn Directory>,
+    pub directory: Directory,
     pub edge: EdgeClient,
     pub settings: Settings,
     pub counters: Arc<Counters>,
@@ -175,14 +175,10 @@ impl Hub {
             return self.settle(&inbound, reason).await;
         }
         let who = self
-            .persist("resolve a sender", || {
-                self.directory.resolve(inbound.channel, &inbound.sender, clock::now())
-            })
+            .persist("resolve a sender", || self.directory.resolve(&inbound, clock::now()))
             .await;
         match who {
-            Some(Resolution::Known { user } | Resolution::Created { user }) => {
-                self.take(user, inbound, origin).await;
-            }
+            Some(Resolution::Known { user, .. }) => self.take(user, inbound, origin).await,
             Some(Resolution::Refused { .. }) => self.settle(&inbound, SettleReason::Refused).await,
             // Stopping: the message stays accepted and is taken up at the next start.
             None => {}

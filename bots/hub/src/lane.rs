@@ -183,8 +183,8 @@ impl Hub {
 
     /// What a person wants their messages to do mid-turn.
     pub(crate) async fn mode_of(&self, user: ZakiUserId) -> Mode {
-        let chosen = self.persist("read a person's mode", || self.directory.mode(user)).await;
-        let chosen = chosen.flatten().and_then(|mode| mode.parse().ok());
+        let person = self.persist("read a person's mode", || self.directory.person(user)).await;
+        let chosen = person.flatten().and_then(|person| person.mode?.parse().ok());
         chosen.unwrap_or(self.settings.mid_turn)
     }
 }

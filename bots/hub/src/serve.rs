@@ -32,6 +32,7 @@ const CONNECTIONS: usize = 4096;
 const HEAD_PATIENCE: Duration = Duration::from_secs(75);
 /// How often an edge that is not there at the start is looked for.
 const LOOK: Duration = Duration::from_secs(3);
+const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// A hub that serves.
@@ -65,7 +66,7 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
     let parts = Parts {
         accounts: Arc::new(accounts),
         ledger: Arc::clone(&stores.ledger),
-        directory: Arc::clone(&stores.directory),
+        directory: stores.directory.clone(),
         edge: client,
         settings: Settings {
             turn_timeout: config.turn.timeout,
@@ -94,6 +95,7 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
     }
     tokio::spawn(find_edge(parts.clone()));
     tokio::spawn(prune(door.clone(), retention(config)));
+    tokio::spawn(flush(parts.clone()));
     let grace = config.hub.stop_timeout;
     Ok(Server { parts, address, door, grace, stores, edge, listener, replica, _locks: locks })
 }
@@ -169,6 +171,16 @@ fn retention(config: &Config) -> Retention {
         raw: days(config.retention.raw_days),
         messages: days(config.retention.done_days),
         ..Retention::default()
+    }
+}
+
+/// Keeps when people last wrote.
+async fn flush(parts: Parts) {
+    while !parts.closing.is_cancelled() {
+        tokio::time::sleep(MINUTE).await;
+        if let Err(error) = parts.directory.flush().await {
+            tracing::debug!(%error, "when people last wrote was not kept");
+        }
     }
 }
 

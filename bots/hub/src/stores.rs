@@ -5,26 +5,26 @@ use std::{io::ErrorKind, path::PathBuf, sync::Arc};
 use anyhow::{Context, Result, bail};
 use secrecy::ExposeSecret;
 use url::Url;
-use zaki_identity::{Directory, PgDirectory, Policy, SqliteDirectory};
+use zaki_identity::{Access, Directory, GroupRules, Options, SignUp, Who};
 use zaki_ledger::{Ledger, PgLedger, SqliteLedger};
 use zaki_store::PgOptions;
 
 use crate::{
-    config::{Config, SignUp},
+    config::{self, Config},
     data_dir::hub_dir,
 };
 
 /// Both, open.
 pub(crate) struct Stores {
     pub ledger: Arc<dyn Ledger>,
-    pub directory: Arc<dyn Directory>,
+    pub directory: Directory,
     engine: Engine,
 }
 
 /// What they are kept in.
 enum Engine {
-    Files(SqliteLedger, SqliteDirectory),
-    Shared(PgLedger, PgDirectory),
+    Files(SqliteLedger),
+    Shared(PgLedger),
 }
 
 /// In the hub's own directory.
@@ -62,16 +62,12 @@ impl Stores {
 
     /// Opens what `config` names, making or migrating it as needed.
     pub(crate) async fn open(config: &Config) -> Result<Self> {
-        let policy = match config.identity.policy {
-            SignUp::Open => Policy::Open,
-            SignUp::Closed => Policy::Closed,
-        };
-        let (url, cache) = (&config.ledger.url, config.identity.cache);
+        let url = &config.ledger.url;
         if url.expose_secret().is_empty() {
             let dir = hub_dir(config)?;
             let ledger = SqliteLedger::open(dir.join(LEDGER)).await?;
-            let directory = SqliteDirectory::open(dir.join("identity.db"), policy, cache).await?;
-            return Ok(Self::new(Engine::Files(ledger, directory)));
+            let directory = Directory::sqlite(dir.join("identity.db"), people(config)).await?;
+            return Ok(Self::new(Engine::Files(ledger), directory));
         }
         if !["postgres://", "postgresql://"].iter().any(|s| url.expose_secret().starts_with(s)) {
             bail!("ledger.url must begin with postgres://; leave it empty for SQLite in data_dir");
@@ -79,16 +75,16 @@ impl Stores {
         let options = PgOptions::default();
         let shared = async {
             let ledger = PgLedger::connect(url, &options, PgLedger::TTL).await?;
-            let directory = PgDirectory::connect(url, &options, policy, cache).await?;
-            anyhow::Ok(Engine::Shared(ledger, directory))
+            let directory = Directory::postgres(url, &options, people(config)).await?;
+            anyhow::Ok(Self::new(Engine::Shared(ledger), directory))
         };
-        Ok(Self::new(shared.await.context("cannot use the database of ledger.url")?))
+        shared.await.context("cannot use the database of ledger.url")
     }
 
-    fn new(engine: Engine) -> Self {
-        let (ledger, directory): (Arc<dyn Ledger>, Arc<dyn Directory>) = match &engine {
-            Engine::Files(ledger, people) => (Arc::new(ledger.clone()), Arc::new(people.clone())),
-            Engine::Shared(ledger, people) => (Arc::new(ledger.clone()), Arc::new(people.clone())),
+    fn new(engine: Engine, directory: Directory) -> Self {
+        let ledger: Arc<dyn Ledger> = match &engine {
+            Engine::Files(ledger) => Arc::new(ledger.clone()),
+            Engine::Shared(ledger) => Arc::new(ledger.clone()),
         };
         Self { ledger, directory, engine }
     }
@@ -96,15 +92,24 @@ impl Stores {
     /// Finishes what is being written; later calls fail as closed.
     pub(crate) async fn close(self) {
         match self.engine {
-            Engine::Files(ledger, directory) => {
-                ledger.close().await;
-                directory.close().await;
-            }
-            Engine::Shared(ledger, directory) => {
-                ledger.close();
-                directory.close();
-            }
+            Engine::Files(ledger) => ledger.close().await,
+            Engine::Shared(ledger) => ledger.close(),
         }
+        self.directory.close().await;
+    }
+}
+
+/// What the directory is told. Where strangers sign up by writing, groups are there for them too.
+fn people(config: &Config) -> Options {
+    let (sign_up, who) = match config.identity.policy {
+        config::SignUp::Open => (SignUp::Open, Who::Everyone),
+        config::SignUp::Closed => (SignUp::Closed, Who::Known),
+    };
+    Options {
+        access: Access::new(sign_up),
+        group: GroupRules { who, ..GroupRules::default() },
+        code_key: None,
+        cache: config.identity.cache,
     }
 }
 

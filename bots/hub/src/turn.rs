@@ -162,15 +162,21 @@ pub(crate) fn taken<T>(answer: Result<T, Error>) -> Result<Result<T, InboundId>,
     }
 }
 
-/// The messages whose senders are not this person any more; each sender is asked about once.
+/// Whether two messages are of the same sender in the same place.
+fn comes_as(one: &Inbound, other: &Inbound) -> bool {
+    let place = |it: &Inbound| (it.channel, it.account.clone(), it.conversation.id.clone());
+    place(one) == place(other) && one.sender == other.sender && one.addressed == other.addressed
+}
+
+/// The messages that are not this person's to answer any more; each sender is asked about once.
 async fn moved(hub: &Hub, key: &LaneKey, messages: &[Inbound]) -> Option<Vec<InboundId>> {
     let mut moved = Vec::new();
     for (n, message) in messages.iter().enumerate() {
-        let same = |it: &Inbound| it.channel == message.channel && it.sender == message.sender;
+        let same = |it: &Inbound| comes_as(it, message);
         if messages.iter().take(n).any(same) {
             continue;
         }
-        let check = || hub.directory.verify(key.0, message.channel, &message.sender);
+        let check = || hub.directory.verify(key.0, message);
         if !hub.persist("check a binding", check).await? {
             moved.extend(messages.iter().filter(|it| same(it)).map(|it| it.id));
         }

@@ -109,7 +109,7 @@ impl Answer for zaki_ledger::Error {
 
 impl Answer for DirectoryError {
     fn is_verdict(&self) -> bool {
-        matches!(self, Self::UnknownPerson(_) | Self::SamePerson(_))
+        Self::is_verdict(self)
     }
 
     fn is_transient(&self) -> bool {

@@ -1,12 +1,17 @@
 //! One contract, two directories.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test speaks by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test speaks by panicking"
+)]
 
 mod contract;
 mod replicas;
 mod town;
 
-use zaki_identity::Policy::{Closed, Open};
+use zaki_identity::SignUp::{Closed, Open};
 
 /// Each part of the contract on a fresh town of either engine.
 macro_rules! contract {
@@ -36,7 +41,6 @@ contract! {
     a_phone_number_gives_way_to_the_better_id Open,
     ids_shown_together_stay_together Open,
     linking_moves_one_binding_and_says_what_it_did Open,
-    people_are_joined_whole Open,
     a_link_made_by_another_process_holds_at_the_next_claim Open,
     a_person_chooses_how_they_are_listened_to Open,
 }

@@ -3,35 +3,29 @@
 use std::collections::HashSet;
 
 use zaki_envelope::ChannelKind::WhatsApp;
-use zaki_envelope::{Sender, SenderId, SenderScope};
-use zaki_identity::Policy;
-use zaki_identity::Resolution::Created;
+use zaki_identity::{Actor, PeopleFilter, Resolution, SignUp};
 
-use super::town::{Town, now};
-
-fn sender(ids: [&str; 2]) -> Sender {
-    let aliases = vec![SenderId::new(ids[1])];
-    Sender { aliases, ..Sender::new(SenderScope::new(""), SenderId::new(ids[0])) }
-}
+use super::town::{Town, also, direct, now};
 
 /// Three replicas meet the same strangers at the same moment, each stranger under two ids in
 /// either order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strangers_met_at_once_are_one_person_each() {
-    let Some(town) = Town::postgres(Policy::Open).await else { return };
+    let Some(town) = Town::postgres(SignUp::Open).await else { return };
     let mut tasks = Vec::new();
     let replicas = [
-        town.open(Policy::Open).await,
-        town.open(Policy::Open).await,
-        town.open(Policy::Open).await,
+        town.open(SignUp::Open).await,
+        town.open(SignUp::Open).await,
+        town.open(SignUp::Open).await,
     ];
     for stranger in 0..8 {
         let (number, better) = (format!("49{stranger}"), format!("CC.{stranger}"));
         for replica in &replicas {
             for ids in [[&*number, &*better], [&*better, &*number]] {
-                let (replica, sender) = (replica.clone(), sender(ids));
+                let (replica, inbound) =
+                    (replica.clone(), direct(WhatsApp, &also(ids[0], &ids[1..])));
                 tasks.push(tokio::spawn(async move {
-                    (stranger, replica.resolve(WhatsApp, &sender, now()).await.unwrap())
+                    (stranger, replica.resolve(&inbound, now()).await.unwrap())
                 }));
             }
         }
@@ -39,29 +33,33 @@ async fn strangers_met_at_once_are_one_person_each() {
     let (mut people, mut created) = (HashSet::new(), 0);
     for task in tasks {
         let (stranger, resolution) = task.await.unwrap();
-        created += usize::from(matches!(resolution, Created { .. }));
+        created += usize::from(matches!(resolution, Resolution::Known { created: true, .. }));
         people.insert((stranger, resolution.user().unwrap()));
     }
     assert_eq!((people.len(), created), (8, 8));
-    assert_eq!(town.directory.list().await.unwrap().len(), 8);
+    let everybody = town.directory.people(PeopleFilter::default()).await.unwrap();
+    assert_eq!(everybody.len(), 8);
+    let audited = town.directory.verify_audit().await.unwrap();
+    assert_eq!((audited.entries, audited.broken_at), (16, None), "one chain");
 }
 
-/// While whole people are linked, nobody signs an id up for the one who is leaving.
+/// While two people become one, nobody signs an id up for the one who is leaving.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn linking_people_leaves_nothing_behind() {
-    let Some(town) = Town::postgres(Policy::Open).await else { return };
-    let other = town.open(Policy::Open).await;
+async fn a_merge_leaves_nothing_behind() {
+    let Some(town) = Town::postgres(SignUp::Open).await else { return };
+    let other = town.open(SignUp::Open).await;
     for round in 0..10 {
         let (number, into) = (format!("49{round}"), format!("into.{round}"));
-        let from = town.user(WhatsApp, &sender([&number, &number])).await;
-        let into = town.user(WhatsApp, &sender([&into, &into])).await;
+        let from = town.user(WhatsApp, &also(&number, &[])).await;
+        let into = town.user(WhatsApp, &also(&into, &[])).await;
         let better = format!("CC.{round}");
-        let upgrade = sender([&better, &number]);
-        let (linked, _) = tokio::join!(
-            town.directory.link_people(into, from, now()),
-            other.resolve(WhatsApp, &upgrade, now())
+        let upgrade = direct(WhatsApp, &also(&better, &[&number]));
+        let (merged, _) = tokio::join!(
+            town.directory.merge(into, from, Actor::Operator, now()),
+            other.resolve(&upgrade, now())
         );
-        assert!(linked.unwrap() >= 1);
-        assert_eq!(town.directory.bindings(from).await.unwrap(), [], "round {round}");
+        assert!(merged.unwrap().moved >= 1);
+        let left = town.directory.person(from).await.unwrap().unwrap();
+        assert_eq!(left.bindings, [], "round {round}");
     }
 }

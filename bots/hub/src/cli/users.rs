@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use zaki_envelope::{ChannelKind, Sender, SenderId, SenderScope, ZakiUserId};
-use zaki_identity::Linked;
+use zaki_identity::{Actor, How, Linked, PeopleFilter, Person};
 
 use super::{Source, table};
 use crate::{clock, stores::Stores};
@@ -52,19 +52,31 @@ impl Users {
 }
 
 async fn list(source: &Source, json: bool) -> Result<()> {
-    let people = Stores::open_existing(&source.load()?).await?.directory.list().await?;
-    if people.is_empty() && !json {
-        table::nothing();
+    let directory = Stores::open_existing(&source.load()?).await?.directory;
+    let mut filter = PeopleFilter::default();
+    loop {
+        let people = directory.people(filter.clone()).await?;
+        if people.is_empty() && filter.after.is_none() && !json {
+            table::nothing();
+        }
+        for person in &people {
+            show(person, json)?;
+        }
+        match people.last() {
+            Some(last) => filter.after = Some(last.user),
+            None => return Ok(()),
+        }
     }
-    for person in people {
-        if json {
-            outln!("{}", serde_json::to_string(&person)?);
-            continue;
-        }
-        outln!("{}", person.user);
-        for binding in &person.bindings {
-            outln!("  {:9} {} {}", binding.channel, binding.scope, binding.sender);
-        }
+}
+
+fn show(person: &Person, json: bool) -> Result<()> {
+    if json {
+        outln!("{}", serde_json::to_string(person)?);
+        return Ok(());
+    }
+    outln!("{}", person.user);
+    for binding in &person.bindings {
+        outln!("  {:9} {} {}", binding.channel, binding.scope, binding.sender);
     }
     Ok(())
 }
@@ -97,7 +109,9 @@ impl Link {
         self.check_scope()?;
         let directory = Stores::open_existing(&self.source.load()?).await?.directory;
         let sender = Sender::new(SenderScope::new(&self.scope), SenderId::new(&self.sender));
-        let said = match directory.link(self.user, self.channel, &sender, clock::now()).await? {
+        let (by, how) = (Actor::Operator, How::Operator);
+        let linked = directory.link(self.user, self.channel, &sender, by, how, clock::now());
+        let said = match linked.await? {
             Linked::Already => "was theirs already".to_owned(),
             Linked::Bound => "is theirs now".to_owned(),
             Linked::Moved { from, left: 0 } => {

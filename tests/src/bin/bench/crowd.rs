@@ -25,6 +25,10 @@ impl Store<'_> {
     pub(crate) async fn multiply(&self, people: u32) -> Result<()> {
         let mut statements = Vec::new();
         for (table, columns) in self.tables().await? {
+            // A chain has one entry in each place.
+            if table == "audit_entry" {
+                continue;
+            }
             for row in self.rows(&table, &columns).await? {
                 let ids = ids(&row);
                 if ids.is_empty() {

@@ -1,4 +1,4 @@
--- As in ../sqlite/schema.sql. `user_id`, since `user` is PostgreSQL's own word.
+-- As in sqlite-1.sql. `user_id`, since `user` is PostgreSQL's own word.
 CREATE TABLE person (
     id         text   NOT NULL PRIMARY KEY,
     created_at bigint NOT NULL,

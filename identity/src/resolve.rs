@@ -1,0 +1,231 @@
+//! Who is writing, and whether anybody answers them.
+
+use std::sync::Arc;
+
+use zaki_envelope::{Inbound, Timestamp, ZakiUserId};
+use zaki_store::{Sql, glance, transact};
+
+use crate::access::Ruling;
+use crate::cache::{Key, Served};
+use crate::mint::mint;
+use crate::scene::{Knock, Scene};
+use crate::{
+    Actor, BindingKey, Directory, DirectoryError, How, Options, Refusal, allowed, locks, pairing,
+    seen, told, who,
+};
+
+/// Who a message is from, or what becomes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// Somebody is served.
+    Known {
+        /// Whose sandbox answers: the speaker's, or that of a group's owner.
+        user: ZakiUserId,
+        /// Who wrote.
+        speaker: ZakiUserId,
+        /// They have signed up by this message.
+        created: bool,
+    },
+    /// Nobody answers.
+    Refused {
+        /// Why.
+        reason: Refusal,
+        /// Whether they are to be told: once a day, at most.
+        tell: bool,
+    },
+}
+
+impl Resolution {
+    /// Whose sandbox answers, unless refused.
+    pub const fn user(&self) -> Option<ZakiUserId> {
+        match self {
+            Self::Known { user, .. } => Some(*user),
+            Self::Refused { .. } => None,
+        }
+    }
+
+    const fn of(Served { user, speaker }: Served) -> Self {
+        Self::Known { user, speaker, created: false }
+    }
+}
+
+impl Directory {
+    /// Who a message is from, and whether they are served where they wrote it; a stranger is
+    /// treated as the policy says. All first messages of one sender, however many at a time, make
+    /// one person.
+    ///
+    /// Ids that a platform shows together (`sender.id` and `sender.aliases`) are bound together: a
+    /// person known by an alias alone is found again by the better id, once, with an audit entry.
+    pub async fn resolve(
+        &self,
+        inbound: &Inbound,
+        now: Timestamp,
+    ) -> Result<Resolution, DirectoryError> {
+        let key = Key::of(inbound);
+        if let Some(served) = self.cache.get(&key, now, || self.note_seen(inbound, now)) {
+            return Ok(Resolution::of(served));
+        }
+        let epoch = self.cache.epoch();
+        let knock = Arc::new(Knock::of(inbound));
+        let (resolution, seen_at) = match self.look(&knock, now).await? {
+            Looked::Done(resolution, seen_at) => (resolution, seen_at),
+            Looked::Open => {
+                let Decided { resolution, moved } = self.decide(knock, now).await?;
+                if moved {
+                    self.forget();
+                    return Ok(resolution);
+                }
+                (resolution, None)
+            }
+        };
+        if let Resolution::Known { user, speaker, .. } = resolution {
+            let noted = if seen::is_due(seen_at, now) {
+                self.note_seen(inbound, now);
+                now
+            } else {
+                seen_at.unwrap_or(now)
+            };
+            self.cache.remember(epoch, key, Served { user, speaker }, noted);
+        }
+        Ok(resolution)
+    }
+
+    /// Whether this person would serve this message right now, read from the store and changing
+    /// nothing. To be asked when a lane is claimed: another process may have moved the binding,
+    /// blocked the person or changed the group. When the answer is no, `resolve` no longer
+    /// remembers the old one: ask it again.
+    pub async fn verify(
+        &self,
+        user: ZakiUserId,
+        inbound: &Inbound,
+    ) -> Result<bool, DirectoryError> {
+        let (knock, options) = (Knock::of(inbound), Arc::clone(&self.options));
+        let serves = glance!(&self.store, |tx| serves(tx, user, &knock, &options))?;
+        if !serves {
+            self.forget();
+        }
+        Ok(serves)
+    }
+
+    fn note_seen(&self, inbound: &Inbound, now: Timestamp) {
+        self.seen.note(BindingKey::of(inbound.channel, &inbound.sender), now);
+    }
+
+    async fn look(&self, knock: &Arc<Knock>, now: Timestamp) -> Result<Looked, DirectoryError> {
+        let (knock, options) = (Arc::clone(knock), Arc::clone(&self.options));
+        glance!(&self.store, |tx| look(tx, &knock, &options, now))
+    }
+
+    async fn decide(&self, knock: Arc<Knock>, now: Timestamp) -> Result<Decided, DirectoryError> {
+        let options = Arc::clone(&self.options);
+        transact!(&self.store, |tx| decide(tx, &knock, &options, now))
+    }
+}
+
+async fn serves<S: Sql>(
+    tx: &S,
+    user: ZakiUserId,
+    knock: &Knock,
+    options: &Options,
+) -> Result<bool, DirectoryError> {
+    let scene = Scene::read(tx, knock, options).await?;
+    let speaker = scene.facts.owner();
+    let served = matches!(scene.ruling, Ruling::Serve { .. });
+    Ok(served && speaker.is_some() && scene.host.or(speaker) == Some(user))
+}
+
+/// What can be said without changing anything.
+enum Looked {
+    /// All of it, and when the sender was last noted to have written.
+    Done(Resolution, Option<Timestamp>),
+    /// Something is to be written.
+    Open,
+}
+
+async fn look<S: Sql>(
+    tx: &S,
+    knock: &Knock,
+    options: &Options,
+    now: Timestamp,
+) -> Result<Looked, DirectoryError> {
+    let scene = Scene::read(tx, knock, options).await?;
+    let reason = match scene.ruling {
+        Ruling::Serve { grant: false } => {
+            let served = scene.facts.settled().map(|speaker| {
+                let user = scene.host.unwrap_or(speaker);
+                Looked::Done(Resolution::of(Served { user, speaker }), scene.seen_at)
+            });
+            return Ok(served.unwrap_or(Looked::Open));
+        }
+        Ruling::Serve { grant: true } => return Ok(Looked::Open),
+        Ruling::Pair => match pairing::asked(tx, knock, now).await? {
+            Some(code) => Refusal::PairingWanted { code },
+            None => return Ok(Looked::Open),
+        },
+        Ruling::Refuse(reason) => reason,
+    };
+    if reason.is_told() && knock.addressed() && !told::lately(tx, knock, now).await? {
+        return Ok(Looked::Open);
+    }
+    Ok(Looked::Done(Resolution::Refused { reason, tell: false }, None))
+}
+
+/// What was decided, and whether an id was taken from somebody else.
+struct Decided {
+    resolution: Resolution,
+    moved: bool,
+}
+
+async fn decide<S: Sql>(
+    tx: &S,
+    knock: &Knock,
+    options: &Options,
+    now: Timestamp,
+) -> Result<Decided, DirectoryError> {
+    locks::acts(tx).await?;
+    let scene = Scene::read(tx, knock, options).await?;
+    match scene.ruling.clone() {
+        Ruling::Serve { grant } => admit(tx, knock, &scene, grant, now).await,
+        Ruling::Pair => match pairing::ask(tx, knock, now).await? {
+            Some(code) => refuse(tx, knock, Refusal::PairingWanted { code }, now).await,
+            None => refuse(tx, knock, Refusal::Closed, now).await,
+        },
+        Ruling::Refuse(reason) => refuse(tx, knock, reason, now).await,
+    }
+}
+
+/// Whoever it is, is served: somebody known, perhaps by an older id, or somebody new.
+async fn admit<S: Sql>(
+    tx: &S,
+    knock: &Knock,
+    scene: &Scene<'_>,
+    grant: bool,
+    now: Timestamp,
+) -> Result<Decided, DirectoryError> {
+    let (channel, sender, by) = (knock.channel, &knock.sender, Actor::System);
+    let known = scene.facts.holder();
+    let (speaker, verdict) = match known {
+        Some(user) => (user, scene.facts.meet(user)),
+        None => {
+            let user = mint(now)?;
+            who::add(tx, user, None, now).await?;
+            (user, scene.facts.sign_up(user, How::SignUp))
+        }
+    };
+    who::keep(tx, channel, sender, verdict.changes, by, now).await?;
+    if grant {
+        allowed::direct(tx, speaker, channel, &knock.account, How::SignUp, by, now).await?;
+    }
+    let (user, created) = (scene.host.unwrap_or(speaker), known.is_none());
+    Ok(Decided { resolution: Resolution::Known { user, speaker, created }, moved: verdict.moved })
+}
+
+async fn refuse<S: Sql>(
+    tx: &S,
+    knock: &Knock,
+    reason: Refusal,
+    now: Timestamp,
+) -> Result<Decided, DirectoryError> {
+    let tell = reason.is_told() && knock.addressed() && told::take(tx, knock, now).await?;
+    Ok(Decided { resolution: Resolution::Refused { reason, tell }, moved: false })
+}

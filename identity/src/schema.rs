@@ -1,0 +1,37 @@
+//! The shape of the database, as the steps that lead to it. Those that have been released stay as
+//! they are; from the third on, the two engines share the text.
+
+use zaki_store::{Schema, Step};
+
+const RELEASE: &str = env!("CARGO_PKG_VERSION");
+
+/// Tables of people as they were when each engine had statements of its own.
+macro_rules! who {
+    ($engine:literal) => {
+        concat!(include_str!($engine), include_str!("schema/who.sql"))
+    };
+}
+
+const PEOPLE: &str = include_str!("schema/people.sql");
+
+pub(crate) const SQLITE: Schema = Schema {
+    name: "identity",
+    release: RELEASE,
+    steps: &[
+        Step { sql: include_str!("schema/sqlite-1.sql"), min_reader: 1 },
+        Step { sql: "ALTER TABLE person ADD COLUMN mode TEXT;", min_reader: 1 },
+        // A column gets another name.
+        Step { sql: who!("schema/sqlite-3.sql"), min_reader: 3 },
+        Step { sql: PEOPLE, min_reader: 3 },
+    ],
+};
+
+pub(crate) const POSTGRES: Schema = Schema {
+    name: "identity",
+    release: RELEASE,
+    steps: &[
+        Step { sql: include_str!("schema/postgres-1.sql"), min_reader: 1 },
+        Step { sql: who!("schema/postgres-2.sql"), min_reader: 1 },
+        Step { sql: PEOPLE, min_reader: 1 },
+    ],
+};

@@ -1,0 +1,240 @@
+//! Whose a sender is: read and changed inside a transaction.
+
+use serde_json::json;
+use zaki_envelope::{ChannelKind, Sender, SenderId, Timestamp, ZakiUserId};
+use zaki_store::{Sql, Text, Value, params, transact};
+
+use crate::audit::{self, Note};
+use crate::binding::label;
+use crate::mint::mint;
+use crate::rules::{Change, Facts, ids};
+use crate::{Actor, Directory, DirectoryError, How, allowed, locks, people};
+
+/// What linking a sender changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linked {
+    /// It was theirs already.
+    Already,
+    /// It was nobody's.
+    Bound,
+    /// It was another person's.
+    Moved {
+        /// Whose.
+        from: ZakiUserId,
+        /// How many bindings they still have; with 0, nobody can reach that person any more.
+        left: usize,
+    },
+}
+
+impl Directory {
+    /// Makes a sender (with its aliases) this person's, who is let in on all accounts of that
+    /// channel. A binding to another person is moved, with an audit entry: this one alone, whatever
+    /// else the other person has, and none of their data.
+    pub async fn link(
+        &self,
+        user: ZakiUserId,
+        channel: ChannelKind,
+        sender: &Sender,
+        by: Actor,
+        how: How,
+        now: Timestamp,
+    ) -> Result<Linked, DirectoryError> {
+        let sender = sender.clone();
+        let act = Act { how, by, now };
+        let linked = transact!(&self.store, |tx| link(tx, user, channel, &sender, act));
+        self.forget();
+        linked
+    }
+}
+
+impl Directory {
+    /// The person a sender is, made if there is none; let in on all accounts of that channel. As an
+    /// operator makes people who have not written yet.
+    pub async fn enrol(
+        &self,
+        channel: ChannelKind,
+        sender: &Sender,
+        by: Actor,
+        how: How,
+        now: Timestamp,
+    ) -> Result<ZakiUserId, DirectoryError> {
+        let sender = sender.clone();
+        let act = Act { how, by, now };
+        let done = transact!(&self.store, |tx| enrol(tx, channel, &sender, act));
+        self.forget();
+        done
+    }
+}
+
+async fn enrol<S: Sql>(
+    tx: &S,
+    channel: ChannelKind,
+    sender: &Sender,
+    Act { how, by, now }: Act,
+) -> Result<ZakiUserId, DirectoryError> {
+    locks::acts(tx).await?;
+    people::authorise(tx, by).await?;
+    let user = match holder(tx, channel, sender).await? {
+        Some(user) => user,
+        None => sign_up(tx, channel, sender, None, how, by, now).await?,
+    };
+    allowed::channel(tx, user, channel, how, by, now).await?;
+    Ok(user)
+}
+
+/// In which way something is done, by whom and when.
+#[derive(Clone, Copy)]
+struct Act {
+    how: How,
+    by: Actor,
+    now: Timestamp,
+}
+
+async fn link<S: Sql>(
+    tx: &S,
+    user: ZakiUserId,
+    channel: ChannelKind,
+    sender: &Sender,
+    Act { how, by, now }: Act,
+) -> Result<Linked, DirectoryError> {
+    locks::acts(tx).await?;
+    people::authorise(tx, by).await?;
+    let linked = bind(tx, user, channel, sender, how, by, now).await?;
+    allowed::channel(tx, user, channel, how, by, now).await?;
+    Ok(linked)
+}
+
+/// `IN ($from, …)`, for so many values.
+pub(crate) fn places(from: usize, count: usize) -> String {
+    let places: Vec<_> = (from..from + count).map(|n| format!("${n}")).collect();
+    places.join(", ")
+}
+
+/// What is known of a sender just now.
+pub(crate) async fn facts<'s, S: Sql>(
+    tx: &S,
+    channel: ChannelKind,
+    sender: &'s Sender,
+) -> Result<Facts<'s>, DirectoryError> {
+    let ids = ids(sender);
+    let sql = format!(
+        "SELECT sender, user_id, kind FROM binding
+        WHERE channel = $1 AND scope = $2 AND sender IN ({})",
+        places(3, ids.len())
+    );
+    let mut values: Vec<Value> = vec![channel.as_str().into(), sender.scope.as_str().into()];
+    values.extend(ids.into_iter().map(|id| Value::from(id.as_str())));
+    let mut found = Vec::new();
+    for row in tx.all(&sql, &values).await? {
+        let (Text(user), Text(kind)) = (row.get(1)?, row.get(2)?);
+        found.push((SenderId::new(row.get::<String>(0)?), (user, kind)));
+    }
+    Ok(Facts::new(sender, found))
+}
+
+/// The person a sender is; they may be known by one of its aliases alone.
+pub(crate) async fn holder<S: Sql>(
+    tx: &S,
+    channel: ChannelKind,
+    sender: &Sender,
+) -> Result<Option<ZakiUserId>, DirectoryError> {
+    Ok(facts(tx, channel, sender).await?.holder())
+}
+
+/// A new person, as yet without a sender.
+pub(crate) async fn add<S: Sql>(
+    tx: &S,
+    user: ZakiUserId,
+    tier: Option<&str>,
+    now: Timestamp,
+) -> Result<(), DirectoryError> {
+    let sql = "INSERT INTO person (id, created_at, tier, salt) VALUES ($1, $2, $3, $4)";
+    tx.execute(sql, params![Text(user), now.as_ms(), tier, audit::salt()?]).await?;
+    Ok(())
+}
+
+/// Makes a sender a new person's.
+pub(crate) async fn sign_up<S: Sql>(
+    tx: &S,
+    channel: ChannelKind,
+    sender: &Sender,
+    tier: Option<&str>,
+    how: How,
+    by: Actor,
+    now: Timestamp,
+) -> Result<ZakiUserId, DirectoryError> {
+    let (user, facts) = (mint(now)?, facts(tx, channel, sender).await?);
+    add(tx, user, tier, now).await?;
+    keep(tx, channel, sender, facts.sign_up(user, how).changes, by, now).await?;
+    Ok(user)
+}
+
+/// Makes a sender somebody's who is known.
+pub(crate) async fn bind<S: Sql>(
+    tx: &S,
+    user: ZakiUserId,
+    channel: ChannelKind,
+    sender: &Sender,
+    how: How,
+    by: Actor,
+    now: Timestamp,
+) -> Result<Linked, DirectoryError> {
+    people::known(tx, user).await?;
+    let verdict = facts(tx, channel, sender).await?.link(user, how);
+    keep(tx, channel, sender, verdict.changes, by, now).await?;
+    match verdict.answer {
+        Linked::Moved { from, .. } => Ok(Linked::Moved { from, left: left(tx, from).await? }),
+        answer => Ok(answer),
+    }
+}
+
+/// How many senders somebody has.
+pub(crate) async fn left<S: Sql>(tx: &S, user: ZakiUserId) -> Result<usize, DirectoryError> {
+    let sql = "SELECT count(*) FROM binding WHERE user_id = $1";
+    let row = tx.one(sql, params![Text(user)]).await?;
+    Ok(row.map(|row| row.get(0)).transpose()?.unwrap_or_default())
+}
+
+const BIND: &str = "INSERT INTO binding
+    (channel, scope, sender, user_id, kind, bound_at, label, how, by_whom)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    ON CONFLICT (channel, scope, sender) DO UPDATE SET user_id = excluded.user_id,
+    kind = excluded.kind, bound_at = excluded.bound_at, label = excluded.label,
+    how = excluded.how, by_whom = excluded.by_whom";
+
+/// Writes what follows from the facts, all entries at the end.
+pub(crate) async fn keep<S: Sql>(
+    tx: &S,
+    channel: ChannelKind,
+    sender: &Sender,
+    changes: Vec<Change>,
+    by: Actor,
+    now: Timestamp,
+) -> Result<(), DirectoryError> {
+    let scope = &sender.scope;
+    let mut notes = Vec::new();
+    for change in changes {
+        match change {
+            Change::Bind(id, (user, kind), how) => {
+                let row = params![
+                    channel.as_str(),
+                    scope.as_str(),
+                    id.as_str(),
+                    Text(user),
+                    kind.as_str(),
+                    now.as_ms(),
+                    label(sender),
+                    how.as_str(),
+                    Text(by),
+                ];
+                tx.execute(BIND, row).await?;
+            }
+            Change::Note { act, id, user, was } => {
+                let mark = audit::mark(tx, user, channel, scope, &id).await?;
+                let detail = json!({ "channel": channel, "sender": mark, "was": was });
+                notes.push(Note { act, by, about: Some(user), detail });
+            }
+        }
+    }
+    audit::append(tx, &notes, now).await
+}
