@@ -14,16 +14,18 @@ use axum::{
 use futures::{StreamExt, stream};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use subtle::ConstantTimeEq;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use zaki_envelope::{
     TurnId,
-    wire::{AgentInfo, SIGN_OF_LIFE, SteerRequest, TurnRequest, encode_sse},
+    wire::{AgentInfo, ApprovalAnswer, SIGN_OF_LIFE, SteerRequest, TurnRequest, encode_sse},
 };
 
 use crate::{
-    gateway::{self, Link},
+    choices::Choices,
+    gateway::{self, CallError, Link, protocol::resolution},
     relay::Relay,
     turn::{Accepted, Turn, Turns},
 };
@@ -33,6 +35,7 @@ pub(crate) struct App {
     pub(crate) token: SecretString,
     pub(crate) link: Arc<Link>,
     pub(crate) turns: Turns,
+    pub(crate) choices: Arc<Choices>,
     /// From then on nothing new is accepted.
     pub(crate) stopping: CancellationToken,
 }
@@ -40,7 +43,8 @@ pub(crate) struct App {
 impl App {
     /// Runs a turn in the background; nobody has to listen.
     pub(crate) fn start(&self, turn: Arc<Turn>, request: TurnRequest, resumed: bool) {
-        let relay = Relay::new(Arc::clone(&self.link), turn, request);
+        let (link, choices) = (Arc::clone(&self.link), Arc::clone(&self.choices));
+        let relay = Relay::new(link, choices, turn, request);
         tokio::spawn(relay.run(resumed));
     }
 
@@ -72,6 +76,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/turns/{turn}/steer", post(steer))
         .route("/v1/turns/{turn}/abort", post(abort))
         .route("/v1/turns/{turn}/ack", post(acknowledge))
+        .route("/v1/approvals/{approval}", post(approve))
         .layer(from_fn_with_state(Arc::clone(&app), authenticate))
         .with_state(app)
 }
@@ -166,6 +171,32 @@ async fn abort(
     Ok(StatusCode::ACCEPTED)
 }
 
+/// Hands the person's answer to the gateway, which takes the same one again.
+async fn approve(
+    State(app): State<Arc<App>>,
+    Path(approval): Path<String>,
+    body: Bytes,
+) -> Result<StatusCode, Refusal> {
+    let ApprovalAnswer { decision } =
+        serde_json::from_slice(&body).map_err(|_| Refusal::Malformed)?;
+    // The gateway would take the beginning of an id, too.
+    if !app.turns.running().iter().any(|turn| turn.has_asked(&approval)) {
+        return Err(Refusal::Unasked);
+    }
+    let gateway::State::Ready(connection) = app.link.state() else {
+        return Err(Refusal::NotReady);
+    };
+    let params = resolution(&approval, decision);
+    match connection.call::<Value>("exec.approval.resolve", &params).await {
+        Ok(_) => Ok(StatusCode::NO_CONTENT),
+        Err(CallError::Refused(refusal)) if refusal.reason() == Some("APPROVAL_NOT_FOUND") => {
+            Err(Refusal::Unasked)
+        }
+        Err(CallError::Refused(refusal)) if !refusal.is_temporary() => Err(Refusal::Decided),
+        Err(_) => Err(Refusal::NotReady),
+    }
+}
+
 #[derive(Deserialize)]
 struct Seen {
     seq: u64,
@@ -205,7 +236,10 @@ fn events(turn: Arc<Turn>, seq: u64) -> Response {
 enum Refusal {
     Malformed,
     Unknown,
+    Unasked,
     Ended,
+    Decided,
+    NotReady,
     Stopping,
     Journal,
 }
@@ -222,7 +256,10 @@ impl IntoResponse for Refusal {
         match self {
             Self::Malformed => (StatusCode::BAD_REQUEST, "the body is not what this call takes"),
             Self::Ended => (StatusCode::CONFLICT, "the turn takes nothing more"),
+            Self::Decided => (StatusCode::CONFLICT, "this cannot be the answer"),
             Self::Unknown => (StatusCode::NOT_FOUND, "no such turn"),
+            Self::Unasked => (StatusCode::NOT_FOUND, "nobody asks that"),
+            Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "the agent is not ready"),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "the sandbox stops"),
             Self::Journal => {
                 (StatusCode::INSUFFICIENT_STORAGE, "the sandbox's disk cannot be written")

@@ -2,7 +2,11 @@ use reqwest::{Client, Method, StatusCode};
 use zaki_envelope::wire::{SseDecoder, TurnEvent, TurnEventKind};
 
 use super::*;
-use crate::{gateway::State as GatewayState, turn::tests::request};
+use crate::{
+    fake_gateway::{FakeGateway, SESSION},
+    gateway::State as GatewayState,
+    turn::tests::request,
+};
 
 const TOKEN: &str = "0123456789abcdef";
 
@@ -20,6 +24,7 @@ impl Server {
             token: TOKEN.to_owned().into(),
             link: Link::new(),
             turns: Turns::open(dir.path()).unwrap().0,
+            choices: Arc::new(Choices::open(&dir.path().join("models.json")).unwrap()),
             stopping: CancellationToken::new(),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -38,6 +43,12 @@ impl Server {
         request.send().await.unwrap().status()
     }
 
+    async fn approve(&self, approval: &str, decision: &str) -> StatusCode {
+        let body = serde_json::json!({ "decision": decision });
+        let request = self.ask(Method::POST, &format!("/v1/approvals/{approval}")).json(&body);
+        request.bearer_auth(TOKEN).send().await.unwrap().status()
+    }
+
     async fn post(&self, n: u128) -> reqwest::Response {
         let request = self.ask(Method::POST, "/v1/turns").json(&request(n));
         request.bearer_auth(TOKEN).send().await.unwrap()
@@ -50,7 +61,7 @@ async fn read(response: reqwest::Response) -> Vec<TurnEvent> {
     SseDecoder::default().push(&bytes).unwrap()
 }
 
-fn routes() -> [(Method, String); 6] {
+fn routes() -> [(Method, String); 7] {
     let turn = request(1).turn;
     [
         (Method::GET, "/v1/health".to_owned()),
@@ -59,6 +70,7 @@ fn routes() -> [(Method, String); 6] {
         (Method::POST, format!("/v1/turns/{turn}/abort")),
         (Method::POST, format!("/v1/turns/{turn}/steer")),
         (Method::POST, format!("/v1/turns/{turn}/ack?seq=1")),
+        (Method::POST, "/v1/approvals/a1".to_owned()),
     ]
 }
 
@@ -79,9 +91,11 @@ async fn nothing_answers_without_the_token() {
 #[tokio::test]
 async fn unknown_turns_and_strange_bodies_are_refused_without_an_echo() {
     let server = Server::start().await;
-    for (method, path) in &routes()[2..] {
+    for (method, path) in &routes()[2..6] {
         assert_eq!(server.status(method.clone(), path).await, StatusCode::NOT_FOUND);
     }
+    assert_eq!(server.approve("a1", "deny").await, StatusCode::NOT_FOUND);
+    assert_eq!(server.approve("a1", "perhaps").await, StatusCode::BAD_REQUEST);
     assert_eq!(server.status(Method::GET, "/v1/turns/..").await, StatusCode::NOT_FOUND);
     let body = r#"{"turn":"my secret"}"#;
     let request = server.ask(Method::POST, "/v1/turns").bearer_auth(TOKEN);
@@ -143,6 +157,53 @@ async fn an_abort_reaches_a_turn_that_waits() {
     assert_eq!(server.status(Method::POST, &path).await, StatusCode::ACCEPTED);
     let events = read(response).await;
     assert!(matches!(events[0].kind, TurnEventKind::Final { aborted: true, .. }));
+}
+
+/// What the gateway says is the answer; what nobody asks does not get that far.
+#[tokio::test]
+async fn an_answer_reaches_the_gateway_and_its_word_the_caller() {
+    let server = Server::start().await;
+    let _events = server.post(1).await;
+    let gateway = FakeGateway::new(&server.app.link).await;
+    let mut peer = gateway.connect().await;
+    let send = peer.expect("chat.send").await;
+    peer.answer(&send, serde_json::json!({"status": "started"})).await;
+    let turn = request(1).turn.to_string();
+    let subject = serde_json::json!({"command": "ls", "sessionKey": SESSION, "runId": turn});
+    let asked = serde_json::json!({"id": "a1", "request": subject});
+    peer.event("exec.approval.requested", asked).await;
+    let found = server.app.turns.get(request(1).turn).unwrap();
+    while !found.has_asked("a1") {
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(server.approve("a", "allow_once").await, StatusCode::NOT_FOUND, "half an id");
+
+    let refused = |reason: &str| serde_json::json!({"code": "INVALID_REQUEST", "details": {"reason": reason}});
+    let busy = serde_json::json!({"code": "UNAVAILABLE", "retryable": true});
+    for (error, status) in [
+        (None, StatusCode::NO_CONTENT),
+        (Some(refused("APPROVAL_NOT_FOUND")), StatusCode::NOT_FOUND),
+        (Some(refused("APPROVAL_ALREADY_RESOLVED")), StatusCode::CONFLICT),
+        (Some(refused("APPROVAL_ALLOW_ALWAYS_UNAVAILABLE")), StatusCode::CONFLICT),
+        (Some(busy), StatusCode::SERVICE_UNAVAILABLE),
+    ] {
+        let serving = async {
+            let resolve = peer.expect("exec.approval.resolve").await;
+            let params = serde_json::json!({"id": "a1", "decision": "allow-once"});
+            assert_eq!(resolve["params"], params);
+            match error {
+                Some(error) => peer.refuse(&resolve, error).await,
+                None => peer.answer(&resolve, serde_json::json!({"ok": true})).await,
+            }
+        };
+        let (answered, ()) = tokio::join!(server.approve("a1", "allow_once"), serving);
+        assert_eq!(answered, status);
+    }
+    peer.chat(&turn, "final", "done").await;
+    while !found.end().is_some() {
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(server.approve("a1", "allow_once").await, StatusCode::NOT_FOUND, "it has ended");
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Value, json};
 
+use crate::Exec;
+
 const TEMPLATE: &str = include_str!("../../config/openclaw.json");
 
 /// What the private agent may use where exec is allowed.
@@ -36,21 +38,43 @@ pub(crate) struct Values<'a> {
     pub(crate) state: &'a Path,
     pub(crate) model_url: &'a str,
     pub(crate) model: &'a str,
-    pub(crate) allow_exec: bool,
+    pub(crate) choices: &'a [String],
+    pub(crate) exec: Exec,
 }
 
 /// The configuration file's content.
 pub(crate) fn render(values: &Values<'_>) -> Result<String, RenderError> {
-    let tools: &[&str] = if values.allow_exec { &EXEC_TOOLS } else { &[] };
+    let tools: &[&str] = if values.exec == Exec::Deny { &[] } else { &EXEC_TOOLS };
+    let models = || [values.model].into_iter().chain(values.choices.iter().map(String::as_str));
     let values = BTreeMap::from([
         ("STATE", json!(values.state)),
         ("MODEL_URL", json!(values.model_url)),
         ("MODEL", json!(values.model)),
-        ("EXEC_MODE", json!(if values.allow_exec { "full" } else { "deny" })),
+        ("MODELS", models().map(offered).collect()),
+        ("MODEL_REFS", models().map(reference).collect()),
+        ("EXEC_MODE", json!(values.exec.mode())),
         ("EXEC_TOOLS", json!(tools)),
     ]);
     let rendered = fill(serde_json::from_str(TEMPLATE)?, &values)?;
     Ok(serde_json::to_string_pretty(&rendered)?)
+}
+
+/// What OpenClaw calls a model of the edge.
+pub(crate) fn reference(model: &str) -> String {
+    format!("zaki/{model}")
+}
+
+/// What it has to know of one. What it costs is the edge's to know.
+fn offered(model: &str) -> Value {
+    json!({
+        "id": model,
+        "name": model,
+        "reasoning": false,
+        "input": ["text", "image"],
+        "cost": {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0},
+        "contextWindow": 128_000,
+        "maxTokens": 4096,
+    })
 }
 
 type Filled = BTreeMap<&'static str, Value>;
@@ -95,23 +119,27 @@ fn fill_text(text: &str, values: &Filled) -> Result<Value, RenderError> {
 mod tests {
     use super::*;
 
-    fn rendered(allow_exec: bool) -> Value {
+    fn rendered(exec: Exec) -> Value {
         let values = Values {
             state: Path::new("/data/a \"b\""),
             model_url: "http://127.0.0.1:1/model/v1",
             model: "demo@1",
-            allow_exec,
+            choices: &["big/one".to_owned()],
+            exec,
         };
         serde_json::from_str(&render(&values).unwrap()).unwrap()
     }
 
     #[test]
     fn every_placeholder_is_filled_and_values_cannot_break_out() {
-        let config = rendered(false);
+        let config = rendered(Exec::Deny);
         assert_eq!(config["agents"]["entries"]["main"]["workspace"], "/data/a \"b\"/workspace");
         assert_eq!(config["agents"]["defaults"]["model"]["primary"], "zaki/demo@1");
         let provider = &config["models"]["providers"]["zaki"];
         assert_eq!(provider["models"][0]["id"], "demo@1");
+        assert_eq!(provider["models"][1]["id"], "big/one");
+        let policy = &config["agents"]["defaults"]["modelPolicy"]["allow"];
+        assert_eq!(*policy, json!(["zaki/demo@1", "zaki/big/one"]));
         assert_eq!(provider["baseUrl"], "http://127.0.0.1:1/model/v1");
     }
 
@@ -120,14 +148,16 @@ mod tests {
         let tools = |config: &Value, agent: &str| {
             config["agents"]["entries"][agent]["tools"]["allow"].to_string()
         };
-        let closed = rendered(false);
+        let closed = rendered(Exec::Deny);
         assert_eq!(closed["tools"]["exec"]["mode"], "deny");
         assert!(!tools(&closed, "main").contains("exec"));
-        let open = rendered(true);
-        assert_eq!(open["tools"]["exec"]["mode"], "full");
-        assert!(tools(&open, "main").contains("\"exec\",\"process\""));
-        assert!(!tools(&open, "group").contains("exec"));
-        assert_eq!(open["agents"]["entries"]["group"]["tools"]["exec"]["mode"], "deny");
+        for (exec, mode) in [(Exec::Ask, "ask"), (Exec::Full, "full")] {
+            let open = rendered(exec);
+            assert_eq!(open["tools"]["exec"]["mode"], mode);
+            assert!(tools(&open, "main").contains("\"exec\",\"process\""));
+            assert!(!tools(&open, "group").contains("exec"));
+            assert_eq!(open["agents"]["entries"]["group"]["tools"]["exec"]["mode"], "deny");
+        }
     }
 
     #[test]

@@ -48,6 +48,11 @@ impl Layout {
         self.0.join("journal")
     }
 
+    /// Which sessions were told to use which model.
+    pub(crate) fn choices(&self) -> PathBuf {
+        self.0.join("models.json")
+    }
+
     /// What the gateway prints.
     pub(crate) fn output(&self) -> PathBuf {
         self.0.join("logs/gateway.out")

@@ -5,6 +5,7 @@
 //! installing anything.
 
 mod api;
+mod choices;
 mod config;
 #[cfg(test)]
 mod fake_gateway;
@@ -38,9 +39,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use api::App;
+use choices::Choices;
 use gateway::Link;
 use layout::Layout;
-pub use settings::{Settings, TOKEN_VARIABLE};
+pub use settings::{Exec, Settings, TOKEN_VARIABLE};
 use turn::Turns;
 
 /// How long open HTTP connections may take to close.
@@ -95,6 +97,7 @@ pub async fn run(settings: Settings) -> Result<(), ContainerError> {
     let _lock = lock(&layout, &settings)?;
     let (turns, interrupted) =
         Turns::open(&layout.journal()).map_err(|source| state(&settings, source))?;
+    let choices = Choices::open(&layout.choices()).map_err(|source| state(&settings, source))?;
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let address = settings.listen;
     let listen = |source| ContainerError::Listen { address, source };
@@ -105,6 +108,7 @@ pub async fn run(settings: Settings) -> Result<(), ContainerError> {
         token: settings.token.clone(),
         link: Link::new(),
         turns,
+        choices: Arc::new(choices),
         stopping: CancellationToken::new(),
     });
     for (turn, request) in interrupted {

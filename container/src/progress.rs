@@ -90,6 +90,8 @@ impl Progress {
             SessionEvent::Approval(approval) => Some(TurnEventKind::Approval {
                 id: approval.id.clone(),
                 command: approval.request.command.clone(),
+                decisions: approval.decisions(),
+                expires_at: approval.expires_at(),
             }),
         }
     }
@@ -144,7 +146,7 @@ impl Progress {
                 let text = message.as_deref().unwrap_or(&self.text);
                 Some(self.finished(text, true))
             }
-            ChatState::Error => Some(failed(chat)),
+            ChatState::Error => Some(failed(chat, self.usage)),
             ChatState::Other => None,
         }
     }
@@ -199,7 +201,7 @@ impl Progress {
 }
 
 /// The gateway's error text may quote the conversation, so only its kind goes on.
-fn failed(chat: &ChatEvent) -> TurnEventKind {
+fn failed(chat: &ChatEvent, usage: Usage) -> TurnEventKind {
     let kind = chat.error_kind.as_deref();
     let reason = chat.error_detail.as_ref();
     let reason = kind.or_else(|| reason.and_then(|detail| detail.failover_reason.as_deref()));
@@ -208,7 +210,8 @@ fn failed(chat: &ChatEvent) -> TurnEventKind {
         text.len() <= 40 && text.bytes().all(|b| b.is_ascii_lowercase() || b"_-".contains(&b))
     };
     let reason = reason.filter(is_word).unwrap_or("unknown");
-    TurnEventKind::Error { code, message: format!("the agent's run failed ({reason})") }
+    let message = format!("the agent's run failed ({reason})");
+    TurnEventKind::Error { code, message, usage }
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ fn a_streamed_turn_with_a_tool_ends_with_the_whole_text_and_its_usage() {
         progress.take(&chat(&own, json!({"state": "final", "message": message("word")}))),
         Some(TurnEventKind::Final {
             text: "word".into(),
-            usage: Usage { input_tokens: 0, output_tokens: 24 },
+            usage: Usage { output_tokens: 24, ..Usage::default() },
             aborted: false,
         })
     );
@@ -116,7 +116,7 @@ fn an_abort_keeps_the_partial_text_and_an_empty_final_is_empty() {
 fn errors_carry_their_kind_and_never_the_gateways_words() {
     let own = turn().to_string();
     let error = |fields: Value| match Progress::new(turn()).take(&chat(&own, fields)) {
-        Some(TurnEventKind::Error { code, message }) => (code, message),
+        Some(TurnEventKind::Error { code, message, .. }) => (code, message),
         other => panic!("not an error: {other:?}"),
     };
     let (code, message) =

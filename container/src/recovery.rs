@@ -114,6 +114,7 @@ fn verdict(own: &[Row], active: Option<&History>) -> Verdict {
             Verdict::Ended(TurnEventKind::Error {
                 code: ErrorCode::Agent,
                 message: "the agent's run failed while nobody watched".to_owned(),
+                usage: usage(own),
             })
         }
         Some(last) => Verdict::Ended(TurnEventKind::Final {

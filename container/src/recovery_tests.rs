@@ -52,7 +52,7 @@ fn idle() -> Value {
 fn answer(text: &str, calls: u64) -> Verdict {
     Verdict::Ended(TurnEventKind::Final {
         text: text.into(),
-        usage: Usage { input_tokens: 10 * calls, output_tokens: 2 * calls },
+        usage: Usage { input_tokens: 10 * calls, output_tokens: 2 * calls, cost_micros: 0 },
         aborted: false,
     })
 }

@@ -4,14 +4,16 @@ mod steered;
 
 use std::{sync::Arc, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     sync::mpsc::UnboundedReceiver,
     time::{Instant, sleep, sleep_until, timeout},
 };
-use zaki_envelope::wire::{ErrorCode, TurnEventKind, TurnRequest};
+use zaki_envelope::wire::{ErrorCode, TurnEventKind, TurnRequest, Usage};
 
 use crate::{
+    choices::Choices,
+    config::reference,
     gateway::{
         CallError, Connection, Link,
         protocol::{History, SendAnswer, SessionEvent},
@@ -64,6 +66,7 @@ impl Default for Patience {
 /// One turn on its way.
 pub(crate) struct Relay {
     link: Arc<Link>,
+    choices: Arc<Choices>,
     turn: Arc<Turn>,
     request: TurnRequest,
     events: UnboundedReceiver<SessionEvent>,
@@ -96,6 +99,8 @@ enum Break {
     Later(Duration),
     /// The connection is gone, and with it the knowledge whether the gateway has the turn.
     Lost,
+    /// The gateway does not offer the model.
+    Model,
     /// It will not work.
     Never(String),
 }
@@ -114,12 +119,17 @@ impl From<CallError> for Break {
 }
 
 impl Relay {
-    pub(crate) fn new(link: Arc<Link>, turn: Arc<Turn>, request: TurnRequest) -> Self {
+    pub(crate) fn new(
+        link: Arc<Link>,
+        choices: Arc<Choices>,
+        turn: Arc<Turn>,
+        request: TurnRequest,
+    ) -> Self {
         let events = link.subscribe(request.session.as_str());
         let progress = Progress::new(turn.id);
         let steering = Steering::new(&turn);
         let patience = Patience::default();
-        Self { link, turn, request, events, progress, attempt: 1, steering, patience }
+        Self { link, choices, turn, request, events, progress, attempt: 1, steering, patience }
     }
 
     /// Runs the turn to its end. With `resumed`, the gateway may have it already.
@@ -161,6 +171,10 @@ impl Relay {
                 }
                 Err(Break::Lost) => may_be_known = true,
                 Err(Break::Later(wait)) => sleep(wait).await,
+                Err(Break::Model) => {
+                    let why = "the agent does not take the model";
+                    return self.end(error(ErrorCode::Model, why)).await;
+                }
                 Err(Break::Never(why)) => return self.end(error(ErrorCode::Agent, why)).await,
             }
             if Instant::now() >= deadline {
@@ -212,6 +226,7 @@ impl Relay {
         has_looked: bool,
         deadline: Instant,
     ) -> Result<(), Break> {
+        self.choose(connection).await?;
         let sent = self.send(connection, has_looked, deadline).await?;
         *may_be_known = true;
         match sent {
@@ -220,6 +235,22 @@ impl Relay {
                 Err(Break::Never("the gateway kept no answer".to_owned()))
             }
             Sent::Known { .. } => Err(Break::Later(Duration::from_millis(200))),
+        }
+    }
+
+    /// Sets the session's model to the turn's, where it may be another.
+    async fn choose(&self, connection: &Connection) -> Result<(), Break> {
+        let (session, model) = (self.request.session.as_str(), self.request.model.as_deref());
+        if !self.choices.is_open(session, model) {
+            return Ok(());
+        }
+        let disk = |error: std::io::Error| Break::Never(format!("the choice is not kept: {error}"));
+        self.choices.begin(session, model).map_err(disk)?;
+        let params = json!({"key": session, "model": model.map(reference)});
+        match connection.call::<Value>("sessions.patch", &params).await {
+            Ok(_) => self.choices.done(session, model).map_err(disk),
+            Err(CallError::Refused(refusal)) if !refusal.is_temporary() => Err(Break::Model),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -333,7 +364,7 @@ impl Relay {
             tokio::select! {
                 biased;
                 Some(event) = self.events.recv() => {
-                    if let Some(kind) = self.take(connection, &event) {
+                    if let Some(kind) = self.take(&event) {
                         if kind.is_end() {
                             return Ok(kind);
                         }
@@ -352,12 +383,10 @@ impl Relay {
         }
     }
 
-    fn take(&mut self, connection: &Connection, event: &SessionEvent) -> Option<TurnEventKind> {
+    fn take(&mut self, event: &SessionEvent) -> Option<TurnEventKind> {
         let kind = self.progress.take(event)?;
-        if let TurnEventKind::Approval { id, .. } = &kind {
-            connection.cast("exec.approval.resolve", &json!({"id": id, "decision": "deny"}));
-        }
-        Some(kind)
+        let is_old = matches!(&kind, TurnEventKind::Approval { id, .. } if self.turn.has_asked(id));
+        (!is_old).then_some(kind)
     }
 
     /// The watchdog's end: nothing keeps running, nobody keeps waiting.
@@ -375,7 +404,7 @@ impl Relay {
 }
 
 fn error(code: ErrorCode, message: impl Into<String>) -> TurnEventKind {
-    TurnEventKind::Error { code, message: message.into() }
+    TurnEventKind::Error { code, message: message.into(), usage: Usage::default() }
 }
 
 #[cfg(test)]

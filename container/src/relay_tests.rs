@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use zaki_envelope::{
     InboundId, Part, Timestamp,
-    wire::{SteerRequest, TurnEvent},
+    wire::{Decision, SteerRequest, TurnEvent},
 };
 
 use super::*;
@@ -24,8 +24,9 @@ struct Scene {
     request: TurnRequest,
     link: Arc<Link>,
     gateway: FakeGateway,
+    choices: Arc<Choices>,
     patience: Patience,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Scene {
@@ -42,15 +43,17 @@ impl Scene {
             request,
             gateway: FakeGateway::new(&link).await,
             link,
+            choices: Arc::new(Choices::open(&dir.path().join("models.json")).unwrap()),
             patience: Patience::default(),
-            _dir: dir,
+            dir,
         }
     }
 
     /// Runs the turn; the handle returns its events.
     fn run(&self, resumed: bool) -> JoinHandle<Vec<TurnEventKind>> {
         let (link, turn) = (Arc::clone(&self.link), Arc::clone(&self.turn));
-        let mut relay = Relay::new(link, turn, self.request.clone());
+        let choices = Arc::clone(&self.choices);
+        let mut relay = Relay::new(link, choices, turn, self.request.clone());
         relay.patience = self.patience;
         tokio::spawn(relay.run(resumed));
         let events = Arc::clone(&self.turn).events_after(0);
@@ -354,19 +357,75 @@ async fn a_gateway_that_cannot_start_is_the_sandboxs_error() {
 }
 
 #[tokio::test]
-async fn approvals_are_shown_and_denied() {
+async fn what_the_agent_asks_is_shown_once_and_answered_by_nobody_here() {
     let scene = Scene::new().await;
     let events = scene.run(false);
     let mut peer = scene.gateway.connect().await;
     scene.take(&mut peer).await;
-    let subject = json!({"command": "rm -rf /", "sessionKey": SESSION, "runId": scene.id()});
-    let asked = json!({"id": "a1", "request": subject});
-    peer.event("exec.approval.requested", asked).await;
-    let resolve = peer.expect("exec.approval.resolve").await;
-    assert_eq!(resolve["params"], json!({"id": "a1", "decision": "deny"}));
+    let subject = json!({"command": "rm -rf /", "sessionKey": SESSION, "runId": scene.id(),
+                         "allowedDecisions": ["allow-once", "deny"]});
+    let asked = json!({"id": "a1", "request": subject, "expiresAtMs": 7});
+    for _ in 0..2 {
+        peer.event("exec.approval.requested", asked.clone()).await;
+    }
     peer.chat(&scene.id(), "final", "no").await;
     let events = events.await.unwrap();
-    assert!(matches!(&events[1], TurnEventKind::Approval { id, .. } if id == "a1"));
+    let asked = TurnEventKind::Approval {
+        id: "a1".into(),
+        command: "rm -rf /".into(),
+        decisions: vec![Decision::AllowOnce, Decision::Deny],
+        expires_at: Some(Timestamp::from_ms(7)),
+    };
+    assert_eq!((events.len(), &events[1]), (3, &asked));
+    scene.link.set(State::Starting);
+    assert_eq!(peer.last_words().await, None, "the person answers, not we");
+}
+
+async fn patch(peer: &mut Peer, model: Value) -> Value {
+    let patch = peer.expect("sessions.patch").await;
+    assert_eq!(patch["params"], json!({"key": SESSION, "model": model}));
+    patch
+}
+
+#[tokio::test]
+async fn a_session_is_told_its_model_once_and_told_the_default_again() {
+    let mut scene = Scene::new().await;
+    scene.request.model = Some("big".into());
+    let events = scene.run(false);
+    let mut peer = scene.gateway.connect().await;
+    let busy = json!({"code": "UNAVAILABLE", "retryable": true, "retryAfterMs": 1});
+    let first = patch(&mut peer, json!("zaki/big")).await;
+    peer.refuse(&first, busy).await;
+    let again = patch(&mut peer, json!("zaki/big")).await;
+    peer.answer(&again, json!({"ok": true})).await;
+    scene.take(&mut peer).await;
+    peer.chat(&scene.id(), "final", "hi").await;
+    assert_eq!(text_of(events.await.unwrap().last()), "hi");
+    assert!(!scene.choices.is_open(SESSION, Some("big")));
+
+    let (turns, _) = Turns::open(scene.dir.path()).unwrap();
+    scene.request = request(2);
+    let Accepted::New(turn) = turns.accept(&scene.request).unwrap() else { panic!("a new turn") };
+    scene.turn = turn;
+    let events = scene.run(false);
+    let back = patch(&mut peer, json!(null)).await;
+    peer.answer(&back, json!({"ok": true})).await;
+    scene.take(&mut peer).await;
+    peer.chat(&scene.id(), "final", "hi").await;
+    assert_eq!(text_of(events.await.unwrap().last()), "hi");
+}
+
+#[tokio::test]
+async fn a_model_the_gateway_does_not_take_is_an_error_of_its_own() {
+    let mut scene = Scene::new().await;
+    scene.request.model = Some("unknown".into());
+    let events = scene.run(false);
+    let mut peer = scene.gateway.connect().await;
+    let asked = patch(&mut peer, json!("zaki/unknown")).await;
+    peer.refuse(&asked, json!({"code": "INVALID_REQUEST"})).await;
+    assert_eq!(code_of(events.await.unwrap().last()), ErrorCode::Model);
+    scene.link.set(State::Starting);
+    assert_eq!(peer.last_words().await, None, "nothing was sent");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use clap::ValueEnum;
 use secrecy::SecretString;
 
 /// The variable that holds the sandbox's token. Never an argument: those are visible to everyone
@@ -30,15 +31,41 @@ pub struct Settings {
     /// The model to ask for.
     #[arg(long, env = "ZAKI_SANDBOX_MODEL")]
     pub model: String,
-    /// Let the private agent run commands. Only where the sandbox is isolated.
-    #[arg(long, env = "ZAKI_SANDBOX_ALLOW_EXEC")]
-    pub allow_exec: bool,
+    /// A further model that a turn may ask for; may be given several times.
+    #[arg(long = "choice", env = "ZAKI_SANDBOX_CHOICES", value_delimiter = ',')]
+    pub choices: Vec<String>,
+    /// Whether the private agent runs commands. Only where the sandbox is isolated.
+    #[arg(long, env = "ZAKI_SANDBOX_EXEC", value_enum, default_value_t)]
+    pub exec: Exec,
     /// How long a running turn may take to end when the sandbox stops, in seconds.
     #[arg(long, env = "ZAKI_SANDBOX_GRACE", default_value = "5", value_parser = seconds)]
     pub grace: Duration,
     /// What the edge authenticates with, and what the agent shows to the model proxy.
     #[arg(skip = token_from_env())]
     pub token: SecretString,
+}
+
+/// Whether the private agent runs commands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Exec {
+    /// No.
+    #[default]
+    Deny,
+    /// Those that the person allows, once or for good.
+    Ask,
+    /// Any.
+    Full,
+}
+
+impl Exec {
+    /// As OpenClaw's `tools.exec.mode` calls it.
+    pub(crate) const fn mode(self) -> &'static str {
+        match self {
+            Self::Deny => "deny",
+            Self::Ask => "ask",
+            Self::Full => "full",
+        }
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {

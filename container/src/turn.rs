@@ -165,6 +165,12 @@ impl Turn {
         })
     }
 
+    /// Whether it waits for an answer to this.
+    pub(crate) fn has_asked(&self, approval: &str) -> bool {
+        let is_it = |event: &TurnEvent| matches!(&event.kind, TurnEventKind::Approval { id, .. } if id == approval);
+        lock(&self.events).iter().any(is_it)
+    }
+
     fn next_after(&self, seq: u64) -> Option<TurnEvent> {
         let events = lock(&self.events);
         let at = events.partition_point(|event| event.seq <= seq);

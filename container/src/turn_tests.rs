@@ -16,6 +16,7 @@ pub(crate) fn request(n: u128) -> TurnRequest {
         parts: vec![Part::text("hello")],
         origin: Origin { channel: ChannelKind::Slack, conversation: ConversationKind::Direct },
         budget: Budget::default(),
+        model: None,
         trace: None,
     }
 }

@@ -29,22 +29,31 @@ pub enum SandboxKind {
 
 /// `openclaw-{userId}`, `project-{id}-{userId}`, `runtime-{userId}`, `custom-{name}-{userId}`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SandboxName(String);
+pub struct SandboxName {
+    text: String,
+    user: ZakiUserId,
+}
 
 impl SandboxName {
     /// Names the sandbox of `kind` that belongs to `user`.
     pub fn new(user: ZakiUserId, kind: &SandboxKind) -> Result<Self, IdError> {
-        Ok(Self(match kind {
+        let text = match kind {
             SandboxKind::Personal => format!("openclaw-{user}"),
             SandboxKind::Project { id } => format!("project-{}-{user}", free_part(id)?),
             SandboxKind::Runtime => format!("runtime-{user}"),
             SandboxKind::Custom { name } => format!("custom-{}-{user}", free_part(name)?),
-        }))
+        };
+        Ok(Self { text, user })
+    }
+
+    /// Whose it is.
+    pub const fn user(&self) -> ZakiUserId {
+        self.user
     }
 
     /// The name, safe as a file or container name.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
@@ -60,7 +69,7 @@ fn free_part(text: &str) -> Result<&str, IdError> {
 
 impl fmt::Display for SandboxName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(&self.text)
     }
 }
 
@@ -99,7 +108,7 @@ mod tests {
         ];
         for kind in kinds {
             let name = SandboxName::new(user, &kind).unwrap();
-            assert_eq!(name.as_str().parse(), Ok(name));
+            assert_eq!((name.as_str().parse(), name.user()), (Ok(name.clone()), user));
         }
         assert!(SandboxName::new(user, &SandboxKind::Project { id: "../x".into() }).is_err());
         assert!("openclaw-..".parse::<SandboxName>().is_err());

@@ -2,7 +2,8 @@
 //!
 //! Routes, all under `/v1/users/{userId}/` at the edge and under `/v1/` inside a sandbox:
 //! `POST turns`, `GET turns/{turn}?after=seq`, `POST turns/{turn}/steer`,
-//! `POST turns/{turn}/abort`, and at the edge alone `POST wake`.
+//! `POST turns/{turn}/abort`, `POST approvals/{id}`. At the edge alone: `POST wake`, `GET usage`,
+//! `POST retire`, `POST reinstate`, and `DELETE /v1/users/{userId}` itself.
 //!
 //! A stream of events says something at least every [`SIGN_OF_LIFE`], if only a comment. A reader
 //! that hears nothing for [`SILENCE`] has lost the connection, whatever TCP says (half-open ones
@@ -12,13 +13,19 @@
 
 use std::time::Duration;
 
+mod approval;
 mod event;
+mod person;
 mod sse;
 mod turn;
+mod usage;
 
-pub use event::{AgentInfo, ErrorCode, TurnEvent, TurnEventKind, Usage, WakeStage};
+pub use approval::{ApprovalAnswer, Decision};
+pub use event::{AgentInfo, ErrorCode, TurnEvent, TurnEventKind, WakeStage};
+pub use person::RetireRequest;
 pub use sse::{SseDecoder, SseError, encode_sse};
 pub use turn::{Budget, Origin, SteerRequest, TurnRequest, WakeAnswer};
+pub use usage::{Usage, UsageReport};
 
 /// The longest a stream of events stays silent; then comes a comment (`: keep-alive`).
 pub const SIGN_OF_LIFE: Duration = Duration::from_secs(5);

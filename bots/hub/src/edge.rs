@@ -1,21 +1,30 @@
 //! The hub's side of the edge wire: signed requests out, turn events in. In one process the
 //! edge's router is called without a socket; otherwise over HTTP. The bytes are the same.
 
-use std::{collections::VecDeque, error::Error};
+use std::{collections::VecDeque, error::Error, time::Duration};
 
 use axum::{Router, body::Body};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::to_vec;
 use tokio::time::timeout;
 use tower::ServiceExt;
 use zaki_envelope::{
-    TurnId, ZakiUserId,
+    Timestamp, TurnId, ZakiUserId,
     signature::{self, SigningKey},
-    wire::{SILENCE, SseDecoder, SteerRequest, TurnEvent, TurnRequest},
+    wire::{
+        ApprovalAnswer, Decision, RetireRequest, SILENCE, SseDecoder, SteerRequest, TurnEvent,
+        TurnRequest, UsageReport, WakeAnswer,
+    },
 };
 
 use crate::clock;
+
+/// A JSON answer is no longer, in bytes.
+const LONGEST_ANSWER: usize = 64 * 1024;
+/// Between two questions whether something that takes its time is done.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// How the edge is reached.
 #[derive(Clone)]
@@ -35,11 +44,11 @@ pub(crate) enum EdgeError {
     /// It is overloaded or starting: try again.
     #[error("the edge answers {0}")]
     Busy(u16),
-    /// It has no such turn.
-    #[error("the edge does not know this turn")]
+    /// It has no such turn, or nobody asks for this approval any more.
+    #[error("the edge does not know this")]
     Unknown,
-    /// It no longer keeps the events of this turn.
-    #[error("the edge no longer keeps this turn")]
+    /// It no longer keeps the events of this turn, or anything of this person.
+    #[error("the edge no longer keeps this")]
     Gone,
     /// It will not serve this call, however often it is made.
     #[error("the edge refuses: {0}")]
@@ -84,7 +93,7 @@ impl EdgeClient {
 
     /// Whether it answers.
     pub(crate) async fn check(&self) -> Result<(), EdgeError> {
-        self.call("GET", "/health", Vec::new()).await.map(drop)
+        self.act("GET", "/health", Vec::new()).await
     }
 
     /// Runs a turn, or attaches to it when its id is known already: it never runs twice.
@@ -93,8 +102,8 @@ impl EdgeClient {
         user: ZakiUserId,
         turn: &TurnRequest,
     ) -> Result<Events, EdgeError> {
-        let body = to_vec(turn).map_err(EdgeError::lost)?;
-        self.call("POST", &format!("/v1/users/{user}/turns"), body).await
+        let answer = self.call("POST", &format!("/v1/users/{user}/turns"), json(turn)?).await?;
+        Ok(answer.events())
     }
 
     /// Goes on reading a turn after event `after`.
@@ -104,13 +113,14 @@ impl EdgeClient {
         turn: TurnId,
         after: u64,
     ) -> Result<Events, EdgeError> {
-        self.call("GET", &format!("/v1/users/{user}/turns/{turn}?after={after}"), Vec::new()).await
+        let path = format!("/v1/users/{user}/turns/{turn}?after={after}");
+        Ok(self.call("GET", &path, Vec::new()).await?.events())
     }
 
     /// Stops a turn; its events tell the end.
     pub(crate) async fn abort(&self, user: ZakiUserId, turn: TurnId) -> Result<(), EdgeError> {
         let path = format!("/v1/users/{user}/turns/{turn}/abort");
-        self.call("POST", &path, Vec::new()).await.map(drop)
+        self.act("POST", &path, Vec::new()).await
     }
 
     /// Adds a message to a turn that runs. [`EdgeError::Refused`]: it takes no more.
@@ -120,12 +130,69 @@ impl EdgeClient {
         turn: TurnId,
         said: &SteerRequest,
     ) -> Result<(), EdgeError> {
-        let body = to_vec(said).map_err(EdgeError::lost)?;
         let path = format!("/v1/users/{user}/turns/{turn}/steer");
-        self.call("POST", &path, body).await.map(drop)
+        self.act("POST", &path, json(said)?).await
     }
 
-    async fn call(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Events, EdgeError> {
+    /// Answers what an agent asked. [`EdgeError::Unknown`]: it expired, or its turn has ended.
+    /// [`EdgeError::Refused`]: it was answered otherwise before, or cannot be answered so.
+    pub(crate) async fn approve(
+        &self,
+        user: ZakiUserId,
+        approval: &str,
+        decision: Decision,
+    ) -> Result<(), EdgeError> {
+        let path = format!("/v1/users/{user}/approvals/{approval}");
+        self.act("POST", &path, json(&ApprovalAnswer { decision })?).await
+    }
+
+    /// Wakes the person's sandbox: a turn is about to come.
+    pub(crate) async fn wake(&self, user: ZakiUserId) -> Result<WakeAnswer, EdgeError> {
+        let answer = self.call("POST", &format!("/v1/users/{user}/wake"), Vec::new()).await?;
+        answer.read().await
+    }
+
+    /// What the person has used, as the edge has metered it.
+    pub(crate) async fn usage(&self, user: ZakiUserId) -> Result<UsageReport, EdgeError> {
+        let answer = self.call("GET", &format!("/v1/users/{user}/usage"), Vec::new()).await?;
+        answer.read().await
+    }
+
+    /// Erases everything the edge has of the person; returns when nothing is left. It goes on there
+    /// when nobody waits for it.
+    pub(crate) async fn erase(&self, user: ZakiUserId) -> Result<(), EdgeError> {
+        self.until_done("DELETE", &format!("/v1/users/{user}"), Vec::new()).await
+    }
+
+    /// Stops everything of the person and keeps it until then. [`EdgeError::Gone`]: they are being
+    /// erased.
+    pub(crate) async fn retire(
+        &self,
+        user: ZakiUserId,
+        until: Timestamp,
+    ) -> Result<(), EdgeError> {
+        let path = format!("/v1/users/{user}/retire");
+        self.until_done("POST", &path, json(&RetireRequest { until })?).await
+    }
+
+    /// Takes a retirement back. [`EdgeError::Gone`]: too late.
+    pub(crate) async fn reinstate(&self, user: ZakiUserId) -> Result<(), EdgeError> {
+        self.act("POST", &format!("/v1/users/{user}/reinstate"), Vec::new()).await
+    }
+
+    /// Asks until it is done.
+    async fn until_done(&self, method: &str, path: &str, body: Vec<u8>) -> Result<(), EdgeError> {
+        while self.call(method, path, body.clone()).await?.is_under_way() {
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+        Ok(())
+    }
+
+    async fn act(&self, method: &str, path: &str, body: Vec<u8>) -> Result<(), EdgeError> {
+        self.call(method, path, body).await.map(drop)
+    }
+
+    async fn call(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Answer, EdgeError> {
         let message = signature::Message { method, path_and_query: path, body: &body };
         let signed = self.key.sign(clock::now(), message);
         let headers = [
@@ -143,7 +210,7 @@ impl EdgeClient {
                 let answer = router.clone().oneshot(request).await.map_err(EdgeError::lost)?;
                 let status = answer.status().as_u16();
                 let bytes = answer.into_body().into_data_stream().map_err(EdgeError::lost);
-                Events::open(status, bytes.boxed())
+                Answer::open(status, bytes.boxed())
             }
             Reach::Remote { http, base } => {
                 let url = base.join(path).map_err(EdgeError::lost)?;
@@ -155,9 +222,53 @@ impl EdgeClient {
                 let answer = timeout(SILENCE, request.send()).await.map_err(EdgeError::lost)?;
                 let answer = answer.map_err(EdgeError::lost)?;
                 let status = answer.status().as_u16();
-                Events::open(status, answer.bytes_stream().map_err(EdgeError::lost).boxed())
+                Answer::open(status, answer.bytes_stream().map_err(EdgeError::lost).boxed())
             }
         }
+    }
+}
+
+fn json(body: &impl Serialize) -> Result<Vec<u8>, EdgeError> {
+    to_vec(body).map_err(EdgeError::lost)
+}
+
+/// What the edge answers to a call it serves.
+struct Answer {
+    status: u16,
+    bytes: BoxStream<'static, Result<Bytes, EdgeError>>,
+}
+
+impl Answer {
+    fn open(
+        status: u16,
+        bytes: BoxStream<'static, Result<Bytes, EdgeError>>,
+    ) -> Result<Self, EdgeError> {
+        if !(200..300).contains(&status) {
+            return Err(EdgeError::of_status(status));
+        }
+        Ok(Self { status, bytes })
+    }
+
+    /// Whether what was asked for is not done yet.
+    const fn is_under_way(&self) -> bool {
+        self.status == 202
+    }
+
+    /// As the events of a turn.
+    fn events(self) -> Events {
+        Events { bytes: self.bytes, decoder: SseDecoder::default(), ready: VecDeque::new() }
+    }
+
+    /// As one JSON value.
+    async fn read<T: DeserializeOwned>(mut self) -> Result<T, EdgeError> {
+        let mut body = Vec::new();
+        while let Some(bytes) = timeout(SILENCE, self.bytes.next()).await.map_err(EdgeError::lost)? {
+            body.extend_from_slice(&bytes?);
+            if body.len() > LONGEST_ANSWER {
+                return Err(EdgeError::lost("the answer is too long"));
+            }
+        }
+        serde_json::from_slice(&body).map_err(EdgeError::lost)
     }
 }
 
@@ -169,16 +280,6 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    fn open(
-        status: u16,
-        bytes: BoxStream<'static, Result<Bytes, EdgeError>>,
-    ) -> Result<Self, EdgeError> {
-        if !(200..300).contains(&status) {
-            return Err(EdgeError::of_status(status));
-        }
-        Ok(Self { bytes, decoder: SseDecoder::default(), ready: VecDeque::new() })
-    }
-
     /// The next event; `None` when the stream has ended.
     pub(crate) async fn next(&mut self) -> Option<Result<TurnEvent, EdgeError>> {
         loop {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use zaki_edge_native::{
-    Edge, EdgeConfig, Isolation, ModelConfig, ProcessConfig, RuntimeChoice, RuntimePaths,
+    Edge, EdgeConfig, Exec, Isolation, ModelConfig, ProcessConfig, RuntimeChoice, RuntimePaths,
 };
 use zaki_envelope::signature::{Keyring, SigningKey};
 
@@ -93,7 +93,7 @@ fn runtime(config: &Config) -> Result<RuntimeChoice> {
     let program = [program.display().to_string(), "container".to_owned()];
     let paths = RuntimePaths::in_dir(&config.runtime_dir());
     let mut process = ProcessConfig::new(program, paths);
-    process.allow_exec = config.sandbox.allow_exec;
+    process.exec = if config.sandbox.allow_exec { Exec::Full } else { Exec::Deny };
     process.isolation = match config.sandbox.isolation {
         config::Isolation::Auto => Isolation::Auto,
         config::Isolation::None => Isolation::None,

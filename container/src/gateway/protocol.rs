@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
+use zaki_envelope::{Timestamp, wire::Decision};
 
 /// What the gateway sends.
 #[derive(Debug, Deserialize)]
@@ -40,9 +41,16 @@ pub(crate) struct Refusal {
     #[serde(default)]
     pub(crate) retryable: bool,
     pub(crate) retry_after_ms: Option<u64>,
+    #[serde(default)]
+    details: Value,
 }
 
 impl Refusal {
+    /// The reason in its details, such as `APPROVAL_NOT_FOUND`.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.details.get("reason").and_then(Value::as_str)
+    }
+
     /// Whether the same request may succeed later: the gateway starts, restarts or suspends.
     pub(crate) fn is_temporary(&self) -> bool {
         self.retryable || self.code == "UNAVAILABLE"
@@ -62,7 +70,7 @@ pub(crate) fn request(id: &str, method: &str, params: &Value) -> String {
 }
 
 /// The first request. `client.id` is a closed set at the gateway. No `operator.admin`: a turn needs
-/// to write and to refuse approvals, and without it no chat command can change the configuration.
+/// to write and to answer approvals, and without it no chat command can change the configuration.
 pub(crate) fn connect_params(token: &str) -> Value {
     json!({
         "minProtocol": 4,
@@ -232,9 +240,40 @@ pub(crate) struct AgentData {
 
 /// The agent asks before it runs a command.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct ApprovalRequest {
     pub(crate) id: String,
     pub(crate) request: ApprovalSubject,
+    expires_at_ms: Option<i64>,
+}
+
+impl ApprovalRequest {
+    /// What it may be answered. `allow-always` is not offered for every command.
+    pub(crate) fn decisions(&self) -> Vec<Decision> {
+        let all = [Decision::AllowOnce, Decision::AllowAlways, Decision::Deny];
+        let allowed = &self.request.allowed_decisions;
+        let is_allowed = |decision: &Decision| allowed.iter().any(|word| word == spoken(*decision));
+        all.into_iter().filter(is_allowed).collect()
+    }
+
+    /// When it counts as denied.
+    pub(crate) fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at_ms.map(Timestamp::from_ms)
+    }
+}
+
+/// A decision in the gateway's word.
+const fn spoken(decision: Decision) -> &'static str {
+    match decision {
+        Decision::AllowOnce => "allow-once",
+        Decision::AllowAlways => "allow-always",
+        Decision::Deny => "deny",
+    }
+}
+
+/// The parameters of `exec.approval.resolve`.
+pub(crate) fn resolution(approval: &str, decision: Decision) -> Value {
+    json!({"id": approval, "decision": spoken(decision)})
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -246,6 +285,8 @@ pub(crate) struct ApprovalSubject {
     pub(crate) session_key: String,
     #[serde(default, deserialize_with = "or_default")]
     pub(crate) run_id: String,
+    #[serde(default, deserialize_with = "or_default")]
+    allowed_decisions: Vec<String>,
 }
 
 /// The answer to `chat.history`.
@@ -331,6 +372,26 @@ mod tests {
         assert_eq!(chat.state, ChatState::Other);
         assert_eq!(chat.message.unwrap().content.text(), "");
         assert!(SessionEvent::parse("tick", json!({})).is_none());
+    }
+
+    /// As captured of 2026.9.6, shortened.
+    #[test]
+    fn a_question_says_what_it_may_be_answered() {
+        let asked = |decisions: Value| {
+            let request = json!({"command": "ls", "sessionKey": "s", "runId": "r",
+                                 "allowedDecisions": decisions});
+            let payload = json!({"approvalKind": "exec", "id": "a", "request": request,
+                                 "createdAtMs": 5, "expiresAtMs": 7});
+            match SessionEvent::parse("exec.approval.requested", payload) {
+                Some(SessionEvent::Approval(approval)) => approval,
+                other => unreachable!("{other:?}"),
+            }
+        };
+        let approval = asked(json!(["allow-once", "of-a-newer-release", "deny"]));
+        assert_eq!(approval.decisions(), [Decision::AllowOnce, Decision::Deny]);
+        assert_eq!(approval.expires_at(), Some(Timestamp::from_ms(7)));
+        assert_eq!(asked(json!(null)).decisions(), []);
+        assert_eq!(resolution("a", Decision::AllowAlways)["decision"], "allow-always");
     }
 
     #[test]

@@ -220,7 +220,8 @@ fn write_config(settings: &Settings, layout: &Layout) -> Result<(), Down> {
         state: layout.root(),
         model_url: &settings.model_url,
         model: &settings.model,
-        allow_exec: settings.allow_exec,
+        choices: &settings.choices,
+        exec: settings.exec,
     })?;
     if fs::read(layout.config()).is_ok_and(|old| old == config.as_bytes()) {
         return Ok(());

@@ -28,7 +28,8 @@ impl Stage {
             openclaw: PathBuf::from("/nowhere"),
             model_url: "http://127.0.0.1:1/model/v1".into(),
             model: "stub".into(),
-            allow_exec: false,
+            choices: Vec::new(),
+            exec: crate::Exec::Deny,
             grace: Duration::from_millis(100),
             token: "sandbox-token-0123".to_owned().into(),
         };

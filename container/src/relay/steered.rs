@@ -113,7 +113,7 @@ impl Relay {
         let end = timeout(self.patience.abort, async {
             while let Some(event) = self.events.recv().await {
                 let is_it = self.progress.run().is_none_or(|run| run == event.run());
-                if let Some(end) = self.take(connection, &event).filter(TurnEventKind::is_end)
+                if let Some(end) = self.take(&event).filter(TurnEventKind::is_end)
                     && is_it
                 {
                     return Some(end);

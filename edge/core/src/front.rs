@@ -9,13 +9,16 @@ mod tokens;
 use zaki_envelope::{
     SandboxName, Timestamp, TurnId, ZakiUserId,
     signature::{Keyring, Message},
-    wire::{SteerRequest, TurnRequest},
+    wire::{ApprovalAnswer, RetireRequest, SteerRequest, TurnRequest},
 };
 
 pub use tokens::Tokens;
 
+/// The longest id of an approval, in bytes.
+const LONGEST_APPROVAL: usize = 128;
+
 /// What a request asks for. Each path has exactly one method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
     /// `GET /health`: the edge itself is up.
     Health,
@@ -50,6 +53,33 @@ pub enum Call {
     /// `POST /v1/users/{user}/wake`: a turn is about to come.
     Wake {
         /// Whose sandbox.
+        user: ZakiUserId,
+    },
+    /// `POST /v1/users/{user}/approvals/{id}`: what the person says to what the agent asked.
+    Approve {
+        /// Whose agent.
+        user: ZakiUserId,
+        /// The id in the event.
+        approval: String,
+    },
+    /// `GET /v1/users/{user}/usage`: what they have used.
+    Usage {
+        /// Who.
+        user: ZakiUserId,
+    },
+    /// `POST /v1/users/{user}/retire`: stop and keep everything of theirs for a time.
+    Retire {
+        /// Who.
+        user: ZakiUserId,
+    },
+    /// `POST /v1/users/{user}/reinstate`: as if they had never been retired.
+    Reinstate {
+        /// Who.
+        user: ZakiUserId,
+    },
+    /// `DELETE /v1/users/{user}`: stop and forget everything of theirs.
+    Erase {
+        /// Who.
         user: ZakiUserId,
     },
     /// `POST /model/v1/chat/completions`: a sandbox calls its model.
@@ -94,11 +124,14 @@ pub enum Refusal {
     #[error("{0}")]
     Malformed(&'static str),
     /// It was here once and is no longer kept.
-    #[error("the events of this turn are no longer kept")]
+    #[error("this is no longer kept")]
     Gone,
     /// The turn has ended, or takes no more; what was sent is not part of it.
     #[error("the turn takes nothing more")]
     Ended,
+    /// It was decided otherwise before, or cannot be decided so.
+    #[error("this cannot be the answer")]
+    Decided,
     /// Not now: the edge goes down or the sandbox comes up. The same request may be made again.
     #[error("not now; try again")]
     Unavailable,
@@ -112,7 +145,7 @@ impl Refusal {
             Self::Unauthorized => 401,
             Self::NotFound => 404,
             Self::Method { .. } => 405,
-            Self::Ended => 409,
+            Self::Ended | Self::Decided => 409,
             Self::Gone => 410,
             Self::TooLarge { .. } => 413,
             Self::Unavailable => 503,
@@ -160,8 +193,13 @@ impl Call {
         pieces: &mut impl Iterator<Item = &'p str>,
         query: &str,
     ) -> Option<Self> {
-        match (pieces.next()?, pieces.next()) {
+        let Some(what) = pieces.next() else { return Some(Self::Erase { user }) };
+        match (what, pieces.next()) {
             ("wake", None) => Some(Self::Wake { user }),
+            ("usage", None) => Some(Self::Usage { user }),
+            ("retire", None) => Some(Self::Retire { user }),
+            ("reinstate", None) => Some(Self::Reinstate { user }),
+            ("approvals", Some(id)) => Some(Self::Approve { user, approval: approval(id)? }),
             ("turns", None) => Some(Self::Turn { user }),
             ("turns", Some(turn)) => {
                 let turn = turn.parse().ok()?;
@@ -176,19 +214,23 @@ impl Call {
         }
     }
 
-    const fn method(self) -> &'static str {
+    const fn method(&self) -> &'static str {
         match self {
-            Self::Health | Self::Events { .. } | Self::Models => "GET",
+            Self::Health | Self::Events { .. } | Self::Usage { .. } | Self::Models => "GET",
             Self::Turn { .. }
             | Self::Abort { .. }
             | Self::Steer { .. }
             | Self::Wake { .. }
+            | Self::Approve { .. }
+            | Self::Retire { .. }
+            | Self::Reinstate { .. }
             | Self::Chat => "POST",
+            Self::Erase { .. } => "DELETE",
         }
     }
 
     /// The largest body the call takes, in bytes.
-    pub const fn body_limit(self) -> usize {
+    pub const fn body_limit(&self) -> usize {
         match self {
             // Text and references; media travel apart.
             Self::Turn { .. } | Self::Steer { .. } => 1024 * 1024,
@@ -200,11 +242,11 @@ impl Call {
 
     /// Whether the caller is proven over the body. All others can be proven, and strangers turned
     /// away, before a byte of it is read.
-    pub const fn signs_its_body(self) -> bool {
+    pub const fn signs_its_body(&self) -> bool {
         matches!(self.proof(), Proof::Signature)
     }
 
-    const fn proof(self) -> Proof {
+    const fn proof(&self) -> Proof {
         match self {
             Self::Health => Proof::None,
             Self::Chat | Self::Models => Proof::Token,
@@ -234,7 +276,7 @@ impl Front<'_> {
     /// Proves who makes `call`, over the raw bytes. `header` looks a header up by its lowercase name.
     pub fn admit<'h>(
         self,
-        call: Call,
+        call: &Call,
         header: impl Fn(&str) -> Option<&'h str>,
         message: Message<'_>,
         now: Timestamp,
@@ -264,6 +306,25 @@ pub fn parse_turn(user: ZakiUserId, body: &[u8]) -> Result<(SandboxName, TurnReq
         return Err(Refusal::Malformed("the turn has no parts"));
     }
     Ok((sandbox, request))
+}
+
+/// An id as sandboxes give them, which is safe in a path and in a log.
+fn approval(id: &str) -> Option<String> {
+    let fits = (1..=LONGEST_APPROVAL).contains(&id.len())
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b));
+    fits.then(|| id.to_owned())
+}
+
+/// Reads the body of [`Call::Approve`].
+pub fn parse_answer(body: &[u8]) -> Result<ApprovalAnswer, Refusal> {
+    let malformed = Refusal::Malformed("the body is not an answer to an approval");
+    serde_json::from_slice(body).map_err(|_| malformed)
+}
+
+/// Reads the body of [`Call::Retire`].
+pub fn parse_retire(body: &[u8]) -> Result<RetireRequest, Refusal> {
+    let malformed = Refusal::Malformed("the body does not say until when");
+    serde_json::from_slice(body).map_err(|_| malformed)
 }
 
 /// Reads the body of [`Call::Steer`].

@@ -72,6 +72,8 @@ pub enum Event {
     Stopped(Generation),
     /// The time asked for by [`Effect::SetAlarm`] has come.
     Alarm(Generation),
+    /// Its turns end with this, and it stops. What is asked of it later starts it again.
+    Halt(ErrorCode),
     /// The edge goes down: stop, and start no more.
     Close,
 }
@@ -180,6 +182,7 @@ impl Sandbox {
                 self.turns.remove(&turn);
                 Vec::new()
             }
+            Event::Halt(code) => self.halt(code),
             Event::Close => self.close(),
             Event::Admitted(generation)
             | Event::Started(generation)
@@ -273,14 +276,18 @@ impl Sandbox {
         if !matches!(self.phase, Phase::Queued | Phase::Starting) {
             return Vec::new();
         }
-        let turns = std::mem::take(&mut self.turns).into_keys();
-        let mut effects: Vec<_> = turns.map(|turn| Effect::Fail { turn, code }).collect();
+        let mut effects = self.fail_all(code);
         if self.phase == Phase::Queued {
             self.phase = Phase::Stopped;
         } else {
             effects.push(self.stop());
         }
         effects
+    }
+
+    fn fail_all(&mut self, code: ErrorCode) -> Vec<Effect> {
+        let turns = std::mem::take(&mut self.turns).into_keys();
+        turns.map(|turn| Effect::Fail { turn, code }).collect()
     }
 
     /// It went away, by a crash or by somebody's hand: its turns are taken up by the next start, a
@@ -322,16 +329,30 @@ impl Sandbox {
         effects
     }
 
+    fn halt(&mut self, code: ErrorCode) -> Vec<Effect> {
+        let mut effects = self.fail_all(code);
+        effects.extend(self.leave());
+        effects
+    }
+
     fn close(&mut self) -> Vec<Effect> {
         self.closing = true;
         let turns = std::mem::take(&mut self.turns).into_keys();
         let mut effects: Vec<_> = turns.map(Effect::Release).collect();
-        match self.phase {
-            Phase::Queued => self.phase = Phase::Stopped,
-            Phase::Starting | Phase::Running => effects.push(self.stop()),
-            Phase::Stopped | Phase::Stopping => {}
-        }
+        effects.extend(self.leave());
         effects
+    }
+
+    /// Stops, from wherever it is.
+    fn leave(&mut self) -> Option<Effect> {
+        match self.phase {
+            Phase::Queued => {
+                self.phase = Phase::Stopped;
+                None
+            }
+            Phase::Starting | Phase::Running => Some(self.stop()),
+            Phase::Stopped | Phase::Stopping => None,
+        }
     }
 }
 

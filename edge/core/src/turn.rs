@@ -1,11 +1,13 @@
-//! What the edge keeps of a turn's events: who started it, what was steered into it, the text so
-//! far, and its end.
+//! What the edge keeps of a turn's events: who started it, what was steered into it, what it asks,
+//! the text so far, and its end.
 
 use serde::{Deserialize, Serialize};
 use zaki_envelope::{
     InboundId, Timestamp,
-    wire::{ErrorCode, TurnEvent, TurnEventKind},
+    wire::{ErrorCode, TurnEvent, TurnEventKind, TurnRequest, Usage},
 };
+
+use crate::person::Standing;
 
 /// How long a turn's events can be read after its end, in milliseconds: 24 h.
 pub const KEPT_MS: i64 = 24 * 3_600_000;
@@ -13,9 +15,30 @@ pub const KEPT_MS: i64 = 24 * 3_600_000;
 /// every platform's retry window.
 pub const KNOWN_MS: i64 = 8 * 24 * 3_600_000;
 
+/// Questions kept of one turn; the oldest of more has long been answered.
+const MOST_ASKED: usize = 64;
+
 /// Whether the events of a turn that ended at `ended` can still be read at `now`.
 pub const fn is_kept(ended: Timestamp, now: Timestamp) -> bool {
     now.since(ended) < KEPT_MS
+}
+
+/// Why a turn may not begin, if so; `offers` says whether the edge has a model of that name.
+pub fn bar(
+    standing: Standing,
+    request: &TurnRequest,
+    offers: impl Fn(&str) -> bool,
+) -> Option<ErrorCode> {
+    let budget = &request.budget;
+    standing.refusal().or_else(|| {
+        if request.model.as_deref().is_some_and(|model| !offers(model)) {
+            Some(ErrorCode::Model)
+        } else if budget.tokens == Some(0) || budget.cost_micros == Some(0) {
+            Some(ErrorCode::Budget)
+        } else {
+            None
+        }
+    })
 }
 
 /// The events of one turn, coalesced. The sandbox numbers them from 1 and nobody renumbers; what a
@@ -28,6 +51,9 @@ pub struct TurnLog {
     /// The messages that became part of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     steered: Vec<TurnEvent>,
+    /// What the agent has asked, until the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    asked: Vec<TurnEvent>,
     /// Number of the last delta in `text`.
     #[serde(default)]
     text_seq: u64,
@@ -66,8 +92,14 @@ impl TurnLog {
                 self.text_seq = event.seq;
             }
             TurnEventKind::Steered { .. } => self.steered.push(event.clone()),
+            TurnEventKind::Approval { .. } => {
+                let surplus = (self.asked.len() + 1).saturating_sub(MOST_ASKED);
+                self.asked.drain(..surplus);
+                self.asked.push(event.clone());
+            }
             kind if kind.is_end() => {
                 self.text = String::new();
+                self.asked.clear();
                 self.end = Some(event.clone());
             }
             _ => {}
@@ -75,18 +107,14 @@ impl TurnLog {
     }
 
     /// Ends the turn from outside, as its next event; `None` when it has ended already.
-    pub fn fail(&mut self, code: ErrorCode, message: &str) -> Option<TurnEvent> {
-        self.finish(TurnEventKind::Error { code, message: message.to_owned() })
+    pub fn fail(&mut self, code: ErrorCode, message: &str, usage: Usage) -> Option<TurnEvent> {
+        self.finish(TurnEventKind::Error { code, message: message.to_owned(), usage })
     }
 
     /// Ends it as aborted, with the text so far; `None` when it has ended already.
-    pub fn abort(&mut self) -> Option<TurnEvent> {
+    pub fn abort(&mut self, usage: Usage) -> Option<TurnEvent> {
         let text = self.text.clone();
-        self.finish(TurnEventKind::Final {
-            text,
-            usage: zaki_envelope::wire::Usage::default(),
-            aborted: true,
-        })
+        self.finish(TurnEventKind::Final { text, usage, aborted: true })
     }
 
     fn finish(&mut self, kind: TurnEventKind) -> Option<TurnEvent> {
@@ -101,8 +129,8 @@ impl TurnLog {
             seq: self.text_seq,
             kind: TurnEventKind::Delta { text: self.text.clone(), replace: true },
         });
-        let steered = self.steered.iter().cloned();
-        let kept = self.started.clone().into_iter().chain(steered).chain(text);
+        let told = self.steered.iter().chain(&self.asked).cloned();
+        let kept = self.started.clone().into_iter().chain(told).chain(text);
         let mut kept: Vec<_> =
             kept.chain(self.end.clone()).filter(|event| event.seq > seq).collect();
         kept.sort_by_key(|event| event.seq);
@@ -113,6 +141,13 @@ impl TurnLog {
     pub fn has(&self, steer: InboundId) -> bool {
         let is_it = |event: &TurnEvent| event.kind == TurnEventKind::Steered { steer };
         self.steered.iter().any(is_it)
+    }
+
+    /// Whether the agent waits for an answer to this.
+    pub fn has_asked(&self, approval: &str) -> bool {
+        self.asked.iter().any(
+            |event| matches!(&event.kind, TurnEventKind::Approval { id, .. } if id == approval),
+        )
     }
 
     /// Number of the last event taken; 0: none.
@@ -126,10 +161,35 @@ impl TurnLog {
     }
 }
 
+/// The end of a turn as its readers are told it: with what was metered, where something was, and
+/// with the edge's own reason, where it has one.
+#[must_use]
+pub fn settled(
+    end: TurnEventKind,
+    used: Usage,
+    reason: Option<(ErrorCode, &str)>,
+) -> TurnEventKind {
+    let metered = |told: Usage| if used.is_nothing() { told } else { used };
+    match (end, reason) {
+        (TurnEventKind::Final { usage, .. } | TurnEventKind::Error { usage, .. }, Some(reason)) => {
+            let (code, message) = (reason.0, reason.1.to_owned());
+            TurnEventKind::Error { code, message, usage: metered(usage) }
+        }
+        (TurnEventKind::Final { text, usage, aborted }, None) => {
+            TurnEventKind::Final { text, usage: metered(usage), aborted }
+        }
+        (TurnEventKind::Error { code, message, usage }, None) => {
+            TurnEventKind::Error { code, message, usage: metered(usage) }
+        }
+        (other, _) => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use zaki_envelope::wire::{AgentInfo, Usage, WakeStage};
+    use zaki_envelope::wire::{AgentInfo, Budget, Decision, Origin, WakeStage};
+    use zaki_envelope::{ChannelKind, ConversationKind, Part, SandboxKind, SessionKey, TurnId};
 
     use super::*;
 
@@ -183,20 +243,20 @@ mod tests {
         assert_eq!(log.after(0), [started(1), done(3, "ab")]);
         assert_eq!(log.end(), Some(&done(3, "ab")));
         assert!(!log.push(&delta(4, "late", false)));
-        assert_eq!(log.fail(ErrorCode::Timeout, "late"), None);
-        assert_eq!(log.abort(), None);
+        assert_eq!(log.fail(ErrorCode::Timeout, "late", Usage::default()), None);
+        assert_eq!(log.abort(Usage::default()), None);
         assert_eq!(log.after(3), []);
     }
 
     #[test]
     fn an_end_made_here_takes_the_next_number() {
         let mut failed = log(&[started(1), delta(2, "a", false)]);
-        let end = failed.fail(ErrorCode::Sandbox, "it went away").unwrap();
+        let end = failed.fail(ErrorCode::Sandbox, "it went away", Usage::default()).unwrap();
         assert_eq!(end.seq, 3);
         let mut never = TurnLog::default();
-        assert_eq!(never.fail(ErrorCode::Sandbox, "x").unwrap().seq, 1);
+        assert_eq!(never.fail(ErrorCode::Sandbox, "x", Usage::default()).unwrap().seq, 1);
         let mut stopped = log(&[delta(1, "half", false)]);
-        let end = stopped.abort().unwrap();
+        let end = stopped.abort(Usage::default()).unwrap();
         assert!(
             matches!(end.kind, TurnEventKind::Final { ref text, aborted: true, .. } if text == "half")
         );
@@ -213,6 +273,74 @@ mod tests {
         log.push(&done(5, "ab"));
         assert_eq!(log.after(0), [started(1), steered, done(5, "ab")]);
         assert!(log.has(steer) && !log.has(InboundId::from_parts(Timestamp::from_ms(1), 2)));
+    }
+
+    fn question(seq: u64) -> TurnEvent {
+        let decisions = vec![Decision::AllowOnce, Decision::Deny];
+        let (id, command) = (format!("a{seq}"), "ls".to_owned());
+        event(seq, TurnEventKind::Approval { id, command, decisions, expires_at: None })
+    }
+
+    #[test]
+    fn what_the_agent_asks_is_kept_until_the_end() {
+        let mut log = log(&[started(1), question(2), delta(3, "a", false)]);
+        assert_eq!(log.after(1), [question(2), delta(3, "a", true)]);
+        assert!(log.has_asked("a2") && !log.has_asked("a"));
+        for seq in 4..100 {
+            log.push(&question(seq));
+        }
+        assert!(!log.has_asked("a2") && log.has_asked("a99"));
+        log.push(&done(100, "a"));
+        assert!(!log.has_asked("a99"));
+        assert_eq!(log.after(1), [done(100, "a")]);
+    }
+
+    #[test]
+    fn an_end_tells_what_was_metered_and_the_edges_own_reason() {
+        let used = Usage { input_tokens: 5, output_tokens: 7, cost_micros: 9 };
+        let told = Usage { output_tokens: 3, ..Usage::default() };
+        let end = |usage| TurnEventKind::Final { text: "x".into(), usage, aborted: false };
+        assert_eq!(settled(end(told), used, None), end(used));
+        assert_eq!(settled(end(told), Usage::default(), None), end(told), "nothing was metered");
+        let (code, message) = (ErrorCode::Budget, "spent".to_owned());
+        let spent = TurnEventKind::Error { code, message, usage: used };
+        assert_eq!(settled(end(told), used, Some((code, "spent"))), spent);
+        let failed = |usage| {
+            let (code, message) = (ErrorCode::Agent, "m".to_owned());
+            TurnEventKind::Error { code, message, usage }
+        };
+        assert_eq!(settled(failed(told), used, None), failed(used));
+        assert_eq!(settled(failed(told), used, Some((code, "spent"))), spent);
+        let piece = delta(1, "a", false).kind;
+        assert_eq!(settled(piece.clone(), used, Some((code, "spent"))), piece);
+    }
+
+    #[test]
+    fn who_left_what_is_not_offered_and_what_is_spent_bars_a_turn() {
+        let request = TurnRequest {
+            turn: TurnId::from_parts(Timestamp::from_ms(1), 1),
+            sandbox: SandboxKind::Personal,
+            session: SessionKey::direct(1),
+            parts: vec![Part::text("x")],
+            origin: Origin { channel: ChannelKind::Slack, conversation: ConversationKind::Direct },
+            budget: Budget::default(),
+            model: None,
+            trace: None,
+        };
+        let bar = |standing, request: &TurnRequest| super::bar(standing, request, |m| m == "dear");
+        assert_eq!(bar(Standing::Active, &request), None);
+        let dear = TurnRequest { model: Some("dear".into()), ..request.clone() };
+        assert_eq!(bar(Standing::Active, &dear), None);
+        let unknown = TurnRequest { model: Some("other".into()), ..request.clone() };
+        assert_eq!(bar(Standing::Active, &unknown), Some(ErrorCode::Model));
+        for (tokens, cost_micros) in [(Some(0), None), (Some(5), Some(0))] {
+            let budget = Budget { tokens, cost_micros, ..Budget::default() };
+            let spent = TurnRequest { budget, ..request.clone() };
+            assert_eq!(bar(Standing::Active, &spent), Some(ErrorCode::Budget));
+        }
+        let left = Budget { tokens: Some(1), cost_micros: Some(1), ..Budget::default() };
+        assert_eq!(bar(Standing::Active, &TurnRequest { budget: left, ..request.clone() }), None);
+        assert_eq!(bar(Standing::Erasing, &unknown), Some(ErrorCode::Erased));
     }
 
     #[test]

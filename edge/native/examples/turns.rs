@@ -109,6 +109,7 @@ fn request(turn: TurnId) -> TurnRequest {
         parts: vec![Part::text("hello, how are you today?")],
         origin: Origin { channel: ChannelKind::Telegram, conversation: ConversationKind::Direct },
         budget: Budget::default(),
+        model: None,
         trace: None,
     }
 }

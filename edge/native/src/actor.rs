@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use zaki_edge_core::sandbox::{Effect, Event, Generation, Phase, Sandbox};
 use zaki_envelope::{SandboxName, TurnId, wire::ErrorCode};
 
 use crate::{
-    clock, relay,
+    clock, people, relay,
     runtime::{Link, Manner, Place, Runtime, RuntimeError},
     sandboxes::{self, Mailbox},
     shared::Shared,
@@ -28,6 +28,8 @@ pub(crate) enum Message {
     Accept(Arc<Turn>),
     /// This turn is to stop.
     Abort(Arc<Turn>),
+    /// End every turn so, stop, and tell when nothing is left.
+    Halt(ErrorCode, oneshot::Sender<()>),
     /// The machine may start one more.
     Permit(Generation, OwnedSemaphorePermit),
     /// The start came to nothing.
@@ -50,6 +52,8 @@ pub(crate) struct Actor {
     reason: Option<String>,
     /// How to stop: once a turn was released, so that it is taken up and not aborted.
     manner: Manner,
+    /// Who waits until it has stopped.
+    halting: Vec<oneshot::Sender<()>>,
     /// To be done before the first message.
     pending: Vec<Effect>,
 }
@@ -71,6 +75,7 @@ impl Actor {
             current: CancellationToken::new(),
             reason: None,
             manner: Manner::Gently,
+            halting: Vec::new(),
             pending: Vec::new(),
         }
     }
@@ -140,6 +145,9 @@ impl Actor {
         if self.state.phase() != Phase::Starting {
             self.permit = None;
         }
+        if self.state.phase() == Phase::Stopped {
+            self.halting.drain(..).for_each(|done| _ = done.send(()));
+        }
         let ready = self.state.phase() == Phase::Running;
         mailbox.ready.store(ready, Ordering::Relaxed);
     }
@@ -158,6 +166,14 @@ impl Actor {
                 Some(Event::Accept(id))
             }
             Message::Abort(turn) => self.abort(&turn),
+            Message::Halt(code, done) => {
+                self.halting.push(done);
+                if code == ErrorCode::Erased {
+                    // Nothing in there needs to be put in order.
+                    self.manner = Manner::AtOnce;
+                }
+                Some(Event::Halt(code))
+            }
             Message::Permit(generation, permit) => {
                 self.permit = Some(permit);
                 Some(Event::Admitted(generation))
@@ -242,7 +258,7 @@ impl Actor {
             Effect::Release(turn) => {
                 if let Some(turn) = self.turns.remove(&turn) {
                     turn.release();
-                    self.shared.turns.close(&turn);
+                    self.shared.close(&turn);
                     self.manner = Manner::AtOnce;
                 }
                 None
@@ -278,6 +294,7 @@ impl Actor {
 
     async fn start(&mut self, generation: Generation, mailbox: &Mailbox) -> Event {
         self.current = CancellationToken::new();
+        self.manner = Manner::Gently;
         self.reason = None;
         let Some(place) = &mut self.place else {
             return Event::StartFailed(generation);
@@ -352,6 +369,7 @@ impl Actor {
             return;
         };
         let why = match (&self.reason, code) {
+            (_, ErrorCode::Retired | ErrorCode::Erased) => people::why(code),
             (Some(reason), _) => reason.as_str(),
             (None, ErrorCode::Timeout) => "the sandbox was not ready in time",
             (None, _) => "the sandbox went away",

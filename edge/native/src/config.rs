@@ -1,10 +1,12 @@
 //! What an edge is told when it starts.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::SecretString;
+use zaki_edge_core::meter::Price;
 use zaki_envelope::signature::Keyring;
 
 /// How to run an edge.
@@ -20,6 +22,10 @@ pub struct EdgeConfig {
     pub runtime: RuntimeChoice,
     /// Who answers the sandboxes' model calls.
     pub model: ModelConfig,
+    /// Further models of the same provider, which a turn may ask for by name.
+    pub choices: Vec<String>,
+    /// What models cost, by name; one that is not here costs nothing.
+    pub prices: BTreeMap<String, Price>,
     /// How many sandboxes may start at once; a start is CPU-bound, so the default is the cores.
     pub max_parallel_starts: usize,
     /// How many connections are served at once; a hub needs one per turn it follows.
@@ -45,6 +51,8 @@ impl EdgeConfig {
             keys,
             runtime,
             model,
+            choices: Vec::new(),
+            prices: BTreeMap::new(),
             max_parallel_starts: std::thread::available_parallelism().map_or(2, usize::from),
             max_connections: 4096,
             head_timeout: Duration::from_secs(30),
@@ -72,8 +80,9 @@ pub struct ProcessConfig {
     pub runtime: RuntimePaths,
     /// Whether sandboxes get users of their own.
     pub isolation: Isolation,
-    /// Let the private agents run commands. Has no effect unless isolation is active.
-    pub allow_exec: bool,
+    /// Whether the private agents run commands. Nothing but [`Exec::Deny`] has an effect unless
+    /// isolation is active.
+    pub exec: Exec,
     /// The first user id given to a sandbox; the 65,535 after it must be nobody's, nor another
     /// edge's. `None`: a block of such ids is drawn once and remembered in the data directory.
     pub first_uid: Option<u32>,
@@ -86,8 +95,31 @@ impl ProcessConfig {
             program: program.into_iter().collect(),
             runtime,
             isolation: Isolation::Auto,
-            allow_exec: false,
+            exec: Exec::Deny,
             first_uid: None,
+        }
+    }
+}
+
+/// Whether private agents run commands. The agents of groups never do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Exec {
+    /// No.
+    #[default]
+    Deny,
+    /// Those that the person allows, once or for good.
+    Ask,
+    /// Any.
+    Full,
+}
+
+impl Exec {
+    /// As the container program is told.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deny => "deny",
+            Self::Ask => "ask",
+            Self::Full => "full",
         }
     }
 }

@@ -9,14 +9,18 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::task::JoinHandle;
-use zaki_edge_core::front::Refusal;
-use zaki_envelope::{SandboxName, TurnId, ZakiUserId, wire::TurnRequest};
+use zaki_edge_core::{front::Refusal, person::Standing, turn::bar};
+use zaki_envelope::{
+    SandboxName, TurnId, ZakiUserId,
+    wire::{ErrorCode, TurnRequest},
+};
 
 use crate::{
     EdgeConfig, EdgeError, RuntimeChoice,
     actor::Message,
     clock, http, listen,
     model::Model,
+    people::{self, People},
     record::Recorder,
     runtime::{self, Echo, Ground, Process, Surroundings},
     sandboxes::Sandboxes,
@@ -72,6 +76,7 @@ impl Edge {
                     data_dir: &config.data_dir,
                     model_url: model_url(address),
                     model: config.model.name().to_owned(),
+                    choices: &config.choices,
                     first_uid: first_uid(process.first_uid, &state).await?,
                 };
                 Ground::Built(Arc::new(Process::new(process, around)?))
@@ -83,7 +88,8 @@ impl Edge {
             ground,
             turns: Turns::new(state.greatest_turn().await?),
             recorder,
-            model: Model::new(config.model)?,
+            model: Model::new(config.model, config.choices, config.prices)?,
+            people: People::load(&state).await?,
             keys: config.keys,
             max_parallel_starts: config.max_parallel_starts,
             start_timeout_ms: i64::try_from(config.start_timeout.as_millis()).unwrap_or(i64::MAX),
@@ -98,7 +104,8 @@ impl Edge {
                 config.max_connections,
                 config.head_timeout,
             )),
-            tokio::spawn(forget(state)),
+            tokio::spawn(forget(running.shared.clone())),
+            tokio::spawn(people::sweep(Arc::downgrade(&running))),
             tokio::spawn(notes.keep(Arc::downgrade(&running.shared))),
         ];
         tracing::info!(%address, "edge.listening");
@@ -148,17 +155,25 @@ impl Running {
         if asked.is_some() {
             shared.recorder.room().await?;
         }
-        let begin = |turn: &Arc<Turn>| self.begin(turn);
+        // Nobody leaves while a turn of theirs begins.
+        let held = shared.people.hold(user).await;
+        let begin = |turn: &Arc<Turn>| self.begin(turn, held.standing);
         shared.turns.open(&shared.state, user, turn, asked, begin).await
     }
 
     /// No commit stands before the run: until the start is recorded the hub, who asks with the
     /// whole request, is the one who knows of the turn; the sandbox never runs an id twice.
-    fn begin(&self, turn: &Arc<Turn>) {
+    fn begin(&self, turn: &Arc<Turn>, standing: Standing) -> Result<(), (ErrorCode, &'static str)> {
+        let offers = |model: &str| self.shared.model.offers(model);
+        if let Some(code) = bar(standing, &turn.request, offers) {
+            return Err((code, people::why(code)));
+        }
+        self.shared.accounts.begin(turn, clock::now());
         if let Ground::Built(_) = self.shared.ground {
             self.shared.recorder.started(turn);
         }
         self.sandboxes.tell(&turn.sandbox, Message::Accept(turn.clone()));
+        Ok(())
     }
 }
 
@@ -207,11 +222,12 @@ fn lock(dir: &Path) -> Result<File, EdgeError> {
     }
 }
 
-async fn forget(state: State) {
+async fn forget(shared: Arc<Shared>) {
     let mut hour = tokio::time::interval(FORGET_EVERY);
     loop {
         hour.tick().await;
-        match state.forget(clock::now()).await {
+        shared.accounts.forget(clock::now());
+        match shared.state.forget(clock::now()).await {
             Ok(turns) => tracing::debug!(turns, "turns.forgotten"),
             Err(error) => tracing::warn!(%error, "turns.not_forgotten"),
         }

@@ -11,17 +11,24 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use futures::{Stream, stream};
 use serde_json::json;
-use zaki_edge_core::front::{Call, Caller, Refusal, parse_steer, parse_turn};
+use zaki_edge_core::front::{
+    Call, Caller, Refusal, parse_answer, parse_retire, parse_steer, parse_turn,
+};
 use zaki_edge_core::sandbox::Event;
 use zaki_envelope::{
     SandboxKind, SandboxName, TurnId, ZakiUserId,
     signature::Message as Signed,
-    wire::{SIGN_OF_LIFE, SteerRequest, TurnEvent, TurnRequest, WakeAnswer, encode_sse},
+    wire::{
+        SIGN_OF_LIFE, SteerRequest, TurnEvent, TurnEventKind, TurnRequest, Usage, WakeAnswer,
+        encode_sse,
+    },
 };
 
 use crate::{
     actor::Message,
+    clock,
     edge::Running,
+    people::Leaving,
     steer,
     turn::{Found, Reader},
     turns::Opened,
@@ -43,12 +50,16 @@ async fn answer(State(edge): State<Arc<Running>>, request: Request) -> Response 
     respond(&edge, &head, body).await.unwrap_or_else(refuse)
 }
 
-async fn respond(edge: &Running, head: &request::Parts, body: Body) -> Result<Response, Refusal> {
+async fn respond(
+    edge: &Arc<Running>,
+    head: &request::Parts,
+    body: Body,
+) -> Result<Response, Refusal> {
     let call = Call::of(head.method.as_str(), head.uri.path(), head.uri.query())?;
-    let known = if call.signs_its_body() { None } else { Some(prove(edge, call, head, &[])?) };
-    let body = tokio::time::timeout(BODY_PATIENCE, read(call, &head.headers, body));
+    let known = if call.signs_its_body() { None } else { Some(prove(edge, &call, head, &[])?) };
+    let body = tokio::time::timeout(BODY_PATIENCE, read(&call, &head.headers, body));
     let body = body.await.map_err(|_| Refusal::Malformed("the body did not arrive in time"))??;
-    let caller = known.map_or_else(|| prove(edge, call, head, &body), Ok)?;
+    let caller = known.map_or_else(|| prove(edge, &call, head, &body), Ok)?;
     match (call, caller) {
         (Call::Health, _) => Ok(Json(json!({"ok": true})).into_response()),
         (Call::Turn { user }, Caller::Hub) => {
@@ -63,14 +74,27 @@ async fn respond(edge: &Running, head: &request::Parts, body: Body) -> Result<Re
         (Call::Steer { user, turn }, Caller::Hub) => {
             steered(edge, user, turn, &parse_steer(&body)?).await
         }
-        (Call::Wake { user }, Caller::Hub) => wake(edge, user),
+        (Call::Wake { user }, Caller::Hub) => wake(edge, user).await,
+        (Call::Approve { user, approval }, Caller::Hub) => {
+            edge.shared.approve(user, approval, parse_answer(&body)?).await?;
+            Ok(StatusCode::NO_CONTENT.into_response())
+        }
+        (Call::Usage { user }, Caller::Hub) => usage(edge, user).await,
+        (Call::Retire { user }, Caller::Hub) => {
+            Ok(left(edge.retire(user, parse_retire(&body)?.until).await?))
+        }
+        (Call::Reinstate { user }, Caller::Hub) => {
+            edge.reinstate(user).await?;
+            Ok(StatusCode::NO_CONTENT.into_response())
+        }
+        (Call::Erase { user }, Caller::Hub) => Ok(left(edge.erase(user).await?)),
         (Call::Chat, Caller::Sandbox(sandbox)) => Ok(edge.shared.chat(sandbox, body).await),
         (Call::Models, Caller::Sandbox(_)) => Ok(edge.shared.model.list()),
         _ => Err(Refusal::Unauthorized),
     }
 }
 
-async fn read(call: Call, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+async fn read(call: &Call, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
     let limit = call.body_limit();
     let announced = headers.get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
@@ -84,7 +108,7 @@ async fn read(call: Call, headers: &HeaderMap, body: Body) -> Result<Bytes, Refu
 
 fn prove(
     edge: &Running,
-    call: Call,
+    call: &Call,
     head: &request::Parts,
     body: &[u8],
 ) -> Result<Caller, Refusal> {
@@ -112,6 +136,13 @@ async fn events(
             log.after(after).iter().for_each(|event| write(&mut chunk, event));
             sse(stream::iter((!chunk.is_empty()).then(|| Ok(chunk.into()))))
         }
+        Opened::Barred(code, why) => {
+            let (message, usage) = (why.to_owned(), Usage::default());
+            let kind = TurnEventKind::Error { code, message, usage };
+            let mut chunk = String::new();
+            write(&mut chunk, &TurnEvent { seq: after.saturating_add(1), kind });
+            sse(stream::iter([Ok(chunk.into())]))
+        }
     })
 }
 
@@ -124,7 +155,9 @@ async fn steered(
     match edge.open(user, turn, None).await {
         Ok(Opened::Live(turn)) => steer::steer(&turn, said).await?,
         Ok(Opened::Ended(log)) if log.has(said.steer) => {}
-        Ok(Opened::Ended(_)) | Err(Refusal::Gone) => return Err(Refusal::Ended),
+        Ok(Opened::Ended(_) | Opened::Barred(..)) | Err(Refusal::Gone) => {
+            return Err(Refusal::Ended);
+        }
         Err(refusal) => return Err(refusal),
     }
     Ok(StatusCode::ACCEPTED.into_response())
@@ -138,11 +171,33 @@ async fn abort(edge: &Running, user: ZakiUserId, turn: TurnId) -> Result<Respons
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
-fn wake(edge: &Running, user: ZakiUserId) -> Result<Response, Refusal> {
+async fn wake(edge: &Running, user: ZakiUserId) -> Result<Response, Refusal> {
     let name = SandboxName::new(user, &SandboxKind::Personal);
     let name = name.map_err(|_| Refusal::Malformed("the sandbox has no valid name"))?;
+    let held = edge.shared.people.hold(user).await;
+    if held.standing.refusal().is_some() {
+        return Err(Refusal::Gone);
+    }
     let ready = edge.sandboxes.tell(&name, Message::Event(Event::Wake));
     Ok((StatusCode::ACCEPTED, Json(WakeAnswer { ready })).into_response())
+}
+
+async fn usage(edge: &Running, user: ZakiUserId) -> Result<Response, Refusal> {
+    match edge.shared.state.used(user, clock::now()).await {
+        Ok(used) => Ok(Json(used).into_response()),
+        Err(error) => {
+            tracing::error!(%user, %error, "usage.unreadable");
+            Err(Refusal::Unavailable)
+        }
+    }
+}
+
+fn left(leaving: Leaving) -> Response {
+    match leaving {
+        Leaving::Done => StatusCode::NO_CONTENT,
+        Leaving::UnderWay => StatusCode::ACCEPTED,
+    }
+    .into_response()
 }
 
 fn refuse(refusal: Refusal) -> Response {

@@ -4,7 +4,9 @@
 //! A shell: what to do is decided in `zaki-edge-core`, what is done is done here. Not for knowing
 //! chat platforms or people.
 
+mod account;
 mod actor;
+mod approve;
 mod clock;
 mod config;
 mod edge;
@@ -13,6 +15,7 @@ mod http;
 pub mod install;
 mod listen;
 mod model;
+mod people;
 mod recent;
 mod record;
 mod relay;
@@ -24,7 +27,10 @@ mod steer;
 mod turn;
 mod turns;
 
-pub use config::{EdgeConfig, Isolation, ModelConfig, ProcessConfig, RuntimeChoice, RuntimePaths};
+pub use config::{
+    EdgeConfig, Exec, Isolation, ModelConfig, ProcessConfig, RuntimeChoice, RuntimePaths,
+};
 pub use edge::{Edge, Load};
 pub use error::EdgeError;
 pub use listen::serve;
+pub use zaki_edge_core::meter::Price;

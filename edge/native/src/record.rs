@@ -118,7 +118,7 @@ async fn commit(shared: &Shared, notes: Vec<Note>) {
         match note {
             Note::Started(..) => {}
             Note::Ended { turn, link, .. } => {
-                shared.turns.close(&turn);
+                shared.close(&turn);
                 if let Some(link) = link {
                     tokio::spawn(async move { acknowledge(&turn, link.as_ref()).await });
                 }

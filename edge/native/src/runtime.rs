@@ -11,8 +11,8 @@ use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use zaki_edge_core::sandbox::Generation;
 use zaki_envelope::{
-    SandboxName, TurnId,
-    wire::{SteerRequest, TurnEvent, TurnRequest},
+    SandboxName, TurnId, ZakiUserId,
+    wire::{ApprovalAnswer, SteerRequest, TurnEvent, TurnRequest},
 };
 
 pub(crate) use echo::Echo;
@@ -91,6 +91,9 @@ pub(crate) trait Runtime: Send + Sync + 'static {
 
     /// Ends exactly what is at `place`, if anything, and returns when it is gone.
     async fn stop(&self, name: &SandboxName, place: &Place, manner: Manner);
+
+    /// Removes everything that was kept of the sandboxes of `user`, which are all stopped.
+    async fn erase(&self, user: ZakiUserId) -> std::io::Result<()>;
 }
 
 /// How a sandbox is ended.
@@ -118,6 +121,10 @@ pub(crate) trait Link: Send + Sync + 'static {
     /// Adds to a turn that runs; returns when that is durable there. The same id again adds
     /// nothing. Refused with 404: no such turn; with 409: it takes nothing more.
     async fn steer(&self, turn: TurnId, said: &SteerRequest) -> Result<(), LinkError>;
+
+    /// Answers what a turn of it asks. The same answer again changes nothing. Refused with 404:
+    /// nobody asks that any more; with 409: it was answered otherwise, or cannot be answered so.
+    async fn approve(&self, approval: &str, answer: ApprovalAnswer) -> Result<(), LinkError>;
 
     /// Stops a turn; its events tell the end.
     async fn abort(&self, turn: TurnId) -> Result<(), LinkError>;

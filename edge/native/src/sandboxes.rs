@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
-use tokio::sync::mpsc;
+use futures::future::join_all;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 use zaki_edge_core::sandbox::Event;
-use zaki_envelope::{SandboxName, wire::ErrorCode};
+use zaki_envelope::{SandboxName, ZakiUserId, wire::ErrorCode};
 
 use crate::{
     actor::{Actor, Message},
@@ -55,7 +56,7 @@ impl Sandboxes {
         let rows = self.shared.state.sandboxes().await?;
         let left = rows.into_iter().filter(|row| row.place.is_some());
         let adopt = |row| Actor::adopt(self.shared.clone(), runtime.clone(), row);
-        for actor in futures::future::join_all(left.map(adopt)).await.into_iter().flatten() {
+        for actor in join_all(left.map(adopt)).await.into_iter().flatten() {
             let (mailbox, inbox) = mailbox();
             self.mailboxes.insert(actor.name().clone(), mailbox.clone());
             self.actors.spawn(actor.run(mailbox, None, inbox, retire(&self.mailboxes)));
@@ -96,7 +97,7 @@ impl Sandboxes {
         // A closed mailbox is that of an edge going down: the message's turn is taken up later.
         if let Err(mpsc::error::SendError(Message::Accept(turn))) = mailbox.sender.send(message) {
             turn.release();
-            self.shared.turns.close(&turn);
+            self.shared.close(&turn);
         }
         ready
     }
@@ -114,6 +115,18 @@ impl Sandboxes {
     /// How many are not at rest.
     pub(crate) fn count(&self) -> usize {
         self.mailboxes.len()
+    }
+
+    /// Stops every sandbox of `user`, ends its turns with `code`, and returns when all are gone.
+    pub(crate) async fn halt(&self, user: ZakiUserId, code: ErrorCode) {
+        let theirs = self.mailboxes.iter().filter(|mailbox| mailbox.key().user() == user);
+        let halts = theirs.map(|mailbox| {
+            let (done, told) = oneshot::channel();
+            let _ = mailbox.sender.send(Message::Halt(code, done));
+            told
+        });
+        let halts: Vec<_> = halts.collect();
+        join_all(halts).await;
     }
 
     /// Stops every sandbox and returns when all are gone.

@@ -10,7 +10,10 @@ use zaki_envelope::{
     signature::{Keyring, Message},
 };
 
-use crate::{clock, model::Model, record::Recorder, runtime::Ground, state::State, turns::Turns};
+use crate::{
+    account::Accounts, approve::Answers, clock, model::Model, people::People, record::Recorder,
+    runtime::Ground, state::State, turn::Turn, turns::Turns,
+};
 
 pub(crate) struct Shared {
     pub(crate) state: State,
@@ -18,6 +21,9 @@ pub(crate) struct Shared {
     pub(crate) turns: Turns,
     pub(crate) recorder: Recorder,
     pub(crate) model: Model,
+    pub(crate) people: People,
+    pub(crate) accounts: Accounts,
+    pub(crate) answers: Answers,
     /// One permit per start at a time.
     pub(crate) budget: Arc<Semaphore>,
     pub(crate) start_timeout_ms: i64,
@@ -34,6 +40,7 @@ pub(crate) struct Parts {
     pub(crate) turns: Turns,
     pub(crate) recorder: Recorder,
     pub(crate) model: Model,
+    pub(crate) people: People,
     pub(crate) keys: Keyring,
     pub(crate) max_parallel_starts: usize,
     pub(crate) start_timeout_ms: i64,
@@ -47,6 +54,9 @@ impl Shared {
             turns: parts.turns,
             recorder: parts.recorder,
             model: parts.model,
+            people: parts.people,
+            accounts: Accounts::default(),
+            answers: Answers::default(),
             budget: Arc::new(Semaphore::new(parts.max_parallel_starts.max(1))),
             start_timeout_ms: parts.start_timeout_ms,
             keys: parts.keys,
@@ -58,13 +68,19 @@ impl Shared {
     /// Proves who makes `call`.
     pub(crate) fn admit<'h>(
         &self,
-        call: Call,
+        call: &Call,
         header: impl Fn(&str) -> Option<&'h str>,
         message: Message<'_>,
     ) -> Result<Caller, Refusal> {
         let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
         let front = Front { keys: &self.keys, tokens: &tokens };
         front.admit(call, header, message, clock::now())
+    }
+
+    /// Forgets a turn whose end is durable, or that was released.
+    pub(crate) fn close(&self, turn: &Turn) {
+        self.accounts.end(turn);
+        self.turns.close(turn);
     }
 
     /// From now on `token` proves `name`.

@@ -1,7 +1,11 @@
-//! What the edge keeps durably: where each sandbox runs, how each turn ended, what was used.
-//! Holds the sandboxes' tokens; the file is readable by the edge's own user alone.
+//! What the edge keeps durably: where each sandbox runs, how each turn ended, what was used, who is
+//! retired. Holds the sandboxes' tokens; the file is readable by the edge's own user alone.
 
-use std::path::Path;
+mod people;
+mod scrub;
+mod usage;
+
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Row, params};
 use zaki_edge_core::{
@@ -15,9 +19,13 @@ use zaki_envelope::{
 use zaki_store::{Error, Json, Schema, Sqlite, Step, Text};
 
 use crate::{runtime::Place, turn::Turn};
+pub(crate) use scrub::ScrubError;
 
-const SCHEMA: Schema =
-    Schema { name: "edge", release: env!("CARGO_PKG_VERSION"), steps: &[FIRST, TURNS_BY_ID] };
+const SCHEMA: Schema = Schema {
+    name: "edge",
+    release: env!("CARGO_PKG_VERSION"),
+    steps: &[FIRST, TURNS_BY_ID, PEOPLE],
+};
 
 const FIRST: Step = Step {
     min_reader: 1,
@@ -73,6 +81,31 @@ const TURNS_BY_ID: Step = Step {
         CREATE INDEX turns_by_age ON turns (ended_at, started_at);",
 };
 
+/// What was used is the person's, and the turn's while it runs; the table `usage` is read no more.
+const PEOPLE: Step = Step {
+    min_reader: 1,
+    sql: "
+        CREATE TABLE people (
+            user  TEXT PRIMARY KEY,
+            until INTEGER
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE metered (
+            user          TEXT    NOT NULL,
+            day           INTEGER NOT NULL,
+            calls         INTEGER NOT NULL,
+            input_tokens  INTEGER NOT NULL,
+            output_tokens INTEGER NOT NULL,
+            cost_micros   INTEGER NOT NULL,
+            PRIMARY KEY (user, day)
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO metered
+            SELECT substr(sandbox, -26), day, sum(calls), sum(input_tokens), sum(output_tokens), 0
+            FROM usage GROUP BY substr(sandbox, -26), day;
+        ALTER TABLE turns ADD COLUMN input_tokens INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE turns ADD COLUMN output_tokens INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE turns ADD COLUMN cost_micros INTEGER NOT NULL DEFAULT 0;",
+};
+
 /// A sandbox as it was last persisted.
 pub(crate) struct SandboxRow {
     /// Small and its own for good: its user id on the machine is counted from it.
@@ -98,6 +131,8 @@ pub(crate) struct TurnRow {
     /// From its end until it is no longer kept.
     pub(crate) log: Option<TurnLog>,
     pub(crate) ended: Option<Timestamp>,
+    /// By what was metered of it so far.
+    pub(crate) used: Usage,
 }
 
 /// What has become of a turn. The JSON is made before the writer's turn comes.
@@ -141,12 +176,15 @@ fn json(value: &impl serde::Serialize) -> Option<String> {
 #[derive(Clone)]
 pub(crate) struct State {
     db: Sqlite,
+    path: PathBuf,
 }
 
 impl State {
     pub(crate) async fn open(path: &Path) -> Result<Self, Error> {
         let db = Sqlite::open(path, &SCHEMA).await?;
-        Ok(Self { db })
+        let state = Self { db, path: path.to_owned() };
+        state.delete_securely().await?;
+        Ok(state)
     }
 
     /// Finishes what is being written.
@@ -156,7 +194,8 @@ impl State {
 
     /// All sandboxes there have ever been.
     pub(crate) async fn sandboxes(&self) -> Result<Vec<SandboxRow>, Error> {
-        let sql = "SELECT number, name, generation, place FROM sandboxes";
+        let sql = "SELECT number, name, generation, place FROM sandboxes
+            WHERE name NOT LIKE 'erased-%'";
         self.db.read(move |tx| tx.all(sql, [], sandbox_row)).await
     }
 
@@ -196,7 +235,8 @@ impl State {
         user: ZakiUserId,
         turn: TurnId,
     ) -> Result<Option<TurnRow>, Error> {
-        let sql = "SELECT sandbox, request, log, ended_at FROM turns WHERE user = ? AND turn = ?";
+        let sql = "SELECT sandbox, request, log, ended_at, input_tokens, output_tokens, cost_micros
+            FROM turns WHERE user = ? AND turn = ?";
         self.db.read(move |tx| tx.one(sql, params![Text(user), Text(turn)], turn_row)).await
     }
 
@@ -255,26 +295,10 @@ impl State {
             OR (ended_at IS NULL AND started_at <= ?1)";
         self.db
             .write(move |tx| {
+                usage::forget(tx, now)?;
                 let emptied = tx.execute(kept, [now.plus_ms(-KEPT_MS).as_ms()])?;
                 Ok(emptied + tx.execute(known, [now.plus_ms(-KNOWN_MS).as_ms()])?)
             })
-            .await
-    }
-
-    /// Counts one model call of `sandbox`.
-    pub(crate) async fn count(
-        &self,
-        sandbox: SandboxName,
-        usage: Usage,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        let sql = "INSERT INTO usage VALUES (?, ?, 1, ?, ?) ON CONFLICT DO UPDATE SET
-            calls = calls + 1, input_tokens = input_tokens + excluded.input_tokens,
-            output_tokens = output_tokens + excluded.output_tokens";
-        let day = now.as_secs().div_euclid(86_400);
-        let (input, output) = (number(usage.input_tokens), number(usage.output_tokens));
-        self.db
-            .write(move |tx| tx.execute(sql, params![Text(sandbox), day, input, output]).map(drop))
             .await
     }
 
@@ -332,5 +356,6 @@ fn turn_row(row: &Row<'_>) -> rusqlite::Result<TurnRow> {
         request: row.get::<_, Option<Json<TurnRequest>>>(1)?.map(|json| json.0),
         log: row.get::<_, Option<Json<TurnLog>>>(2)?.map(|json| json.0),
         ended: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_ms),
+        used: usage::read(row, 4)?,
     })
 }

@@ -5,10 +5,10 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
-use zaki_edge_core::turn::TurnLog;
+use zaki_edge_core::turn::{TurnLog, settled};
 use zaki_envelope::{
     InboundId, SandboxName, TurnId, ZakiUserId,
-    wire::{ErrorCode, TurnEvent, TurnEventKind, TurnRequest, WakeStage},
+    wire::{ErrorCode, TurnEvent, TurnEventKind, TurnRequest, Usage, WakeStage},
 };
 
 use crate::runtime::Link;
@@ -40,7 +40,14 @@ struct Progress {
     released: bool,
     /// The way to where it runs, while it runs.
     link: Option<Arc<dyn Link>>,
+    /// What its model calls have used so far.
+    used: Usage,
+    /// Why it ends, whatever its sandbox says of its end.
+    reason: Option<Reason>,
 }
+
+/// A kind of failure, in words for the log.
+type Reason = (ErrorCode, &'static str);
 
 /// What somebody who has more to say finds.
 pub(crate) enum Ear {
@@ -59,6 +66,12 @@ impl Turn {
         Self { user, sandbox, request, progress: Mutex::default(), news: Notify::new() }
     }
 
+    /// One that has used something already.
+    pub(crate) fn taken_up(self, used: Usage) -> Self {
+        self.spend(used);
+        self
+    }
+
     pub(crate) const fn id(&self) -> TurnId {
         self.request.turn
     }
@@ -75,20 +88,41 @@ impl Turn {
 
     /// Ends it with an error, if it has not ended.
     pub(crate) fn fail(&self, code: ErrorCode, message: &str) {
-        self.finish(|log| log.fail(code, message));
+        self.finish(|log, used, reason| {
+            let (code, message) = reason.unwrap_or((code, message));
+            log.fail(code, message, used)
+        });
     }
 
     /// Ends it as aborted, if it has not ended.
     pub(crate) fn abort(&self) {
-        self.finish(TurnLog::abort);
+        self.finish(|log, used, _| log.abort(used));
     }
 
-    fn finish(&self, end: impl FnOnce(&mut TurnLog) -> Option<TurnEvent>) {
+    fn finish(&self, end: impl FnOnce(&mut TurnLog, Usage, Option<Reason>) -> Option<TurnEvent>) {
         self.change(|progress| {
-            if let Some(event) = end(&mut progress.log) {
+            if let Some(event) = end(&mut progress.log, progress.used, progress.reason) {
                 progress.show(event);
             }
         });
+    }
+
+    /// Its end, when it comes, is this failure. `false`: it has one already.
+    pub(crate) fn condemn(&self, code: ErrorCode, why: &'static str) -> bool {
+        let mut progress = self.progress();
+        let is_first = progress.reason.is_none();
+        progress.reason.get_or_insert((code, why));
+        is_first
+    }
+
+    /// A model call of it has used this.
+    pub(crate) fn spend(&self, usage: Usage) {
+        self.progress().used += usage;
+    }
+
+    /// What its model calls have used so far.
+    pub(crate) fn used(&self) -> Usage {
+        self.progress().used
     }
 
     /// Ends its readers' streams without an end of the turn.
@@ -99,6 +133,16 @@ impl Turn {
     /// It runs over there now; `None`: nowhere.
     pub(crate) fn attach(&self, link: Option<Arc<dyn Link>>) {
         self.change(|progress| progress.link = link);
+    }
+
+    /// Where it runs, while it runs.
+    pub(crate) fn link(&self) -> Option<Arc<dyn Link>> {
+        self.progress().link.clone()
+    }
+
+    /// Whether it waits for an answer to this.
+    pub(crate) fn has_asked(&self, approval: &str) -> bool {
+        self.progress().log.has_asked(approval)
     }
 
     /// Whether `steer` can be told to it.
@@ -150,7 +194,10 @@ impl Turn {
 }
 
 impl Progress {
-    fn push(&mut self, event: TurnEvent) {
+    fn push(&mut self, mut event: TurnEvent) {
+        if event.kind.is_end() {
+            event.kind = settled(event.kind, self.used, self.reason);
+        }
         if !self.log.push(&event) {
             return;
         }

@@ -8,7 +8,10 @@ use zaki_edge_core::{
     front::Refusal,
     turn::{TurnLog, is_kept},
 };
-use zaki_envelope::{SandboxName, TurnId, ZakiUserId, wire::TurnRequest};
+use zaki_envelope::{
+    SandboxName, TurnId, ZakiUserId,
+    wire::{ErrorCode, TurnRequest, Usage},
+};
 
 use crate::{clock, recent::Recent, state::State, turn::Turn};
 
@@ -19,6 +22,8 @@ pub(crate) enum Opened {
     Live(Arc<Turn>),
     /// It ended; this is kept.
     Ended(Arc<TurnLog>),
+    /// It may not run now. Kept nowhere: asked for again, it may.
+    Barred(ErrorCode, &'static str),
 }
 
 type Slot = Arc<OnceCell<Result<Opened, Refusal>>>;
@@ -36,20 +41,22 @@ impl Turns {
     }
 
     /// Finds the turn: under way, ended, or left by an earlier edge; otherwise `asked` makes it a
-    /// new one. `begin` is called once per turn that is to run now.
+    /// new one. `begin` is called once per turn that is to run now, and may refuse.
     pub(crate) async fn open(
         &self,
         state: &State,
         user: ZakiUserId,
         id: TurnId,
         asked: Option<(SandboxName, TurnRequest)>,
-        begin: impl FnOnce(&Arc<Turn>),
+        begin: impl FnOnce(&Arc<Turn>) -> Result<(), (ErrorCode, &'static str)>,
     ) -> Result<Opened, Refusal> {
         let slot = self.slots.entry((user, id)).or_default().clone();
         let load = || async {
             let opened = self.find(state, user, id, asked).await;
-            if let Ok(Opened::Live(turn)) = &opened {
-                begin(turn);
+            if let Ok(Opened::Live(turn)) = &opened
+                && let Err((code, why)) = begin(turn)
+            {
+                return Ok(Opened::Barred(code, why));
             }
             opened
         };
@@ -60,12 +67,22 @@ impl Turns {
         opened
     }
 
+    /// Those of one person.
+    pub(crate) fn of(&self, user: ZakiUserId) -> Vec<Arc<Turn>> {
+        let theirs = self.slots.iter().filter(|slot| slot.key().0 == user);
+        let live = theirs.filter_map(|slot| match slot.get() {
+            Some(Ok(Opened::Live(turn))) => Some(turn.clone()),
+            _ => None,
+        });
+        live.collect()
+    }
+
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.slots.len()
     }
 
-    /// Forgets a turn whose end is durable, or that was released.
+    /// It is no longer under way; see [`Shared::close`](crate::shared::Shared::close).
     pub(crate) fn close(&self, turn: &Turn) {
         self.slots.remove(&(turn.user, turn.id()));
     }
@@ -80,11 +97,12 @@ impl Turns {
         let left = if self.recent.is_new(id) { None } else { load(state, user, id).await? };
         let left = match left {
             Some(Left::Ended(log)) => return Ok(Opened::Ended(Arc::new(log))),
-            Some(Left::Running(sandbox, request)) => Some((sandbox, request)),
+            Some(Left::Running(sandbox, request, used)) => Some((sandbox, request, used)),
             None => None,
         };
-        let (sandbox, request) = left.or(asked).ok_or(Refusal::NotFound)?;
-        Ok(Opened::Live(Arc::new(Turn::new(user, sandbox, request))))
+        let asked = asked.map(|(sandbox, request)| (sandbox, request, Usage::default()));
+        let (sandbox, request, used) = left.or(asked).ok_or(Refusal::NotFound)?;
+        Ok(Opened::Live(Arc::new(Turn::new(user, sandbox, request).taken_up(used))))
     }
 }
 
@@ -92,8 +110,8 @@ impl Turns {
 enum Left {
     /// It ended; this is kept.
     Ended(TurnLog),
-    /// It was running.
-    Running(SandboxName, TurnRequest),
+    /// It was running, and had used so much.
+    Running(SandboxName, TurnRequest, Usage),
 }
 
 async fn load(state: &State, user: ZakiUserId, id: TurnId) -> Result<Option<Left>, Refusal> {
@@ -105,7 +123,9 @@ async fn load(state: &State, user: ZakiUserId, id: TurnId) -> Result<Option<Left
     match (row.ended, row.log, row.request) {
         (Some(ended), Some(log), _) if is_kept(ended, clock::now()) => Ok(Some(Left::Ended(log))),
         (Some(_), ..) => Err(Refusal::Gone),
-        (None, _, request) => Ok(request.map(|request| Left::Running(row.sandbox, request))),
+        (None, _, request) => {
+            Ok(request.map(|request| Left::Running(row.sandbox, request, row.used)))
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::InboundId;
+use super::{Decision, Usage};
+use crate::{InboundId, Timestamp};
 
 /// One event of a turn. `seq` counts from 1 without gaps, so that a reader can resume after any.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,12 +44,19 @@ pub enum TurnEventKind {
         /// `start`, `update` or `result`.
         phase: String,
     },
-    /// The agent asks before it acts.
+    /// The agent asks before it acts, and waits for a [`Decision`] until then. Void once the turn
+    /// has ended.
     Approval {
-        /// To answer with.
+        /// To answer with: 1 to 128 of `[A-Za-z0-9:_.-]`.
         id: String,
         /// What it wants to run.
         command: String,
+        /// What it may be answered.
+        #[serde(default)]
+        decisions: Vec<Decision>,
+        /// When it will count as denied.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Timestamp>,
     },
     /// The agent made a file.
     Media {
@@ -68,7 +76,7 @@ pub enum TurnEventKind {
     Final {
         /// Markdown.
         text: String,
-        /// What it cost.
+        /// What it cost, as the edge's model proxy metered it.
         #[serde(default)]
         usage: Usage,
         /// Somebody stopped it; `text` is what there was.
@@ -81,6 +89,9 @@ pub enum TurnEventKind {
         code: ErrorCode,
         /// For the log; never message text or secrets.
         message: String,
+        /// What it cost all the same.
+        #[serde(default)]
+        usage: Usage,
     },
 }
 
@@ -130,17 +141,6 @@ pub struct AgentInfo {
     pub version: String,
 }
 
-/// Tokens of one turn, as far as the model said.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage {
-    /// Read.
-    #[serde(default)]
-    pub input_tokens: u64,
-    /// Written.
-    #[serde(default)]
-    pub output_tokens: u64,
-}
-
 /// Why a turn has no answer. The hub words it for the person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -153,6 +153,15 @@ pub enum ErrorCode {
     Timeout,
     /// Its events are no longer kept.
     Gone,
-    /// Anything else; look in the log.
+    /// It asks for a model that is not offered.
+    Model,
+    /// It would use more than is left to the person.
+    Budget,
+    /// The person's sandbox is kept, but runs no more: they were merged into another person.
+    Retired,
+    /// The person is being erased.
+    Erased,
+    /// Anything else; look in the log. So reads what a newer edge says.
+    #[serde(other)]
     Internal,
 }

@@ -66,7 +66,7 @@ fn event(block: &[u8]) -> Result<Option<TurnEvent>, SseError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{AgentInfo, ErrorCode, Usage, WakeStage};
+    use crate::wire::{AgentInfo, Decision, ErrorCode, Usage, WakeStage};
     use crate::{InboundId, Timestamp};
 
     fn delta(seq: u64, text: &str) -> TurnEvent {
@@ -98,11 +98,20 @@ mod tests {
             TurnEventKind::Started { agent },
             delta(1, "a").kind,
             TurnEventKind::Tool { name: "t".into(), phase: "start".into() },
-            TurnEventKind::Approval { id: "a".into(), command: "c".into() },
+            TurnEventKind::Approval {
+                id: "a".into(),
+                command: "c".into(),
+                decisions: vec![Decision::AllowOnce, Decision::Deny],
+                expires_at: Some(Timestamp::from_ms(7)),
+            },
             TurnEventKind::Media { sha256: "00".into(), mime: "a/b".into(), name: "n".into() },
             TurnEventKind::Steered { steer },
             TurnEventKind::Final { text: "x".into(), usage: Usage::default(), aborted: false },
-            TurnEventKind::Error { code: ErrorCode::Agent, message: "m".into() },
+            TurnEventKind::Error {
+                code: ErrorCode::Agent,
+                message: "m".into(),
+                usage: Usage { input_tokens: 1, output_tokens: 2, cost_micros: 3 },
+            },
         ];
         assert_eq!(kinds.each_ref().map(TurnEventKind::name), TurnEventKind::NAMES);
         for kind in kinds {
@@ -110,6 +119,18 @@ mod tests {
             let bytes = encode_sse(&event).unwrap();
             assert_eq!(SseDecoder::default().push(bytes.as_bytes()).unwrap(), [event]);
         }
+    }
+
+    #[test]
+    fn what_an_older_or_newer_release_says_is_read() {
+        let read = |data: &str| {
+            let bytes = format!("data: {data}\n\n");
+            SseDecoder::default().push(bytes.as_bytes()).unwrap().remove(0).kind
+        };
+        let newer = read(r#"{"seq":1,"type":"error","code":"of_a_newer_release","message":"m"}"#);
+        assert!(matches!(newer, TurnEventKind::Error { code: ErrorCode::Internal, .. }));
+        let older = read(r#"{"seq":1,"type":"approval","id":"a","command":"c"}"#);
+        assert!(matches!(older, TurnEventKind::Approval { expires_at: None, .. }));
     }
 
     #[test]

@@ -23,6 +23,10 @@ pub struct TurnRequest {
     /// What it may cost.
     #[serde(default)]
     pub budget: Budget,
+    /// Which of the models the edge offers is to answer; its default otherwise. One that is not
+    /// offered: the turn ends with [`ErrorCode::Model`](super::ErrorCode::Model).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// Trace to hand on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceContext>,
@@ -37,17 +41,26 @@ pub struct Origin {
     pub conversation: ConversationKind,
 }
 
-/// What a turn may cost.
+/// What a turn may cost. What is left to the person is what its asker knows when the turn begins;
+/// the edge takes off what it meters meanwhile, in all of the person's turns, until the UTC day
+/// ends. Model calls beyond are refused, and the turn ends with
+/// [`ErrorCode::Budget`](super::ErrorCode::Budget).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
     /// How long the agent may think, in milliseconds.
     pub timeout_ms: u64,
+    /// Tokens, read and written, that are left to the person; `None`: as many as it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// What is left to them to cost, in millionths of the currency of the edge's prices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_micros: Option<u64>,
 }
 
 impl Default for Budget {
-    /// Ten minutes.
+    /// Ten minutes, and whatever it costs.
     fn default() -> Self {
-        Self { timeout_ms: 600_000 }
+        Self { timeout_ms: 600_000, tokens: None, cost_micros: None }
     }
 }
 

@@ -1,7 +1,7 @@
 use zaki_envelope::{
     ChannelKind, ConversationKind, Part, SandboxKind, SessionKey,
     signature::{KEY_HEADER, SIGNATURE_HEADER, SigningKey, TIMESTAMP_HEADER},
-    wire::{Budget, Origin},
+    wire::{Budget, Decision, Origin},
 };
 
 use super::*;
@@ -37,11 +37,21 @@ fn every_route_is_read() {
             Some("x=1&after=2"),
             Call::Events { user, turn, after: 2 },
         ),
+        (
+            "POST",
+            format!("{base}/approvals/plugin:a-1_b.c"),
+            None,
+            Call::Approve { user, approval: "plugin:a-1_b.c".into() },
+        ),
+        ("GET", format!("{base}/usage"), None, Call::Usage { user }),
+        ("POST", format!("{base}/retire"), None, Call::Retire { user }),
+        ("POST", format!("{base}/reinstate"), None, Call::Reinstate { user }),
+        ("DELETE", base.clone(), None, Call::Erase { user }),
         ("POST", "/model/v1/chat/completions".to_owned(), None, Call::Chat),
         ("GET", "/model/v1/models".to_owned(), None, Call::Models),
     ];
     for (method, path, query, call) in cases {
-        assert_eq!(Call::of(method, &path, query), Ok(call), "{method} {path}");
+        assert_eq!(Call::of(method, &path, query), Ok(call.clone()), "{method} {path}");
         let other = if method == "GET" { "POST" } else { "GET" };
         let allow = call.method();
         assert_eq!(Call::of(other, &path, query), Err(Refusal::Method { allow }), "{other} {path}");
@@ -59,8 +69,14 @@ fn anything_else_is_not_found() {
         "/v1/users".to_owned(),
         "/v1/users//turns".to_owned(),
         "/v1/users/../turns".to_owned(),
-        format!("/v1/users/{user}"),
         format!("/v1/users/{user}/"),
+        format!("/v1/users/{user}/approvals"),
+        format!("/v1/users/{user}/approvals/"),
+        format!("/v1/users/{user}/approvals/a%2fb"),
+        format!("/v1/users/{user}/approvals/{}", "a".repeat(129)),
+        format!("/v1/users/{user}/approvals/a/b"),
+        format!("/v1/users/{user}/usage/all"),
+        format!("/v1/users/{user}/erase"),
         format!("/v1/users/{}/turns", user.to_string().to_uppercase()),
         format!("/v1/users/{user}/turns/"),
         format!("/v1/users/{user}/turns/x"),
@@ -85,7 +101,7 @@ fn anything_else_is_not_found() {
 
 /// Admits `call` with the given headers.
 fn admit(
-    call: Call,
+    call: &Call,
     headers: &[(&str, &str)],
     message: Message<'_>,
     now: i64,
@@ -110,12 +126,23 @@ fn hub_calls_need_the_signature_and_nothing_else_will_do() {
         (SIGNATURE_HEADER, signed.signature.as_str()),
     ];
     let call = Call::Turn { user: user() };
-    assert_eq!(admit(call, &headers, message, 1000), Ok(Caller::Hub));
-    assert_eq!(admit(call, &headers, message, 1301), Err(Refusal::Unauthorized));
+    assert_eq!(admit(&call, &headers, message, 1000), Ok(Caller::Hub));
+    assert_eq!(admit(&call, &headers, message, 1301), Err(Refusal::Unauthorized));
     let tampered = Message { body: b"{} ", ..message };
-    assert_eq!(admit(call, &headers, tampered, 1000), Err(Refusal::Unauthorized));
-    for weak in [&[][..], &[("authorization", "Bearer sesame")]] {
-        assert_eq!(admit(call, weak, message, 1000), Err(Refusal::Unauthorized));
+    assert_eq!(admit(&call, &headers, tampered, 1000), Err(Refusal::Unauthorized));
+    let user = user();
+    let calls = [
+        call,
+        Call::Approve { user, approval: "a".into() },
+        Call::Usage { user },
+        Call::Retire { user },
+        Call::Reinstate { user },
+        Call::Erase { user },
+    ];
+    for call in calls {
+        for weak in [&[][..], &[("authorization", "Bearer sesame")]] {
+            assert_eq!(admit(&call, weak, message, 1000), Err(Refusal::Unauthorized), "{call:?}");
+        }
     }
 }
 
@@ -125,14 +152,14 @@ fn model_calls_need_a_sandbox_token() {
         Message { method: "POST", path_and_query: "/model/v1/chat/completions", body: b"{}" };
     let owner = SandboxName::new(user(), &SandboxKind::Personal).unwrap();
     for call in [Call::Chat, Call::Models] {
-        let with = |value| admit(call, &[("authorization", value)], message, 0);
+        let with = |value| admit(&call, &[("authorization", value)], message, 0);
         assert_eq!(with("Bearer sesame"), Ok(Caller::Sandbox(owner.clone())));
         for wrong in ["Bearer sesam", "sesame", "Basic sesame", "Bearer "] {
             assert_eq!(with(wrong), Err(Refusal::Unauthorized), "{wrong}");
         }
-        assert_eq!(admit(call, &[], message, 0), Err(Refusal::Unauthorized));
+        assert_eq!(admit(&call, &[], message, 0), Err(Refusal::Unauthorized));
     }
-    assert_eq!(admit(Call::Health, &[], message, 0), Ok(Caller::Anyone));
+    assert_eq!(admit(&Call::Health, &[], message, 0), Ok(Caller::Anyone));
 }
 
 #[test]
@@ -144,6 +171,7 @@ fn turn_bodies_are_checked() {
         parts: vec![Part::text("hi")],
         origin: Origin { channel: ChannelKind::Slack, conversation: ConversationKind::Direct },
         budget: Budget::default(),
+        model: None,
         trace: None,
     };
     let parse = |request: &TurnRequest| parse_turn(user(), &serde_json::to_vec(request).unwrap());
@@ -161,4 +189,11 @@ fn turn_bodies_are_checked() {
     let empty = SteerRequest { parts: vec![], ..request };
     assert!(parse_steer(&serde_json::to_vec(&empty).unwrap()).is_err());
     assert!(parse_steer(b"{}").is_err());
+
+    let answer = ApprovalAnswer { decision: Decision::AllowOnce };
+    assert_eq!(parse_answer(br#"{"decision":"allow_once"}"#), Ok(answer));
+    assert!(parse_answer(br#"{"decision":"allow"}"#).is_err());
+    let until = Timestamp::from_ms(7);
+    assert_eq!(parse_retire(br#"{"until":7}"#), Ok(RetireRequest { until }));
+    assert!(parse_retire(b"{}").is_err());
 }

@@ -81,6 +81,10 @@ impl Shell {
             _ => {}
         }
         let effects = sandbox.step(event, Timestamp::from_ms(0));
+        if let Event::Halt(_) = event {
+            assert_eq!(sandbox.turns().count(), 0, "a turn is left");
+            assert!(matches!(sandbox.phase(), Phase::Stopped | Phase::Stopping));
+        }
         self.execute(sandbox, before.generation(), &effects);
         self.check(sandbox);
     }
@@ -117,6 +121,7 @@ impl Shell {
 enum Step {
     Wake,
     Accept(u8),
+    Halt,
     Close,
     Answer(usize),
     /// An old answer once more.
@@ -127,6 +132,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         2 => Just(Step::Wake),
         4 => (0..4_u8).prop_map(Step::Accept),
+        1 => Just(Step::Halt),
         1 => Just(Step::Close),
         12 => any::<usize>().prop_map(Step::Answer),
         3 => any::<usize>().prop_map(Step::Repeat),
@@ -146,6 +152,7 @@ proptest! {
             let event = match step {
                 Step::Wake => Event::Wake,
                 Step::Accept(n) => Event::Accept(turn(n)),
+                Step::Halt => Event::Halt(ErrorCode::Retired),
                 Step::Close => Event::Close,
                 Step::Answer(_) if shell.answers.is_empty() => continue,
                 Step::Answer(n) => shell.answers.remove(n % shell.answers.len()),

@@ -196,3 +196,20 @@ fn an_adopted_sandbox_is_watched_and_then_runs_turns() {
     assert_eq!(sandbox.step(Event::Accept(turn(1)), NOW), told);
     assert_eq!(sandbox.step(Event::Ready(G2), NOW), [run(1, G2)]);
 }
+
+#[test]
+fn what_is_halted_fails_its_turns_and_stops_wherever_it_is() {
+    let halt = Event::Halt(ErrorCode::Retired);
+    let down = failed(1, ErrorCode::Retired);
+    let (sandbox, effects) = after(&[Event::Accept(turn(1)), halt]);
+    assert_eq!((sandbox.phase(), effects.as_slice()), (Phase::Stopped, &[down][..]));
+    for up_to in 2..=UP.len() {
+        let (mut sandbox, _) = after(&UP[..up_to]);
+        sandbox.step(Event::Accept(turn(1)), NOW);
+        assert_eq!(sandbox.step(halt, NOW), [down, Effect::Stop(G1)]);
+        assert_eq!(sandbox.step(halt, NOW), []);
+        assert_eq!(sandbox.step(Event::Stopped(G1), NOW), [Effect::Persist], "and stays down");
+        let again = sandbox.step(Event::Accept(turn(2)), NOW);
+        assert_eq!(again[..2], [Effect::Persist, Effect::Admit(G2)], "until it is asked again");
+    }
+}

@@ -11,13 +11,13 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use rand::Rng;
 use serde_json::{Value, json};
-use zaki_envelope::wire::Usage;
+use zaki_edge_core::meter::Tokens;
 
 use super::{ask::Ask, failure, plan::Plan};
 
 /// Carries the plan out.
 pub(crate) fn answer(ask: &Ask, plan: Plan) -> Response {
-    let usage = plan.usage(ask);
+    let tokens = plan.tokens(ask);
     let id = format!("{:016x}", rand::rng().random::<u64>());
     let head = Head { id, model: ask.model.clone() };
     match plan {
@@ -25,8 +25,8 @@ pub(crate) fn answer(ask: &Ask, plan: Plan) -> Response {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             failure(status, "the offline model was told to fail")
         }
-        plan if ask.stream => stream_of(&head, plan, usage),
-        plan => whole(&head, plan, usage),
+        plan if ask.stream => stream_of(&head, plan, tokens),
+        plan => whole(&head, plan, tokens),
     }
 }
 
@@ -61,15 +61,15 @@ impl Head {
     }
 }
 
-fn counted(usage: Usage) -> Value {
+fn counted(tokens: Tokens) -> Value {
     json!({
-        "prompt_tokens": usage.input_tokens,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens": tokens.input,
+        "completion_tokens": tokens.output,
+        "total_tokens": tokens.input + tokens.output,
     })
 }
 
-fn whole(head: &Head, plan: Plan, usage: Usage) -> Response {
+fn whole(head: &Head, plan: Plan, tokens: Tokens) -> Response {
     let (message, finish) = match plan {
         Plan::Call { name, arguments } => {
             let calls = [head.call(&name, &arguments)];
@@ -81,11 +81,11 @@ fn whole(head: &Head, plan: Plan, usage: Usage) -> Response {
         Plan::Fail { .. } => (Value::Null, "stop"),
     };
     let choice = json!({"index": 0, "message": message, "finish_reason": finish});
-    let rest = json!({"choices": [choice], "usage": counted(usage)});
+    let rest = json!({"choices": [choice], "usage": counted(tokens)});
     Json(head.object("chat.completion", &rest)).into_response()
 }
 
-fn stream_of(head: &Head, plan: Plan, usage: Usage) -> Response {
+fn stream_of(head: &Head, plan: Plan, tokens: Tokens) -> Response {
     let (deltas, pause, finish): (Vec<Value>, _, _) = match plan {
         Plan::Call { name, arguments } => {
             let calls = json!({"tool_calls": [head.call(&name, &arguments)]});
@@ -100,7 +100,7 @@ fn stream_of(head: &Head, plan: Plan, usage: Usage) -> Response {
     let first = head.chunk(&json!({"role": "assistant", "content": ""}), None);
     let tail = [
         head.chunk(&json!({}), Some(finish)),
-        head.object("chat.completion.chunk", &json!({"choices": [], "usage": counted(usage)})),
+        head.object("chat.completion.chunk", &json!({"choices": [], "usage": counted(tokens)})),
     ];
     let deltas: Vec<Value> = deltas.iter().map(|delta| head.chunk(delta, None)).collect();
     let events = stream::iter([first])

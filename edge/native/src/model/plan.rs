@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use serde_json::{Deserializer, Value};
-use zaki_envelope::wire::Usage;
+use zaki_edge_core::meter::Tokens;
 
 use super::{ask::Ask, memory};
 
@@ -34,14 +34,14 @@ pub(crate) enum Plan {
 
 impl Plan {
     /// What the answer counts as: four bytes are about a token.
-    pub(crate) fn usage(&self, ask: &Ask) -> Usage {
+    pub(crate) fn tokens(&self, ask: &Ask) -> Tokens {
         let written = match self {
             Self::Say { pieces, .. } => pieces.iter().map(String::len).sum(),
             Self::Call { name, arguments } => name.len() + arguments.len(),
-            Self::Fail { .. } => return Usage::default(),
+            Self::Fail { .. } => return Tokens::default(),
         };
         let tokens = |bytes: usize| bytes.div_ceil(4) as u64;
-        Usage { input_tokens: tokens(ask.size), output_tokens: tokens(written) }
+        Tokens { input: tokens(ask.size), cached: 0, output: tokens(written) }
     }
 }
 
@@ -192,10 +192,10 @@ mod tests {
     }
 
     #[test]
-    fn usage_counts_both_ways() {
+    fn tokens_count_both_ways() {
         let ask = asked("SAY:12345", None);
-        let usage = plan(&ask).usage(&ask);
-        assert_eq!((usage.input_tokens, usage.output_tokens), (3, 2));
-        assert_eq!(Plan::Fail { status: 500 }.usage(&ask), Usage::default());
+        let tokens = plan(&ask).tokens(&ask);
+        assert_eq!((tokens.input, tokens.output), (3, 2));
+        assert_eq!(Plan::Fail { status: 500 }.tokens(&ask), Tokens::default());
     }
 }

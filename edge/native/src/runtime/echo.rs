@@ -2,7 +2,8 @@
 //!
 //! As the offline model does, `SLOW:<n>x<ms>` anywhere in the text streams n words, one every ms
 //! milliseconds, and `FAIL:<status>` fails. What is steered in meanwhile is echoed behind, in the
-//! same answer.
+//! same answer. `ASK:<command>` asks whether it may run that, and says what it was told.
+//! `USE:<read>x<written>x<cost>` in the end claims to have used that.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,12 +11,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dashmap::DashMap;
 use futures::{StreamExt, stream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use zaki_envelope::{
     InboundId, Part, TurnId, plain_text,
-    wire::{AgentInfo, ErrorCode, SteerRequest, TurnEvent, TurnEventKind, TurnRequest, Usage},
+    wire::{
+        AgentInfo, ApprovalAnswer, Decision, ErrorCode, SteerRequest, TurnEvent, TurnEventKind,
+        TurnRequest, Usage,
+    },
 };
 
 use super::{Events, Link, LinkError, RuntimeError};
@@ -33,6 +37,17 @@ pub(crate) struct Echo {
 struct Slow {
     stop: CancellationToken,
     said: Mutex<Said>,
+    decided: watch::Sender<Option<Decision>>,
+}
+
+/// What a turn is told to do.
+struct Script {
+    text: String,
+    words: Vec<String>,
+    pause: Duration,
+    /// What it asks for first, and under which id.
+    asks: Option<(String, String)>,
+    usage: Usage,
 }
 
 #[derive(Default)]
@@ -53,19 +68,18 @@ impl Link for Echo {
     }
 
     async fn open(&self, request: &TurnRequest, after: u64) -> Result<Events, LinkError> {
-        let text = plain_text(&request.parts);
-        let Some((words, pause)) = slow_words(&text) else {
-            let end = if fails(&text) { failed() } else { finished(echo(&text), false) };
-            let kinds = [started(), end];
+        let script = Script::read(request);
+        if script.words.is_empty() && script.asks.is_none() {
+            let kinds = [started(), script.end()];
             let events = (1_u64..).zip(kinds).filter(move |(seq, _)| *seq > after);
             return Ok(stream::iter(events.map(|(seq, kind)| Ok(TurnEvent { seq, kind }))).boxed());
-        };
+        }
         let slow = Arc::new(Slow::default());
         self.running.insert(request.turn, slow.clone());
         let (events, told) = mpsc::unbounded_channel();
         let (running, turn) = (self.running.clone(), request.turn);
         tokio::spawn(async move {
-            slow.run(words, pause, Teller::new(events, after)).await;
+            slow.run(script, Teller::new(events, after)).await;
             running.remove(&turn);
         });
         let events = stream::unfold(told, |mut told| async { Some((told.recv().await?, told)) });
@@ -75,6 +89,12 @@ impl Link for Echo {
     async fn steer(&self, turn: TurnId, said: &SteerRequest) -> Result<(), LinkError> {
         let slow = self.running.get(&turn).map(|slow| slow.clone());
         slow.ok_or(LinkError::Refused(404))?.steer(said)
+    }
+
+    async fn approve(&self, approval: &str, answer: ApprovalAnswer) -> Result<(), LinkError> {
+        let turn = approval.strip_prefix("echo-").and_then(|turn| turn.parse().ok());
+        let slow = turn.and_then(|turn: TurnId| self.running.get(&turn).map(|slow| slow.clone()));
+        slow.ok_or(LinkError::Refused(404))?.decide(answer.decision)
     }
 
     async fn abort(&self, turn: TurnId) -> Result<(), LinkError> {
@@ -89,7 +109,61 @@ impl Link for Echo {
     }
 }
 
+impl Script {
+    fn read(request: &TurnRequest) -> Self {
+        let text = plain_text(&request.parts);
+        let (words, pause) = slow_words(&text).unwrap_or_default();
+        let asks = text.split_once("ASK:").map(|(_, command)| {
+            let command = command.lines().next().unwrap_or_default();
+            (format!("echo-{}", request.turn), command.trim().to_owned())
+        });
+        let usage = usage(&text).unwrap_or_default();
+        Self { text, words, pause, asks, usage }
+    }
+
+    /// The end of a turn that does nothing else.
+    fn end(&self) -> TurnEventKind {
+        if fails(&self.text) {
+            let (code, message) = (ErrorCode::Agent, "told to fail".to_owned());
+            return TurnEventKind::Error { code, message, usage: self.usage };
+        }
+        TurnEventKind::Final { text: echo(&self.text), usage: self.usage, aborted: false }
+    }
+}
+
+fn usage(text: &str) -> Option<Usage> {
+    let (_, numbers) = text.split_once("USE:")?;
+    let mut numbers = numbers.split_whitespace().next()?.split('x').map(str::parse);
+    let mut next = || numbers.next()?.ok();
+    Some(Usage { input_tokens: next()?, output_tokens: next()?, cost_micros: next()? })
+}
+
 impl Slow {
+    fn decide(&self, decision: Decision) -> Result<(), LinkError> {
+        self.decided.send_if_modified(|decided| {
+            let is_first = decided.is_none();
+            decided.get_or_insert(decision);
+            is_first
+        });
+        let is_it = *self.decided.borrow() == Some(decision);
+        if is_it { Ok(()) } else { Err(LinkError::Refused(409)) }
+    }
+
+    async fn ask(&self, id: String, command: String, teller: &mut Teller) {
+        let mut decided = self.decided.subscribe();
+        let decisions = vec![Decision::AllowOnce, Decision::AllowAlways, Decision::Deny];
+        let told = command.clone();
+        teller.tell(TurnEventKind::Approval { id, command, decisions, expires_at: None });
+        if let Ok(decision) = decided.wait_for(Option::is_some).await {
+            let said = match *decision {
+                Some(Decision::AllowOnce) => "allowed once",
+                Some(Decision::AllowAlways) => "allowed always",
+                _ => "denied",
+            };
+            teller.say(&format!("{said}: {told}"));
+        }
+    }
+
     fn steer(&self, request: &SteerRequest) -> Result<(), LinkError> {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.steered.contains(&request.steer) {
@@ -110,11 +184,14 @@ impl Slow {
         std::mem::take(&mut said.waiting)
     }
 
-    async fn run(&self, words: Vec<String>, pause: Duration, mut teller: Teller) {
+    async fn run(&self, script: Script, mut teller: Teller) {
         teller.tell(started());
         let spoken = self.stop.run_until_cancelled(async {
-            for word in words {
-                sleep(pause).await;
+            if let Some((id, command)) = script.asks {
+                self.ask(id, command, &mut teller).await;
+            }
+            for word in script.words {
+                sleep(script.pause).await;
                 teller.say(&format!(" {}", word.trim_end()));
                 self.listen(&mut teller, false);
             }
@@ -127,7 +204,7 @@ impl Slow {
             }
         }
         let text = std::mem::take(&mut teller.text);
-        teller.tell(finished(text, aborted));
+        teller.tell(TurnEventKind::Final { text, usage: script.usage, aborted });
     }
 
     /// Tells what was steered in; `false`: nothing is left to be answered.
@@ -179,12 +256,4 @@ fn echo(text: &str) -> String {
 fn started() -> TurnEventKind {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     TurnEventKind::Started { agent: AgentInfo { name: "echo".to_owned(), version } }
-}
-
-fn finished(text: String, aborted: bool) -> TurnEventKind {
-    TurnEventKind::Final { text, usage: Usage::default(), aborted }
-}
-
-fn failed() -> TurnEventKind {
-    TurnEventKind::Error { code: ErrorCode::Agent, message: "told to fail".to_owned() }
 }

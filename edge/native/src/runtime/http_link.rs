@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use zaki_envelope::{
     TurnId,
-    wire::{SILENCE, SseDecoder, SteerRequest, TurnEvent, TurnRequest},
+    wire::{ApprovalAnswer, SILENCE, SseDecoder, SteerRequest, TurnEvent, TurnRequest},
 };
 
 use super::{Events, LinkError, RuntimeError};
@@ -92,6 +92,15 @@ impl HttpLink {
 
     pub(crate) async fn steer(&self, turn: TurnId, said: &SteerRequest) -> Result<(), LinkError> {
         let call = self.client.post(self.url(&format!("turns/{turn}/steer"))).json(said);
+        self.send(call.timeout(CALL)).await.map(drop)
+    }
+
+    pub(crate) async fn approve(
+        &self,
+        approval: &str,
+        answer: ApprovalAnswer,
+    ) -> Result<(), LinkError> {
+        let call = self.client.post(self.url(&format!("approvals/{approval}"))).json(&answer);
         self.send(call.timeout(CALL)).await.map(drop)
     }
 

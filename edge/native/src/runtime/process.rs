@@ -9,6 +9,7 @@ mod launch;
 mod reach;
 mod users;
 
+use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +22,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use zaki_edge_core::sandbox::Generation;
 use zaki_envelope::{
-    SandboxName, TurnId,
-    wire::{SteerRequest, TurnRequest},
+    SandboxName, TurnId, ZakiUserId,
+    wire::{ApprovalAnswer, SteerRequest, TurnRequest},
 };
 
 use super::{Events, Link, LinkError, Manner, Place, Runtime, RuntimeError, http_link::HttpLink};
@@ -57,20 +58,23 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) model_url: String,
     /// The model to ask for.
     pub(crate) model: String,
+    /// Further ones, which a turn may ask for.
+    pub(crate) choices: &'a [String],
     /// The first of its sandboxes' user ids.
     pub(crate) first_uid: u32,
 }
 
 /// The process runtime.
 pub(crate) struct Process {
-    launch: Launch,
+    launch: Arc<Launch>,
     client: Client,
 }
 
 impl Process {
     /// Makes the directories, and the program reachable for the sandboxes' users.
     pub(crate) fn new(config: ProcessConfig, around: Surroundings<'_>) -> Result<Self, EdgeError> {
-        Ok(Self { launch: Launch::new(config, around)?, client: HttpLink::client()? })
+        let launch = Arc::new(Launch::new(config, around)?);
+        Ok(Self { launch, client: HttpLink::client()? })
     }
 
     fn link(&self, place: &Place, spot: &Spot, handle: Handle) -> ProcessLink {
@@ -154,6 +158,13 @@ impl Runtime for Process {
         })
         .await;
     }
+
+    async fn erase(&self, user: ZakiUserId) -> io::Result<()> {
+        let launch = self.launch.clone();
+        let erased = tokio::task::spawn_blocking(move || launch.erase(user));
+        // Fails to be joined only when the edge goes down.
+        erased.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))
+    }
 }
 
 async fn end(name: &SandboxName, handle: &Handle, manner: Manner) {
@@ -205,6 +216,10 @@ impl Link for ProcessLink {
         self.http.steer(turn, said).await
     }
 
+    async fn approve(&self, approval: &str, answer: ApprovalAnswer) -> Result<(), LinkError> {
+        self.http.approve(approval, answer).await
+    }
+
     async fn abort(&self, turn: TurnId) -> Result<(), LinkError> {
         self.http.abort(turn).await
     }
@@ -234,6 +249,7 @@ mod tests {
             data_dir: dir,
             model_url: "http://127.0.0.1:1/model/v1".into(),
             model: "offline".into(),
+            choices: &[],
             first_uid: draw_uids(),
         };
         let mut config = ProcessConfig::new(["/bin/false".to_owned()], RuntimePaths::in_dir(dir));
@@ -318,6 +334,35 @@ mod tests {
         }
         runtime.stop(&name(), &place("left-token", &json!(null)), Manner::AtOnce).await;
         assert!(!gateway.wait().unwrap().success());
+    }
+
+    #[tokio::test]
+    async fn nothing_of_an_erased_person_is_left_and_all_of_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let runtime = runtime(dir.path());
+        let user = |n| ZakiUserId::from_parts(Timestamp::from_ms(1), n);
+        let mine = [name(), SandboxName::new(user(1), &SandboxKind::Runtime).unwrap()];
+        let other = SandboxName::new(user(2), &SandboxKind::Personal).unwrap();
+        for name in mine.iter().chain([&other]) {
+            let state = dir.path().join("sandboxes").join(name.as_str());
+            std::fs::create_dir_all(state.join("deep/down")).unwrap();
+            std::os::unix::fs::symlink(dir.path(), state.join("deep/out")).unwrap();
+            std::fs::write(state.join("deep/down/note"), "x").unwrap();
+            for end in ["log", "log.1"] {
+                std::fs::write(dir.path().join(format!("logs/{name}.{end}")), "x").unwrap();
+            }
+        }
+        for _ in 0..2 {
+            runtime.erase(user(1)).await.unwrap();
+        }
+        let names = |folder: &str| {
+            let found = std::fs::read_dir(dir.path().join(folder)).unwrap();
+            let names = found.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            names.collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(names("sandboxes"), [other.to_string()].into());
+        assert_eq!(names("logs"), ["log", "log.1"].map(|end| format!("{other}.{end}")).into());
+        assert!(dir.path().join("bin").exists(), "a link was followed");
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-use zaki_envelope::wire::{Budget, Origin, Usage};
+use zaki_envelope::wire::{Budget, Origin};
 use zaki_envelope::{ChannelKind, ConversationKind, Part, SandboxKind, SessionKey, Timestamp};
 
 use super::*;
@@ -15,6 +15,7 @@ fn request() -> TurnRequest {
         parts: vec![Part::text("x")],
         origin: Origin { channel: ChannelKind::Slack, conversation: ConversationKind::Direct },
         budget: Budget::default(),
+        model: None,
         trace: None,
     }
 }
@@ -107,4 +108,30 @@ fn an_ear_is_open_while_the_turn_runs_somewhere() {
     assert!(matches!(turn.ear(steer), Ear::Heard), "also after the end");
     let another = InboundId::from_parts(Timestamp::from_ms(1), 2);
     assert!(matches!(turn.ear(another), Ear::Closed));
+}
+
+#[tokio::test]
+async fn the_end_tells_what_was_metered_and_why_the_edge_ended_it() {
+    let used = Usage { input_tokens: 5, output_tokens: 7, cost_micros: 9 };
+    let end = async |turn: Arc<Turn>| Reader::new(turn, 0).next().await.unwrap().kind.clone();
+    let answered = turn();
+    answered.spend(used);
+    answered.push(done(1));
+    let TurnEventKind::Final { usage, .. } = end(answered).await else { panic!("no final") };
+    assert_eq!(usage, used);
+
+    let spent = Arc::new(Turn::new(user(), sandbox(), request()).taken_up(used));
+    assert!(spent.condemn(ErrorCode::Budget, "spent") && !spent.condemn(ErrorCode::Agent, "x"));
+    spent.push(done(1));
+    let spent_end = end(spent).await;
+    let TurnEventKind::Error { code: ErrorCode::Budget, usage, .. } = spent_end else {
+        panic!("{spent_end:?}")
+    };
+    assert_eq!(usage, used);
+
+    let gone = turn();
+    gone.condemn(ErrorCode::Erased, "erased");
+    gone.fail(ErrorCode::Sandbox, "it went away");
+    let gone = end(gone).await;
+    assert!(matches!(gone, TurnEventKind::Error { code: ErrorCode::Erased, .. }), "{gone:?}");
 }

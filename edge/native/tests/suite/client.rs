@@ -52,6 +52,7 @@ pub(crate) fn request(turn: TurnId, text: &str) -> TurnRequest {
         parts: vec![Part::text(text)],
         origin: Origin { channel: ChannelKind::Telegram, conversation: ConversationKind::Direct },
         budget: Budget::default(),
+        model: None,
         trace: None,
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use axum::http::StatusCode;
-use zaki_edge_native::{Edge, Isolation, ModelConfig, RuntimeChoice};
+use zaki_edge_native::{Edge, Exec, Isolation, ModelConfig, RuntimeChoice};
 use zaki_envelope::wire::{ErrorCode, TurnEventKind, WakeStage};
 
 use crate::client::*;
@@ -134,7 +134,7 @@ async fn a_sandbox_gets_what_it_needs_and_nothing_else() {
         .collect();
     assert_eq!(names, ["HOME", "LANG", "PATH", TOKEN]);
     assert_eq!(found.variable(TOKEN).unwrap().len(), 64);
-    assert!(!found.arguments.contains(&"--allow-exec".to_owned()));
+    assert_eq!(found.argument("--exec"), "deny");
     let group = fs::read_to_string(format!("/proc/{}/stat", found.pid)).unwrap();
     let group = group.rsplit_once(") ").unwrap().1.split(' ').nth(2).unwrap().to_owned();
     assert_eq!(group, found.pid.to_string(), "a Ctrl-C for the edge is none for the sandbox");
@@ -146,13 +146,13 @@ async fn exec_needs_isolation() {
     let dir = directory();
     let mut config = config(dir.path(), idle_runtime(dir.path()));
     if let RuntimeChoice::Process(process) = &mut config.runtime {
-        process.allow_exec = true;
+        process.exec = Exec::Full;
         process.isolation = Isolation::None;
     }
     let edge = Edge::start(config).await.unwrap();
     wake(&edge, 1).await;
     let found = one_container(dir.path()).await;
-    assert!(!found.arguments.contains(&"--allow-exec".to_owned()));
+    assert_eq!(found.argument("--exec"), "deny");
     edge.shutdown().await;
 }
 

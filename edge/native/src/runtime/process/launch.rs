@@ -9,12 +9,12 @@ use std::process::Stdio;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use sha2::{Digest, Sha256};
 use tokio::process::{Child, Command};
-use zaki_envelope::SandboxName;
+use zaki_envelope::{SandboxName, ZakiUserId};
 
 use super::{Surroundings, reach, users};
 use crate::{
     EdgeError,
-    config::{Isolation, ProcessConfig},
+    config::{Exec, Isolation, ProcessConfig},
     edge::make_dir,
     runtime::RuntimeError,
 };
@@ -77,10 +77,12 @@ impl Launch {
             "--model".to_owned(),
             around.model,
         ];
-        // Exec is refused unless isolation is active, whatever the config says.
-        if config.allow_exec && isolated {
-            common.push("--allow-exec".to_owned());
+        for choice in around.choices {
+            common.extend(["--choice".to_owned(), choice.clone()]);
         }
+        // Exec is refused unless isolation is active, whatever the config says.
+        let exec = if isolated { config.exec } else { Exec::Deny };
+        common.extend(["--exec".to_owned(), exec.as_str().to_owned()]);
         Ok(Self {
             program,
             leading: leading.to_vec(),
@@ -151,6 +153,26 @@ impl Launch {
             command.gid(uid).uid(uid);
         }
         command.spawn()
+    }
+
+    /// Removes whatever carries the name of a sandbox of `user`.
+    pub(crate) fn erase(&self, user: ZakiUserId) -> io::Result<()> {
+        let user = user.to_string();
+        for folder in [&self.sandboxes, &self.logs] {
+            for entry in fs::read_dir(folder)? {
+                let entry = entry?;
+                if !entry.file_name().to_str().is_some_and(|name| name.contains(&user)) {
+                    continue;
+                }
+                // Follows no link, whatever a sandbox has left.
+                if entry.file_type()?.is_dir() {
+                    fs::remove_dir_all(entry.path())?;
+                } else {
+                    fs::remove_file(entry.path())?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn open_log(&self, name: &SandboxName) -> io::Result<File> {
