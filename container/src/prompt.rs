@@ -25,6 +25,8 @@ fn line(part: &Part) -> String {
             facts.extend(phones.iter().map(|phone| Some(phone.as_str())));
             bracket("contact", &facts)
         }
+        // Nobody sends buttons to an agent.
+        Part::Choices { .. } => String::new(),
         Part::Unsupported { kind } => bracket("unsupported", &[Some(kind)]),
     }
 }

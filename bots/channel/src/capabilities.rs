@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use zaki_envelope::Choice;
+
 use crate::{Dialect, Pace, Recourse};
 
 /// How well an ability is supported.
@@ -55,6 +57,28 @@ impl TextLimit {
     }
 }
 
+/// What buttons under a message may be, each length in its unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChoiceLimits {
+    /// How many.
+    pub count: usize,
+    /// What stands on one.
+    pub label: TextLimit,
+    /// What comes back.
+    pub data: TextLimit,
+}
+
+impl ChoiceLimits {
+    /// Whether all of these can be shown: some of them alone would be another question.
+    pub fn allows(self, choices: &[Choice]) -> bool {
+        let fits = |it: &Choice| {
+            let is_empty = it.label.is_empty() || it.data.is_empty();
+            !is_empty && self.label.allows(&it.label) && self.data.allows(&it.data)
+        };
+        !choices.is_empty() && choices.len() <= self.count && choices.iter().all(fits)
+    }
+}
+
 /// What a channel can do in one kind of conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
@@ -76,6 +100,8 @@ pub struct Capabilities {
     pub typing_refresh: Duration,
     /// Files of any kind.
     pub media: Support,
+    /// Buttons under a message; none: they are left out.
+    pub choices: Option<ChoiceLimits>,
     /// How fast messages may follow each other.
     pub pace: Pace,
     /// What can be done when it is not known whether a new message arrived. What holds for one

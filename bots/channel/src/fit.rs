@@ -18,7 +18,7 @@ const LONGEST_NOTE: usize = 200;
 ///
 /// What a channel lacks is treated by its [`Support`]: `Fallback` puts something poorer in its
 /// place (an edit becomes a new message, a file a line with its name), `Dropped` leaves it out,
-/// `Rejected` leaves out the whole message.
+/// `Rejected` leaves out the whole message. Buttons that a channel cannot show are left out.
 pub fn fit(outbound: Outbound, capabilities: &Capabilities) -> Vec<Outbound> {
     match outbound {
         Outbound::Post { parts, reply_to } => {
@@ -53,12 +53,13 @@ enum First {
     Edit { target: MessageId },
 }
 
-fn message(parts: Vec<Part>, mut first: First, capabilities: &Capabilities) -> Vec<Outbound> {
+fn message(mut parts: Vec<Part>, mut first: First, capabilities: &Capabilities) -> Vec<Outbound> {
+    let choices = choices(&mut parts, capabilities);
     let has_media = parts.iter().any(|part| matches!(part, Part::Media { .. }));
     if has_media && capabilities.media == Support::Rejected {
         return Vec::new();
     }
-    pieces(parts, capabilities)
+    let mut pieces: Vec<Outbound> = pieces(parts, capabilities)
         .into_iter()
         .map(|part| {
             let parts = vec![part];
@@ -74,7 +75,21 @@ fn message(parts: Vec<Part>, mut first: First, capabilities: &Capabilities) -> V
                 First::Post { reply_to } => Outbound::Post { parts, reply_to },
             }
         })
-        .collect()
+        .collect();
+    // Under the last words, which are a message of their own or its end.
+    if let Some(Outbound::Post { parts, .. }) = pieces.last_mut() {
+        parts.extend(choices);
+    }
+    pieces
+}
+
+/// Takes the buttons out; returns those the channel can show.
+fn choices(parts: &mut Vec<Part>, capabilities: &Capabilities) -> Option<Part> {
+    let found = parts.extract_if(.., |part| matches!(part, Part::Choices { .. })).last();
+    found.filter(|part| match part {
+        Part::Choices { choices } => capabilities.choices.is_some_and(|it| it.allows(choices)),
+        _ => false,
+    })
 }
 
 /// The parts in order, neighbouring texts joined, rendered and split.
@@ -117,6 +132,7 @@ fn in_words(part: Part, media: Support) -> Rich {
             let words: Vec<String> = [name].into_iter().chain(phones).collect();
             Rich::plain(words.join(", "))
         }
+        Part::Choices { .. } => Rich::default(),
         Part::Unsupported { kind } => Rich::plain(format!("[{kind}]")),
     }
 }

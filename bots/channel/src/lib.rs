@@ -23,7 +23,7 @@ pub mod testkit;
 mod text;
 mod webhook;
 
-pub use capabilities::{Capabilities, Support, TextLimit, Unit};
+pub use capabilities::{Capabilities, ChoiceLimits, Support, TextLimit, Unit};
 pub use channel::{Channel, MediaBody, Receipt};
 pub use clock::now;
 pub use error::{ChannelError, Retry, Scope};

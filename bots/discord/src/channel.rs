@@ -6,19 +6,19 @@ use async_trait::async_trait;
 use reqwest::Method;
 use serde_json::Value;
 use serenity::builder::{
-    CreateAllowedMentions, CreateCommand, CreateCommandOption, CreateInteractionResponseFollowup,
-    CreateMessage, EditInteractionResponse, EditMessage,
+    CreateActionRow, CreateAllowedMentions, CreateButton, CreateCommand, CreateCommandOption,
+    CreateInteractionResponseFollowup, CreateMessage, EditInteractionResponse, EditMessage,
 };
-use serenity::model::application::{CommandOptionType, InteractionContext};
+use serenity::model::application::{ButtonStyle, CommandOptionType, InteractionContext};
 use serenity::model::channel::{MessageFlags, MessageReference, MessageReferenceKind, Nonce};
 use serenity::model::id::{ChannelId, MessageId as SerenityMessageId};
 use zaki_channel::{
-    Capabilities, Channel, ChannelError, Dialect, Failure, Invitation, MediaBody, Pace, Rate,
-    Receipt, Recourse, Retry, Support, TextLimit, Unit, now,
+    Capabilities, Channel, ChannelError, ChoiceLimits, Dialect, Failure, Invitation, MediaBody,
+    Pace, Rate, Receipt, Recourse, Retry, Support, TextLimit, Unit, now,
 };
 use zaki_envelope::{
-    AccountName, Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
-    Part, ReplyHandle, plain_text,
+    AccountName, Address, ChannelKind, Choice, ConversationKind, DeliveryId, MediaRef, MessageId,
+    Outbound, Part, ReplyHandle, plain_text,
 };
 
 use crate::Config;
@@ -41,6 +41,14 @@ const ALL: Rate = Rate::within(50, Duration::from_secs(1), 10);
 /// A nonce is "checked for uniqueness in the past few minutes": fewer than two are no few.
 /// <https://discord.com/developers/docs/resources/message#create-message>
 const NONCE_LIVES: Duration = Duration::from_mins(2);
+
+/// "An Action Row can contain … up to 5 Buttons", whose `custom_id` is 1-100 and whose label at most
+/// 80 characters: <https://discord.com/developers/docs/components/reference>.
+const CHOICES: ChoiceLimits = ChoiceLimits {
+    count: 5,
+    label: TextLimit { max: 80, unit: Unit::CodePoints },
+    data: TextLimit { max: 100, unit: Unit::CodePoints },
+};
 
 /// One bot on Discord. Nothing it says can ping anybody, and links are not unfolded.
 ///
@@ -96,7 +104,7 @@ impl Discord {
     ) -> Result<Receipt, ChannelError> {
         let text = text(parts)?;
         if let Some(live) = live(to.handle.as_ref()) {
-            match self.answer_with(&live, &text).await {
+            match self.answer_with(&live, &text, buttons(parts)).await {
                 Ok(message) => return Ok(receipt(&message)),
                 Err(failure) => over(&live, failure)?,
             }
@@ -106,6 +114,7 @@ impl Discord {
             .content(text)
             .allowed_mentions(nobody())
             .flags(MessageFlags::SUPPRESS_EMBEDS)
+            .components(buttons(parts))
             .nonce(Nonce::String(nonce(key)))
             .enforce_nonce(true);
         if let Some(id) = reply_to {
@@ -117,7 +126,12 @@ impl Discord {
     }
 
     /// By the interaction's token: in place of "thinking…", or as one more message.
-    async fn answer_with(&self, live: &Live<'_>, text: &str) -> Result<Value, Failure> {
+    async fn answer_with(
+        &self,
+        live: &Live<'_>,
+        text: &str,
+        buttons: Vec<CreateActionRow>,
+    ) -> Result<Value, Failure> {
         let Live { application, token, first, .. } = *live;
         let flags = MessageFlags::SUPPRESS_EMBEDS;
         match first {
@@ -125,6 +139,7 @@ impl Discord {
                 let body = EditInteractionResponse::new()
                     .content(text)
                     .allowed_mentions(nobody())
+                    .components(buttons)
                     .flags(flags);
                 let path = ["webhooks", application, token, "messages", "@original"];
                 self.api.send_by_token(Method::PATCH, &path, Some(&body)).await
@@ -133,6 +148,7 @@ impl Discord {
                 let body = CreateInteractionResponseFollowup::new()
                     .content(text)
                     .allowed_mentions(nobody())
+                    .components(buttons)
                     .flags(flags);
                 let path = ["webhooks", application, token];
                 self.api.send_by_token(Method::POST, &path, Some(&body)).await
@@ -215,7 +231,7 @@ impl Discord {
             return Ok(());
         };
         let answer = match (text, live.first) {
-            (Some(text), _) => self.answer_with(&live, text).await,
+            (Some(text), _) => self.answer_with(&live, text, Vec::new()).await,
             (None, First::Follows) => return Ok(()),
             (None, First::FillsIn) => {
                 let path = ["webhooks", live.application, live.token, "messages", "@original"];
@@ -244,6 +260,7 @@ impl Channel for Discord {
             // Shown for 10 s: /resources/channel#trigger-typing-indicator.
             typing_refresh: Duration::from_secs(8),
             media: Support::Fallback,
+            choices: Some(CHOICES),
             pace: Pace { conversation: &[CHANNEL], account: &[ALL] },
             recourse: Recourse::Repeat { within: NONCE_LIVES },
         }
@@ -361,6 +378,18 @@ fn text(parts: &[Part]) -> Result<String, ChannelError> {
         return Err(error("a message without text", Retry::Never));
     }
     Ok(text)
+}
+
+/// One row of buttons.
+fn buttons(parts: &[Part]) -> Vec<CreateActionRow> {
+    let choices = parts.iter().find_map(|part| match part {
+        Part::Choices { choices } => Some(choices),
+        _ => None,
+    });
+    let button =
+        |it: &Choice| CreateButton::new(&it.data).label(&it.label).style(ButtonStyle::Secondary);
+    let row = |choices: &Vec<Choice>| choices.iter().map(button).collect();
+    choices.map(|choices| CreateActionRow::Buttons(row(choices))).into_iter().collect()
 }
 
 fn receipt(message: &Value) -> Receipt {

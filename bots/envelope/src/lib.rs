@@ -27,7 +27,7 @@ pub use ids::{
 };
 pub use inbound::{EnvelopeError, Inbound, InboundKind, StatusKind, Version};
 pub use outbound::{Outbound, Presence};
-pub use part::{MediaKind, Mention, Part, plain_text};
+pub use part::{Choice, MediaKind, Mention, Part, plain_text};
 pub use sandbox::{SandboxKind, SandboxName};
 pub use schema::inbound_schema;
 pub use sender::Sender;

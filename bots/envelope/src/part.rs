@@ -51,6 +51,12 @@ pub enum Part {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         phones: Vec<String>,
     },
+    /// Buttons under the words before them. Outbound only, and only where the words say what else
+    /// can be written: not every platform has them.
+    Choices {
+        /// In the order they are shown in.
+        choices: Vec<Choice>,
+    },
     /// A kind this version does not know: kept by name, so that no message is lost.
     Unsupported {
         /// The platform's name for it.
@@ -80,6 +86,15 @@ pub fn plain_text(parts: &[Part]) -> String {
         })
         .collect();
     texts.join("\n")
+}
+
+/// One button.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Choice {
+    /// What stands on it; plain text.
+    pub label: String,
+    /// What comes back when it is pressed, as [`InboundKind::Button`](crate::InboundKind::Button).
+    pub data: String,
 }
 
 /// Somebody named in a text.

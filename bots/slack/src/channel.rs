@@ -11,12 +11,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 use zaki_channel::{
-    Capabilities, Channel, ChannelError, Dialect, Evidence, Invitation, MediaBody, Pace, Rate,
-    Receipt, Recourse, Retry, Support, TextLimit, Unit, now,
+    Capabilities, Channel, ChannelError, ChoiceLimits, Dialect, Evidence, Invitation, MediaBody,
+    Pace, Rate, Receipt, Recourse, Retry, Support, TextLimit, Unit, now,
 };
 use zaki_envelope::{
-    AccountName, Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
-    Timestamp, plain_text,
+    AccountName, Address, ChannelKind, Choice, ConversationKind, DeliveryId, MediaRef, MessageId,
+    Outbound, Part, Timestamp, plain_text,
 };
 
 use crate::api::{Api, error};
@@ -31,6 +31,17 @@ const EPHEMERAL: &str = "ephemeral";
 /// maintaining a workspace-wide limit", which no page puts into a figure: a 429 tells.
 /// <https://docs.slack.dev/apis/web-api/rate-limits>
 const CHANNEL: Rate = Rate { burst: 1, every: Duration::from_secs(1) };
+
+/// Button texts have 75 characters, values 2,000:
+/// <https://docs.slack.dev/reference/block-kit/block-elements/button-element>.
+const CHOICES: ChoiceLimits = ChoiceLimits {
+    count: 5,
+    label: TextLimit { max: 75, unit: Unit::Utf16 },
+    data: TextLimit { max: 2_000, unit: Unit::Utf16 },
+};
+/// The text of a section: <https://docs.slack.dev/reference/block-kit/blocks/section-block>. A longer
+/// one goes without buttons.
+const SECTION: TextLimit = TextLimit { max: 3_000, unit: Unit::Utf16 };
 
 /// One app on Slack. Text is taken as [`Dialect::Slack`], as `fit` renders it.
 ///
@@ -88,9 +99,10 @@ impl Slack {
     async fn post(
         &self,
         to: &Address,
-        text: &str,
+        parts: &[Part],
         key: DeliveryId,
     ) -> Result<Receipt, ChannelError> {
+        let text = &plain_text(parts);
         if self.respond(to, text, audience(to)).await? {
             return Ok(Receipt::default());
         }
@@ -104,6 +116,9 @@ impl Slack {
         });
         if let Some(thread) = &to.conversation.thread {
             params["thread_ts"] = json!(thread);
+        }
+        if let Some(blocks) = blocks(text, parts) {
+            params["blocks"] = blocks;
         }
         let answer = self.api.call("chat.postMessage", &params).await?;
         let ts = answer.get("ts").and_then(Value::as_str);
@@ -179,6 +194,28 @@ impl Slack {
     }
 }
 
+/// The text with buttons under it, where there are some.
+fn blocks(text: &str, parts: &[Part]) -> Option<Value> {
+    let choices = parts.iter().find_map(|part| match part {
+        Part::Choices { choices } => Some(choices),
+        _ => None,
+    });
+    let choices = choices.filter(|_| SECTION.allows(text))?;
+    let button = |(n, it): (usize, &Choice)| {
+        json!({
+            "type": "button",
+            "text": {"type": "plain_text", "text": it.label},
+            "value": it.data,
+            "action_id": format!("choice-{n}"),
+        })
+    };
+    let buttons: Vec<Value> = choices.iter().enumerate().map(button).collect();
+    Some(json!([
+        {"type": "section", "text": {"type": "mrkdwn", "text": text}},
+        {"type": "actions", "elements": buttons},
+    ]))
+}
+
 /// Who sees what is posted at a `response_url`.
 ///
 /// A command or press in a direct conversation may come from one between two people: Slack names
@@ -211,6 +248,7 @@ impl Channel for Slack {
             // Of `assistant.threads.setStatus`, which clears itself after two minutes.
             typing_refresh: Duration::from_secs(100),
             media: Support::Fallback,
+            choices: Some(CHOICES),
             pace: Pace { conversation: &[CHANNEL], account: &[] },
             recourse: Recourse::Prove,
         }
@@ -230,7 +268,7 @@ impl Channel for Slack {
     ) -> Result<Receipt, ChannelError> {
         let channel = &to.conversation.id;
         match outbound {
-            Outbound::Post { parts, .. } => self.post(to, &plain_text(parts), key).await,
+            Outbound::Post { parts, .. } => self.post(to, parts, key).await,
             Outbound::Edit { target, parts } => {
                 let text = plain_text(parts);
                 let params = json!({"channel": channel, "ts": target, "text": text});

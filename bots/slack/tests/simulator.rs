@@ -12,8 +12,8 @@ use zaki_channel::{
     Arrival, Channel, ChannelError, Evidence, Receipt, Request, Retry, Webhook, fit,
 };
 use zaki_envelope::{
-    AccountName, Address, ChannelKind, Conversation, ConversationId, ConversationKind, DeliveryId,
-    MediaRef, MessageId, Outbound, Part, Presence, ReplyHandle, ThreadId, Timestamp,
+    AccountName, Address, ChannelKind, Choice, Conversation, ConversationId, ConversationKind,
+    DeliveryId, MediaRef, MessageId, Outbound, Part, Presence, ReplyHandle, ThreadId, Timestamp,
 };
 use zaki_simulators::slack::{Config as World, Slack as Simulator};
 use zaki_simulators::{Act, Fault, Simulator as _};
@@ -136,6 +136,25 @@ async fn failures_say_whether_the_call_may_be_repeated() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nowhere = channel(&format!("http://{closed}/api/"), "xoxb");
     assert_eq!(retry(say(&nowhere, &to, "x").await), Retry::AfterMs(1_000));
+}
+
+fn asked(text: &str) -> Outbound {
+    let choice = |label: &str, data: &str| Choice { label: label.into(), data: data.into() };
+    let choices = vec![choice("Yes", "zaki:/approve 1"), choice("No", "zaki:/deny 1")];
+    Outbound::Post { parts: vec![Part::text(text), Part::Choices { choices }], reply_to: None }
+}
+
+#[tokio::test]
+async fn a_question_has_its_buttons_under_it_unless_it_is_long() {
+    let (simulator, slack) = start().await;
+    let to = address("C1", None);
+    slack.send(&to, &asked("May I?"), KEY).await.unwrap();
+    let body = simulator.calls().last().unwrap().body;
+    assert_eq!(body["text"], "May I?", "for notifications, and clients without blocks");
+    assert_eq!(body["blocks"][0]["text"]["text"], "May I?");
+    assert_eq!(body["blocks"][1]["elements"][1]["value"], "zaki:/deny 1");
+    slack.send(&to, &asked(&"May I? ".repeat(500)), key(2)).await.unwrap();
+    assert_eq!(simulator.calls().last().unwrap().body.get("blocks"), None);
 }
 
 #[tokio::test]

@@ -9,16 +9,17 @@ use teloxide::payloads::{
     SetMessageReaction,
 };
 use teloxide::types::{
-    CallbackQueryId, ChatAction, ChatId, LinkPreviewOptions, MessageId as TeloxideMessageId,
-    ParseMode, ReactionType, Recipient, ReplyParameters, ThreadId,
+    CallbackQueryId, ChatAction, ChatId, InlineKeyboardButton, LinkPreviewOptions,
+    MessageId as TeloxideMessageId, ParseMode, ReactionType, Recipient, ReplyMarkup,
+    ReplyParameters, ThreadId,
 };
 use zaki_channel::{
-    Capabilities, Channel, ChannelError, Dialect, Failure, Invitation, MediaBody, Pace, Rate,
-    Receipt, Recourse, Retry, Support, TextLimit, Unit,
+    Capabilities, Channel, ChannelError, ChoiceLimits, Dialect, Failure, Invitation, MediaBody,
+    Pace, Rate, Receipt, Recourse, Retry, Support, TextLimit, Unit,
 };
 use zaki_envelope::{
-    AccountName, Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
-    Part, plain_text,
+    AccountName, Address, ChannelKind, Choice, ConversationKind, DeliveryId, MediaRef, MessageId,
+    Outbound, Part, plain_text,
 };
 
 use crate::Config;
@@ -62,6 +63,14 @@ const CHAT: Rate = Rate { burst: 1, every: Duration::from_secs(1) };
 const GROUP: Rate = Rate::within(20, Duration::from_mins(1), 5);
 /// Same page: "bots are not able to broadcast more than about 30 messages per second".
 const ALL: Rate = Rate::within(30, Duration::from_secs(1), 5);
+
+/// `callback_data` is "1-64 bytes" (/bots/api#inlinekeyboardbutton). Labels have no limit, but one
+/// row holds no more.
+const CHOICES: ChoiceLimits = ChoiceLimits {
+    count: 4,
+    label: TextLimit { max: 40, unit: Unit::CodePoints },
+    data: TextLimit { max: 64, unit: Unit::Bytes },
+};
 
 /// One bot on Telegram. Text is taken as [`Dialect::TelegramHtml`], as `fit` renders it.
 ///
@@ -119,6 +128,7 @@ impl Telegram {
         let reply_to = reply_to.map(message_id).transpose()?;
         message.reply_parameters =
             reply_to.map(|id| ReplyParameters::new(id).allow_sending_without_reply());
+        message.reply_markup = keyboard(parts);
         let sent = self.api.perform(&message).await;
         let sent = sent.map_err(|failure| failed(failure, "sendMessage"))?;
         Ok(receipt(&sent))
@@ -201,6 +211,7 @@ impl Channel for Telegram {
             // "The status is set for 5 seconds or less": /bots/api#sendchataction.
             typing_refresh: Duration::from_secs(4),
             media: Support::Fallback,
+            choices: Some(CHOICES),
             pace: Pace {
                 conversation: if direct { &[CHAT] } else { &[CHAT, GROUP] },
                 account: &[ALL],
@@ -302,6 +313,16 @@ fn text(parts: &[Part]) -> Result<String, ChannelError> {
         return Err(error("a message without text", Retry::Never));
     }
     Ok(text)
+}
+
+/// One row of buttons.
+fn keyboard(parts: &[Part]) -> Option<ReplyMarkup> {
+    let choices = parts.iter().find_map(|part| match part {
+        Part::Choices { choices } => Some(choices),
+        _ => None,
+    })?;
+    let button = |it: &Choice| InlineKeyboardButton::callback(it.label.clone(), it.data.clone());
+    Some(ReplyMarkup::inline_kb([choices.iter().map(button).collect::<Vec<_>>()]))
 }
 
 fn receipt(sent: &Value) -> Receipt {

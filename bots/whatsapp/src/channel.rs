@@ -9,12 +9,12 @@ use futures::{StreamExt, TryStreamExt};
 use reqwest::Client;
 use serde_json::{Value, json};
 use zaki_channel::{
-    Capabilities, Channel, ChannelError, Dialect, Invitation, MediaBody, Pace, Rate, Receipt,
-    Recourse, Retry, Support, TextLimit, Unit,
+    Capabilities, Channel, ChannelError, ChoiceLimits, Dialect, Invitation, MediaBody, Pace, Rate,
+    Receipt, Recourse, Retry, Support, TextLimit, Unit,
 };
 use zaki_envelope::{
-    AccountName, Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
-    plain_text,
+    AccountName, Address, ChannelKind, Choice, ConversationKind, DeliveryId, MediaRef, MessageId,
+    Outbound, Part, plain_text,
 };
 
 use crate::Config;
@@ -29,6 +29,16 @@ const PAIR: Rate = Rate { burst: 45, every: Duration::from_secs(6) };
 const NUMBER: Rate = Rate::within(40, Duration::from_secs(1), 8);
 /// A status comes within seconds of the message; Meta repeats one that we missed for longer.
 const STATUS_WITHIN: Duration = Duration::from_mins(5);
+
+/// Three reply buttons, with a title of 20 and an id of 256 characters:
+/// <https://developers.facebook.com/docs/whatsapp/cloud-api/messages/interactive-reply-buttons-messages>.
+const CHOICES: ChoiceLimits = ChoiceLimits {
+    count: 3,
+    label: TextLimit { max: 20, unit: Unit::Utf16 },
+    data: TextLimit { max: 256, unit: Unit::Utf16 },
+};
+/// Same page: what stands above them. A longer text goes without.
+const ABOVE: TextLimit = TextLimit { max: 1024, unit: Unit::Utf16 };
 
 /// One business number on WhatsApp. Text is taken as [`Dialect::WhatsApp`], as `fit` renders it.
 ///
@@ -68,6 +78,25 @@ impl WhatsApp {
     }
 }
 
+/// A text, with buttons where there are some and the text is short enough.
+fn content(parts: &[Part]) -> Value {
+    let text = plain_text(parts);
+    let choices = parts.iter().find_map(|part| match part {
+        Part::Choices { choices } => Some(choices),
+        _ => None,
+    });
+    let Some(choices) = choices.filter(|_| ABOVE.allows(&text)) else {
+        return json!({"type": "text", "text": {"body": text, "preview_url": false}});
+    };
+    let button =
+        |it: &Choice| json!({"type": "reply", "reply": {"id": it.data, "title": it.label}});
+    let buttons: Vec<Value> = choices.iter().map(button).collect();
+    json!({
+        "type": "interactive",
+        "interactive": {"type": "button", "body": {"text": text}, "action": {"buttons": buttons}},
+    })
+}
+
 /// Writes whom a message is for. A business-scoped id goes into `recipient`: in `to` it would be
 /// taken for a phone number, accepted and never delivered
 /// (<https://developers.facebook.com/documentation/business-messaging/whatsapp/business-scoped-user-ids>).
@@ -102,6 +131,7 @@ impl Channel for WhatsApp {
             // Gone after 25 s: /whatsapp/cloud-api/typing-indicators.
             typing_refresh: Duration::from_secs(20),
             media: Support::Fallback,
+            choices: Some(CHOICES),
             pace: Pace { conversation: &[PAIR], account: &[NUMBER] },
             recourse: Recourse::Callback { within: STATUS_WITHIN },
         }
@@ -125,11 +155,8 @@ impl Channel for WhatsApp {
     ) -> Result<Receipt, ChannelError> {
         match outbound {
             Outbound::Post { parts, reply_to } => {
-                let mut body = json!({
-                    "type": "text",
-                    "text": {"body": plain_text(parts), "preview_url": false},
-                    "biz_opaque_callback_data": key,
-                });
+                let mut body = content(parts);
+                body["biz_opaque_callback_data"] = json!(key);
                 if let Some(message) = reply_to {
                     body["context"] = json!({"message_id": message});
                 }

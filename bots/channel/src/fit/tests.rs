@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use zaki_envelope::{MediaKind, MediaRef, MessageId, Outbound, Part, Presence, plain_text};
+use zaki_envelope::{Choice, MediaKind, MediaRef, MessageId, Outbound, Part, Presence, plain_text};
 
 use super::fit;
-use crate::{Capabilities, Dialect, Pace, Recourse, Support, TextLimit, Unit};
+use crate::{Capabilities, ChoiceLimits, Dialect, Pace, Recourse, Support, TextLimit, Unit};
 
 const FULL: Capabilities = Capabilities {
     text: TextLimit { max: 4096, unit: Unit::Utf16 },
@@ -17,6 +17,11 @@ const FULL: Capabilities = Capabilities {
     typing: Support::Full,
     typing_refresh: Duration::from_secs(4),
     media: Support::Full,
+    choices: Some(ChoiceLimits {
+        count: 2,
+        label: TextLimit { max: 5, unit: Unit::CodePoints },
+        data: TextLimit { max: 8, unit: Unit::Bytes },
+    }),
     pace: Pace { conversation: &[], account: &[] },
     recourse: Recourse::None,
 };
@@ -200,4 +205,48 @@ fn however_small_the_limit_no_piece_is_longer_and_no_letter_is_lost() {
             }
         }
     }
+}
+
+fn ask(choices: &[(&str, &str)]) -> Outbound {
+    let choice = |(label, data): &(&str, &str)| Choice {
+        label: (*label).to_owned(),
+        data: (*data).to_owned(),
+    };
+    let choices = Part::Choices { choices: choices.iter().map(choice).collect() };
+    Outbound::Post { parts: vec![Part::text("Go on?"), choices], reply_to: None }
+}
+
+fn shown(outbounds: &[Outbound]) -> Vec<usize> {
+    let count = |outbound: &Outbound| match outbound {
+        Outbound::Post { parts, .. } => match parts.last() {
+            Some(Part::Choices { choices }) => choices.len(),
+            _ => 0,
+        },
+        other => panic!("{other:?} is no post"),
+    };
+    outbounds.iter().map(count).collect()
+}
+
+#[test]
+fn buttons_stand_under_the_last_words_or_nowhere() {
+    let two = [("yes", "y"), ("no", "n")];
+    assert_eq!(shown(&fit(ask(&two), &FULL)), [2]);
+    assert_eq!(shown(&fit(ask(&two), &Capabilities { choices: None, ..FULL })), [0]);
+    for odd in [
+        &[("yes", "y"), ("no", "n"), ("maybe", "m")][..],
+        &[("rather", "y")],
+        &[("yes", "ÿÿÿÿÿ")],
+        &[("", "y")],
+        &[("yes", "")],
+        &[],
+    ] {
+        let fitted = fit(ask(odd), &FULL);
+        assert_eq!(shown(&fitted), [0], "{odd:?}");
+        assert_eq!(texts(&fitted), ["Go on?"], "the words are said all the same");
+    }
+    let Outbound::Post { mut parts, .. } = ask(&two) else { unreachable!() };
+    parts[0] = Part::text("a word ".repeat(30));
+    let long = fit(Outbound::Post { parts, reply_to: None }, &limited(100, Dialect::Plain));
+    assert_eq!(shown(&long).last(), Some(&2));
+    assert!(shown(&long).len() > 1 && shown(&long)[..long.len() - 1].iter().all(|n| *n == 0));
 }

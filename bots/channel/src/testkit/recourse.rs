@@ -197,6 +197,7 @@ mod tests {
                 typing: Support::Full,
                 typing_refresh: Duration::from_secs(4),
                 media: Support::Full,
+                choices: None,
                 pace: Pace::default(),
                 recourse: self.recourse,
             }
