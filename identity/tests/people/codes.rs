@@ -1,0 +1,136 @@
+//! Codes that link and invite.
+
+use zaki_envelope::ChannelKind::{Discord, Slack, Telegram, WhatsApp};
+use zaki_identity::{Actor, LinkCode, NewInvite, Offered, Redeemed};
+
+use super::town::{DAY, MINUTE, Town, from, later, now};
+
+pub(super) async fn a_code_links_a_stranger_once(town: Town) {
+    let ann = town.user(Telegram, "ann").await;
+    let code = town.offer(ann, now()).await;
+    let already = town.redeem(Telegram, "ann", &code, now()).await;
+    assert_eq!(already, Redeemed::Already { user: ann }, "which takes no use");
+
+    let typed = LinkCode::typed(&code.shown().to_lowercase().replace('-', " "));
+    let joined = Redeemed::Joined { user: ann, moved: false };
+    assert_eq!(town.redeem(WhatsApp, "49123", &typed, later(MINUTE)).await, joined);
+    assert_eq!(town.user(WhatsApp, "49123").await, ann);
+    assert_eq!(town.person(ann).await.bindings.len(), 2);
+    assert!(town.acts(ann).await.len() >= 2);
+
+    assert_eq!(town.redeem(Slack, "eve", &code, later(MINUTE)).await, Redeemed::Refused);
+    assert_eq!(town.redeem(WhatsApp, "49123", &code, later(MINUTE)).await, Redeemed::Refused);
+    assert_eq!(town.holder(Slack, "eve").await, None, "who is refused is still nobody");
+}
+
+pub(super) async fn whatever_is_wrong_with_a_code_the_answer_is_one(town: Town) {
+    let ann = town.user(Telegram, "ann").await;
+    let (used, old) = (town.offer(ann, now()).await, town.offer(ann, now()).await);
+    town.redeem(Slack, "ann", &used, now()).await;
+    let mut almost = old.shown();
+    let last = almost.pop().unwrap();
+    almost.push(if last == 'Z' { 'Y' } else { 'Z' });
+    let wrong = [
+        (used, now()),
+        (old.clone(), later(10 * MINUTE)),
+        (LinkCode::typed("2345-6789"), now()),
+        (LinkCode::typed(&almost), now()),
+        (LinkCode::typed("hello"), now()),
+        (LinkCode::typed(""), now()),
+        (LinkCode::typed("'; DROP TABLE code; --"), now()),
+    ];
+    for (n, (code, now)) in wrong.into_iter().enumerate() {
+        let refused = town.redeem(Discord, &format!("eve.{n}"), &code, now).await;
+        assert_eq!(refused, Redeemed::Refused, "number {n}");
+    }
+    let at_last = town.redeem(Discord, "ann", &old, later(10 * MINUTE - 1)).await;
+    assert!(matches!(at_last, Redeemed::Joined { .. }), "the code itself was good to the end");
+}
+
+pub(super) async fn of_two_who_race_for_a_code_one_wins(town: Town) {
+    let ann = town.user(Telegram, "ann").await;
+    let replicas = [town.replica().await, town.replica().await];
+    for round in 0..8 {
+        let now = later(round * 2 * MINUTE);
+        let code = town.offer(ann, now).await;
+        let racers = (0..6).map(|n| {
+            let (replica, code) = (replicas[n % 2].clone(), code.clone());
+            let racer = from(Slack, &format!("racer.{round}.{n}"));
+            tokio::spawn(async move { replica.redeem(&racer, &code, now).await.unwrap() })
+        });
+        let mut winners = 0;
+        for racer in racers.collect::<Vec<_>>() {
+            match racer.await.unwrap() {
+                Redeemed::Joined { user, .. } if user == ann => winners += 1,
+                Redeemed::Refused => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(winners, 1, "round {round}");
+    }
+    assert_eq!(town.person(ann).await.bindings.len(), 9);
+}
+
+pub(super) async fn five_codes_of_a_person_are_open_at_most(town: Town) {
+    let ann = town.user(Telegram, "ann").await;
+    let mut codes = Vec::new();
+    for n in 0..10 {
+        codes.push(town.offer(ann, later(n)).await);
+    }
+    let until = later(10 * MINUTE);
+    let offered = town.directory.offer(ann, later(11)).await.unwrap();
+    assert_eq!(offered, Offered::TooMany { until });
+    for (n, code) in codes.iter().enumerate() {
+        let redeemed = town.redeem(Slack, &format!("ann.{n}"), code, later(20)).await;
+        assert_eq!(matches!(redeemed, Redeemed::Joined { .. }), n >= 5, "code {n}");
+    }
+    let offered = town.directory.offer(ann, until).await.unwrap();
+    assert!(matches!(offered, Offered::Code { .. }));
+}
+
+pub(super) async fn a_code_of_somebody_blocked_is_none(town: Town) {
+    let (ann, bob) = (town.user(Telegram, "ann").await, town.user(Telegram, "bob").await);
+    let code = town.offer(ann, now()).await;
+    town.directory.block(ann, Actor::Operator, now()).await.unwrap();
+    assert_eq!(town.redeem(Slack, "ann", &code, now()).await, Redeemed::Refused);
+    town.directory.unblock(ann, Actor::Operator, now()).await.unwrap();
+    town.directory.block(bob, Actor::Operator, now()).await.unwrap();
+    assert_eq!(town.redeem(Telegram, "bob", &code, now()).await, Redeemed::Refused);
+    let joined = town.redeem(Slack, "ann", &code, now()).await;
+    assert!(matches!(joined, Redeemed::Joined { .. }), "nobody has used it up");
+}
+
+fn invitation(uses: u32) -> NewInvite {
+    NewInvite { uses, expires_at: Some(later(DAY)), tier: Some("gold".into()), note: None }
+}
+
+pub(super) async fn an_invitation_lets_in_as_many_as_it_says(town: Town) {
+    let made = town.directory.invite(invitation(2), Actor::Operator, now()).await.unwrap();
+    let Redeemed::Invited { user: ann } = town.redeem(Slack, "ann", &made.code, now()).await else {
+        panic!("ann is invited")
+    };
+    assert_eq!(town.person(ann).await.tier.as_deref(), Some("gold"));
+    assert_eq!(town.user(Slack, "ann").await, ann);
+    let again = town.redeem(Slack, "ann", &made.code, now()).await;
+    assert_eq!(again, Redeemed::Already { user: ann }, "which takes no use");
+    let late = town.redeem(Slack, "eve", &made.code, later(DAY)).await;
+    assert_eq!(late, Redeemed::Refused);
+    let bob = town.redeem(Telegram, "bob", &made.code, now()).await;
+    assert!(matches!(bob, Redeemed::Invited { user } if user != ann));
+    assert_eq!(town.redeem(Slack, "eve", &made.code, now()).await, Redeemed::Refused);
+
+    let kept = town.directory.invites().await.unwrap();
+    assert_eq!((kept.len(), kept[0].uses, kept[0].uses_left), (1, 2, 0));
+    assert_eq!((&kept[0].id, kept[0].expires_at), (&made.id, Some(later(DAY))));
+}
+
+pub(super) async fn an_invitation_is_taken_back(town: Town) {
+    let made = town.directory.invite(invitation(2), Actor::Operator, now()).await.unwrap();
+    let revoke =
+        async || town.directory.revoke_invite(&made.id, Actor::Operator, now()).await.unwrap();
+    assert!(revoke().await);
+    assert!(!revoke().await);
+    assert_eq!(town.redeem(Slack, "ann", &made.code, now()).await, Redeemed::Refused);
+    let eve = Actor::Person(town.user(Slack, "eve").await);
+    assert!(town.directory.invite(invitation(1), eve, now()).await.is_err(), "not by just anybody");
+}

@@ -1,0 +1,74 @@
+//! What people do with what is theirs: codes, merges, sessions, counts, archives. One contract,
+//! two engines.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test speaks by panicking")]
+
+mod codes;
+mod guessing;
+mod leaving;
+mod merging;
+mod spending;
+mod town;
+
+/// Each part of the contract on a fresh town of either engine.
+macro_rules! contract {
+    ($($module:ident: $($part:ident)*;)*) => {
+        mod sqlite {
+            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $part() {
+                super::$module::$part(super::town::Town::sqlite().await).await;
+            })*)*
+        }
+
+        mod postgres {
+            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $part() {
+                if let Some(town) = super::town::Town::postgres().await {
+                    super::$module::$part(town).await;
+                }
+            })*)*
+        }
+    };
+}
+
+contract! {
+    codes:
+        a_code_links_a_stranger_once
+        whatever_is_wrong_with_a_code_the_answer_is_one
+        of_two_who_race_for_a_code_one_wins
+        five_codes_of_a_person_are_open_at_most
+        a_code_of_somebody_blocked_is_none
+        an_invitation_lets_in_as_many_as_it_says
+        an_invitation_is_taken_back;
+    guessing:
+        a_sender_has_five_tries
+        a_bot_has_sixty_tries_a_minute
+        guessing_at_full_speed_finds_nothing
+        wrong_codes_take_equally_long;
+    merging:
+        two_people_become_one_when_both_say_so
+        one_no_is_enough
+        a_yes_is_to_one_question_only
+        a_merge_is_undone_within_thirty_days
+        merges_in_a_row_are_undone_in_any_order
+        what_has_gone_elsewhere_stays_there
+        what_both_were_allowed_both_keep
+        only_those_who_may_merge_people;
+    spending:
+        counts_of_two_replicas_add_up
+        a_day_and_a_month_begin_anew
+        an_erased_person_is_not_counted
+        a_person_moves_between_sessions
+        sessions_begun_at_once_are_different
+        a_person_chooses_and_takes_it_back
+        feedback_is_kept_for_the_operator;
+    leaving:
+        a_sender_is_taken_away_but_not_the_last
+        an_unlinked_sender_is_nobody_at_every_replica
+        an_erased_person_leaves_nothing
+        an_erased_person_takes_along_who_became_them
+        a_dossier_has_everything
+        a_download_is_had_once
+        an_erasure_is_confirmed_by_its_own_word
+        what_has_expired_is_swept;
+}
