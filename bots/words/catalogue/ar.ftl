@@ -28,9 +28,9 @@ ago-days = { $count ->
     [many] قبل { $count } يومًا
    *[other] قبل { $count } يوم
 }
-in-moment = خلال أقل من دقيقة
+in-moment = بعد أقل من دقيقة
 in-minutes = { $count ->
-    [zero] خلال أقل من دقيقة
+    [zero] بعد أقل من دقيقة
     [one] بعد دقيقة واحدة
     [two] بعد دقيقتين
     [few] بعد { $count } دقائق
@@ -38,7 +38,7 @@ in-minutes = { $count ->
    *[other] بعد { $count } دقيقة
 }
 in-hours = { $count ->
-    [zero] خلال أقل من ساعة
+    [zero] بعد أقل من ساعة
     [one] بعد ساعة واحدة
     [two] بعد ساعتين
     [few] بعد { $count } ساعات
@@ -46,15 +46,15 @@ in-hours = { $count ->
    *[other] بعد { $count } ساعة
 }
 in-days = { $count ->
-    [zero] خلال أقل من يوم
+    [zero] بعد أقل من يوم
     [one] بعد يوم واحد
     [two] بعد يومين
     [few] بعد { $count } أيام
     [many] بعد { $count } يومًا
    *[other] بعد { $count } يوم
 }
-reset-soon = { $when } (الساعة { $time } بالتوقيت العالمي)
-reset-later = في { $date } (الساعة { $time } بالتوقيت العالمي)
+reset-soon = { $when }، الساعة { $time } بالتوقيت العالمي
+reset-later = في { $date }، الساعة { $time } بالتوقيت العالمي
 date = { $month ->
     [1] { $day } يناير { $year }
     [2] { $day } فبراير { $year }
@@ -77,6 +77,10 @@ place = { $channel } ({ $label })
 turn-failed-sandbox = تعذّر تشغيل مساعدك الآن. الرجاء إعادة إرسال رسالتك بعد دقيقة.
 turn-failed-agent = لم يتمكن مساعدك من الإجابة: أبلغ النموذج الذي يستخدمه عن خطأ. الرجاء المحاولة مرة أخرى.
 turn-failed-timeout = استغرق هذا وقتًا أطول من المسموح، فأُوقف. الرجاء المحاولة مرة أخرى، أو طلب ما هو أقل دفعة واحدة.
+turn-failed-model = النموذج الذي اخترته لم يعد متاحًا، لذلك بقي هذا بلا جواب. النماذج المتاحة يعرضها `/model`.
+turn-failed-budget = يتطلب هذا أكثر مما بقي لك، لذلك بقي بلا جواب. يعرض `/usage` ما بقي ومتى يبدأ العد من جديد.
+turn-failed-retired = أُوقف هذا المساعد حين أصبح مساعداك واحدًا، لذلك بقي هذا بلا جواب. الرجاء إرسال رسالتك مرة أخرى.
+turn-failed-erased = يُمحى الآن كل ما هو محفوظ عنك، لذلك بقي هذا بلا جواب. للبدء من جديد، الرجاء الكتابة مرة أخرى بعد بضع دقائق.
 turn-failed-internal = حدث خطأ من جانبنا وبقيت هذه الرسالة بلا جواب. الرجاء إرسالها مرة أخرى.
 turn-nothing = (لم يكن لدى مساعدك ما يقوله عن هذا.)
 turn-idle = لا يوجد ما يمكن إيقافه: مساعدك في انتظارك.
@@ -292,8 +296,8 @@ model-fixed = لا يمكن اختيار النموذج هنا.
 
 ## /usage and limits
 
-usage-day = اليوم (يبدأ العد من جديد { $when }):
-usage-month = هذا الشهر (يبدأ العد من جديد { $when }):
+usage-day = اليوم، ويبدأ العد من جديد { $when }:
+usage-month = هذا الشهر، ويبدأ العد من جديد { $when }:
 usage-messages = الرسائل: { $used }
 usage-messages-of = الرسائل: { $used } من { $limit }
 usage-tokens = التوكنات: { $used }
@@ -337,7 +341,8 @@ access-invited = دعوتك صالحة، أهلًا وسهلًا! من الآن 
 ## /approve and /deny
 
 approval-asked = يريد مساعدك تنفيذ هذا، ويسألك أولًا:
-approval-answer = يسمح به هذه المرة `/approve { $id }`، ويسمح به دائمًا `/approve { $id } always`، ويرفضه `/deny { $id }`.
+approval-answer = يسمح به `/approve { $id }`، ويرفضه `/deny { $id }`.
+approval-answer-always = يسمح به هذه المرة `/approve { $id }`، ويسمح به دائمًا `/approve { $id } always`، ويرفضه `/deny { $id }`.
 approval-choose = هذه تنتظر جوابك:
 approval-approved = تم السماح: يواصل مساعدك عمله.
 approval-denied = تم الرفض: لن ينفّذه مساعدك.

@@ -28,8 +28,8 @@ in-days = { $count ->
     [one] in { $count } Tag
    *[other] in { $count } Tagen
 }
-reset-soon = { $when } ({ $time } UTC)
-reset-later = am { $date } ({ $time } UTC)
+reset-soon = { $when }, um { $time } UTC
+reset-later = am { $date } um { $time } UTC
 date = { $month ->
     [1] { $day }. Januar { $year }
     [2] { $day }. Februar { $year }
@@ -52,6 +52,10 @@ place = { $channel } ({ $label })
 turn-failed-sandbox = Dein Assistent konnte gerade nicht gestartet werden. Bitte schick deine Nachricht in einer Minute noch einmal.
 turn-failed-agent = Dein Assistent konnte das nicht beantworten: Sein Modell hat einen Fehler gemeldet. Bitte versuch es noch einmal.
 turn-failed-timeout = Das hat länger gedauert als erlaubt und wurde deshalb abgebrochen. Bitte versuch es noch einmal, oder frag nach weniger auf einmal.
+turn-failed-model = Das Modell, das du gewählt hast, gibt es nicht mehr, deshalb blieb das ohne Antwort. `/model` zeigt, welche es gibt.
+turn-failed-budget = Das würde mehr verbrauchen, als dir bleibt, deshalb blieb es ohne Antwort. `/usage` zeigt, was übrig ist und wann neu gezählt wird.
+turn-failed-retired = Dieser Assistent ruht, seit aus deinen zweien einer wurde, deshalb blieb das ohne Antwort. Bitte schick deine Nachricht noch einmal.
+turn-failed-erased = Gerade wird alles über dich gelöscht, deshalb blieb das ohne Antwort. Für einen neuen Anfang schreib bitte in ein paar Minuten wieder.
 turn-failed-internal = Bei uns ist etwas schiefgegangen, und diese Nachricht wurde nicht beantwortet. Bitte schick sie noch einmal.
 turn-nothing = (Dein Assistent hatte dazu nichts zu sagen.)
 turn-idle = Es gibt nichts zu stoppen: Dein Assistent wartet auf dich.
@@ -231,8 +235,8 @@ model-fixed = Das Modell lässt sich hier nicht wählen.
 
 ## /usage and limits
 
-usage-day = Heute (beginnt neu { $when }):
-usage-month = Diesen Monat (beginnt neu { $when }):
+usage-day = Heute; neu gezählt wird { $when }:
+usage-month = Diesen Monat; neu gezählt wird { $when }:
 usage-messages = Nachrichten: { $used }
 usage-messages-of = Nachrichten: { $used } von { $limit }
 usage-tokens = Tokens: { $used }
@@ -242,13 +246,13 @@ usage-cost-of = Kosten: { $used } von { $limit }
 
 near-messages-minute = Du schreibst ziemlich schnell. Mach eine kurze Pause, dann wird alles beantwortet.
 near-messages-day = { $left ->
-    [one] Du hast heute noch { $left } Nachricht übrig. Das beginnt neu { $when }.
-   *[other] Du hast heute noch { $left } Nachrichten übrig. Das beginnt neu { $when }.
+    [one] Du hast heute noch { $left } Nachricht übrig. Neu gezählt wird { $when }.
+   *[other] Du hast heute noch { $left } Nachrichten übrig. Neu gezählt wird { $when }.
 }
-near-tokens-day = Die Tokens für heute sind fast aufgebraucht: noch { $left }. Das beginnt neu { $when }.
-near-tokens-month = Die Tokens für diesen Monat sind fast aufgebraucht: noch { $left }. Das beginnt neu { $when }.
-near-cost-day = Das Budget für heute ist fast aufgebraucht: noch { $left }. Das beginnt neu { $when }.
-near-cost-month = Das Budget für diesen Monat ist fast aufgebraucht: noch { $left }. Das beginnt neu { $when }.
+near-tokens-day = Die Tokens für heute sind fast aufgebraucht: noch { $left }. Neu gezählt wird { $when }.
+near-tokens-month = Die Tokens für diesen Monat sind fast aufgebraucht: noch { $left }. Neu gezählt wird { $when }.
+near-cost-day = Das Budget für heute ist fast aufgebraucht: noch { $left }. Neu gezählt wird { $when }.
+near-cost-month = Das Budget für diesen Monat ist fast aufgebraucht: noch { $left }. Neu gezählt wird { $when }.
 over-messages-minute = Das war viel auf einmal, deshalb wurde diese Nachricht nicht angenommen. Weiter geht es { $when }.
 over-messages-day = Du hast heute so viele Nachrichten geschickt, wie möglich sind, deshalb wurde diese nicht angenommen. Weiter geht es { $when }.
 over-tokens-day = Die Tokens für heute sind aufgebraucht, deshalb wurde diese Nachricht nicht angenommen. Weiter geht es { $when }.
@@ -272,7 +276,8 @@ access-invited = Deine Einladung gilt, willkommen! Ab jetzt hast du hier deinen 
 ## /approve and /deny
 
 approval-asked = Dein Assistent möchte das hier ausführen und fragt dich vorher:
-approval-answer = `/approve { $id }` erlaubt es dieses Mal, `/approve { $id } always` von jetzt an immer, `/deny { $id }` gar nicht.
+approval-answer = `/approve { $id }` erlaubt es, `/deny { $id }` nicht.
+approval-answer-always = `/approve { $id }` erlaubt es dieses Mal, `/approve { $id } always` von jetzt an immer, `/deny { $id }` gar nicht.
 approval-choose = Das hier wartet auf deine Antwort:
 approval-approved = Erlaubt: Dein Assistent macht weiter.
 approval-denied = Abgelehnt: Dein Assistent lässt es.

@@ -30,8 +30,8 @@ in-days = { $count ->
     [one] in { $count } day
    *[other] in { $count } days
 }
-reset-soon = { $when } ({ $time } UTC)
-reset-later = on { $date } ({ $time } UTC)
+reset-soon = { $when }, at { $time } UTC
+reset-later = on { $date }, at { $time } UTC
 date = { $month ->
     [1] { $day } January { $year }
     [2] { $day } February { $year }
@@ -54,6 +54,10 @@ place = { $channel } ({ $label })
 turn-failed-sandbox = Your assistant could not be started just now. Please send your message again in a minute.
 turn-failed-agent = Your assistant could not answer this: the model it uses reported a failure. Please try again.
 turn-failed-timeout = This took longer than allowed, so it was stopped. Please try again, or ask for less at once.
+turn-failed-model = The model you chose is not offered any more, so this was not answered. `/model` shows which there are.
+turn-failed-budget = This would take more than is left to you, so it was not answered. `/usage` shows what is left and when it starts over.
+turn-failed-retired = This assistant was put to rest when your two became one, so this was not answered. Please send your message again.
+turn-failed-erased = Everything about you is just being erased, so this was not answered. To begin anew, please write again in a few minutes.
 turn-failed-internal = Something went wrong on our side and this message was not answered. Please send it again.
 turn-nothing = (Your assistant had nothing to say to this.)
 turn-idle = There is nothing to stop: your assistant is waiting for you.
@@ -233,8 +237,8 @@ model-fixed = The model cannot be chosen here.
 
 ## /usage and limits
 
-usage-day = Today (starts over { $when }):
-usage-month = This month (starts over { $when }):
+usage-day = Today, starting over { $when }:
+usage-month = This month, starting over { $when }:
 usage-messages = Messages: { $used }
 usage-messages-of = Messages: { $used } of { $limit }
 usage-tokens = Tokens: { $used }
@@ -274,7 +278,8 @@ access-invited = Your invitation is valid, welcome! From now on you have your ow
 ## /approve and /deny
 
 approval-asked = Your assistant wants to run this, and asks you first:
-approval-answer = `/approve { $id }` allows it this time, `/approve { $id } always` from now on, `/deny { $id }` does not.
+approval-answer = `/approve { $id }` allows it, `/deny { $id }` does not.
+approval-answer-always = `/approve { $id }` allows it this time, `/approve { $id } always` from now on, `/deny { $id }` does not.
 approval-choose = These are waiting for your answer:
 approval-approved = Allowed: your assistant goes on.
 approval-denied = Refused: your assistant leaves it.

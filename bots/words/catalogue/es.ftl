@@ -17,19 +17,19 @@ ago-days = { $count ->
 }
 in-moment = en menos de un minuto
 in-minutes = { $count ->
-    [one] en { $count } minuto
-   *[other] en { $count } minutos
+    [one] dentro de { $count } minuto
+   *[other] dentro de { $count } minutos
 }
 in-hours = { $count ->
-    [one] en { $count } hora
-   *[other] en { $count } horas
+    [one] dentro de { $count } hora
+   *[other] dentro de { $count } horas
 }
 in-days = { $count ->
-    [one] en { $count } día
-   *[other] en { $count } días
+    [one] dentro de { $count } día
+   *[other] dentro de { $count } días
 }
-reset-soon = { $when } ({ $time } UTC)
-reset-later = el { $date } ({ $time } UTC)
+reset-soon = { $when }, a las { $time } UTC
+reset-later = el { $date } a las { $time } UTC
 date = { $month ->
     [1] { $day } de enero de { $year }
     [2] { $day } de febrero de { $year }
@@ -52,6 +52,10 @@ place = { $channel } ({ $label })
 turn-failed-sandbox = Tu asistente no ha podido arrancar ahora mismo. Vuelve a enviar tu mensaje dentro de un minuto, por favor.
 turn-failed-agent = Tu asistente no ha podido responder: el modelo que usa ha dado un error. Inténtalo de nuevo, por favor.
 turn-failed-timeout = Esto ha tardado más de lo permitido, así que se ha detenido. Inténtalo de nuevo o pide menos de una vez.
+turn-failed-model = El modelo que elegiste ya no se ofrece, así que esto se ha quedado sin respuesta. `/model` muestra los que hay.
+turn-failed-budget = Esto gastaría más de lo que te queda, así que se ha quedado sin respuesta. `/usage` muestra lo que queda y cuándo vuelve a cero.
+turn-failed-retired = Este asistente descansa desde que tus dos asistentes se unieron, así que esto se ha quedado sin respuesta. Vuelve a enviar tu mensaje, por favor.
+turn-failed-erased = Ahora mismo se está borrando todo lo que hay sobre ti, así que esto se ha quedado sin respuesta. Para empezar de nuevo, escribe otra vez dentro de unos minutos.
 turn-failed-internal = Algo ha fallado por nuestra parte y este mensaje se ha quedado sin respuesta. Vuelve a enviarlo, por favor.
 turn-nothing = (Tu asistente no tenía nada que decir sobre esto.)
 turn-idle = No hay nada que detener: tu asistente te está esperando.
@@ -231,8 +235,8 @@ model-fixed = Aquí no se puede elegir el modelo.
 
 ## /usage and limits
 
-usage-day = Hoy (vuelve a cero { $when }):
-usage-month = Este mes (vuelve a cero { $when }):
+usage-day = Hoy; vuelve a cero { $when }:
+usage-month = Este mes; vuelve a cero { $when }:
 usage-messages = Mensajes: { $used }
 usage-messages-of = Mensajes: { $used } de { $limit }
 usage-tokens = Tokens: { $used }
@@ -272,7 +276,8 @@ access-invited = Tu invitación es válida, ¡te damos la bienvenida! Desde ahor
 ## /approve and /deny
 
 approval-asked = Tu asistente quiere ejecutar esto y antes te lo pregunta:
-approval-answer = `/approve { $id }` lo permite esta vez, `/approve { $id } always` siempre desde ahora, `/deny { $id }` no.
+approval-answer = `/approve { $id }` lo permite, `/deny { $id }` no.
+approval-answer-always = `/approve { $id }` lo permite esta vez, `/approve { $id } always` siempre desde ahora, `/deny { $id }` no.
 approval-choose = Esto espera tu respuesta:
 approval-approved = Permitido: tu asistente sigue adelante.
 approval-denied = Rechazado: tu asistente lo deja.

@@ -28,8 +28,8 @@ in-days = { $count ->
     [one] dans { $count } jour
    *[other] dans { $count } jours
 }
-reset-soon = { $when } ({ $time } UTC)
-reset-later = le { $date } ({ $time } UTC)
+reset-soon = { $when }, à { $time } UTC
+reset-later = le { $date } à { $time } UTC
 date = { $month ->
     [1] { $day } janvier { $year }
     [2] { $day } février { $year }
@@ -52,6 +52,10 @@ place = { $channel } ({ $label })
 turn-failed-sandbox = Ton assistant n’a pas pu démarrer. Renvoie ton message dans une minute, s’il te plaît.
 turn-failed-agent = Ton assistant n’a pas pu répondre : le modèle qu’il utilise a signalé une erreur. Réessaie, s’il te plaît.
 turn-failed-timeout = Cela a duré plus longtemps que permis, alors j’ai arrêté. Réessaie, ou demande moins à la fois.
+turn-failed-model = Le modèle que tu as choisi n’est plus proposé, alors ceci est resté sans réponse. `/model` montre ceux qui existent.
+turn-failed-budget = Cela prendrait plus que ce qui te reste, alors c’est resté sans réponse. `/usage` montre ce qui reste et quand le compteur repart de zéro.
+turn-failed-retired = Cet assistant est au repos depuis que les deux tiens n’en font plus qu’un, alors ceci est resté sans réponse. Renvoie ton message, s’il te plaît.
+turn-failed-erased = Tout ce qui te concerne est en train d’être effacé, alors ceci est resté sans réponse. Pour recommencer, écris de nouveau dans quelques minutes.
 turn-failed-internal = Quelque chose s’est mal passé de notre côté et ce message est resté sans réponse. Renvoie-le, s’il te plaît.
 turn-nothing = (Ton assistant n’avait rien à dire à ce sujet.)
 turn-idle = Il n’y a rien à arrêter : ton assistant t’attend.
@@ -231,8 +235,8 @@ model-fixed = On ne peut pas choisir le modèle ici.
 
 ## /usage and limits
 
-usage-day = Aujourd’hui (remise à zéro { $when }) :
-usage-month = Ce mois-ci (remise à zéro { $when }) :
+usage-day = Aujourd’hui, remise à zéro { $when } :
+usage-month = Ce mois-ci, remise à zéro { $when } :
 usage-messages = Messages : { $used }
 usage-messages-of = Messages : { $used } sur { $limit }
 usage-tokens = Jetons : { $used }
@@ -272,7 +276,8 @@ access-invited = Ton invitation est valable, bienvenue ! Tu as maintenant ton 
 ## /approve and /deny
 
 approval-asked = Ton assistant veut exécuter ceci, et te le demande d’abord :
-approval-answer = `/approve { $id }` l’autorise cette fois, `/approve { $id } always` désormais, `/deny { $id }` le refuse.
+approval-answer = `/approve { $id }` l’autorise, `/deny { $id }` le refuse.
+approval-answer-always = `/approve { $id }` l’autorise cette fois, `/approve { $id } always` désormais, `/deny { $id }` le refuse.
 approval-choose = Ceci attend ta réponse :
 approval-approved = Autorisé : ton assistant continue.
 approval-denied = Refusé : ton assistant y renonce.

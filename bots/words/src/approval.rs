@@ -11,6 +11,8 @@ pub struct Pending<'a> {
     pub id: &'a str,
     /// What it wants to run.
     pub command: &'a str,
+    /// Whether it can be allowed for good, not only this time.
+    pub always: bool,
 }
 
 /// What is said of things the agent asks for. No `Debug`: it holds commands.
@@ -51,7 +53,8 @@ impl Say for Approvals<'_> {
 }
 
 fn question(pending: &Pending<'_>, voice: Voice) -> [String; 2] {
-    let answer = voice.phrase("approval-answer").code("id", pending.id).said();
+    let key = if pending.always { "approval-answer-always" } else { "approval-answer" };
+    let answer = voice.phrase(key).code("id", pending.id).said();
     [quote::block(pending.command), answer]
 }
 

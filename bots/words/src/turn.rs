@@ -64,7 +64,11 @@ const fn failed(code: ErrorCode) -> &'static str {
         ErrorCode::Sandbox => "turn-failed-sandbox",
         ErrorCode::Agent => "turn-failed-agent",
         ErrorCode::Timeout => "turn-failed-timeout",
-        _ => "turn-failed-internal",
+        ErrorCode::Model => "turn-failed-model",
+        ErrorCode::Budget => "turn-failed-budget",
+        ErrorCode::Retired => "turn-failed-retired",
+        ErrorCode::Erased => "turn-failed-erased",
+        ErrorCode::Gone | ErrorCode::Internal => "turn-failed-internal",
     }
 }
 

@@ -4,7 +4,7 @@
 use time::OffsetDateTime;
 use zaki_envelope::Timestamp;
 
-use crate::Voice;
+use crate::{Lang, Voice};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60;
@@ -66,9 +66,16 @@ pub(crate) fn date(then: Timestamp, voice: Voice) -> String {
     voice
         .phrase("date")
         .number("month", u64::from(u8::from(at.month())))
-        .text("day", at.day().to_string())
+        .text("day", day(at.day(), voice.lang))
         .text("year", at.year().to_string())
         .said()
+}
+
+fn day(day: u8, lang: Lang) -> String {
+    match (lang, day) {
+        (Lang::Fr, 1) => "1er".to_owned(),
+        _ => day.to_string(),
+    }
 }
 
 fn civil(then: Timestamp) -> OffsetDateTime {
@@ -82,7 +89,6 @@ fn counted(key: &'static str, count: i64, voice: Voice) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Lang;
 
     const EN: Voice = Voice::new(Lang::En);
     /// 2026-11-21 17:00:00 UTC.
@@ -116,10 +122,12 @@ mod tests {
 
     #[test]
     fn what_starts_over() {
-        assert_eq!(reset(minutes(7 * 60), NOW, EN), "in 7 hours (00:00 UTC)");
+        assert_eq!(reset(minutes(7 * 60), NOW, EN), "in 7 hours, at 00:00 UTC");
         assert_eq!(reset(minutes(20), NOW, EN), "in 20 minutes");
         let month = Timestamp::from_secs(1_796_083_200);
-        assert_eq!(reset(month, NOW, EN), "on 1 December 2026 (00:00 UTC)");
+        assert_eq!(reset(month, NOW, EN), "on 1 December 2026, at 00:00 UTC");
+        let french = date(month, Voice::new(Lang::Fr));
+        assert_eq!(french, "1er décembre 2026");
         assert_eq!(date(Timestamp::from_ms(i64::MAX), EN), "1 January 1970", "out of bounds");
     }
 

@@ -2,7 +2,12 @@
 
 use zaki_envelope::{ChannelKind, Timestamp, wire::ErrorCode};
 
-use crate::*;
+use crate::{
+    Access, Approvals, Audience, Changers, Erase, Export, Feedback, GroupMode, Groups, Help,
+    HelpOn, Languages, Limit, LinkLine, Linking, Links, Loss, Lost, Mode, Models, Modes, Pairings,
+    Pending, Period, Say, SessionLine, Sessions, Spoken, State, Status, Trouble, Turn, Usage, Used,
+    Way, What,
+};
 
 pub(super) const CODE: &str = "K7MP-3XWQ";
 pub(super) const URL: &str = "https://t.me/my_zaki_bot?start=K7MP-3XWQ";
@@ -38,7 +43,10 @@ fn put(all: &mut Vec<Box<dyn Say>>, what: impl Say + 'static) {
 
 fn turns(all: &mut Vec<Box<dyn Say>>) {
     use ErrorCode as E;
-    for code in [E::Sandbox, E::Agent, E::Timeout, E::Gone, E::Internal] {
+    for code in [E::Sandbox, E::Agent, E::Timeout, E::Gone, E::Model, E::Budget, E::Retired] {
+        put(all, Turn::Failed(code));
+    }
+    for code in [E::Erased, E::Internal] {
         put(all, Turn::Failed(code));
     }
     let partial = "So *far* `/x`";
@@ -55,7 +63,7 @@ fn turns(all: &mut Vec<Box<dyn Say>>) {
     for n in COUNTS {
         put(all, Turn::Stopped { partial: "", cleared: n });
         put(all, Turn::Queued { ahead: n });
-        let lost = |minutes| Some(Lost { answers: n.max(1), first: at(-minutes * MINUTE) });
+        let lost = |minutes: i64| Some(Lost { answers: n.max(1), first: at(-minutes * MINUTE) });
         put(all, Loss { unknown: lost(0), dead: None, now: NOW });
         put(all, Loss { unknown: lost(5), dead: lost(0), now: NOW });
         put(all, Loss { unknown: None, dead: lost(200), now: NOW });
@@ -113,7 +121,10 @@ fn sessions(all: &mut Vec<Box<dyn Say>>) {
         Spoken { yours: true, text: "كيف `الطقس`\nin *Berlin*?" },
         Spoken { yours: false, text: "Sunny. مشمس" },
     ];
-    let line = |n, name, current| SessionLine { n, name, used_at: at(-DAY), current };
+    let line = |n, name, current| {
+        let used_at = if current { NOW } else { at(-DAY) };
+        SessionLine { n, name, used_at, current }
+    };
     let sessions = Box::leak(Box::new([
         line(1, None, false),
         line(2, Some(LABELS[1]), false),
@@ -242,10 +253,11 @@ fn people(all: &mut Vec<Box<dyn Say>>) {
     ] {
         put(all, access);
     }
-    let pending = |id| Pending { id, command: "echo \u{202e}`hi`\n```\nrm -r /tmp/x" };
-    let several = Box::leak(Box::new([pending("3f2a"), pending("77")]));
+    let command = "echo \u{202e}`hi`\n```\nrm -r /tmp/x";
+    let pending = |id, always| Pending { id, command, always };
+    let several = Box::leak(Box::new([pending("3f2a", true), pending("77", false)]));
     for approval in [
-        Approvals::Asked(pending("3f2a")),
+        Approvals::Asked(pending("3f2a", true)),
         Approvals::Choose(several),
         Approvals::Approved,
         Approvals::Denied,
