@@ -23,6 +23,7 @@ mod pairing;
 mod people;
 mod person;
 mod privacy;
+mod profile;
 mod resolve;
 mod rules;
 mod scene;
