@@ -167,7 +167,7 @@ status-waiting = { $count ->
     [one] { $count } Nachricht von dir wartet.
    *[other] { $count } Nachrichten von dir warten.
 }
-status-session = Unterhaltung: { $name }
+status-session = Wir sind in: { $name }
 status-model = Modell: `{ $model }`
 status-mode = Solange er beschäftigt ist, `{ $mode }`: { $meaning }
 status-links = { $count ->
@@ -184,7 +184,7 @@ link-way-write = { $channel }: Schreib mir dort dies.
 link-too-many-codes = Du hast schon viele Codes angefordert. Bitte versuch es { $when } noch einmal.
 link-joined = Verbunden! Du hast hier jetzt denselben Assistenten wie auf { $channel }, mit derselben Unterhaltung.
 link-joined-elsewhere = Dein Assistent ist jetzt auch hier erreichbar: { $place }. Wenn du das nicht warst, entferne es bitte sofort mit `/unlink`.
-link-already = Ihr seid schon verbunden: Du hast hier und dort denselben Assistenten.
+link-already = Das ist schon verbunden: Du hast hier und dort denselben Assistenten.
 link-refused = Dieser Code gilt nicht. Vielleicht ist er vertippt, schon benutzt oder abgelaufen. Bitte prüf ihn, oder hol dir einen neuen.
 link-too-many = Das waren zu viele Codes, die nicht gelten. Bitte versuch es { $when } noch einmal.
 link-confirm-stays =

@@ -169,7 +169,7 @@ status-waiting = { $count ->
     [one] { $count } message of yours is waiting.
    *[other] { $count } messages of yours are waiting.
 }
-status-session = Conversation: { $name }
+status-session = We are in: { $name }
 status-model = Model: `{ $model }`
 status-mode = While it is busy, `{ $mode }`: { $meaning }
 status-links = { $count ->
@@ -192,12 +192,12 @@ link-too-many = That was too many codes that do not work. Please try again { $wh
 link-confirm-stays =
     Your link code was used on { $channel } by somebody who already has an assistant there. If both sides agree, this is what happens:
     - Your assistant stays as it is, and answers there, too.
-    - The other assistant is backed up, stopped, and kept for 30 days. Until then an operator can bring it back.
+    - The other assistant is backed up, stopped, and kept for 30 days, in which an operator can bring it back.
     - Nothing is mixed: what the other assistant knows does not come to yours.
 link-confirm-goes =
     You already have an assistant here, and this code leads to another one, on { $channel }. If both sides agree, this is what happens:
     - The assistant from { $channel } answers here from then on.
-    - The assistant you have here is backed up, stopped, and kept for 30 days. Until then an operator can bring it back.
+    - The assistant you have here is backed up, stopped, and kept for 30 days, in which an operator can bring it back.
     - Nothing is mixed: what it knows does not come along.
 link-confirm-answer = If you want this, and both are yours: `/link yes`. If not: `/link no`. Without an answer everything stays as it is, and the offer expires { $when }.
 link-waiting = Thank you. Now please say yes on { $channel }, too: I have asked there as well.
@@ -255,12 +255,12 @@ near-tokens-day = Today’s tokens are nearly used up: { $left } left. It starts
 near-tokens-month = This month’s tokens are nearly used up: { $left } left. It starts over { $when }.
 near-cost-day = Today’s budget is nearly used up: { $left } left. It starts over { $when }.
 near-cost-month = This month’s budget is nearly used up: { $left } left. It starts over { $when }.
-over-messages-minute = That was a lot at once, so this message was not taken. You can go on { $when }.
-over-messages-day = You have sent as many messages today as you can, so this one was not taken. You can go on { $when }.
-over-tokens-day = Today’s tokens are used up, so this message was not taken. You can go on { $when }.
-over-tokens-month = This month’s tokens are used up, so this message was not taken. You can go on { $when }.
-over-cost-day = Today’s budget is used up, so this message was not taken. You can go on { $when }.
-over-cost-month = This month’s budget is used up, so this message was not taken. You can go on { $when }.
+over-messages-minute = That was a lot at once, so this message was not taken. You can continue { $when }.
+over-messages-day = You have sent as many messages today as you can, so this one was not taken. You can continue { $when }.
+over-tokens-day = Today’s tokens are used up, so this message was not taken. You can continue { $when }.
+over-tokens-month = This month’s tokens are used up, so this message was not taken. You can continue { $when }.
+over-cost-day = Today’s budget is used up, so this message was not taken. You can continue { $when }.
+over-cost-month = This month’s budget is used up, so this message was not taken. You can continue { $when }.
 
 ## Who may use the bot
 

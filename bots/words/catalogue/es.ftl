@@ -167,7 +167,7 @@ status-waiting = { $count ->
     [one] { $count } mensaje tuyo está esperando.
    *[other] { $count } mensajes tuyos están esperando.
 }
-status-session = Conversación: { $name }
+status-session = Estamos en: { $name }
 status-model = Modelo: `{ $model }`
 status-mode = Mientras está ocupado, `{ $mode }`: { $meaning }
 status-links = { $count ->

@@ -167,7 +167,7 @@ status-waiting = { $count ->
     [one] { $count } message de toi attend.
    *[other] { $count } messages de toi attendent.
 }
-status-session = Conversation : { $name }
+status-session = En cours : { $name }
 status-model = Modèle : `{ $model }`
 status-mode = Quand il est occupé, `{ $mode }` : { $meaning }
 status-links = { $count ->

@@ -95,7 +95,7 @@ impl Phrase {
         self.number(name, u64::try_from(count).unwrap_or(u64::MAX))
     }
 
-    /// What was said by [`Self::said`].
+    /// What is finished already: a [`Self::part`], or a number of its own kind.
     pub(crate) fn text(self, name: &'static str, said: String) -> Self {
         self.with(name, said)
     }
@@ -122,10 +122,16 @@ impl Phrase {
         self.with(name, quote::code(code))
     }
 
-    /// The words.
+    /// The words, as they are sent.
     pub(crate) fn said(self) -> String {
+        let voice = self.voice;
+        direction::finish(&self.part(), voice)
+    }
+
+    /// The words, to be put into another phrase.
+    pub(crate) fn part(self) -> String {
         let text = self.of(self.voice.lang).or_else(|| self.of(Lang::En));
-        direction::finish(&text.unwrap_or_else(|| self.key.to_owned()), self.voice)
+        text.unwrap_or_else(|| self.key.to_owned())
     }
 
     fn of(&self, lang: Lang) -> Option<String> {

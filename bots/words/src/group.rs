@@ -25,7 +25,7 @@ impl GroupMode {
     }
 
     fn meaning(self, voice: Voice) -> String {
-        voice.text(match self {
+        voice.part(match self {
             Self::Off => "group-off",
             Self::Mention => "group-mention",
             Self::Always => "group-always",

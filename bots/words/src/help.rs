@@ -39,16 +39,8 @@ const DIRECT: [&str; 17] = [
     "help-feedback",
     "help-help",
 ];
-const GROUP: [&str; 8] = [
-    "help-stop",
-    "help-status",
-    "help-mode-group",
-    "help-approve",
-    "help-deny",
-    "help-lang",
-    "help-feedback",
-    "help-help",
-];
+const GROUP: [&str; 6] =
+    ["help-stop", "help-status", "help-mode-group", "help-lang", "help-feedback", "help-help"];
 const OWNER: [&str; 2] = ["help-approve-owner", "help-deny-owner"];
 
 impl Say for Help {

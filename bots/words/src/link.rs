@@ -167,7 +167,7 @@ pub(crate) fn typed(text: &str) -> String {
 /// A channel, and the name of an account there.
 pub(crate) fn place(channel: ChannelKind, label: Option<&str>, voice: Voice) -> String {
     match label {
-        Some(label) => voice.phrase("place").channel(channel).name("label", label).said(),
+        Some(label) => voice.phrase("place").channel(channel).name("label", label).part(),
         None => crate::quote::name(crate::voice::brand(channel), voice.lang),
     }
 }

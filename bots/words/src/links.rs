@@ -2,7 +2,7 @@
 
 use zaki_envelope::{ChannelKind, Timestamp};
 
-use crate::{Say, Voice, bullets, link::place, paragraphs, when};
+use crate::{Say, Voice, bullets, catalogue::Phrase, link::place, paragraphs, when};
 
 /// One way to a person's assistant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,13 +56,13 @@ impl Say for Links<'_> {
         match *self {
             Self::List { links, now } => {
                 let head = voice.phrase("links-intro").count("count", links.len()).said();
-                let list = bullets(links.iter().map(|link| line(link, now, voice)));
+                let list = bullets(links.iter().map(|link| line(link, now, voice).said()));
                 paragraphs([head, list, voice.text("links-outro")])
             }
             Self::Choose { links, now } => {
                 let choice = |(n, link): (usize, &LinkLine<'_>)| {
                     let phrase = voice.phrase("unlink-choice").code("number", &n.to_string());
-                    phrase.text("line", line(link, now, voice)).said()
+                    phrase.text("line", line(link, now, voice).part()).said()
                 };
                 let list = bullets((1..).zip(links).map(choice));
                 paragraphs([voice.text("unlink-intro"), list])
@@ -77,14 +77,10 @@ impl Say for Links<'_> {
     }
 }
 
-fn line(link: &LinkLine<'_>, now: Timestamp, voice: Voice) -> String {
+fn line(link: &LinkLine<'_>, now: Timestamp, voice: Voice) -> Phrase {
     let place = place(link.channel, link.label, voice);
     let since = when::date(link.since, voice);
     let phrase = voice.phrase(if link.here { "links-line-here" } else { "links-line" });
     let phrase = phrase.text("place", place).text("date", since);
-    if link.here {
-        phrase.said()
-    } else {
-        phrase.text("when", when::last(link.seen, now, voice)).said()
-    }
+    if link.here { phrase } else { phrase.text("when", when::last(link.seen, now, voice)) }
 }

@@ -26,7 +26,7 @@ impl Mode {
     }
 
     pub(crate) fn meaning(self, voice: Voice) -> String {
-        voice.text(match self {
+        voice.part(match self {
             Self::Queue => "mode-queue",
             Self::Steer => "mode-steer",
             Self::Interrupt => "mode-interrupt",

@@ -43,7 +43,7 @@ pub(crate) fn money(micros: u64, voice: Voice) -> String {
     let cents = micros.div_ceil(MICROS_PER_CENT);
     let whole = group(&(cents / 100).to_string(), voice.lang);
     let amount = format!("{whole}{}{:02}", decimal(voice.lang), cents % 100);
-    voice.phrase("money").text("amount", amount).said()
+    voice.phrase("money").text("amount", amount).part()
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ fn line(session: &SessionLine<'_>, now: Timestamp, voice: Voice) -> String {
 
 /// What a conversation is called.
 pub(crate) fn title(n: u32, name: Option<&str>, voice: Voice) -> String {
-    let unnamed = || voice.phrase("session-unnamed").code("number", &n.to_string()).said();
+    let unnamed = || voice.phrase("session-unnamed").code("number", &n.to_string()).part();
     name.map_or_else(unnamed, |name| crate::quote::name(name, voice.lang))
 }
 

@@ -58,12 +58,11 @@ fn amounts(period: &Period, voice: Voice) -> [String; 3] {
     [
         counted("usage-messages", "usage-messages-of", period.messages),
         counted("usage-tokens", "usage-tokens-of", period.tokens),
-        match limit {
-            0 => voice.phrase("usage-cost").text("used", cost).said(),
-            _ => {
-                let phrase = voice.phrase("usage-cost-of").text("used", cost);
-                phrase.text("limit", money(limit, voice)).said()
-            }
+        if limit == 0 {
+            voice.phrase("usage-cost").text("used", cost).said()
+        } else {
+            let phrase = voice.phrase("usage-cost-of").text("used", cost);
+            phrase.text("limit", money(limit, voice)).said()
         },
     ]
 }

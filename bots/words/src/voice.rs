@@ -38,6 +38,11 @@ impl Voice {
     pub(crate) fn text(self, key: &'static str) -> String {
         self.phrase(key).said()
     }
+
+    /// A phrase without variables, to be put into another one.
+    pub(crate) fn part(self, key: &'static str) -> String {
+        self.phrase(key).part()
+    }
 }
 
 /// The name a channel has everywhere.

@@ -24,7 +24,7 @@ pub(crate) fn ago(then: Timestamp, now: Timestamp, voice: Voice) -> Option<Strin
 
 /// How long ago, whatever that is.
 pub(crate) fn last(then: Timestamp, now: Timestamp, voice: Voice) -> String {
-    ago(then, now, voice).unwrap_or_else(|| voice.text("ago-moment"))
+    ago(then, now, voice).unwrap_or_else(|| voice.part("ago-moment"))
 }
 
 /// How long from now; never sooner than it will be, by more than half a unit.
@@ -32,7 +32,7 @@ pub(crate) fn until(then: Timestamp, now: Timestamp, voice: Voice) -> String {
     let left = then.since(now).max(0);
     let minutes = left / MINUTE + i64::from(left % MINUTE > 0);
     let (key, count) = match minutes {
-        0 | 1 => return voice.text("in-moment"),
+        0 | 1 => return voice.part("in-moment"),
         2..HOUR => ("in-minutes", minutes),
         HOUR..DAY => ("in-hours", rounded(minutes, HOUR)),
         _ => ("in-days", rounded(minutes, DAY)),
@@ -57,7 +57,7 @@ pub(crate) fn reset(then: Timestamp, now: Timestamp, voice: Voice) -> String {
     } else {
         voice.phrase("reset-later").text("date", date(then, voice))
     };
-    phrase.text("time", clock).said()
+    phrase.text("time", clock).part()
 }
 
 /// The day, in UTC.
@@ -68,7 +68,7 @@ pub(crate) fn date(then: Timestamp, voice: Voice) -> String {
         .number("month", u64::from(u8::from(at.month())))
         .text("day", day(at.day(), voice.lang))
         .text("year", at.year().to_string())
-        .said()
+        .part()
 }
 
 fn day(day: u8, lang: Lang) -> String {
@@ -83,7 +83,7 @@ fn civil(then: Timestamp) -> OffsetDateTime {
 }
 
 fn counted(key: &'static str, count: i64, voice: Voice) -> String {
-    voice.phrase(key).number("count", count.unsigned_abs()).said()
+    voice.phrase(key).number("count", count.unsigned_abs()).part()
 }
 
 #[cfg(test)]

@@ -68,7 +68,9 @@ impl Found {
             Expression::Select { selector, variants } => {
                 let by = self.variable(selector);
                 self.choices.push((by, variants.iter().map(name).collect()));
-                variants.iter().for_each(|variant| self.pattern(&variant.value));
+                for variant in variants {
+                    self.pattern(&variant.value);
+                }
             }
         }
     }
