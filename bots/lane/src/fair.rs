@@ -48,8 +48,8 @@ pub struct Fair<P> {
 struct Person {
     most: usize,
     running: usize,
-    /// Since when they have been waiting, or were served last: so that many tickets are no
-    /// advantage over one.
+    /// Since when they have been waiting, or a turn of theirs began or ended last: many tickets are
+    /// no advantage over one.
     since: u64,
     /// In the order they were asked for.
     waiting: BTreeSet<Ticket>,
@@ -67,7 +67,7 @@ impl<P: Clone + Eq + Hash> Fair<P> {
 
     /// A turn of `person` wants to run, of whom so many may run at once; 0: any number.
     pub fn ask(&mut self, person: P, most_of_theirs: usize) -> Ticket {
-        let ticket = self.ticket(&person);
+        let ticket = self.ticket();
         self.change(&person, |theirs, now| {
             theirs.most = most_of_theirs;
             if theirs.waiting.is_empty() {
@@ -75,17 +75,19 @@ impl<P: Clone + Eq + Hash> Fair<P> {
             }
             theirs.waiting.insert(ticket);
         });
+        self.tickets.insert(ticket, person);
         ticket
     }
 
     /// A turn of `person` runs already, whether there is room or not: it was taken over.
     pub fn take_over(&mut self, person: P, most_of_theirs: usize) -> Ticket {
-        let ticket = self.ticket(&person);
+        let ticket = self.ticket();
         self.running += 1;
         self.change(&person, |theirs, _| {
             theirs.most = most_of_theirs;
             theirs.running += 1;
         });
+        self.tickets.insert(ticket, person);
         ticket
     }
 
@@ -93,9 +95,10 @@ impl<P: Clone + Eq + Hash> Fair<P> {
     pub fn leave(&mut self, ticket: Ticket) {
         let Some(person) = self.tickets.remove(&ticket) else { return };
         let mut ran = 0;
-        self.change(&person, |theirs, _| {
+        self.change(&person, |theirs, now| {
             if !theirs.waiting.remove(&ticket) {
                 theirs.running -= 1;
+                theirs.since = now;
                 ran = 1;
             }
         });
@@ -148,11 +151,9 @@ impl<P: Clone + Eq + Hash> Fair<P> {
         self.tickets.len() - self.running
     }
 
-    fn ticket(&mut self, person: &P) -> Ticket {
+    fn ticket(&mut self) -> Ticket {
         self.clock += 1;
-        let ticket = Ticket(self.clock);
-        self.tickets.insert(ticket, person.clone());
-        ticket
+        Ticket(self.clock)
     }
 
     /// Changes something about a person, and their place with it.

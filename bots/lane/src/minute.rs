@@ -35,7 +35,7 @@ pub enum Verdict {
     Over {
         /// From when on the next one is.
         until: Duration,
-        /// Whether the person should be told: once, until they have slowed down.
+        /// Whether the person should be told: once, until they have been quiet for a while.
         tell: bool,
     },
 }
@@ -54,6 +54,8 @@ struct Bucket {
     /// When it would be full again.
     full_at: Duration,
     told: Told,
+    /// Before that nothing is said again.
+    quiet_until: Duration,
 }
 
 /// What they know already.
@@ -69,7 +71,7 @@ impl Ends for Bucket {
     type Moment = Duration;
 
     fn end(&self) -> Duration {
-        self.full_at
+        self.full_at.max(self.quiet_until)
     }
 }
 
@@ -99,25 +101,28 @@ impl Bucket {
     fn ask(&mut self, rate: Rate, now: Duration) -> Verdict {
         let room = rate.every.saturating_mul(rate.burst);
         let used = self.full_at.saturating_sub(now);
-        if used * 2 <= room {
+        if self.end() <= now {
             self.told = Told::Nothing;
         }
         let after = used + rate.every;
-        if after > room {
-            return Verdict::Over { until: now + (after - room), tell: self.tell(Told::Over) };
+        let over = after.saturating_sub(room);
+        if !over.is_zero() {
+            return Verdict::Over { until: now + over, tell: self.tell(Told::Over, now) };
         }
         self.full_at = now + after;
-        let left = room - after;
+        let left = room.saturating_sub(after);
         let is_near =
             rate.burst >= NEARLY && left <= rate.every.saturating_mul(rate.burst / NEARLY);
-        let near = (is_near && self.tell(Told::Near))
+        let near = (is_near && self.tell(Told::Near, now))
             .then(|| Near { left: whole(left, rate.every), full_at: self.full_at });
         Verdict::Pass { near }
     }
 
-    fn tell(&mut self, what: Told) -> bool {
+    fn tell(&mut self, what: Told, now: Duration) -> bool {
         let is_new = self.told < what;
-        self.told = self.told.max(what);
+        if is_new {
+            (self.told, self.quiet_until) = (what, now + MINUTE);
+        }
         is_new
     }
 }

@@ -79,13 +79,12 @@ pub fn redact(inbound: &mut Inbound) -> Option<Secret> {
     Some(secret)
 }
 
-/// The same for a message that is nothing but what can only be a code.
+/// The same for a message that is nothing but a code. "half-year" could be one, too: only for
+/// strangers who are to bring one, and for as long as it is not known whether they are.
 pub fn redact_bare(inbound: &mut Inbound) -> Option<Secret> {
     let is_said = matches!(inbound.kind, InboundKind::Message | InboundKind::Edit { .. });
     let [Part::Text { text, .. }] = inbound.parts.as_mut_slice() else { return None };
-    let typed = text.trim();
-    let is_bare = is_certain(typed) || (is_likely(typed) && has_digit(typed));
-    if !is_said || !is_bare {
+    if !is_said || !is_alone(text.trim()) {
         return None;
     }
     let typed = mem::replace(text, MARK.to_owned());
@@ -93,33 +92,46 @@ pub fn redact_bare(inbound: &mut Inbound) -> Option<Secret> {
 }
 
 /// Covers what stands at `span` of the text that a command was found in, and the same words
-/// wherever else they stand.
+/// wherever else they stand; the command itself stays.
 fn cover(inbound: &mut Inbound, span: Range<usize>, secret: &Secret) {
-    let mut typed = Vec::new();
-    let hide = |text: &mut String, span: Range<usize>, typed: &mut Vec<String>| {
-        typed.extend(text.get(span.clone()).map(str::to_owned));
-        if text.get(span.clone()).is_some() {
-            text.replace_range(span, MARK);
-        }
+    let mut texts: Vec<&mut String> = inbound
+        .parts
+        .iter_mut()
+        .filter_map(|part| match part {
+            Part::Text { text, .. } => Some(text),
+            _ => None,
+        })
+        .collect();
+    let words = match &mut inbound.kind {
+        InboundKind::Button { data } => cut(data, span, secret),
+        _ if texts.is_empty() => return,
+        _ => cut(texts.remove(0), span, secret),
     };
-    let texts = &mut inbound.parts.iter_mut().filter_map(|part| match part {
-        Part::Text { text, .. } => Some(text),
-        _ => None,
-    });
-    match (&mut inbound.kind, texts.next()) {
-        (InboundKind::Button { data }, _) => hide(data, span, &mut typed),
-        (_, Some(text)) => hide(text, span, &mut typed),
-        _ => {}
+    for text in texts {
+        replace(text, &words);
     }
-    typed.push(secret.expose().to_owned());
-    // Nobody knows more by a letter or two, and they stand everywhere.
-    typed.retain(|typed| typed.len() >= 4);
     for part in &mut inbound.parts {
-        let Part::Text { text, mentions } = part else { continue };
-        for typed in &typed {
-            *text = text.replace(typed, MARK);
-        }
-        mentions.retain(|mention| text.contains(&mention.text));
+        let Part::Text { mentions, .. } = part else { continue };
+        mentions.retain(|mention| !words.iter().any(|word| mention.text.contains(word)));
+    }
+}
+
+/// Covers what stands at `span`, and the same behind it; returns what it is known by.
+fn cut(text: &mut String, span: Range<usize>, secret: &Secret) -> Vec<String> {
+    let Some(typed) = text.get(span.clone()) else { return Vec::new() };
+    let mut words = vec![typed.to_owned(), secret.expose().to_owned()];
+    // Nobody knows more by a letter or two, and they stand everywhere.
+    words.retain(|word| word.len() >= 4);
+    let mut behind = text.split_off(span.end);
+    replace(&mut behind, &words);
+    text.replace_range(span.start.., MARK);
+    text.push_str(&behind);
+    words
+}
+
+fn replace(text: &mut String, words: &[String]) {
+    for word in words {
+        *text = text.replace(word, MARK);
     }
 }
 
@@ -213,6 +225,13 @@ pub(super) fn is_certain(typed: &str) -> bool {
 pub(super) fn is_likely(typed: &str) -> bool {
     let code = clean(typed);
     is_code(&code) && !typed.contains(char::is_whitespace) && (is_dashed(&code) || has_digit(&code))
+}
+
+/// Whether it may be a code, where nothing at all is said but this.
+fn is_alone(typed: &str) -> bool {
+    let code = clean(typed);
+    let small = typed.contains(|c: char| c.is_ascii_lowercase());
+    is_code(&code) && (code.contains('-') || has_digit(&code) || !small)
 }
 
 fn is_dashed(code: &str) -> bool {

@@ -137,7 +137,7 @@ pub static TABLE: [Row; 18] = [
         ..row(Name::Mode, "mode")
     },
     Row {
-        forms: &["", "<id>", "<id> once", "<id> always"],
+        forms: &["", "<id>", "<id> always"],
         urgent: true,
         read: approve,
         ..row(Name::Approve, "approve")

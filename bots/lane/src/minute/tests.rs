@@ -42,7 +42,8 @@ fn who_has_slowed_down_is_told_again() {
     };
     assert_eq!(told(seconds(0)), (1, 1));
     assert_eq!(told(seconds(20)), (0, 0));
-    assert_eq!(told(seconds(50)), (1, 1));
+    assert_eq!(told(seconds(77)), (0, 0), "not quite");
+    assert_eq!(told(seconds(160)), (1, 1));
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn ways(command: &Command) -> Vec<Inbound> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn what_is_spoken_is_understood_whichever_way(command in any_command()) {

@@ -23,6 +23,8 @@ fn a_code_and_what_may_be_left_of_it_are_covered() {
         ("  /LINK@bot  abcd 2345  ", "  /LINK@bot  [redacted]  "),
         ("/link ABCD-2345 or was it ABCD-2354?", "/link [redacted]"),
         ("/link\nABC", "/link\n[redacted]"),
+        ("/link link", "/link [redacted]"),
+        ("/deny ABCD-2345 ABCD-2345", "/deny [redacted] [redacted]"),
         ("/start ABCD-2345", "/start [redacted]"),
         ("/zaki link ABCD-2345", "/zaki link [redacted]"),
         ("/approve ABCD-2345 always", "/approve [redacted] always"),
@@ -102,11 +104,14 @@ fn nothing_but_a_code_is_one_and_words_are_not() {
         ("abcd2345", "abcd2345"),
         ("ABCD 2345", "ABCD2345"),
         ("ABCD-EFGH", "ABCD-EFGH"),
+        ("abcd-efgh", "abcd-efgh"),
+        ("ABCDEFGH", "ABCDEFGH"),
         ("\u{2068}ABCD-2345\u{2069}", "ABCD-2345"),
     ] {
         assert_eq!(bare(text).as_deref(), Some(code), "{text:?}");
     }
-    for text in ["elephant", "half-year", "this page", "ABCD-2345 ok", "12345", "", "ELEPHANT"] {
+    for text in ["elephant", "this page", "ABCD-2345 ok", "12345", "", "well done!", "half-a-year"]
+    {
         assert_eq!(bare(text), None, "{text:?}");
     }
 }
