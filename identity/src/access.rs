@@ -42,6 +42,18 @@ impl From<SignUp> for Policy {
     }
 }
 
+impl Policy {
+    /// Whether who wrote there needs nothing else.
+    pub(crate) fn admits(
+        &self,
+        channel: ChannelKind,
+        sender: &Sender,
+        conversation: &Conversation,
+    ) -> bool {
+        self.sign_up != SignUp::Closed && self.allow.admits(channel, sender, conversation)
+    }
+}
+
 /// A list of those who are let in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allow {
@@ -58,12 +70,7 @@ pub struct Allow {
 
 impl Allow {
     /// Whether who wrote there is on the list.
-    pub(crate) fn admits(
-        &self,
-        channel: ChannelKind,
-        sender: &Sender,
-        conversation: &Conversation,
-    ) -> bool {
+    fn admits(&self, channel: ChannelKind, sender: &Sender, conversation: &Conversation) -> bool {
         let (scope, space) = (sender.scope.as_str(), conversation.space.as_ref());
         let listed = |id: &str| {
             self.ids.contains(id)
@@ -160,6 +167,7 @@ impl Refusal {
 }
 
 /// What is known of somebody, where they write.
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) blocked: bool,
@@ -211,15 +219,16 @@ pub(crate) fn hears(group: &Group, addressed: bool) -> Result<(), Refusal> {
     }
 }
 
-/// About a message in a group that [`hears`] it.
-pub(crate) fn shared(group: &Group, who: Option<Standing>) -> Ruling {
+/// About a message in a group that [`hears`] it. `admitted`: whoever is on the account's list counts
+/// as known.
+pub(crate) fn shared(group: &Group, admitted: bool, who: Option<Standing>) -> Ruling {
     let standing = who.unwrap_or_default();
     if standing.blocked {
         return Ruling::Refuse(Refusal::Blocked);
     }
     let served = match group.who {
         Who::Everyone => true,
-        Who::Known => standing.anywhere || standing.listed,
+        Who::Known => standing.anywhere || standing.listed || admitted,
         Who::Listed => standing.listed,
     };
     if served || standing.owns {

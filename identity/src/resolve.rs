@@ -204,13 +204,12 @@ async fn admit<S: Sql>(
 ) -> Result<Decided, DirectoryError> {
     let (channel, sender, by) = (knock.channel, &knock.sender, Actor::System);
     let known = scene.facts.holder();
-    let (speaker, verdict) = match known {
-        Some(user) => (user, scene.facts.meet(user)),
-        None => {
-            let user = mint(now)?;
-            who::add(tx, user, None, now).await?;
-            (user, scene.facts.sign_up(user, How::SignUp))
-        }
+    let (speaker, verdict) = if let Some(user) = known {
+        (user, scene.facts.meet(user))
+    } else {
+        let user = mint(now)?;
+        who::add(tx, user, None, now).await?;
+        (user, scene.facts.sign_up(user, How::SignUp))
     };
     who::keep(tx, channel, sender, verdict.changes, by, now).await?;
     if grant {

@@ -94,12 +94,12 @@ fn judge(
     group: Option<&Group>,
     standing: Option<Standing>,
 ) -> Ruling {
-    if let Some(group) = group {
-        return access::shared(group, standing);
-    }
     let policy = options.access.of(knock.channel, &knock.account);
-    let admitted = policy.allow.admits(knock.channel, &knock.sender, &knock.conversation);
-    access::direct(policy, admitted, standing)
+    let admitted = policy.admits(knock.channel, &knock.sender, &knock.conversation);
+    match group {
+        Some(group) => access::shared(group, admitted, standing),
+        None => access::direct(policy, admitted, standing),
+    }
 }
 
 /// Whether a group takes notice, and whoever serves it is there.
@@ -142,10 +142,10 @@ impl<'k> Known<'k> {
         let ids = ids.into_iter().map(|id| Value::from(id.as_str()));
         let rows = tx.all(&sql, &values.into_iter().chain(ids).collect::<Vec<_>>()).await?;
         let found = rows.iter().map(Found::of_row).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self::of(knock, found, group.and_then(|group| group.owner)))
+        Ok(Self::of(knock, &found, group.and_then(|group| group.owner)))
     }
 
-    fn of(knock: &'k Knock, found: Vec<Found>, host: Option<ZakiUserId>) -> Self {
+    fn of(knock: &'k Knock, found: &[Found], host: Option<ZakiUserId>) -> Self {
         let owners = found.iter().map(|found| (found.id.clone(), found.owner)).collect();
         let facts = Facts::new(&knock.sender, owners);
         let holder = facts.holder();

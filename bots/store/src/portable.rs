@@ -46,6 +46,7 @@ macro_rules! params {
 /// `transact!(store, |tx| sign_up(tx, user, now))`, where `sign_up` is an
 /// `async fn<S: Sql>(tx: &S, …) -> Result<T, E>` with `E: From<Error>`.
 ///
+/// The function is generic, since the engines' own transactions have methods of the same names.
 /// What the future is made from is moved in. On SQLite the transaction is shared with others that
 /// wait, and dropping the future does not take the write back.
 #[macro_export]

@@ -1,3 +1,4 @@
+use zaki_envelope::ChannelKind::{Discord, Slack, Telegram, WhatsApp};
 use zaki_envelope::{
     ConversationId, ConversationKind, SenderId, SenderScope, SpaceId, Timestamp, ZakiUserId,
 };
@@ -69,7 +70,7 @@ fn a_group_hears_what_its_mode_says() {
 
 #[test]
 fn a_group_is_there_for_those_it_names() {
-    let rule = |who, standing| shared(&group(GroupMode::Always, who), standing);
+    let rule = |who, standing| shared(&group(GroupMode::Always, who), false, standing);
     let stranger = Some(Standing::default());
     let known = Some(HERE);
     let listed = Some(Standing { listed: true, ..Standing::default() });
@@ -86,6 +87,8 @@ fn a_group_is_there_for_those_it_names() {
             assert_eq!(rule(who, standing), expected, "{who} {standing:?}");
         }
         assert_eq!(rule(who, Some(REFUSED)), Ruling::Refuse(Refusal::Blocked));
+        let admitted = shared(&group(GroupMode::Always, who), true, None);
+        assert_eq!(admitted == served(false), who != Who::Listed, "who is on the list is known");
     }
 }
 
@@ -109,7 +112,6 @@ fn the_list_names_ids_workspaces_and_guilds() {
     let admits = |channel, scope: &str, id: &str, space| {
         allow.admits(channel, &sender(scope, id), &place(space))
     };
-    use ChannelKind::{Discord, Slack, Telegram, WhatsApp};
     assert!(admits(Telegram, "", "7", None) && !admits(Telegram, "", "8", None));
     assert!(admits(Slack, "T9", "U1", None) && !admits(Slack, "T8", "U1", None));
     assert!(admits(Slack, "T1", "U2", None), "by the team its ids are unique in");
@@ -123,6 +125,11 @@ fn the_list_names_ids_workspaces_and_guilds() {
     assert!(allow.admits(WhatsApp, &alias, &place(None)), "by the number it came with");
     let named = Sender { handle: Some("7".into()), ..sender("", "8") };
     assert!(!allow.admits(Telegram, &named, &place(None)), "names are not identity");
+    for sign_up in ALL {
+        let policy = Policy { sign_up, allow: allow.clone() };
+        let admits = policy.admits(Telegram, &sender("", "7"), &place(None));
+        assert_eq!(admits, sign_up != SignUp::Closed, "{sign_up}");
+    }
 
     assert!(allow.admits_address("ann@Example.org"));
     for other in ["ann@example.org.evil", "example.org", "ann@evil@example.com", ""] {

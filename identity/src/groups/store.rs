@@ -122,7 +122,7 @@ async fn serves<S: Sql>(tx: &S, group: &Group, user: ZakiUserId) -> Result<bool,
         owns: group.owner == Some(user),
         ..Standing::default()
     };
-    Ok(matches!(shared(group, Some(standing)), Ruling::Serve { .. }))
+    Ok(matches!(shared(group, false, Some(standing)), Ruling::Serve { .. }))
 }
 
 const SET: &str = "INSERT INTO chat_group

@@ -1,4 +1,4 @@
-//! One contract, two directories.
+//! One contract, two engines.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,40 +7,90 @@
     reason = "a test speaks by panicking"
 )]
 
+mod access;
+mod audit;
 mod contract;
+mod groups;
+mod migration;
+mod pairing;
+mod people;
 mod replicas;
 mod town;
 
-use zaki_identity::SignUp::{Closed, Open};
+use zaki_identity::SignUp::{Allowlist, Closed, Open, Pairing};
 
 /// Each part of the contract on a fresh town of either engine.
 macro_rules! contract {
-    ($($part:ident $policy:ident,)*) => {
+    ($($module:ident { $($part:ident $policy:ident,)* })*) => {
         mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $part() {
-                super::contract::$part(super::town::Town::sqlite(super::$policy).await).await;
+            $(mod $module {
+                use super::super::{$module, town::Town};
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $part() {
+                    $module::$part(Town::sqlite(super::super::$policy).await).await;
+                })*
             })*
         }
 
         mod postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $part() {
-                if let Some(town) = super::town::Town::postgres(super::$policy).await {
-                    super::contract::$part(town).await;
-                }
+            $(mod $module {
+                use super::super::{$module, town::Town};
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $part() {
+                    if let Some(town) = Town::postgres(super::super::$policy).await {
+                        $module::$part(town).await;
+                    }
+                })*
             })*
         }
     };
 }
 
 contract! {
-    a_sender_is_one_person_for_good Open,
-    first_messages_at_once_make_one_person Open,
-    a_closed_house_lets_in_whom_it_knows Closed,
-    a_phone_number_gives_way_to_the_better_id Open,
-    ids_shown_together_stay_together Open,
-    linking_moves_one_binding_and_says_what_it_did Open,
-    a_link_made_by_another_process_holds_at_the_next_claim Open,
-    a_person_chooses_how_they_are_listened_to Open,
+    contract {
+        a_sender_is_one_person_for_good Open,
+        first_messages_at_once_make_one_person Open,
+        a_closed_house_lets_in_whom_it_knows Closed,
+        a_phone_number_gives_way_to_the_better_id Open,
+        ids_shown_together_stay_together Open,
+        linking_moves_one_binding_and_says_what_it_did Open,
+        a_link_made_by_another_process_holds_at_the_next_claim Open,
+        a_person_chooses_how_they_are_listened_to Open,
+    }
+    access {
+        every_account_has_its_own_say Open,
+        the_line_is_said_once_a_day Closed,
+        many_messages_at_once_are_told_once Closed,
+        whoever_is_taken_off_the_list_is_out Allowlist,
+        what_is_remembered_needs_no_store Open,
+        blocked_people_are_served_nowhere Open,
+    }
+    groups {
+        a_group_grants_nothing_in_direct_messages Closed,
+        direct_messages_grant_nothing_in_groups Open,
+        a_group_hears_what_it_is_set_to Open,
+        an_owner_may_serve_all Open,
+        a_change_holds_at_the_next_claim Open,
+        groups_are_changed_by_those_who_may Open,
+    }
+    pairing {
+        a_stranger_waits_for_somebody_to_let_them_in Pairing,
+        only_owners_and_operators_let_in Pairing,
+        a_code_lets_in_once Pairing,
+        a_request_is_denied_or_grows_old Pairing,
+        so_many_wait_and_no_more Pairing,
+        somebody_known_may_be_let_in_on_another_account Pairing,
+    }
+    audit {
+        there_is_one_chain_however_many_write Open,
+        whatever_is_done_to_the_record_shows Open,
+        no_platform_id_is_in_it Open,
+        it_is_read_in_pages Open,
+    }
+    people {
+        people_are_listed_in_pages_and_found Open,
+        an_operator_makes_people Closed,
+        roles_and_tiers_are_for_owners_to_give Open,
+        when_somebody_wrote_is_kept_to_the_hour Open,
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use zaki_envelope::ChannelKind::WhatsApp;
-use zaki_identity::{Actor, PeopleFilter, Resolution, SignUp};
+use zaki_identity::{Actor, BindingKey, PeopleFilter, Resolution, SignUp};
 
 use super::town::{Town, also, direct, now};
 
@@ -61,5 +61,27 @@ async fn a_merge_leaves_nothing_behind() {
         assert!(merged.unwrap().moved >= 1);
         let left = town.directory.person(from).await.unwrap().unwrap();
         assert_eq!(left.bindings, [], "round {round}");
+    }
+}
+
+/// What is unlinked on one replica is seen by the other when it claims a lane, at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unlink_holds_on_the_other_replica_at_once() {
+    let Some(town) = Town::postgres(SignUp::Open).await else { return };
+    let other = town.open(SignUp::Open).await;
+    let user = town.user(WhatsApp, &also("1", &[])).await;
+    for round in 0..10 {
+        let extra = also(&format!("extra.{round}"), &[]);
+        town.link(user, WhatsApp, &extra).await;
+        let inbound = direct(WhatsApp, &extra);
+        let served = other.resolve(&inbound, now()).await.unwrap().user();
+        assert_eq!(served, Some(user));
+        assert!(other.verify(user, &inbound).await.unwrap());
+
+        let key = BindingKey::of(WhatsApp, &extra);
+        town.directory.unlink(user, key, Actor::Person(user), now()).await.unwrap();
+        assert!(!other.verify(user, &inbound).await.unwrap(), "round {round}");
+        let stranger = other.resolve(&inbound, now()).await.unwrap().user();
+        assert_ne!(stranger, Some(user), "round {round}");
     }
 }
