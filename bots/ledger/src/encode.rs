@@ -4,17 +4,41 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use zaki_envelope::{Address, MessageId, Timestamp, TurnId};
+use zaki_envelope::{Address, Inbound, MessageId, Outbound, Timestamp, TurnId};
+use zaki_store::Keys;
 
+use crate::inbound::digest;
+use crate::privacy::SenderKey;
+use crate::sealed::Column;
 use crate::{Batch, Claimed, Delivery, DeliveryState, Error, NewDelivery, NewInbound, NewTurn};
 
-fn json(value: &impl Serialize) -> Result<String, Error> {
+pub(crate) fn json(value: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(value).map_err(|error| Error::Encode(Arc::new(error)))
 }
 
 /// What leaves for one conversation of one bot is in order; its threads share the order.
-fn conversation(to: &Address) -> String {
+pub(crate) fn conversation(to: &Address) -> String {
     format!("{}/{}/{}", to.channel, to.account, to.conversation.id.as_str())
+}
+
+/// PostgreSQL keeps no zero character, and no platform means one in an id.
+pub(crate) fn clean(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+/// An envelope as it is stored in the row `id`.
+pub(crate) fn envelope(keys: &Keys, id: &str, inbound: &Inbound) -> Result<String, Error> {
+    Ok(keys.seal_text(Column::Envelope.of(&id), json(inbound)?)?)
+}
+
+/// What leaves as it is stored in the row `id`.
+fn outbound(keys: &Keys, id: &str, outbound: &Outbound) -> Result<String, Error> {
+    Ok(keys.seal_text(Column::Outbound.of(&id), json(outbound)?)?)
+}
+
+/// What stands for the key of a message once its sender has been erased.
+pub(crate) fn seen(inbound: &Inbound) -> [u8; 16] {
+    digest(&[inbound.channel.as_str(), inbound.account.as_str(), inbound.dedupe.as_str()])
 }
 
 /// A message and what is stored of it.
@@ -23,21 +47,33 @@ pub(crate) struct Message {
     pub envelope: String,
     /// The address its reply handle serves.
     pub address: Option<String>,
+    /// The secret of its reply handle.
+    pub secret: Option<String>,
+    /// A digest of who wrote it.
+    pub sender: [u8; 16],
+    /// A digest of its key.
+    pub seen: [u8; 16],
 }
 
 impl Message {
-    fn of(item: &NewInbound) -> Result<Self, Error> {
-        let address = item.handle.as_ref().map(|_| json(&Address::of(&item.inbound)));
+    fn of(item: &NewInbound, keys: &Keys) -> Result<Self, Error> {
+        let (inbound, handle) = (&item.inbound, item.handle.as_ref());
+        let address = handle.map(|_| json(&Address::of(inbound)));
+        let sealed = |secret: String| keys.seal_text(Column::Secret.of(&inbound.id), secret);
+        let id = inbound.id.to_string();
         Ok(Self {
-            id: item.inbound.id.to_string(),
-            envelope: json(&item.inbound)?,
+            envelope: envelope(keys, &id, inbound)?,
             address: address.transpose()?,
+            secret: handle.map(|handle| sealed(handle.secret.clone())).transpose()?,
+            sender: SenderKey::of(inbound).digest(),
+            seen: seen(inbound),
+            id,
         })
     }
 
     /// The messages of a request, in order.
-    pub(crate) fn all(batch: &Batch) -> Result<Vec<Self>, Error> {
-        batch.items.iter().map(Self::of).collect()
+    pub(crate) fn all(batch: &Batch, keys: &Keys) -> Result<Vec<Self>, Error> {
+        batch.items.iter().map(|item| Self::of(item, keys)).collect()
     }
 }
 
@@ -85,7 +121,11 @@ pub(crate) struct Parcel {
 
 impl Parcel {
     /// One reply: that of `turn`, or else what one call posts.
-    pub(crate) fn reply(new: Vec<NewDelivery>, turn: Option<TurnId>) -> Result<Vec<Self>, Error> {
+    pub(crate) fn reply(
+        new: Vec<NewDelivery>,
+        turn: Option<TurnId>,
+        keys: &Keys,
+    ) -> Result<Vec<Self>, Error> {
         let reply = match (turn, new.first()) {
             (Some(turn), _) => turn.to_string(),
             (None, Some(first)) => first.id.to_string(),
@@ -93,13 +133,14 @@ impl Parcel {
         };
         let parcel = |mut new: NewDelivery| {
             new.turn = turn.or(new.turn);
+            let id = new.id.to_string();
             Ok(Self {
-                id: new.id.to_string(),
                 turn: new.turn.map(|turn| turn.to_string()),
                 reply: reply.clone(),
                 conversation: conversation(&new.address),
                 address: json(&new.address)?,
-                outbound: json(&new.outbound)?,
+                outbound: outbound(keys, &id, &new.outbound)?,
+                id,
                 new,
             })
         };

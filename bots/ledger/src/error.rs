@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use serde_json::error::Category;
 use zaki_envelope::{InboundId, TurnId};
+use zaki_store::SealError;
 
 /// Why the ledger did not do it. Nothing of the call has been kept.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -20,9 +22,40 @@ pub enum Error {
     /// A value has no JSON: a defect of ours.
     #[error("a value cannot be written as JSON")]
     Encode(#[source] Arc<serde_json::Error>),
-    /// No such turn.
+    /// A stored value is no JSON that this release reads. Nothing of it: it is somebody's message.
+    #[error("stored JSON does not fit ({kind:?} at line {line}, column {column})")]
+    Decode {
+        /// What kind of misfit.
+        kind: Category,
+        /// Where.
+        line: usize,
+        /// Where in the line.
+        column: usize,
+    },
+    /// Such a turn was never begun, or its person has been erased.
     #[error("no turn {0} in the ledger")]
     UnknownTurn(TurnId),
+    /// One stored value does not open.
+    #[error("what is stored cannot be read: {0}")]
+    Sealed(#[from] SealError),
+    /// Something stored was encrypted with a key that is not given.
+    #[error(
+        "the ledger holds text that is encrypted with the key {id:?}, which is not given; add it \
+         after the others, or re-encrypt everything before it is taken away"
+    )]
+    MissingKey {
+        /// The name of the key.
+        id: String,
+    },
+    /// Another key than the one that has encrypted what is stored.
+    #[error(
+        "the key {id:?} is not the one that has encrypted what the ledger holds; give that one, \
+         and another id to this one"
+    )]
+    WrongKey {
+        /// The name of the key.
+        id: String,
+    },
 }
 
 impl Error {

@@ -59,17 +59,28 @@ impl Line {
         let (sender, session) = (&inbound.sender, SessionKey::of(inbound));
         let words =
             [inbound.channel.as_str(), sender.scope.as_str(), sender.id.as_str(), session.as_str()];
-        let mut hash = Sha256::new();
-        for word in words {
-            hash.update(word.len().to_be_bytes());
-            hash.update(word);
-        }
-        let digest = hash.finalize();
-        Self(digest.first_chunk().copied().unwrap_or_default())
+        Self(digest(&words))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+/// Words that belong together, as a key of one length.
+pub(crate) fn digest(words: &[&str]) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    for word in words {
+        hash.update(word.len().to_be_bytes());
+        hash.update(word);
+    }
+    hash.finalize().first_chunk().copied().unwrap_or_default()
+}
+
+impl Batch {
+    /// How much it held.
+    pub(crate) fn size(&self) -> i64 {
+        i64::try_from(self.items.len() + self.dead.len()).unwrap_or(i64::MAX)
     }
 }
 

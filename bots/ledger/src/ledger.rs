@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Serialize;
-use zaki_envelope::{DeliveryId, Inbound, InboundId, MessageId, ReplyHandle, Timestamp, TurnId};
+use zaki_envelope::{
+    DeliveryId, Inbound, InboundId, MessageId, ReplyHandle, SessionKey, Timestamp, TurnId,
+    ZakiUserId,
+};
 
+use crate::privacy::{Dossier, Erased, Mark, Said, Who};
 use crate::{
     Accepted, Batch, Begin, Claimed, DeadRecord, Delivery, DeliveryEnd, DeliveryFilter,
     DeliveryState, Earlier, Error, Fence, Finish, InboundFilter, InboundRecord, NewDelivery,
@@ -195,13 +199,37 @@ pub trait Ledger: Send + Sync {
     async fn counts(&self) -> Result<Counts, Error>;
 
     /// Removes what has been kept long enough; a delivery that could not be sent for so long is
-    /// declared dead first. Returns the number of rows removed.
+    /// declared dead first. Returns the number of rows removed. Text may go before its row does.
     async fn prune(
         &self,
         fence: Fence,
         now: Timestamp,
         retention: Retention,
     ) -> Result<usize, Error>;
+
+    /// A page of everything kept about a person.
+    async fn dossier(&self, who: &Who, from: Mark) -> Result<Dossier, Error>;
+
+    /// Removes everything kept about a person, in small transactions; it may be called again, and
+    /// is to be after a failure. What is under way of theirs ends as a verdict for whoever is at
+    /// it: [`Error::NotAccepted`], [`Error::UnknownTurn`], a delivery that has not changed. What
+    /// others had said in their turns stays, settled with the reason `erased`.
+    ///
+    /// Dedupe keys hold ids (of WhatsApp's, a phone number): digests take their place, so that a
+    /// late repetition of an erased message is known. A message that is new is a new beginning.
+    async fn erase(&self, who: &Who, at: Timestamp) -> Result<Erased, Error>;
+
+    /// What was said last in a session, oldest first, as far as its text is kept.
+    async fn recent(
+        &self,
+        user: ZakiUserId,
+        session: &SessionKey,
+        most: u32,
+    ) -> Result<Vec<Said>, Error>;
+
+    /// Encrypts again whatever is not encrypted with the first key; how many values that were.
+    /// Then the other keys are not needed any more, once no replica has one of them first.
+    async fn rekey(&self) -> Result<u64, Error>;
 }
 
 /// What belonged to nobody; all of it is ours now, and handed out once. It has bounds, so that a
@@ -261,9 +289,12 @@ pub struct Counts {
 /// How long to keep what is done with. What is open is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Raw requests and dead letters.
+    /// Raw requests and dead letters. Not longer than `messages`.
     pub raw: Duration,
-    /// Messages, turns and deliveries.
+    /// What messages and deliveries say. Not longer than `messages`.
+    pub text: Duration,
+    /// Messages, turns and deliveries; at least as long as dedupe keys, which hold ids of people
+    /// and are found by them.
     pub messages: Duration,
     /// Dedupe keys; at least [`Retention::DEDUPE`] is kept whatever this says.
     pub dedupe: Duration,
@@ -272,13 +303,30 @@ pub struct Retention {
 impl Retention {
     /// Longer than any platform retries (WhatsApp: 7 days).
     pub const DEDUPE: Duration = Duration::from_hours(8 * 24);
+
+    pub(crate) fn raw(&self) -> Duration {
+        self.raw.min(self.messages())
+    }
+
+    pub(crate) fn text(&self) -> Duration {
+        self.text.min(self.messages())
+    }
+
+    pub(crate) fn messages(&self) -> Duration {
+        self.messages.max(self.dedupe())
+    }
+
+    pub(crate) fn dedupe(&self) -> Duration {
+        self.dedupe.max(Self::DEDUPE)
+    }
 }
 
 impl Default for Retention {
-    /// Raw for a week, messages for a month, dedupe keys for 8 days.
+    /// Raw for a week, messages with their text for a month, dedupe keys for 8 days.
     fn default() -> Self {
         Self {
             raw: Duration::from_hours(7 * 24),
+            text: Duration::from_hours(30 * 24),
             messages: Duration::from_hours(30 * 24),
             dedupe: Self::DEDUPE,
         }

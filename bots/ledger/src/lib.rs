@@ -4,12 +4,17 @@
 //! Not for who is who (identity), nor for the agent's conversation (that is OpenClaw's).
 
 mod delivery;
+mod desk;
 mod encode;
 mod error;
 mod fence;
 mod inbound;
+mod keys;
 mod ledger;
 mod postgres;
+mod privacy;
+mod retention;
+mod sealed;
 mod sqlite;
 #[cfg(feature = "testkit")]
 pub mod testkit;
@@ -27,5 +32,9 @@ pub use inbound::{
 };
 pub use ledger::{Counts, Ledger, Recovery, Retention};
 pub use postgres::PgLedger;
+pub use privacy::{
+    By, Dossier, Erased, Kept, KeptDelivery, KeptLetter, KeptMessage, KeptTurn, Mark, Place, Said,
+    SenderKey, Who,
+};
 pub use sqlite::SqliteLedger;
 pub use turn::{Begin, Earlier, Finish, NewTurn, OpenTurn, ReplyPlan, TurnEnd};

@@ -10,6 +10,7 @@ mod recover;
 mod rows;
 mod sql;
 mod turns;
+mod tx;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,10 +19,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use secrecy::SecretString;
 use tokio_postgres::types::ToSql;
-use zaki_envelope::{DeliveryId, InboundId, MessageId, Timestamp, TurnId};
-use zaki_store::{Group, PgOptions, PgTx, Postgres, Schema, Stats, Step, Text};
+use zaki_envelope::{DeliveryId, InboundId, MessageId, SessionKey, Timestamp, TurnId, ZakiUserId};
+use zaki_store::{Either, Group, Keys, PgOptions, PgTx, Postgres, Schema, Stats, Step, Text};
 
+use crate::desk::{Desk, Locks};
+use crate::encode::clean;
 use crate::encode::{Message, Parcel, Turn};
+use crate::keys;
+use crate::privacy::{self, Dossier, Erased, Mark, Said, Who};
+use crate::retention::{self, before};
 use crate::{
     Accepted, Batch, Begin, Counts, DeadRecord, Delivery, DeliveryEnd, DeliveryFilter, Earlier,
     Error, Fence, Finish, InboundFilter, InboundRecord, Ledger, NewDelivery, NewTurn, Next, Pulse,
@@ -29,19 +35,23 @@ use crate::{
 };
 use accept::{Accepting, Request};
 use rows::token;
+use tx::{Store, Tx};
 
 const SCHEMA: Schema = Schema {
     name: "ledger",
     release: env!("CARGO_PKG_VERSION"),
-    steps: &[Step { sql: include_str!("postgres/step1.sql"), min_reader: 1 }],
+    steps: &[
+        Step { sql: include_str!("postgres/step1.sql"), min_reader: 1 },
+        Step { sql: include_str!("postgres/step2.sql"), min_reader: 1 },
+    ],
 };
 
 /// The ledger of many hubs. Clones share its connections.
 #[derive(Clone)]
 pub struct PgLedger {
-    store: Postgres,
+    store: Store,
     /// A connection apart, so that a lease is renewed however long the others wait.
-    heart: Postgres,
+    heart: Store,
     accepting: Group<Accepting>,
     ttl: Duration,
     /// The term that we have given up, since we do not know what was kept in its name.
@@ -52,17 +62,54 @@ impl PgLedger {
     /// How long a lease lives without a pulse, unless chosen otherwise.
     pub const TTL: Duration = Duration::from_secs(5);
 
-    /// Opens the ledger in the database at `url`, making or migrating its tables as needed.
+    /// Opens the ledger in the database at `url`, making or migrating its tables as needed. Its
+    /// text is not encrypted.
     pub async fn connect(
         url: &SecretString,
         options: &PgOptions,
         ttl: Duration,
     ) -> Result<Self, Error> {
+        Self::connect_sealed(url, options, ttl, Keys::default()).await
+    }
+
+    /// The same with keys for the text in it. [`Error::MissingKey`], [`Error::WrongKey`]: some of
+    /// it could not be read.
+    pub async fn connect_sealed(
+        url: &SecretString,
+        options: &PgOptions,
+        ttl: Duration,
+        keys: Keys,
+    ) -> Result<Self, Error> {
         let store = Postgres::connect(url, options, &SCHEMA).await?;
+        keys::register(&Either::Postgres(store.clone()), &keys, SCHEMA.steps.len()).await?;
         let one = PgOptions { connections: 1, ..*options };
-        let heart = Postgres::connect(url, &one, &SCHEMA).await?;
-        let accepting = Group::new(store.clone(), Accepting);
+        let heart = Store::new(Postgres::connect(url, &one, &SCHEMA).await?, keys.clone());
+        let accepting = Group::new(store.clone(), Accepting { keys: keys.clone() });
+        let store = Store::new(store, keys);
         Ok(Self { store, heart, accepting, ttl, given_up: Arc::default() })
+    }
+
+    pub(crate) fn desk(&self) -> Desk<'_> {
+        Desk::Postgres(self)
+    }
+
+    pub(crate) fn store(&self) -> Either {
+        Either::Postgres(self.store.db.clone())
+    }
+
+    pub(crate) const fn keys(&self) -> &Keys {
+        &self.store.keys
+    }
+
+    /// Begins a transaction that has a lane and conversations for itself, in nobody's name.
+    pub(crate) async fn occupy(&self, locks: &Locks) -> Result<PgTx, Error> {
+        let tx = self.store.begin().await?;
+        if let Some(lane) = &locks.lane {
+            tx.one(sql::OCCUPY_LANE, &[lane], |_| Ok(())).await?;
+        }
+        let conversations: Vec<_> = locks.conversations.iter().map(|name| clean(name)).collect();
+        tx.one(sql::OCCUPY, &[&conversations], |_| Ok(())).await?;
+        Ok(tx)
     }
 
     /// Commits of accepted requests and the requests in them, since opening.
@@ -95,10 +142,10 @@ impl PgLedger {
 }
 
 /// Begins a transaction by its locks; the first parameter is the token.
-async fn enter(store: &Postgres, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<PgTx, Error> {
+async fn enter(store: &Store, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Tx, Error> {
     let (tx, admitted) = store.begin_with(sql, params, |row| row.try_get(0)).await?;
     match admitted {
-        Some(true) => Ok(tx),
+        Some(true) => Ok(store.with_keys(tx)),
         _ => Err(Error::Fenced),
     }
 }
@@ -127,7 +174,7 @@ impl Ledger for PgLedger {
     }
 
     async fn accept(&self, fence: Fence, batch: Batch) -> Result<Accepted, Error> {
-        let (messages, batch) = (Message::all(&batch)?, Arc::new(batch));
+        let (messages, batch) = (Message::all(&batch, self.keys())?, Arc::new(batch));
         let request = Request { fence, batch: Arc::clone(&batch), messages };
         let fresh = self.write(fence, self.accepting.submit(request)).await?;
         Ok(Accepted::of(batch.items.clone(), &fresh))
@@ -187,7 +234,7 @@ impl Ledger for PgLedger {
         deliveries: Vec<NewDelivery>,
         at: Timestamp,
     ) -> Result<Finish, Error> {
-        let parcels = Parcel::reply(deliveries, Some(turn))?;
+        let parcels = Parcel::reply(deliveries, Some(turn), self.keys())?;
         self.write(fence, turns::finish(&self.store, fence, turn, end, heard, &parcels, at)).await
     }
 
@@ -198,7 +245,7 @@ impl Ledger for PgLedger {
         tells: &[DeliveryId],
         at: Timestamp,
     ) -> Result<Next, Error> {
-        let parcels = Parcel::reply(deliveries, None)?;
+        let parcels = Parcel::reply(deliveries, None, self.keys())?;
         self.write(fence, deliveries::post(&self.store, fence, &parcels, tells, at)).await
     }
 
@@ -261,28 +308,22 @@ impl Ledger for PgLedger {
 
     async fn list_inbounds(&self, filter: InboundFilter) -> Result<Vec<InboundRecord>, Error> {
         let (limit, before) = (i64::from(filter.limit), filter.before.map(Text));
-        let list = self
-            .store
-            .all(sql::INBOUNDS, &[&limit, &before, &filter.state], rows::inbound_record)
-            .await;
-        Ok(list?)
+        let row: [&(dyn ToSql + Sync); 3] = [&limit, &before, &filter.state];
+        self.store.open_all(sql::INBOUNDS, &row, rows::inbound_record).await
     }
 
     async fn raw(&self, inbound: InboundId) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.store.one(sql::RAW, &[&Text(inbound)], |row| row.try_get(0)).await?)
+        self.store.open_one(sql::RAW, &[&Text(inbound)], rows::raw).await
     }
 
     async fn list_dead(&self, limit: u32) -> Result<Vec<DeadRecord>, Error> {
-        Ok(self.store.all(sql::DEAD_LETTERS, &[&i64::from(limit)], rows::dead_record).await?)
+        self.store.open_all(sql::DEAD_LETTERS, &[&i64::from(limit)], rows::dead_record).await
     }
 
     async fn list_deliveries(&self, filter: DeliveryFilter) -> Result<Vec<Delivery>, Error> {
         let (limit, before) = (i64::from(filter.limit), filter.before.map(Text));
-        let list = self
-            .store
-            .all(sql::DELIVERIES, &[&limit, &before, &filter.state], rows::delivery)
-            .await;
-        Ok(list?)
+        let row: [&(dyn ToSql + Sync); 3] = [&limit, &before, &filter.state];
+        self.store.open_all(sql::DELIVERIES, &row, rows::delivery).await
     }
 
     async fn counts(&self) -> Result<Counts, Error> {
@@ -300,9 +341,32 @@ impl Ledger for PgLedger {
         loop {
             // Small steps, so that no message waits behind a year's clean-up.
             match self.write(fence, prune::step(&self.store, fence, now, retention)).await? {
-                0 => return Ok(removed),
+                0 => break,
                 rows => removed += rows,
             }
         }
+        retention::strip(self.desk(), before(now, retention.text())).await?;
+        Ok(removed)
+    }
+
+    async fn dossier(&self, who: &Who, from: Mark) -> Result<Dossier, Error> {
+        privacy::dossier(self.desk(), who, from).await
+    }
+
+    async fn erase(&self, who: &Who, at: Timestamp) -> Result<Erased, Error> {
+        privacy::erase(self.desk(), who, at).await
+    }
+
+    async fn recent(
+        &self,
+        user: ZakiUserId,
+        session: &SessionKey,
+        most: u32,
+    ) -> Result<Vec<Said>, Error> {
+        privacy::recent(self.desk(), user, session, most).await
+    }
+
+    async fn rekey(&self) -> Result<u64, Error> {
+        keys::rekey(self.desk()).await
     }
 }

@@ -11,6 +11,7 @@ mod recover;
 mod rows;
 mod sql;
 mod turns;
+mod tx;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,15 +19,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use zaki_envelope::{DeliveryId, InboundId, MessageId, Timestamp, TurnId};
-use zaki_store::{Schema, Sqlite, Stats, Step, Tx};
+use zaki_envelope::{DeliveryId, InboundId, MessageId, SessionKey, Timestamp, TurnId, ZakiUserId};
+use zaki_store::{Either, Keys, Schema, Sqlite, Stats, Step};
 
+use crate::desk::Desk;
 use crate::encode::{Message, Parcel, Turn};
+use crate::keys;
+use crate::privacy::{self, Dossier, Erased, Mark, Said, Who};
+use crate::retention::{self, before};
 use crate::{
     Accepted, Batch, Begin, Counts, DeadRecord, Delivery, DeliveryEnd, DeliveryFilter, Earlier,
     Error, Fence, Finish, InboundFilter, InboundRecord, Ledger, NewDelivery, NewTurn, Next, Pulse,
     Recovery, Retention, SettleReason, Settled, TurnEnd,
 };
+use tx::Tx;
 
 const SCHEMA: Schema = Schema {
     name: "ledger",
@@ -34,6 +40,7 @@ const SCHEMA: Schema = Schema {
     steps: &[
         Step { sql: include_str!("sqlite/step1.sql"), min_reader: 1 },
         Step { sql: include_str!("sqlite/step2.sql"), min_reader: 2 },
+        Step { sql: include_str!("sqlite/step3.sql"), min_reader: 2 },
     ],
 };
 
@@ -44,15 +51,39 @@ const NO_RUN: u64 = 0;
 #[derive(Clone)]
 pub struct SqliteLedger {
     store: Sqlite,
+    keys: Keys,
     /// The token of the run that may write, changed by the writer thread alone.
     run: Arc<AtomicU64>,
 }
 
 impl SqliteLedger {
-    /// Opens the ledger at `path`, making or migrating it as needed.
+    /// Opens the ledger at `path`, making or migrating it as needed. Its text is not encrypted.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::open_sealed(path, Keys::default()).await
+    }
+
+    /// The same with keys for the text in it. [`Error::MissingKey`], [`Error::WrongKey`]: some of
+    /// it could not be read.
+    pub async fn open_sealed(path: impl AsRef<Path>, keys: Keys) -> Result<Self, Error> {
         let store = Sqlite::open(path, &SCHEMA).await?;
-        Ok(Self { store, run: Arc::default() })
+        keys::register(&Either::Sqlite(store.clone()), &keys, SCHEMA.steps.len()).await?;
+        Ok(Self { store, keys, run: Arc::default() })
+    }
+
+    pub(crate) fn desk(&self) -> Desk<'_> {
+        Desk::Sqlite(self)
+    }
+
+    pub(crate) fn store(&self) -> Either {
+        Either::Sqlite(self.store.clone())
+    }
+
+    pub(crate) const fn db(&self) -> &Sqlite {
+        &self.store
+    }
+
+    pub(crate) const fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// Commits and the writes in them, since opening.
@@ -71,7 +102,7 @@ impl SqliteLedger {
         T: Send + 'static,
     {
         let run = Arc::clone(&self.run);
-        self.store.write(move |tx| admit(&run, fence).and_then(|()| work(tx))).await
+        self.write_beside(move |tx| admit(&run, fence).and_then(|()| work(tx))).await
     }
 
     /// The same for work that is refused, if at all, before it changes anything.
@@ -80,8 +111,30 @@ impl SqliteLedger {
         F: FnOnce(&Tx<'_>) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
-        let run = Arc::clone(&self.run);
-        self.store.write_whole(move |tx| admit(&run, fence).and_then(|()| work(tx))).await
+        let (run, keys) = (Arc::clone(&self.run), self.keys.clone());
+        let work = move |tx: &zaki_store::Tx<'_>| {
+            admit(&run, fence).and_then(|()| work(&Tx::new(tx, &keys)))
+        };
+        self.store.write_whole(work).await
+    }
+
+    /// What needs no lease.
+    async fn write_beside<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        F: FnOnce(&Tx<'_>) -> Result<T, Error> + Send + 'static,
+        T: Send + 'static,
+    {
+        let keys = self.keys.clone();
+        self.store.write(move |tx| work(&Tx::new(tx, &keys))).await
+    }
+
+    async fn read<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        F: FnOnce(&Tx<'_>) -> Result<T, Error> + Send + 'static,
+        T: Send + 'static,
+    {
+        let keys = self.keys.clone();
+        self.store.read(move |tx| work(&Tx::new(tx, &keys))).await
     }
 }
 
@@ -100,7 +153,7 @@ impl Ledger for SqliteLedger {
             run.store(token, Ordering::Relaxed);
             Ok(Fence::from_token(token))
         };
-        self.store.write(enroll).await
+        self.write_beside(enroll).await
     }
 
     async fn pulse(&self, fence: Fence) -> Result<Pulse, Error> {
@@ -109,7 +162,7 @@ impl Ledger for SqliteLedger {
             // Nobody may be sending anything for as long as we say that we cannot store it.
             self.write(fence, recover::touch).await?;
         }
-        let orphans = self.store.read(recover::orphans).await?;
+        let orphans = self.read(recover::orphans).await?;
         Ok(Pulse { replicas: 1, orphans })
     }
 
@@ -121,7 +174,7 @@ impl Ledger for SqliteLedger {
                 run.compare_exchange(fence.token(), NO_RUN, Ordering::Relaxed, Ordering::Relaxed);
             Ok(())
         };
-        self.store.write(leave).await
+        self.write_beside(leave).await
     }
 
     async fn hold(&self, fence: Fence, _lease: &str) -> Result<bool, Error> {
@@ -133,7 +186,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn accept(&self, fence: Fence, batch: Batch) -> Result<Accepted, Error> {
-        let messages = Message::all(&batch)?;
+        let messages = Message::all(&batch, &self.keys)?;
         let store = move |tx: &Tx<'_>| {
             let fresh = accept::accept(tx, fence, &batch, &messages)?;
             Ok((batch, fresh))
@@ -144,7 +197,7 @@ impl Ledger for SqliteLedger {
 
     async fn cursor(&self, name: &str) -> Result<Option<String>, Error> {
         let name = name.to_owned();
-        self.store.read(move |tx| accept::cursor(tx, &name)).await
+        self.read(move |tx| accept::cursor(tx, &name)).await
     }
 
     async fn settle(
@@ -191,7 +244,7 @@ impl Ledger for SqliteLedger {
         deliveries: Vec<NewDelivery>,
         at: Timestamp,
     ) -> Result<Finish, Error> {
-        let (parcels, heard) = (Parcel::reply(deliveries, Some(turn))?, heard.to_vec());
+        let (parcels, heard) = (Parcel::reply(deliveries, Some(turn), &self.keys)?, heard.to_vec());
         let finish = move |tx: &Tx<'_>| turns::finish(tx, fence, turn, end, &heard, &parcels, at);
         self.write_whole(fence, finish).await
     }
@@ -203,7 +256,7 @@ impl Ledger for SqliteLedger {
         tells: &[DeliveryId],
         at: Timestamp,
     ) -> Result<Next, Error> {
-        let (parcels, tells) = (Parcel::reply(deliveries, None)?, tells.to_vec());
+        let (parcels, tells) = (Parcel::reply(deliveries, None, &self.keys)?, tells.to_vec());
         self.write(fence, move |tx| deliveries::post(tx, fence, &parcels, &tells, at)).await
     }
 
@@ -232,7 +285,7 @@ impl Ledger for SqliteLedger {
         receipt: Vec<MessageId>,
         at: Timestamp,
     ) -> Result<bool, Error> {
-        self.store.write(move |tx| operate::prove(tx, delivery, &receipt, at)).await
+        self.write_beside(move |tx| operate::prove(tx, delivery, &receipt, at)).await
     }
 
     async fn refute_delivery(
@@ -241,15 +294,15 @@ impl Ledger for SqliteLedger {
         reason: String,
         at: Timestamp,
     ) -> Result<bool, Error> {
-        self.store.write(move |tx| operate::refute(tx, delivery, &reason, at)).await
+        self.write_beside(move |tx| operate::refute(tx, delivery, &reason, at)).await
     }
 
     async fn retry_delivery(&self, delivery: DeliveryId, at: Timestamp) -> Result<bool, Error> {
-        self.store.write(move |tx| operate::retry(tx, delivery, at)).await
+        self.write_beside(move |tx| operate::retry(tx, delivery, at)).await
     }
 
     async fn drop_delivery(&self, delivery: DeliveryId, at: Timestamp) -> Result<bool, Error> {
-        self.store.write(move |tx| operate::drop_delivery(tx, delivery, at)).await
+        self.write_beside(move |tx| operate::drop_delivery(tx, delivery, at)).await
     }
 
     async fn recover(&self, fence: Fence) -> Result<Recovery, Error> {
@@ -266,23 +319,23 @@ impl Ledger for SqliteLedger {
     }
 
     async fn list_inbounds(&self, filter: InboundFilter) -> Result<Vec<InboundRecord>, Error> {
-        self.store.read(move |tx| lists::inbounds(tx, filter)).await
+        self.read(move |tx| lists::inbounds(tx, filter)).await
     }
 
     async fn raw(&self, inbound: InboundId) -> Result<Option<Vec<u8>>, Error> {
-        self.store.read(move |tx| lists::raw(tx, inbound)).await
+        self.read(move |tx| lists::raw(tx, inbound)).await
     }
 
     async fn list_dead(&self, limit: u32) -> Result<Vec<DeadRecord>, Error> {
-        self.store.read(move |tx| lists::dead(tx, limit)).await
+        self.read(move |tx| lists::dead(tx, limit)).await
     }
 
     async fn list_deliveries(&self, filter: DeliveryFilter) -> Result<Vec<Delivery>, Error> {
-        self.store.read(move |tx| lists::deliveries(tx, filter)).await
+        self.read(move |tx| lists::deliveries(tx, filter)).await
     }
 
     async fn counts(&self) -> Result<Counts, Error> {
-        self.store.read(lists::counts).await
+        self.read(lists::counts).await
     }
 
     async fn prune(
@@ -297,9 +350,32 @@ impl Ledger for SqliteLedger {
             // Small steps, so that no message waits behind a year's clean-up.
             let step = move |tx: &Tx<'_>| prune::step(tx, now, retention);
             match self.write(fence, step).await? {
-                0 => return Ok(removed),
+                0 => break,
                 rows => removed += rows,
             }
         }
+        retention::strip(self.desk(), before(now, retention.text())).await?;
+        Ok(removed)
+    }
+
+    async fn dossier(&self, who: &Who, from: Mark) -> Result<Dossier, Error> {
+        privacy::dossier(self.desk(), who, from).await
+    }
+
+    async fn erase(&self, who: &Who, at: Timestamp) -> Result<Erased, Error> {
+        privacy::erase(self.desk(), who, at).await
+    }
+
+    async fn recent(
+        &self,
+        user: ZakiUserId,
+        session: &SessionKey,
+        most: u32,
+    ) -> Result<Vec<Said>, Error> {
+        privacy::recent(self.desk(), user, session, most).await
+    }
+
+    async fn rekey(&self) -> Result<u64, Error> {
+        keys::rekey(self.desk()).await
     }
 }

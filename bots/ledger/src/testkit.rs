@@ -13,6 +13,8 @@ mod losses;
 mod operator;
 mod order;
 mod outbox;
+pub mod people;
+mod privacy;
 mod replicas;
 mod samples;
 mod schedule;
@@ -213,6 +215,16 @@ where
             a_lane_passes_between_replicas
             a_conversation_passes_between_replicas
             holds_a_source_once
+        }
+        privacy {
+            shows_what_is_kept_of_a_person
+            erases_a_person_and_nobody_else
+            knows_what_it_has_erased
+            ends_what_is_under_way_as_a_verdict
+            leaves_what_others_have_said
+            leaves_nobody_waiting_for_a_turn_that_is_gone
+            recalls_what_was_said_last
+            text_goes_before_its_row
         }
         order {
             what_came_before_is_taken_along

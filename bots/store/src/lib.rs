@@ -8,6 +8,7 @@ mod place;
 mod portable;
 mod postgres;
 mod schema;
+mod seal;
 mod sqlite;
 mod stats;
 #[cfg(feature = "testkit")]
@@ -19,6 +20,7 @@ pub use place::Place;
 pub use portable::{Either, FromValue, Row, Sql, Value};
 pub use postgres::{Group, PgOptions, PgTx, PgView, Postgres, Together};
 pub use schema::{Schema, Step};
+pub use seal::{Cell, KeyError, Keys, SealError};
 pub use sqlite::{Sqlite, Tx};
 pub use stats::Stats;
 pub use value::{Json, Text};

@@ -1,14 +1,17 @@
 //! Accepting what comes in: all requests that wait, in one statement.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use zaki_store::{PgTx, Together};
+use tokio_postgres::types::ToSql;
+use zaki_store::{Keys, PgTx, Together};
 
-use super::rows::{clean, token};
+use super::rows::token;
 use super::sql;
-use crate::encode::Message;
+use crate::encode::{Message, clean};
+use crate::sealed::Column;
 use crate::{Batch, Error, Fence, InboundState, Line, SettleReason};
 
 /// A request that waits.
@@ -19,7 +22,9 @@ pub(super) struct Request {
 }
 
 /// What such requests share.
-pub(super) struct Accepting;
+pub(super) struct Accepting {
+    pub keys: Keys,
+}
 
 #[async_trait]
 impl Together for Accepting {
@@ -39,7 +44,7 @@ impl Together for Accepting {
         terms.dedup();
         for fence in terms {
             let ours = admitted(tx, fence, requests).await?;
-            let fresh = accept(tx, fence, &ours).await?;
+            let fresh = accept(tx, &self.keys, fence, &ours).await?;
             for ((n, _), fresh) in ours.into_iter().zip(fresh) {
                 if let Some(answer) = answers.get_mut(n) {
                     *answer = Ok(fresh);
@@ -84,13 +89,15 @@ fn cursor(request: &Request) -> Option<&str> {
 /// Stores them; which of their items are new.
 async fn accept(
     tx: &PgTx,
+    keys: &Keys,
     fence: Fence,
     requests: &[Numbered<'_>],
 ) -> Result<Vec<Vec<bool>>, Error> {
     for (_, request) in requests {
-        beside(tx, &request.batch).await?;
+        beside(tx, keys, &request.batch).await?;
     }
-    let columns = Columns::of(requests);
+    let mut columns = Columns::of(requests);
+    columns.seal(tx, keys).await?;
     let new = columns.insert(tx, fence).await?;
     add_handles(tx, requests, &new).await?;
     let mut firsts = columns.firsts.into_iter();
@@ -100,16 +107,29 @@ async fn accept(
 }
 
 /// Dead letters and the cursor.
-async fn beside(tx: &PgTx, batch: &Batch) -> Result<(), Error> {
+async fn beside(tx: &PgTx, keys: &Keys, batch: &Batch) -> Result<(), Error> {
     let (channel, account) = (batch.channel.as_str(), batch.account.as_str());
     let at = batch.received_at.as_ms();
     for letter in &batch.dead {
-        tx.execute(sql::ADD_DEAD, &[&channel, &account, &at, &letter.reason, &letter.raw]).await?;
+        let id = ids(tx, keys, "dead_letter", 1).await?.pop();
+        let raw = keys.seal(Column::DeadLetter.of(&id.unwrap_or_default()), &letter.raw)?;
+        let row: [&(dyn ToSql + Sync); 6] =
+            [&channel, &account, &at, &letter.reason, &raw.as_ref(), &id];
+        tx.execute(sql::ADD_DEAD, &row).await?;
     }
     if let Some(cursor) = &batch.cursor {
         tx.execute(sql::MOVE_CURSOR, &[&cursor.name, &cursor.value, &at]).await?;
     }
     Ok(())
+}
+
+/// The ids of the next rows, where they must be known before.
+async fn ids(tx: &PgTx, keys: &Keys, table: &str, rows: usize) -> Result<Vec<i64>, Error> {
+    if keys.first().is_none() {
+        return Ok(Vec::new());
+    }
+    let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+    Ok(tx.all(sql::NEXT_IDS, &[&table, &rows], |row| row.try_get(0)).await?)
 }
 
 /// What `sql::ACCEPT` takes.
@@ -124,11 +144,15 @@ struct Columns<'r> {
     states: Vec<InboundState>,
     reasons: Vec<Option<&'static str>>,
     lines: Vec<Option<&'r [u8]>>,
+    senders: Vec<&'r [u8]>,
+    seen: Vec<&'r [u8]>,
     requests: Vec<i64>,
     ats: Vec<i64>,
     by_channel: Vec<&'r str>,
     by_account: Vec<&'r str>,
-    raws: Vec<&'r [u8]>,
+    raws: Vec<Cow<'r, [u8]>>,
+    sizes: Vec<i64>,
+    rows: Vec<Option<i64>>,
     /// Of each item: whether its key comes here for the first time.
     firsts: Vec<bool>,
 }
@@ -143,7 +167,9 @@ impl<'r> Columns<'r> {
             columns.ats.push(batch.received_at.as_ms());
             columns.by_channel.push(batch.channel.as_str());
             columns.by_account.push(batch.account.as_str());
-            columns.raws.push(&batch.raw);
+            columns.raws.push(batch.raw.as_slice().into());
+            columns.sizes.push(batch.size());
+            columns.rows.push(None);
             for (item, message) in batch.items.iter().zip(&request.messages) {
                 let inbound = &item.inbound;
                 let (channel, account) = (inbound.channel.as_str(), inbound.account.as_str());
@@ -160,10 +186,25 @@ impl<'r> Columns<'r> {
                     columns.states.push(item.state());
                     columns.reasons.push(item.settled.map(SettleReason::as_str));
                     columns.lines.push(item.line.as_ref().map(Line::as_bytes));
+                    columns.senders.push(&message.sender);
+                    columns.seen.push(&message.seen);
                 }
             }
         }
         columns
+    }
+
+    /// Encrypts the bytes of requests, each for the row it will have.
+    async fn seal(&mut self, tx: &PgTx, keys: &Keys) -> Result<(), Error> {
+        let ids = ids(tx, keys, "request", self.raws.len()).await?;
+        for ((raw, row), id) in self.raws.iter_mut().zip(&mut self.rows).zip(ids) {
+            // None is kept of a request that has none.
+            if !raw.is_empty() {
+                *raw = keys.seal(Column::Request.of(&id), raw)?.into_owned().into();
+                *row = Some(id);
+            }
+        }
+        Ok(())
     }
 
     /// The ids of those that are new.
@@ -171,6 +212,7 @@ impl<'r> Columns<'r> {
         if self.ids.is_empty() {
             return Ok(HashSet::new());
         }
+        let raws: Vec<&[u8]> = self.raws.iter().map(Cow::as_ref).collect();
         let new = tx
             .all(
                 sql::ACCEPT,
@@ -185,11 +227,15 @@ impl<'r> Columns<'r> {
                     &self.ats,
                     &self.by_channel,
                     &self.by_account,
-                    &self.raws,
+                    &raws,
                     &token(fence),
                     &self.states,
                     &self.reasons,
                     &self.lines,
+                    &self.senders,
+                    &self.seen,
+                    &self.sizes,
+                    &self.rows,
                 ],
                 |row| row.try_get(0),
             )
@@ -207,13 +253,15 @@ async fn add_handles(
     let (mut ids, mut addresses, mut secrets) = (Vec::new(), Vec::new(), Vec::new());
     let (mut until, mut uses) = (Vec::new(), Vec::new());
     for (item, message) in items {
-        let (Some(handle), Some(address)) = (&item.handle, &message.address) else {
+        let (Some(handle), Some(address), Some(secret)) =
+            (&item.handle, &message.address, &message.secret)
+        else {
             continue;
         };
         if new.contains(&message.id) && !ids.contains(&message.id.as_str()) {
             ids.push(message.id.as_str());
             addresses.push(address);
-            secrets.push(handle.secret.as_str());
+            secrets.push(secret.as_str());
             until.push(handle.expires_at.as_ms());
             uses.push(i64::from(handle.uses_left));
         }

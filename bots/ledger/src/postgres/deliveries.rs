@@ -2,11 +2,12 @@
 //! is locked before anything is read.
 
 use zaki_envelope::{Address, DeliveryId, ReplyHandle, Timestamp};
-use zaki_store::{Json, PgTx, Postgres, Text};
+use zaki_store::{Json, PgTx, Text};
 
-use super::rows::{self, Head, clean, token};
+use super::rows::{self, Head, token};
+use super::tx::{Store, Tx};
 use super::{enter, sql};
-use crate::encode::Parcel;
+use crate::encode::{Parcel, clean};
 use crate::{
     Claimed, Delivery, DeliveryEnd, DeliveryKind, DeliveryState, Error, Fence, NewDelivery, Next,
     Settled,
@@ -20,7 +21,7 @@ pub(super) fn conversations(parcels: &[Parcel]) -> Vec<String> {
 }
 
 pub(super) async fn post(
-    store: &Postgres,
+    store: &Store,
     fence: Fence,
     parcels: &[Parcel],
     tells: &[DeliveryId],
@@ -40,7 +41,7 @@ pub(super) async fn post(
 /// Stores deliveries behind what waits for their conversations. The first one is claimed by the
 /// same statement when it is due and its conversation free.
 pub(super) async fn add(
-    tx: &PgTx,
+    tx: &Tx,
     fence: Fence,
     parcels: &[Parcel],
     at: Timestamp,
@@ -68,7 +69,7 @@ pub(super) async fn tail(tx: &PgTx, conversation: &str) -> Result<Option<i64>, E
     Ok(tx.one(sql::TAIL, &[&conversation], |row| row.try_get(0)).await?.flatten())
 }
 
-async fn first(tx: &PgTx, parcel: &Parcel, due: bool, at: Timestamp) -> Result<Next, Error> {
+async fn first(tx: &Tx, parcel: &Parcel, due: bool, at: Timestamp) -> Result<Next, Error> {
     let NewDelivery { id, not_before, .. } = parcel.new;
     if !due {
         let address = Address { handle: None, ..parcel.new.address.clone() };
@@ -80,7 +81,7 @@ async fn first(tx: &PgTx, parcel: &Parcel, due: bool, at: Timestamp) -> Result<N
 }
 
 async fn insert(
-    tx: &PgTx,
+    tx: &Tx,
     parcel: &Parcel,
     seq: i64,
     holder: Option<i64>,
@@ -112,12 +113,12 @@ async fn insert(
     Ok(added? == 1)
 }
 
-async fn enter_delivery(store: &Postgres, fence: Fence, id: DeliveryId) -> Result<PgTx, Error> {
+async fn enter_delivery(store: &Store, fence: Fence, id: DeliveryId) -> Result<Tx, Error> {
     enter(store, sql::ENTER_DELIVERY, &[&token(fence), &Text(id)]).await
 }
 
 pub(super) async fn claim(
-    store: &Postgres,
+    store: &Store,
     fence: Fence,
     id: DeliveryId,
     at: Timestamp,
@@ -133,12 +134,7 @@ pub(super) async fn claim(
 }
 
 /// Takes the head of a conversation, unless somebody has it.
-async fn advance(
-    tx: &PgTx,
-    fence: Fence,
-    conversation: &str,
-    at: Timestamp,
-) -> Result<Next, Error> {
+async fn advance(tx: &Tx, fence: Fence, conversation: &str, at: Timestamp) -> Result<Next, Error> {
     let head = tx.one(sql::HEAD, &[&conversation], rows::head).await?;
     let Some(Head { id, sending, holder, not_before }) = head else {
         return Ok(Next::None);
@@ -155,7 +151,7 @@ async fn advance(
             address,
         }));
     }
-    let claimed = tx.one(sql::CLAIM, &[&Text(id), &us, &at.as_ms()], rows::delivery).await?;
+    let claimed = tx.open_one(sql::CLAIM, &[&Text(id), &us, &at.as_ms()], rows::delivery).await?;
     let Some(delivery) = claimed else {
         return Ok(Next::None);
     };
@@ -164,13 +160,13 @@ async fn advance(
 }
 
 async fn take_handle(
-    tx: &PgTx,
+    tx: &Tx,
     delivery: &Delivery,
     at: Timestamp,
 ) -> Result<Option<ReplyHandle>, Error> {
     let id = delivery.id;
     let live = if delivery.turn.is_some() { sql::LIVE_HANDLE } else { sql::OWN_HANDLE };
-    let found = tx.one(live, &[&Text(id), &at.as_ms()], rows::handle).await?;
+    let found = tx.open_one(live, &[&Text(id), &at.as_ms()], rows::handle).await?;
     let Some((inbound, handle)) = found else {
         return Ok(None);
     };
@@ -180,7 +176,7 @@ async fn take_handle(
 }
 
 pub(super) async fn settle(
-    store: &Postgres,
+    store: &Store,
     fence: Fence,
     id: DeliveryId,
     end: &DeliveryEnd,
@@ -193,7 +189,7 @@ pub(super) async fn settle(
 }
 
 async fn settle_in(
-    tx: &PgTx,
+    tx: &Tx,
     fence: Fence,
     id: DeliveryId,
     end: &DeliveryEnd,
@@ -220,7 +216,7 @@ async fn settle_in(
 
 /// Its conversation and kind, and whether it now stands at its `end`; `None` when it is not known.
 async fn set(
-    tx: &PgTx,
+    tx: &Tx,
     fence: Fence,
     id: DeliveryId,
     end: &DeliveryEnd,

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use zaki_envelope::InboundId;
-use zaki_store::Postgres;
 
 use super::rows::token;
+use super::tx::Store;
 use super::{enter, sql};
 use crate::{Error, Fence, Pulse};
 
@@ -13,7 +13,7 @@ fn ms(ttl: Duration) -> i64 {
     i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX)
 }
 
-pub(super) async fn enroll(store: &Postgres, name: &str, ttl: Duration) -> Result<Fence, Error> {
+pub(super) async fn enroll(store: &Store, name: &str, ttl: Duration) -> Result<Fence, Error> {
     let tx = store.begin().await?;
     let token = tx.one(sql::ENROLL, &[&name, &ms(ttl)], |row| row.try_get::<_, i64>(0)).await?;
     tx.commit().await?;
@@ -22,7 +22,7 @@ pub(super) async fn enroll(store: &Postgres, name: &str, ttl: Duration) -> Resul
 
 /// `None`: the lease has gone.
 pub(super) async fn pulse(
-    store: &Postgres,
+    store: &Store,
     fence: Fence,
     ttl: Duration,
 ) -> Result<Option<Pulse>, Error> {
@@ -36,21 +36,21 @@ pub(super) async fn pulse(
 }
 
 /// Ends a term, `now` or if it has run out.
-pub(super) async fn bury(store: &Postgres, token: i64, now: bool) -> Result<(), Error> {
+pub(super) async fn bury(store: &Store, token: i64, now: bool) -> Result<(), Error> {
     let tx = store.begin().await?;
     tx.one(sql::BURY, &[&token, &now], |_| Ok(())).await?;
     Ok(tx.commit().await?)
 }
 
 /// Ends all terms that have run out.
-pub(super) async fn bury_expired(store: &Postgres) -> Result<(), Error> {
+pub(super) async fn bury_expired(store: &Store) -> Result<(), Error> {
     for token in store.all(sql::EXPIRED, &[], |row| row.try_get(0)).await? {
         bury(store, token, false).await?;
     }
     Ok(())
 }
 
-pub(super) async fn hold(store: &Postgres, fence: Fence, lease: &str) -> Result<bool, Error> {
+pub(super) async fn hold(store: &Store, fence: Fence, lease: &str) -> Result<bool, Error> {
     let (lane, nothing): (Option<&str>, &[&str]) = (None, &[]);
     let tx = enter(store, sql::ENTER, &[&token(fence), &lane, &nothing]).await?;
     let read = |row: &tokio_postgres::Row| Ok((row.try_get::<_, i64>(0)?, row.try_get(1)?));
@@ -64,18 +64,18 @@ pub(super) async fn hold(store: &Postgres, fence: Fence, lease: &str) -> Result<
 
 /// Leaves to others what has not begun. Whoever claims or joins one of these looks at its row, so
 /// no lane or conversation is locked.
-pub(super) async fn release(store: &Postgres, fence: Fence) -> Result<(), Error> {
+pub(super) async fn release(store: &Store, fence: Fence) -> Result<(), Error> {
     let (lane, nothing): (Option<&str>, &[&str]) = (None, &[]);
     let tx = enter(store, sql::ENTER, &[&token(fence), &lane, &nothing]).await?;
     for statement in sql::GIVE_UP {
         tx.execute(statement, &[&token(fence)]).await?;
     }
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 /// Leaves to others what may have been accepted.
 pub(super) async fn disown(
-    store: &Postgres,
+    store: &Store,
     fence: Fence,
     inbounds: &[InboundId],
 ) -> Result<(), Error> {
@@ -83,5 +83,5 @@ pub(super) async fn disown(
     let tx = enter(store, sql::ENTER, &[&token(fence), &lane, &nothing]).await?;
     let ids: Vec<_> = inbounds.iter().map(ToString::to_string).collect();
     tx.execute(sql::DISOWN, &[&token(fence), &ids]).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }

@@ -2,20 +2,22 @@
 //! so what it frees is nobody's until a pulse finds it.
 
 use zaki_envelope::{DeliveryId, MessageId, Timestamp};
-use zaki_store::{Json, PgTx, Postgres, Text};
+use zaki_store::{Json, PgTx, Text};
 
-use super::rows::clean;
+use super::tx::Store;
 use super::{deliveries, sql};
 use crate::Error;
+use crate::encode::clean;
+use crate::retention::BARE;
 
 /// A transaction that has its conversation for itself.
-async fn occupy(store: &Postgres, id: DeliveryId) -> Result<PgTx, Error> {
+async fn occupy(store: &Store, id: DeliveryId) -> Result<PgTx, Error> {
     let (tx, _) = store.begin_with(sql::OCCUPY_DELIVERY, &[&Text(id)], |_| Ok(())).await?;
     Ok(tx)
 }
 
 pub(super) async fn prove(
-    store: &Postgres,
+    store: &Store,
     id: DeliveryId,
     receipt: &[MessageId],
     at: Timestamp,
@@ -27,7 +29,7 @@ pub(super) async fn prove(
 }
 
 pub(super) async fn refute(
-    store: &Postgres,
+    store: &Store,
     id: DeliveryId,
     reason: &str,
     at: Timestamp,
@@ -42,7 +44,7 @@ pub(super) async fn refute(
 }
 
 pub(super) async fn drop_delivery(
-    store: &Postgres,
+    store: &Store,
     id: DeliveryId,
     at: Timestamp,
 ) -> Result<bool, Error> {
@@ -76,12 +78,12 @@ async fn release(tx: PgTx, conversation: Option<String>) -> Result<bool, Error> 
     Ok(conversation.is_some())
 }
 
-pub(super) async fn retry(store: &Postgres, id: DeliveryId, at: Timestamp) -> Result<bool, Error> {
+pub(super) async fn retry(store: &Store, id: DeliveryId, at: Timestamp) -> Result<bool, Error> {
     let tx = occupy(store, id).await?;
     let read = |row: &tokio_postgres::Row| {
         Ok((row.try_get::<_, String>(0)?, row.try_get::<_, String>(1)?))
     };
-    let parts = tx.all(sql::FAILED_PARTS, &[&Text(id)], read).await?;
+    let parts = tx.all(sql::FAILED_PARTS, &[&Text(id), &BARE], read).await?;
     for (part, conversation) in &parts {
         let tail = deliveries::tail(&tx, conversation).await?;
         let (seq, holder) = (tail.unwrap_or_default() + 1, tail.map(|_| 0_i64));

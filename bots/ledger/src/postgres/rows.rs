@@ -5,14 +5,13 @@ use std::error::Error;
 use tokio_postgres::Row;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
-use zaki_envelope::{
-    DeliveryId, Inbound, InboundId, MessageId, ReplyHandle, SessionKey, Timestamp, TurnId,
-};
+use zaki_envelope::{DeliveryId, MessageId, ReplyHandle, SessionKey, Timestamp, TurnId};
 use zaki_store::{Json, Text};
 
+use crate::sealed::{Envelope, Handle, Joined, Letter, Packed, Raw, Record};
 use crate::{
-    Counts, DeadRecord, Delivery, DeliveryKind, DeliveryState, Earlier, Fence, InboundRecord,
-    InboundState, Lost, NewTurn, ReplyPlan,
+    Counts, DeadRecord, Delivery, DeliveryKind, DeliveryState, Fence, InboundState, Lost, NewTurn,
+    ReplyPlan,
 };
 
 type Result<T> = std::result::Result<T, tokio_postgres::Error>;
@@ -21,11 +20,6 @@ type Fault = Box<dyn Error + Sync + Send>;
 /// A fence as its token.
 pub(super) const fn token(fence: Fence) -> i64 {
     fence.token().cast_signed()
-}
-
-/// PostgreSQL keeps no zero character, and no platform means one in an id.
-pub(super) fn clean(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
 }
 
 /// A state as its word; the words are those of the `CHECK`s in the schema.
@@ -107,9 +101,8 @@ fn turn_id(row: &Row, column: usize) -> Result<Option<TurnId>> {
     Ok(turn.map(|Text(id)| id))
 }
 
-/// Columns: envelope.
-pub(super) fn inbound(row: &Row) -> Result<Inbound> {
-    json(row, 0)
+fn envelope(row: &Row, first: usize) -> Result<Envelope> {
+    Ok(Envelope { id: row.try_get(first)?, stored: row.try_get(first + 1)? })
 }
 
 /// A value with its place in the order of its table, since `RETURNING` keeps none.
@@ -120,38 +113,42 @@ pub(super) fn in_order<T>(mut rows: Vec<Placed<T>>) -> Vec<T> {
     rows.into_iter().map(|(_, value)| value).collect()
 }
 
-/// Columns: no, envelope.
-pub(super) fn placed_inbound(row: &Row) -> Result<Placed<Inbound>> {
-    Ok((row.try_get(0)?, json(row, 1)?))
+/// Columns: no, id, envelope.
+pub(super) fn placed_inbound(row: &Row) -> Result<Placed<Envelope>> {
+    Ok((row.try_get(0)?, envelope(row, 1)?))
 }
 
 /// Columns: id, place, envelope where it is an earlier one.
-pub(super) fn joined(row: &Row) -> Result<(String, Option<Earlier>)> {
+pub(super) fn joined(row: &Row) -> Result<Joined> {
     let place = usize::try_from(row.try_get::<_, i64>(1)?).unwrap_or_default();
-    let earlier: Option<Json<Inbound>> = row.try_get(2)?;
-    Ok((row.try_get(0)?, earlier.map(|Json(inbound)| Earlier { place, inbound })))
+    Ok(Joined { id: row.try_get(0)?, place, stored: row.try_get(2)? })
 }
 
-/// Columns: envelope, state, turn, reason.
-pub(super) fn inbound_record(row: &Row) -> Result<InboundRecord> {
-    Ok(InboundRecord {
-        inbound: inbound(row)?,
-        state: row.try_get(1)?,
-        turn: turn_id(row, 2)?,
-        reason: row.try_get(3)?,
+/// Columns: id, envelope, state, turn, reason.
+pub(super) fn inbound_record(row: &Row) -> Result<Record> {
+    Ok(Record {
+        envelope: envelope(row, 0)?,
+        state: row.try_get(2)?,
+        turn: turn_id(row, 3)?,
+        reason: row.try_get(4)?,
     })
 }
 
+/// Columns: id, raw.
+pub(super) fn raw(row: &Row) -> Result<Raw> {
+    Ok(Raw { id: row.try_get(0)?, stored: row.try_get(1)? })
+}
+
 /// Columns: id, channel, account, received_at, reason, raw.
-pub(super) fn dead_record(row: &Row) -> Result<DeadRecord> {
-    Ok(DeadRecord {
+pub(super) fn dead_record(row: &Row) -> Result<Letter> {
+    Ok(Letter(DeadRecord {
         id: row.try_get(0)?,
         channel: text(row, 1)?,
         account: text(row, 2)?,
         received_at: time(row, 3)?,
         reason: row.try_get(4)?,
         raw: row.try_get(5)?,
-    })
+    }))
 }
 
 /// Columns: no, id, user, session, sandbox, address, reply_to, started_at. Its messages follow.
@@ -171,13 +168,13 @@ pub(super) fn placed_turn(row: &Row) -> Result<Placed<NewTurn>> {
 }
 
 /// Columns: those of `delivery!` in `sql`.
-pub(super) fn delivery(row: &Row) -> Result<Delivery> {
+pub(super) fn delivery(row: &Row) -> Result<Packed> {
     let receipt: Option<Json<Vec<MessageId>>> = row.try_get(10)?;
-    Ok(Delivery {
+    let delivery = Delivery {
         id: text(row, 0)?,
         turn: turn_id(row, 1)?,
         address: json(row, 2)?,
-        outbound: json(row, 3)?,
+        outbound: Packed::NOTHING,
         kind: row.try_get(4)?,
         part: small(row, 5)?,
         state: row.try_get(6)?,
@@ -186,11 +183,12 @@ pub(super) fn delivery(row: &Row) -> Result<Delivery> {
         reason: row.try_get(9)?,
         receipt: receipt.map(|Json(ids)| ids).unwrap_or_default(),
         changed_at: time(row, 11)?,
-    })
+    };
+    Ok(Packed { delivery, stored: row.try_get(3)? })
 }
 
 /// Columns: those of `delivery!` in `sql`, no.
-pub(super) fn placed_delivery(row: &Row) -> Result<Placed<Delivery>> {
+pub(super) fn placed_delivery(row: &Row) -> Result<Placed<Packed>> {
     Ok((row.try_get(12)?, delivery(row)?))
 }
 
@@ -213,14 +211,14 @@ pub(super) fn head(row: &Row) -> Result<Head> {
     })
 }
 
-/// Columns: turn, whether it has joined later, envelope.
-pub(super) fn inbound_of_turn(row: &Row) -> Result<(TurnId, bool, Inbound)> {
-    Ok((text(row, 0)?, row.try_get(1)?, json(row, 2)?))
+/// Columns: turn, whether it has joined later, id, envelope.
+pub(super) fn inbound_of_turn(row: &Row) -> Result<(TurnId, bool, Envelope)> {
+    Ok((text(row, 0)?, row.try_get(1)?, envelope(row, 2)?))
 }
 
 /// Columns: inbound, secret, expires_at, uses_left, the delivery that uses it.
-pub(super) fn used_handle(row: &Row) -> Result<(DeliveryId, ReplyHandle)> {
-    Ok((text(row, 4)?, handle(row)?.1))
+pub(super) fn used_handle(row: &Row) -> Result<(DeliveryId, Handle)> {
+    Ok((text(row, 4)?, handle(row)?))
 }
 
 /// Columns: those of `sql::UNTOLD`.
@@ -235,13 +233,13 @@ pub(super) fn lost(row: &Row) -> Result<Lost> {
 }
 
 /// Columns: inbound, secret, expires_at, uses_left.
-pub(super) fn handle(row: &Row) -> Result<(InboundId, ReplyHandle)> {
+pub(super) fn handle(row: &Row) -> Result<Handle> {
     let handle = ReplyHandle {
         secret: row.try_get(1)?,
         expires_at: time(row, 2)?,
         uses_left: row.try_get::<_, i64>(3)?.try_into().unwrap_or_default(),
     };
-    Ok((text(row, 0)?, handle))
+    Ok(Handle(text(row, 0)?, handle))
 }
 
 /// Columns: those of `sql::COUNTS`.

@@ -82,6 +82,10 @@ pub(super) const ENTER_TURN: &str =
 pub(super) const ENTER_DELIVERY: &str =
     "SELECT enter($1, NULL, ARRAY(SELECT conversation FROM delivery WHERE id = $2))";
 
+/// What [`ENTER`] locks, for whoever has no lease: a lane, and then conversations.
+pub(super) const OCCUPY_LANE: &str = "SELECT pg_advisory_xact_lock(2053205870, hashtext($1))";
+pub(super) const OCCUPY: &str = "SELECT occupy($1)";
+
 /// The conversation of a delivery, for whoever has no lease.
 pub(super) const OCCUPY_DELIVERY: &str =
     "SELECT occupy(ARRAY(SELECT conversation FROM delivery WHERE id = $1))";
@@ -103,27 +107,30 @@ pub(super) const HELD: &str = "SELECT name FROM lease WHERE holder = $1 AND name
 /// request's number, in the order of their keys; `$7` to `$11`: requests.
 pub(super) const ACCEPT: &str = "WITH item AS (
         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
-            $6::bigint[], $13::text[], $14::text[], $15::bytea[]) WITH ORDINALITY
-            AS t (id, channel, account, dedupe, envelope, job, state, reason, line, place)
+            $6::bigint[], $13::text[], $14::text[], $15::bytea[], $16::bytea[], $17::bytea[])
+            WITH ORDINALITY AS t (id, channel, account, dedupe, envelope, job, state, reason, line,
+                sender, seen, place)
     ), fresh AS (
         INSERT INTO seen (channel, account, dedupe, at)
         SELECT item.channel, item.account, item.dedupe, job.at
         FROM item JOIN unnest($7::bigint[], $8::bigint[]) AS job (no, at) ON job.no = item.job
+        WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE digest = item.seen)
         ORDER BY item.channel, item.account, item.dedupe
         ON CONFLICT DO NOTHING RETURNING channel, account, dedupe
     ), new AS MATERIALIZED (
         SELECT item.* FROM item JOIN fresh USING (channel, account, dedupe)
     ), job AS MATERIALIZED (
-        SELECT nextval(pg_get_serial_sequence('request', 'id')) AS request, t.*
-        FROM unnest($7::bigint[], $8::bigint[], $9::text[], $10::text[], $11::bytea[])
-            AS t (no, at, channel, account, raw)
+        SELECT coalesce(id, nextval(pg_get_serial_sequence('request', 'id'))) AS request, t.*
+        FROM unnest($7::bigint[], $8::bigint[], $9::text[], $10::text[], $11::bytea[],
+            $18::bigint[], $19::bigint[]) AS t (no, at, channel, account, raw, items, id)
         WHERE length(raw) > 0 AND no IN (SELECT job FROM new)
     ), kept AS (
-        INSERT INTO request (id, channel, account, received_at, raw)
-        SELECT request, channel, account, at, raw FROM job
+        INSERT INTO request (id, channel, account, received_at, raw, items)
+        SELECT request, channel, account, at, raw, items FROM job
     )
-    INSERT INTO inbound (id, request, envelope, state, reason, line, holder)
-    SELECT new.id, job.request, new.envelope, new.state, new.reason, new.line, $12::bigint
+    INSERT INTO inbound (id, request, envelope, state, reason, line, holder, sender)
+    SELECT new.id, job.request, new.envelope, new.state, new.reason, new.line, $12::bigint,
+        new.sender
     FROM new LEFT JOIN job ON job.no = new.job ORDER BY new.job, new.place
     RETURNING id";
 
@@ -132,8 +139,13 @@ pub(super) const ADD_HANDLES: &str =
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])";
 
 pub(super) const ADD_DEAD: &str =
-    "INSERT INTO dead_letter (channel, account, received_at, reason, raw)
-    VALUES ($1, $2, $3, $4, $5)";
+    "INSERT INTO dead_letter (channel, account, received_at, reason, raw, id)
+    OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5,
+        coalesce($6, nextval(pg_get_serial_sequence('dead_letter', 'id'))))";
+
+/// Ids of rows to come: an encrypted row is bound to its id, so it has to be known before.
+pub(super) const NEXT_IDS: &str =
+    "SELECT nextval(pg_get_serial_sequence($1, 'id')) FROM generate_series(1, $2::bigint)";
 
 pub(super) const MOVE_CURSOR: &str = "INSERT INTO cursor (name, value, at) VALUES ($1, $2, $3)
     ON CONFLICT (name) DO UPDATE SET value = excluded.value, at = excluded.at";
@@ -203,7 +215,8 @@ pub(super) const END_TURN: &str = "UPDATE turn SET state = $2, code = $3, ended_
 /// What waits for the lane, and what has joined the turn without being heard there.
 pub(super) const TAKE_WAITING: &str = "UPDATE inbound
     SET state = 'accepted', turn = NULL, place = NULL, steered = false, lane = NULL, holder = $2
-    WHERE lane = $1 OR (turn = $3 AND steered AND id <> ALL($4::text[])) RETURNING no, envelope";
+    WHERE lane = $1 OR (turn = $3 AND steered AND id <> ALL($4::text[]))
+    RETURNING no, id, envelope";
 
 // Deliveries.
 
@@ -297,6 +310,7 @@ pub(super) const FAILED_PARTS: &str = "SELECT d.id, d.conversation FROM delivery
     JOIN delivery AS d ON d.reply = first.reply AND d.address = first.address
         AND d.part >= first.part
     WHERE first.id = $1 AND first.state IN ('unknown', 'dead') AND d.state IN ('unknown', 'dead')
+      AND d.outbound <> $2
     ORDER BY d.part";
 
 pub(super) const RETRY: &str = "UPDATE delivery
@@ -316,7 +330,8 @@ pub(super) const DROP_DEAD: &str =
 pub(super) const TAKE_ACCEPTED: &str = "WITH oldest AS (
         SELECT id FROM inbound WHERE state = 'accepted' AND lane IS NULL AND holder IS NULL
         ORDER BY no LIMIT $2 FOR UPDATE)
-    UPDATE inbound SET holder = $1 FROM oldest WHERE inbound.id = oldest.id RETURNING no, envelope";
+    UPDATE inbound SET holder = $1 FROM oldest WHERE inbound.id = oldest.id
+    RETURNING no, inbound.id, envelope";
 
 pub(super) const TAKE_TURNS: &str = "WITH oldest AS (
         SELECT id FROM turn WHERE ended_at IS NULL AND holder IS NULL
@@ -325,7 +340,7 @@ pub(super) const TAKE_TURNS: &str = "WITH oldest AS (
     RETURNING no, turn.id, user_id, session, sandbox, address, reply_to, started_at";
 
 pub(super) const INBOUNDS_OF_TURNS: &str =
-    "SELECT turn, steered, envelope FROM inbound WHERE turn = ANY($1) ORDER BY place";
+    "SELECT turn, steered, id, envelope FROM inbound WHERE turn = ANY($1) ORDER BY place";
 
 pub(super) const ORPHANED_CONVERSATIONS: &str = concat!(
     "SELECT conversation FROM delivery WHERE ",
@@ -357,11 +372,11 @@ pub(super) const DELIVERIES: &str = concat!(
     ORDER BY id DESC LIMIT $1"
 );
 
-pub(super) const INBOUNDS: &str = "SELECT envelope, state, turn, reason FROM inbound
+pub(super) const INBOUNDS: &str = "SELECT id, envelope, state, turn, reason FROM inbound
     WHERE ($2::text IS NULL OR id < $2) AND ($3::text IS NULL OR state = $3)
     ORDER BY id DESC LIMIT $1";
 
-pub(super) const RAW: &str = "SELECT request.raw FROM inbound
+pub(super) const RAW: &str = "SELECT request.id, request.raw FROM inbound
     JOIN request ON request.id = inbound.request WHERE inbound.id = $1";
 
 pub(super) const DEAD_LETTERS: &str = "SELECT id, channel, account, received_at, reason, raw
@@ -411,6 +426,9 @@ pub(super) const PRUNE_DEAD: &str = "DELETE FROM dead_letter WHERE id IN (
 
 pub(super) const PRUNE_SEEN: &str = "DELETE FROM seen WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM seen WHERE at < $1 LIMIT $2))";
+
+pub(super) const PRUNE_FORGOTTEN: &str = "DELETE FROM forgotten WHERE digest IN (
+    SELECT digest FROM forgotten WHERE at < $1 LIMIT $2)";
 
 pub(super) const PRUNE_DELIVERIES: &str = "DELETE FROM delivery WHERE id IN (
     SELECT id FROM delivery AS old

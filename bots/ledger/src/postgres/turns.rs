@@ -3,11 +3,12 @@
 use tokio_postgres::types::ToSql;
 use zaki_envelope::wire::ErrorCode;
 use zaki_envelope::{InboundId, Timestamp, TurnId};
-use zaki_store::{Json, PgTx, Postgres, Text};
+use zaki_store::{Json, Text};
 
-use super::rows::{self, clean, token};
+use super::rows::{self, token};
+use super::tx::{Store, Tx};
 use super::{deliveries, enter, sql};
-use crate::encode::{Parcel, Turn};
+use crate::encode::{Parcel, Turn, clean};
 use crate::{Begin, Earlier, Error, Fence, Finish, NewTurn, TurnEnd};
 
 const NOTHING: &[&str] = &[];
@@ -15,7 +16,7 @@ const NOTHING: &[&str] = &[];
 type Row<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 pub(super) async fn begin(
-    store: &Postgres,
+    store: &Store,
     fence: Fence,
     turn: &NewTurn,
     row: &Turn,
@@ -35,7 +36,7 @@ pub(super) async fn begin(
             }
             _ => {
                 let begun: Row<'_> = &[&row.id, &row.inbounds];
-                let taken = tx.all(sql::TAKEN_ALONG, begun, rows::joined).await?;
+                let taken = tx.open_all(sql::TAKEN_ALONG, begun, rows::joined).await?;
                 Begin::Begun { earlier: apart(taken).1 }
             }
         }
@@ -45,7 +46,7 @@ pub(super) async fn begin(
 }
 
 /// `false`: the turn is there already, or another one of its lane is.
-async fn add(tx: &PgTx, fence: Fence, turn: &Turn) -> Result<bool, Error> {
+async fn add(tx: &Tx, fence: Fence, turn: &Turn) -> Result<bool, Error> {
     let reply_to = turn.reply_to.as_deref().map(clean);
     let added = tx
         .execute(
@@ -67,7 +68,7 @@ async fn add(tx: &PgTx, fence: Fence, turn: &Turn) -> Result<bool, Error> {
 
 /// Returns what has been taken along.
 async fn join_all(
-    tx: &PgTx,
+    tx: &Tx,
     fence: Fence,
     row: &Turn,
     turn: &NewTurn,
@@ -75,7 +76,7 @@ async fn join_all(
     let (place, steered, most) = (0_i64, false, i64::from(Earlier::MOST));
     let us = token(fence);
     let join: Row<'_> = &[&row.inbounds, &row.id, &place, &steered, &us, &row.lane, &most];
-    let (joined, earlier) = apart(tx.all(sql::JOIN, join, rows::joined).await?);
+    let (joined, earlier) = apart(tx.open_all(sql::JOIN, join, rows::joined).await?);
     complete(&turn.inbounds, &row.inbounds, &joined)?;
     Ok(earlier)
 }
@@ -93,7 +94,7 @@ fn apart(rows: Vec<(String, Option<Earlier>)>) -> (Vec<String>, Vec<Earlier>) {
     (ours, earlier)
 }
 
-async fn park(tx: &PgTx, fence: Fence, turn: &NewTurn, row: &Turn) -> Result<(), Error> {
+async fn park(tx: &Tx, fence: Fence, turn: &NewTurn, row: &Turn) -> Result<(), Error> {
     let parked =
         tx.all(sql::PARK, &[&row.inbounds, &row.lane, &token(fence)], |row| row.try_get(0)).await;
     complete(&turn.inbounds, &row.inbounds, &parked?)
@@ -112,19 +113,19 @@ struct Standing {
     places: i64,
 }
 
-async fn standing(tx: &PgTx, turn: TurnId) -> Result<Standing, Error> {
+async fn standing(tx: &Tx, turn: TurnId) -> Result<Standing, Error> {
     let read = |row: &tokio_postgres::Row| {
         Ok(Standing { open: row.try_get(0)?, lane: row.try_get(1)?, places: row.try_get(2)? })
     };
     tx.one(sql::TURN, &[&Text(turn)], read).await?.ok_or(Error::UnknownTurn(turn))
 }
 
-async fn enter_turn(store: &Postgres, fence: Fence, turn: TurnId) -> Result<PgTx, Error> {
+async fn enter_turn(store: &Store, fence: Fence, turn: TurnId) -> Result<Tx, Error> {
     enter(store, sql::ENTER_TURN, &[&token(fence), &Text(turn), &NOTHING]).await
 }
 
 pub(super) async fn join(
-    store: &Postgres,
+    store: &Store,
     fence: Fence,
     turn: TurnId,
     inbounds: &[InboundId],
@@ -136,7 +137,7 @@ pub(super) async fn join(
     }
     let (texts, us, most) = (texts(inbounds), token(fence), i64::from(Earlier::MOST));
     let row: Row<'_> = &[&texts, &Text(turn), &places, &true, &us, &lane, &most];
-    let (_, earlier) = apart(tx.all(sql::JOIN, row, rows::joined).await?);
+    let (_, earlier) = apart(tx.open_all(sql::JOIN, row, rows::joined).await?);
     let joined = tx.all(sql::JOINED, &[&texts, &Text(turn)], |row| row.try_get(0)).await?;
     complete(inbounds, &texts, &joined)?;
     tx.commit().await?;
@@ -144,7 +145,7 @@ pub(super) async fn join(
 }
 
 pub(super) async fn part(
-    store: &Postgres,
+    store: &Store,
     fence: Fence,
     turn: TurnId,
     inbounds: &[InboundId],
@@ -162,7 +163,7 @@ fn texts(inbounds: &[InboundId]) -> Vec<String> {
 }
 
 pub(super) async fn finish(
-    store: &Postgres,
+    store: &Store,
     fence: Fence,
     turn: TurnId,
     end: TurnEnd,
@@ -186,7 +187,7 @@ pub(super) async fn finish(
         return if open { Err(Error::Fenced) } else { Ok(Finish::AlreadyEnded) };
     };
     let row: Row<'_> = &[&lane, &token(fence), &Text(turn), &texts(heard)];
-    let waiting = tx.all(sql::TAKE_WAITING, row, rows::placed_inbound).await?;
+    let waiting = tx.open_all(sql::TAKE_WAITING, row, rows::placed_inbound).await?;
     let first = deliveries::add(&tx, fence, parcels, at).await?;
     tx.commit().await?;
     Ok(Finish::Ended { first, waiting: rows::in_order(waiting) })

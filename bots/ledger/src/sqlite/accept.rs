@@ -2,11 +2,13 @@
 
 use rusqlite::params;
 use zaki_envelope::InboundId;
-use zaki_store::{Text, Tx};
+use zaki_store::Text;
 
 use super::rows::{Ms, Token};
 use super::sql;
+use super::tx::Tx;
 use crate::encode::Message;
+use crate::sealed::Column;
 use crate::{Batch, Error, Fence, NewInbound, SettleReason};
 
 /// Which of the items are new.
@@ -24,7 +26,7 @@ pub(super) fn accept(
     let mut request = None;
     let mut fresh = Vec::with_capacity(messages.len());
     for (item, message) in batch.items.iter().zip(messages) {
-        let new = see(tx, item)?;
+        let new = see(tx, item, message)?;
         if new {
             if request.is_none() {
                 request = add_request(tx, batch)?;
@@ -37,13 +39,14 @@ pub(super) fn accept(
 }
 
 /// Whether it is the first of its key.
-fn see(tx: &Tx<'_>, item: &NewInbound) -> Result<bool, Error> {
+fn see(tx: &Tx<'_>, item: &NewInbound, message: &Message) -> Result<bool, Error> {
     let inbound = &item.inbound;
     let key = params![
         inbound.channel.as_str(),
         inbound.account.as_str(),
         inbound.dedupe.as_str(),
-        Ms(inbound.received_at)
+        Ms(inbound.received_at),
+        message.seen.as_slice()
     ];
     Ok(tx.execute(sql::SEE, key)? == 1)
 }
@@ -53,10 +56,27 @@ fn add_request(tx: &Tx<'_>, batch: &Batch) -> Result<Option<i64>, Error> {
     if batch.raw.is_empty() {
         return Ok(None);
     }
-    let row =
-        params![batch.channel.as_str(), batch.account.as_str(), Ms(batch.received_at), batch.raw];
+    let id = next_id(tx, "request")?;
+    let raw = tx.keys.seal(Column::Request.of(&id.unwrap_or_default()), &batch.raw)?;
+    let row = params![
+        batch.channel.as_str(),
+        batch.account.as_str(),
+        Ms(batch.received_at),
+        raw.as_ref(),
+        batch.size(),
+        id
+    ];
     tx.execute(sql::ADD_REQUEST, row)?;
     Ok(Some(tx.last_id()))
+}
+
+/// The id of the next row, where that must be known before; none: SQLite gives one.
+fn next_id(tx: &Tx<'_>, table: &str) -> Result<Option<i64>, Error> {
+    if tx.keys.first().is_none() {
+        return Ok(None);
+    }
+    let last = tx.one(sql::LAST_ID, params![table], |row| row.get::<_, i64>(0))?;
+    Ok(Some(last.unwrap_or_default() + 1))
 }
 
 fn add_inbound(
@@ -68,11 +88,12 @@ fn add_inbound(
 ) -> Result<(), Error> {
     let (id, envelope) = (&message.id, &message.envelope);
     let reason = item.settled.map(SettleReason::as_str);
-    let row = params![id, request, envelope, item.state(), reason, Token(fence)];
+    let (state, sender) = (item.state(), message.sender.as_slice());
+    let row = params![id, request, envelope, state, reason, Token(fence), sender];
     tx.execute(sql::ADD_INBOUND, row)?;
     if let Some(handle) = &item.handle {
         let (until, uses) = (Ms(handle.expires_at), handle.uses_left);
-        let row = params![message.id, message.address, handle.secret, until, uses];
+        let row = params![message.id, message.address, message.secret, until, uses];
         tx.execute(sql::ADD_HANDLE, row)?;
     }
     Ok(())
@@ -80,12 +101,15 @@ fn add_inbound(
 
 fn add_dead(tx: &Tx<'_>, batch: &Batch) -> Result<(), Error> {
     for letter in &batch.dead {
+        let id = next_id(tx, "dead_letter")?;
+        let raw = tx.keys.seal(Column::DeadLetter.of(&id.unwrap_or_default()), &letter.raw)?;
         let row = params![
             batch.channel.as_str(),
             batch.account.as_str(),
             Ms(batch.received_at),
             letter.reason,
-            letter.raw
+            raw.as_ref(),
+            id
         ];
         tx.execute(sql::ADD_DEAD, row)?;
     }

@@ -5,10 +5,11 @@
 
 use rusqlite::params;
 use zaki_envelope::{Address, DeliveryId, ReplyHandle, Timestamp};
-use zaki_store::{Json, Text, Tx};
+use zaki_store::{Json, Text};
 
 use super::rows::{self, Head, Ms, Standing, Token};
 use super::sql;
+use super::tx::Tx;
 use crate::encode::Parcel;
 use crate::{
     Claimed, Delivery, DeliveryEnd, DeliveryKind, DeliveryState, Error, Fence, NewDelivery, Next,
@@ -129,7 +130,7 @@ fn advance(tx: &Tx<'_>, fence: Fence, conversation: &str, at: Timestamp) -> Resu
             address,
         }));
     }
-    let claimed = tx.one(sql::CLAIM, params![Text(id), us, Ms(at)], rows::delivery)?;
+    let claimed = tx.open_one(sql::CLAIM, params![Text(id), us, Ms(at)], rows::delivery)?;
     let Some(delivery) = claimed else {
         return Ok(Next::None);
     };
@@ -144,7 +145,7 @@ fn take_handle(
 ) -> Result<Option<ReplyHandle>, Error> {
     let id = delivery.id;
     let live = if delivery.turn.is_some() { sql::LIVE_HANDLE } else { sql::OWN_HANDLE };
-    let found = tx.one(live, params![Text(id), Ms(at)], rows::handle)?;
+    let found = tx.open_one(live, params![Text(id), Ms(at)], rows::handle)?;
     let Some((inbound, handle)) = found else {
         return Ok(None);
     };

@@ -2,27 +2,28 @@
 
 use rusqlite::params;
 use zaki_envelope::InboundId;
-use zaki_store::{Text, Tx};
+use zaki_store::Text;
 
+use super::tx::Tx;
 use super::{rows, sql};
 use crate::{Counts, DeadRecord, Delivery, DeliveryFilter, Error, InboundFilter, InboundRecord};
 
 pub(super) fn inbounds(tx: &Tx<'_>, filter: InboundFilter) -> Result<Vec<InboundRecord>, Error> {
     let row = params![filter.limit, filter.before.map(Text), filter.state];
-    Ok(tx.all(sql::INBOUNDS, row, rows::inbound_record)?)
+    tx.open_all(sql::INBOUNDS, row, rows::inbound_record)
 }
 
 pub(super) fn raw(tx: &Tx<'_>, inbound: InboundId) -> Result<Option<Vec<u8>>, Error> {
-    Ok(tx.one(sql::RAW, params![Text(inbound)], |row| row.get(0))?)
+    tx.open_one(sql::RAW, params![Text(inbound)], rows::raw)
 }
 
 pub(super) fn dead(tx: &Tx<'_>, limit: u32) -> Result<Vec<DeadRecord>, Error> {
-    Ok(tx.all(sql::DEAD_LETTERS, params![limit], rows::dead_record)?)
+    tx.open_all(sql::DEAD_LETTERS, params![limit], rows::dead_record)
 }
 
 pub(super) fn deliveries(tx: &Tx<'_>, filter: DeliveryFilter) -> Result<Vec<Delivery>, Error> {
     let row = params![filter.limit, filter.before.map(Text), filter.state];
-    Ok(tx.all(sql::DELIVERIES, row, rows::delivery)?)
+    tx.open_all(sql::DELIVERIES, row, rows::delivery)
 }
 
 pub(super) fn counts(tx: &Tx<'_>) -> Result<Counts, Error> {

@@ -3,11 +3,13 @@
 
 use rusqlite::params;
 use zaki_envelope::{DeliveryId, MessageId, Timestamp};
-use zaki_store::{Json, Text, Tx};
+use zaki_store::{Json, Text};
 
 use super::rows::Ms;
 use super::sql;
+use super::tx::Tx;
 use crate::Error;
+use crate::retention::BARE;
 
 pub(super) fn prove(
     tx: &Tx<'_>,
@@ -54,7 +56,7 @@ fn release(tx: &Tx<'_>, conversation: Option<String>) -> Result<bool, Error> {
 
 pub(super) fn retry(tx: &Tx<'_>, id: DeliveryId, at: Timestamp) -> Result<bool, Error> {
     let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
-    let parts = tx.all(sql::FAILED_PARTS, params![Text(id)], read)?;
+    let parts = tx.all(sql::FAILED_PARTS, params![Text(id), BARE], read)?;
     for (part, conversation) in &parts {
         let tail = tx.one(sql::TAIL, params![conversation], |row| row.get(0))?;
         let tail: Option<i64> = tail.flatten();

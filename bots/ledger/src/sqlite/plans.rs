@@ -55,6 +55,7 @@ fn tables() -> Connection {
     let conn = Connection::open_in_memory().unwrap();
     conn.execute_batch(include_str!("step1.sql")).unwrap();
     conn.execute_batch(include_str!("step2.sql")).unwrap();
+    conn.execute_batch(include_str!("step3.sql")).unwrap();
     conn
 }
 

@@ -2,10 +2,11 @@
 
 use rusqlite::params;
 use zaki_envelope::{Inbound, InboundId};
-use zaki_store::{Text, Tx};
+use zaki_store::Text;
 
 use super::rows::{self, Token};
 use super::sql;
+use super::tx::Tx;
 use crate::{Error, Fence, NewTurn, OpenTurn, Recovery};
 
 /// Counts the run. What the earlier ones held is nobody's.
@@ -58,14 +59,14 @@ pub(super) fn orphans(tx: &Tx<'_>) -> Result<bool, Error> {
 pub(super) fn recover(tx: &Tx<'_>, fence: Fence) -> Result<Recovery, Error> {
     let us = Token(fence);
     let row = params![us, Recovery::MESSAGES];
-    let accepted = rows::in_order(tx.all(sql::TAKE_ACCEPTED, row, rows::placed_inbound)?);
+    let accepted = rows::in_order(tx.open_all(sql::TAKE_ACCEPTED, row, rows::placed_inbound)?);
     let turns = tx.all(sql::TAKE_TURNS, params![us, Recovery::TURNS], rows::placed_turn)?;
     let turns = rows::in_order(turns).into_iter().map(|turn| with_inbounds(tx, turn));
     let turns = turns.collect::<Result<_, _>>()?;
     let mut found = Recovery { accepted, turns, ..Recovery::default() };
     let row = params![us, Recovery::CONVERSATIONS];
-    for head in rows::in_order(tx.all(sql::TAKE_HEADS, row, rows::placed_delivery)?) {
-        let handle = tx.one(sql::USED_HANDLE, params![Text(head.id)], rows::handle)?;
+    for head in rows::in_order(tx.open_all(sql::TAKE_HEADS, row, rows::placed_delivery)?) {
+        let handle = tx.open_one(sql::USED_HANDLE, params![Text(head.id)], rows::handle)?;
         found.add(head, handle.map(|(_, handle)| handle));
     }
     Ok(found)
@@ -73,7 +74,7 @@ pub(super) fn recover(tx: &Tx<'_>, fence: Fence) -> Result<Recovery, Error> {
 
 fn with_inbounds(tx: &Tx<'_>, mut turn: NewTurn) -> Result<OpenTurn, Error> {
     let read = |steered: bool| -> Result<Vec<Inbound>, Error> {
-        Ok(tx.all(sql::INBOUNDS_OF_TURN, params![Text(turn.id), steered], rows::inbound)?)
+        tx.open_all(sql::INBOUNDS_OF_TURN, params![Text(turn.id), steered], rows::inbound)
     };
     let (inbounds, steered) = (read(false)?, read(true)?);
     turn.inbounds = inbounds.iter().map(|inbound| inbound.id).collect();

@@ -2,14 +2,13 @@
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Result, Row};
-use zaki_envelope::{
-    DeliveryId, Inbound, InboundId, MessageId, ReplyHandle, SessionKey, Timestamp, TurnId,
-};
+use zaki_envelope::{DeliveryId, MessageId, ReplyHandle, SessionKey, Timestamp, TurnId};
 use zaki_store::{Json, Text};
 
+use crate::sealed::{Envelope, Handle, Letter, Packed, Raw, Record};
 use crate::{
-    Counts, DeadRecord, Delivery, DeliveryKind, DeliveryState, Fence, InboundRecord, InboundState,
-    Lost, NewTurn, ReplyPlan,
+    Counts, DeadRecord, Delivery, DeliveryKind, DeliveryState, Fence, InboundState, Lost, NewTurn,
+    ReplyPlan,
 };
 
 /// A fence as its token.
@@ -97,9 +96,13 @@ fn time(row: &Row<'_>, column: usize) -> Result<Timestamp> {
     row.get(column).map(|Ms(at)| at)
 }
 
-/// Columns: envelope.
-pub(super) fn inbound(row: &Row<'_>) -> Result<Inbound> {
-    json(row, 0)
+/// Columns: id, envelope.
+pub(super) fn inbound(row: &Row<'_>) -> Result<Envelope> {
+    envelope(row, 0)
+}
+
+fn envelope(row: &Row<'_>, first: usize) -> Result<Envelope> {
+    Ok(Envelope { id: row.get(first)?, stored: row.get(first + 1)? })
 }
 
 /// A value with its place in the order of its table, since `RETURNING` keeps none.
@@ -110,32 +113,37 @@ pub(super) fn in_order<T>(mut rows: Vec<Placed<T>>) -> Vec<T> {
     rows.into_iter().map(|(_, value)| value).collect()
 }
 
-/// Columns: rowid, envelope.
-pub(super) fn placed_inbound(row: &Row<'_>) -> Result<Placed<Inbound>> {
-    Ok((row.get(0)?, json(row, 1)?))
+/// Columns: rowid, id, envelope.
+pub(super) fn placed_inbound(row: &Row<'_>) -> Result<Placed<Envelope>> {
+    Ok((row.get(0)?, envelope(row, 1)?))
 }
 
-/// Columns: envelope, state, turn, reason.
-pub(super) fn inbound_record(row: &Row<'_>) -> Result<InboundRecord> {
-    let turn: Option<Text<TurnId>> = row.get(2)?;
-    Ok(InboundRecord {
-        inbound: inbound(row)?,
-        state: row.get(1)?,
+/// Columns: id, envelope, state, turn, reason.
+pub(super) fn inbound_record(row: &Row<'_>) -> Result<Record> {
+    let turn: Option<Text<TurnId>> = row.get(3)?;
+    Ok(Record {
+        envelope: inbound(row)?,
+        state: row.get(2)?,
         turn: turn.map(|Text(id)| id),
-        reason: row.get(3)?,
+        reason: row.get(4)?,
     })
 }
 
+/// Columns: id, raw.
+pub(super) fn raw(row: &Row<'_>) -> Result<Raw> {
+    Ok(Raw { id: row.get(0)?, stored: row.get(1)? })
+}
+
 /// Columns: id, channel, account, received_at, reason, raw.
-pub(super) fn dead_record(row: &Row<'_>) -> Result<DeadRecord> {
-    Ok(DeadRecord {
+pub(super) fn dead_record(row: &Row<'_>) -> Result<Letter> {
+    Ok(Letter(DeadRecord {
         id: row.get(0)?,
         channel: text(row, 1)?,
         account: text(row, 2)?,
         received_at: time(row, 3)?,
         reason: row.get(4)?,
         raw: row.get(5)?,
-    })
+    }))
 }
 
 /// Columns: rowid, id, user, session, sandbox, address, reply_to, started_at. Its messages follow.
@@ -155,14 +163,14 @@ pub(super) fn placed_turn(row: &Row<'_>) -> Result<Placed<NewTurn>> {
 }
 
 /// Columns: those of `delivery!` in `sql`.
-pub(super) fn delivery(row: &Row<'_>) -> Result<Delivery> {
+pub(super) fn delivery(row: &Row<'_>) -> Result<Packed> {
     let turn: Option<Text<TurnId>> = row.get(1)?;
     let receipt: Option<Json<Vec<MessageId>>> = row.get(10)?;
-    Ok(Delivery {
+    let delivery = Delivery {
         id: text(row, 0)?,
         turn: turn.map(|Text(id)| id),
         address: json(row, 2)?,
-        outbound: json(row, 3)?,
+        outbound: Packed::NOTHING,
         kind: row.get(4)?,
         part: row.get(5)?,
         state: row.get(6)?,
@@ -171,11 +179,12 @@ pub(super) fn delivery(row: &Row<'_>) -> Result<Delivery> {
         reason: row.get(9)?,
         receipt: receipt.map(|Json(ids)| ids).unwrap_or_default(),
         changed_at: time(row, 11)?,
-    })
+    };
+    Ok(Packed { delivery, stored: row.get(3)? })
 }
 
 /// Columns: those of `delivery!` in `sql`, rowid.
-pub(super) fn placed_delivery(row: &Row<'_>) -> Result<Placed<Delivery>> {
+pub(super) fn placed_delivery(row: &Row<'_>) -> Result<Placed<Packed>> {
     Ok((row.get(12)?, delivery(row)?))
 }
 
@@ -229,10 +238,10 @@ pub(super) fn lost(row: &Row<'_>) -> Result<Lost> {
 }
 
 /// Columns: inbound, secret, expires_at, uses_left.
-pub(super) fn handle(row: &Row<'_>) -> Result<(InboundId, ReplyHandle)> {
+pub(super) fn handle(row: &Row<'_>) -> Result<Handle> {
     let handle =
         ReplyHandle { secret: row.get(1)?, expires_at: time(row, 2)?, uses_left: row.get(3)? };
-    Ok((text(row, 0)?, handle))
+    Ok(Handle(text(row, 0)?, handle))
 }
 
 /// Columns: those of `sql::COUNTS`.

@@ -56,24 +56,29 @@ pub(super) const ORPHANS: &str = concat!(
 
 // Messages.
 
-pub(super) const SEE: &str =
-    "INSERT INTO seen (channel, account, dedupe, at) VALUES (?1, ?2, ?3, ?4)
+pub(super) const SEE: &str = "INSERT INTO seen (channel, account, dedupe, at) SELECT ?1, ?2, ?3, ?4
+    WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE digest = ?5)
     ON CONFLICT DO NOTHING";
 
 pub(super) const ADD_REQUEST: &str =
-    "INSERT INTO request (channel, account, received_at, raw) VALUES (?1, ?2, ?3, ?4)";
+    "INSERT INTO request (channel, account, received_at, raw, items, id)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
+/// The last id that a table has given. An encrypted row is bound to its id, so it has to be known
+/// before.
+pub(super) const LAST_ID: &str = "SELECT seq FROM sqlite_sequence WHERE name = ?1";
 
 pub(super) const ADD_INBOUND: &str =
-    "INSERT INTO inbound (id, request, envelope, state, reason, holder)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    "INSERT INTO inbound (id, request, envelope, state, reason, holder, sender)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
 pub(super) const ADD_HANDLE: &str =
     "INSERT INTO reply_handle (inbound, address, secret, expires_at, uses_left)
     VALUES (?1, ?2, ?3, ?4, ?5)";
 
 pub(super) const ADD_DEAD: &str =
-    "INSERT INTO dead_letter (channel, account, received_at, reason, raw)
-    VALUES (?1, ?2, ?3, ?4, ?5)";
+    "INSERT INTO dead_letter (channel, account, received_at, reason, raw, id)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
 pub(super) const MOVE_CURSOR: &str = "INSERT INTO cursor (name, value, at) VALUES (?1, ?2, ?3)
     ON CONFLICT (name) DO UPDATE SET value = excluded.value, at = excluded.at";
@@ -120,7 +125,7 @@ pub(super) const END_TURN: &str =
 
 /// What waits for the lane, in order of acceptance.
 pub(super) const WAITING: &str =
-    "SELECT envelope FROM inbound WHERE lane = ?1 ORDER BY inbound.rowid";
+    "SELECT id, envelope FROM inbound WHERE lane = ?1 ORDER BY inbound.rowid";
 
 pub(super) const TAKE_WAITING: &str = "UPDATE inbound SET lane = NULL, holder = ?2 WHERE lane = ?1";
 
@@ -238,11 +243,12 @@ pub(super) const REFUTE: &str = "UPDATE delivery
     SET state = 'dead', reason = ?2, handle = NULL, changed_at = ?3
     WHERE id = ?1 AND state IN ('sending', 'unknown', 'sent') RETURNING conversation";
 
-/// It and the later parts of its reply that have failed, in order.
+/// It and the later parts of its reply that have failed and still have their text, in order.
 pub(super) const FAILED_PARTS: &str = "SELECT d.id, d.conversation FROM delivery AS first
     JOIN delivery AS d ON d.reply = first.reply AND d.address = first.address
         AND d.part >= first.part
     WHERE first.id = ?1 AND first.state IN ('unknown', 'dead') AND d.state IN ('unknown', 'dead')
+      AND d.outbound <> ?2
     ORDER BY d.part";
 
 pub(super) const RETRY: &str = "UPDATE delivery
@@ -262,7 +268,7 @@ pub(super) const DROP_DEAD: &str =
 pub(super) const TAKE_ACCEPTED: &str = "UPDATE inbound SET holder = ?1 WHERE rowid IN (
         SELECT rowid FROM inbound WHERE state = 'accepted' AND lane IS NULL AND holder IS NULL
         ORDER BY rowid LIMIT ?2)
-    RETURNING rowid, envelope";
+    RETURNING rowid, id, envelope";
 
 /// `+` sorts what a partial index finds, where `rowid` alone would read the whole table in order.
 pub(super) const TAKE_TURNS: &str = "UPDATE turn SET holder = ?1 WHERE rowid IN (
@@ -270,7 +276,7 @@ pub(super) const TAKE_TURNS: &str = "UPDATE turn SET holder = ?1 WHERE rowid IN 
     RETURNING rowid, id, user, session, sandbox, address, reply_to, started_at";
 
 pub(super) const INBOUNDS_OF_TURN: &str =
-    "SELECT envelope FROM inbound WHERE turn = ?1 AND steered = ?2 ORDER BY place";
+    "SELECT id, envelope FROM inbound WHERE turn = ?1 AND steered = ?2 ORDER BY place";
 
 pub(super) const TAKE_HEADS: &str = concat!(
     "UPDATE delivery SET holder = ?1 WHERE rowid IN (SELECT rowid FROM delivery WHERE ",
@@ -289,10 +295,10 @@ pub(super) const DELIVERIES: &str = concat!(
     WHERE (?2 IS NULL OR id < ?2) AND (?3 IS NULL OR state = ?3) ORDER BY id DESC LIMIT ?1"
 );
 
-pub(super) const INBOUNDS: &str = "SELECT envelope, state, turn, reason FROM inbound
+pub(super) const INBOUNDS: &str = "SELECT id, envelope, state, turn, reason FROM inbound
     WHERE (?2 IS NULL OR id < ?2) AND (?3 IS NULL OR state = ?3) ORDER BY id DESC LIMIT ?1";
 
-pub(super) const RAW: &str = "SELECT request.raw FROM inbound
+pub(super) const RAW: &str = "SELECT request.id, request.raw FROM inbound
     JOIN request ON request.id = inbound.request WHERE inbound.id = ?1";
 
 pub(super) const DEAD_LETTERS: &str = "SELECT id, channel, account, received_at, reason, raw
@@ -340,6 +346,9 @@ pub(super) const PRUNE_DEAD: &str = "DELETE FROM dead_letter WHERE id IN (
 
 pub(super) const PRUNE_SEEN: &str = "DELETE FROM seen WHERE (channel, account, dedupe) IN (
     SELECT channel, account, dedupe FROM seen WHERE at < ?1 ORDER BY at LIMIT ?2)";
+
+pub(super) const PRUNE_FORGOTTEN: &str = "DELETE FROM forgotten WHERE digest IN (
+    SELECT digest FROM forgotten WHERE at < ?1 ORDER BY at LIMIT ?2)";
 
 pub(super) const PRUNE_DELIVERIES: &str = "DELETE FROM delivery WHERE id IN (
     SELECT id FROM delivery AS old

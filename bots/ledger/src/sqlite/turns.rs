@@ -3,9 +3,10 @@
 use rusqlite::params;
 use zaki_envelope::wire::ErrorCode;
 use zaki_envelope::{InboundId, Timestamp, TurnId};
-use zaki_store::{Json, Text, Tx};
+use zaki_store::{Json, Text};
 
 use super::rows::{self, Ms, Token};
+use super::tx::Tx;
 use super::{deliveries, sql};
 use crate::encode::{Parcel, Turn};
 use crate::{Begin, Earlier, Error, Fence, Finish, NewTurn, TurnEnd};
@@ -134,7 +135,7 @@ pub(super) fn finish(
             tx.execute(sql::PART, params![Text(id), Text(turn), lane, None::<i64>])?;
         }
     }
-    let waiting = tx.all(sql::WAITING, params![lane], rows::inbound)?;
+    let waiting = tx.open_all(sql::WAITING, params![lane], rows::inbound)?;
     if !waiting.is_empty() {
         tx.execute(sql::TAKE_WAITING, params![lane, Token(fence)])?;
     }

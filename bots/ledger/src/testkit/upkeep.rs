@@ -137,7 +137,7 @@ pub(super) async fn prunes_what_is_done_with(s: Subject) {
     s.settle(11, DeliveryEnd::Retry { not_before: at(900), reason: "503".into() }).await;
 
     let day = |days: u64| Duration::from_hours(24 * days);
-    let keep = Retention { raw: day(7), messages: day(30), dedupe: Duration::ZERO };
+    let keep = Retention { raw: day(7), text: day(30), messages: day(30), dedupe: Duration::ZERO };
     let prune = async |days| s.ledger.prune(s.fence, at(days * DAY), keep).await.unwrap();
     assert_eq!(prune(1).await, 1, "the expired reply handle alone");
     assert_eq!(prune(7).await, 0);

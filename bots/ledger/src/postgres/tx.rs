@@ -1,0 +1,102 @@
+//! The database and its transactions with the keys to what is in them.
+
+use std::ops::Deref;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use zaki_store::{Keys, PgTx, Postgres};
+
+use crate::Error;
+use crate::sealed::Shut;
+
+type Answer<T> = std::result::Result<T, tokio_postgres::Error>;
+type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// The database, as the ledger's operations see it.
+#[derive(Clone)]
+pub(super) struct Store {
+    pub db: Postgres,
+    pub keys: Keys,
+}
+
+/// A transaction.
+pub(super) struct Tx {
+    inner: PgTx,
+    keys: Keys,
+}
+
+fn open<T: Shut>(rows: Vec<T>, keys: &Keys) -> Result<Vec<T::Open>, Error> {
+    rows.into_iter().map(|row| row.open(keys)).collect()
+}
+
+impl Store {
+    pub(super) const fn new(db: Postgres, keys: Keys) -> Self {
+        Self { db, keys }
+    }
+
+    pub(super) fn with_keys(&self, inner: PgTx) -> Tx {
+        Tx { inner, keys: self.keys.clone() }
+    }
+
+    /// The first row of one statement that only reads, opened.
+    pub(super) async fn open_one<T: Shut>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        map: impl FnOnce(&Row) -> Answer<T>,
+    ) -> Result<Option<T::Open>, Error> {
+        self.one(sql, params, map).await?.map(|row| row.open(&self.keys)).transpose()
+    }
+
+    /// All its rows, opened.
+    pub(super) async fn open_all<T: Shut>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        map: impl FnMut(&Row) -> Answer<T>,
+    ) -> Result<Vec<T::Open>, Error> {
+        open(self.all(sql, params, map).await?, &self.keys)
+    }
+}
+
+impl Tx {
+    /// The first row, opened.
+    pub(super) async fn open_one<T: Shut>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        map: impl FnOnce(&Row) -> Answer<T>,
+    ) -> Result<Option<T::Open>, Error> {
+        self.one(sql, params, map).await?.map(|row| row.open(&self.keys)).transpose()
+    }
+
+    /// All rows, opened.
+    pub(super) async fn open_all<T: Shut>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        map: impl FnMut(&Row) -> Answer<T>,
+    ) -> Result<Vec<T::Open>, Error> {
+        open(self.all(sql, params, map).await?, &self.keys)
+    }
+
+    pub(super) async fn commit(self) -> Result<(), Error> {
+        Ok(self.inner.commit().await?)
+    }
+}
+
+impl Deref for Store {
+    type Target = Postgres;
+
+    fn deref(&self) -> &Postgres {
+        &self.db
+    }
+}
+
+impl Deref for Tx {
+    type Target = PgTx;
+
+    fn deref(&self) -> &PgTx {
+        &self.inner
+    }
+}

@@ -1,0 +1,373 @@
+//! Showing everything that is kept of a person, page by page.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use zaki_envelope::{
+    Address, ChannelKind, Inbound, MessageId, Outbound, SandboxKind, SessionKey, Timestamp, TurnId,
+};
+use zaki_store::{Json, Keys, Row, Sql, Text, params, snapshot};
+
+use super::Who;
+use super::find::{Found, adopt, found, is_direct};
+use crate::Error;
+use crate::desk::Desk;
+use crate::encode::clean;
+use crate::sealed::Column;
+
+/// Things per page.
+const STEP: i64 = 50;
+
+/// What [`deliveries`] reads.
+macro_rules! deliveries {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, turn, address, outbound, state, receipt, changed_at FROM delivery WHERE ",
+            $condition
+        )
+    };
+}
+
+/// A page of what is kept of a person.
+#[derive(Debug, Default)]
+pub struct Dossier {
+    /// In no order that means anything; a thing may come twice. Each prints as one JSON object.
+    pub kept: Vec<Kept>,
+    /// Where the next page begins; `None`: that was all.
+    pub next: Option<Mark>,
+}
+
+/// Where a page begins. The default is the first one's.
+#[derive(Clone, Debug, Default)]
+pub struct Mark {
+    stage: Stage,
+    after: String,
+    /// Where they were met, and nobody else is.
+    places: BTreeSet<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// By the number of the sender.
+    Messages(usize),
+    /// By the number of the user.
+    Turns(usize),
+    Notices,
+    Letters,
+}
+
+impl Default for Stage {
+    fn default() -> Self {
+        Self::Messages(0)
+    }
+}
+
+/// One thing.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kept", rename_all = "snake_case")]
+pub enum Kept {
+    /// What they sent.
+    Message(Box<KeptMessage>),
+    /// What an agent was asked.
+    Turn(Box<KeptTurn>),
+    /// What was sent to them.
+    Delivery(Box<KeptDelivery>),
+    /// What came in and made no sense, where it names them.
+    DeadLetter(KeptLetter),
+}
+
+/// A message.
+#[derive(Debug, Serialize)]
+pub struct KeptMessage {
+    /// The envelope.
+    pub message: Inbound,
+    /// The request that brought it, as text: where nobody else's message can be in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
+    /// There is one, which may hold what others said.
+    pub raw_withheld: bool,
+    /// Until when a right to answer it is kept. The right itself is the platform's secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handle_until: Option<Timestamp>,
+}
+
+/// A turn.
+#[derive(Debug, Serialize)]
+pub struct KeptTurn {
+    /// Ours.
+    pub id: TurnId,
+    /// In which conversation with the agent.
+    pub session: SessionKey,
+    /// In which sandbox.
+    pub sandbox: SandboxKind,
+    /// Where the answer went.
+    pub address: Address,
+    /// The message it answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<MessageId>,
+    /// How it stands.
+    pub state: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+}
+
+/// A delivery.
+#[derive(Debug, Serialize)]
+pub struct KeptDelivery {
+    /// Ours.
+    pub id: String,
+    /// The turn it answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn: Option<String>,
+    /// Where to.
+    pub address: Address,
+    /// What.
+    pub outbound: Outbound,
+    /// How it stands.
+    pub state: String,
+    /// The platform's ids of it.
+    pub receipt: Vec<MessageId>,
+    /// Since when it stands there.
+    pub changed_at: Timestamp,
+}
+
+/// A dead letter. Nobody understands its bytes, which may hold what others said: an operator can
+/// show them (`zaki inbox dead`).
+#[derive(Debug, Serialize)]
+pub struct KeptLetter {
+    /// The ledger's number of it.
+    pub id: i64,
+    /// Where it came in.
+    pub channel: ChannelKind,
+    /// When.
+    pub received_at: Timestamp,
+    /// What is wrong with it.
+    pub reason: String,
+    /// How long it is.
+    pub bytes: usize,
+}
+
+/// The next page.
+pub(crate) async fn dossier(desk: Desk<'_>, who: &Who, from: Mark) -> Result<Dossier, Error> {
+    let store = desk.store();
+    if matches!(from.stage, Stage::Messages(0)) && from.after.is_empty() {
+        adopt(&store, desk.keys()).await?;
+    }
+    let (who, keys) = (who.clone(), desk.keys().clone());
+    snapshot!(&store, |tx| page(tx, keys, who, from))
+}
+
+async fn page<S: Sql>(tx: &S, keys: Keys, who: Who, mut mark: Mark) -> Result<Dossier, Error> {
+    loop {
+        let Stretch { kept, last } = stretch(tx, &keys, &who, &mut mark).await?;
+        if let Some(last) = last {
+            mark.after = last;
+        } else if let Some(stage) = mark.stage.next(&who) {
+            (mark.stage, mark.after) = (stage, String::new());
+        } else {
+            return Ok(Dossier { kept, next: None });
+        }
+        if !kept.is_empty() {
+            return Ok(Dossier { kept, next: Some(mark) });
+        }
+    }
+}
+
+/// Some things of one stage, and the last one's id; `None`: there are no more.
+struct Stretch {
+    kept: Vec<Kept>,
+    last: Option<String>,
+}
+
+impl Stage {
+    fn next(self, who: &Who) -> Option<Self> {
+        match self {
+            Self::Messages(n) if n + 1 < who.senders.len() => Some(Self::Messages(n + 1)),
+            Self::Messages(_) => Some(Self::Turns(0)),
+            Self::Turns(n) if n + 1 < who.users.len() => Some(Self::Turns(n + 1)),
+            Self::Turns(_) => Some(Self::Notices),
+            Self::Notices => Some(Self::Letters),
+            Self::Letters => None,
+        }
+    }
+}
+
+async fn stretch<S: Sql>(
+    tx: &S,
+    keys: &Keys,
+    who: &Who,
+    mark: &mut Mark,
+) -> Result<Stretch, Error> {
+    let nothing = Stretch { kept: Vec::new(), last: None };
+    match mark.stage {
+        Stage::Messages(n) => match who.senders.get(n) {
+            Some(sender) => messages(tx, keys, &sender.digest(), mark).await,
+            None => Ok(nothing),
+        },
+        Stage::Turns(n) => match who.users.get(n) {
+            Some(user) => turns(tx, keys, who, &user.to_string(), mark).await,
+            None => Ok(nothing),
+        },
+        Stage::Notices => {
+            mark.places.extend(who.places());
+            let place = mark.places.iter().find(|place| **place > mark.after).cloned();
+            let Some(place) = place else { return Ok(nothing) };
+            Ok(Stretch { kept: notices_at(tx, keys, &place).await?, last: Some(place) })
+        }
+        Stage::Letters => letters(tx, keys, who, &mark.after).await,
+    }
+}
+
+async fn messages<S: Sql>(
+    tx: &S,
+    keys: &Keys,
+    sender: &[u8],
+    mark: &mut Mark,
+) -> Result<Stretch, Error> {
+    let sql = found!("sender = $1 AND id > $2 ORDER BY id LIMIT $3");
+    let rows = tx.all(sql, params![sender, mark.after.as_str(), STEP]).await?;
+    let theirs = Found::read(keys, &rows)?;
+    let last = theirs.last().map(|message| message.id.clone());
+    let mut kept = Vec::new();
+    for message in theirs {
+        kept.extend(message_kept(tx, keys, message, mark).await?);
+    }
+    Ok(Stretch { kept, last })
+}
+
+/// A message, and the notice about it where that went to where others are.
+async fn message_kept<S: Sql>(
+    tx: &S,
+    keys: &Keys,
+    found: Found,
+    mark: &mut Mark,
+) -> Result<Vec<Kept>, Error> {
+    let mut kept = Vec::new();
+    let direct = found.inbound.as_ref().is_some_and(is_direct);
+    if direct {
+        mark.places.extend(found.conversation());
+    } else {
+        let sql = deliveries!("id = $1 AND turn IS NULL");
+        kept.extend(deliveries(keys, &tx.all(sql, params![&found.id]).await?)?);
+    }
+    let sql = "SELECT expires_at FROM reply_handle WHERE inbound = $1";
+    let handle = tx.one(sql, params![&found.id]).await?;
+    let handle_until = handle.map(|row| row.get(0)).transpose()?.map(Timestamp::from_ms);
+    let (raw, raw_withheld) = raw(tx, keys, found.request, direct).await?;
+    if let Some(message) = found.inbound {
+        let message = KeptMessage { message, raw, raw_withheld, handle_until };
+        kept.push(Kept::Message(Box::new(message)));
+    }
+    Ok(kept)
+}
+
+/// The bytes of a request that held one direct message and nothing else; and whether there are
+/// others.
+async fn raw<S: Sql>(
+    tx: &S,
+    keys: &Keys,
+    request: Option<i64>,
+    direct: bool,
+) -> Result<(Option<String>, bool), Error> {
+    let sql = "SELECT items, raw FROM request WHERE id = $1";
+    let Some(id) = request else { return Ok((None, false)) };
+    let Some(row) = tx.one(sql, params![id]).await? else { return Ok((None, false)) };
+    if !direct || row.get::<Option<i64>>(0)? != Some(1) {
+        return Ok((None, true));
+    }
+    let bytes = keys.open(Column::Request.of(&id), row.get(1)?)?;
+    Ok((Some(String::from_utf8_lossy(&bytes).into_owned()), false))
+}
+
+async fn turns<S: Sql>(
+    tx: &S,
+    keys: &Keys,
+    who: &Who,
+    user: &str,
+    mark: &mut Mark,
+) -> Result<Stretch, Error> {
+    let sql = "SELECT id, session, sandbox, address, reply_to, state, started_at, ended_at
+        FROM turn WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+    let rows = tx.all(sql, params![user, mark.after.as_str(), STEP]).await?;
+    let (mut kept, mut last) = (Vec::new(), None);
+    for row in rows {
+        let turn = turn(&row)?;
+        let id = turn.id.to_string();
+        kept.push(Kept::Turn(Box::new(turn)));
+        let rows = tx.all(deliveries!("turn = $1"), params![&id]).await?;
+        kept.extend(deliveries(keys, &rows)?);
+        // What they said by an id that is not theirs any more.
+        let rows = tx.all(found!("turn = $1"), params![&id]).await?;
+        for message in Found::read(keys, &rows)? {
+            if message.is_of(who) && !message.is_by(who) {
+                kept.extend(message_kept(tx, keys, message, mark).await?);
+            }
+        }
+        last = Some(id);
+    }
+    Ok(Stretch { kept, last })
+}
+
+fn turn(row: &Row) -> Result<KeptTurn, Error> {
+    let (Text(id), Json(session), Json(sandbox)) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    let Json(address) = row.get(3)?;
+    let reply_to: Option<String> = row.get(4)?;
+    let ended_at: Option<i64> = row.get(7)?;
+    Ok(KeptTurn {
+        id,
+        session,
+        sandbox,
+        address,
+        reply_to: reply_to.map(MessageId::new),
+        state: row.get(5)?,
+        started_at: Timestamp::from_ms(row.get(6)?),
+        ended_at: ended_at.map(Timestamp::from_ms),
+    })
+}
+
+async fn notices_at<S: Sql>(tx: &S, keys: &Keys, place: &str) -> Result<Vec<Kept>, Error> {
+    let sql = deliveries!("conversation = $1 AND turn IS NULL");
+    deliveries(keys, &tx.all(sql, params![clean(place)]).await?)
+}
+
+fn deliveries(keys: &Keys, rows: &[Row]) -> Result<Vec<Kept>, Error> {
+    let read = |row: &Row| -> Result<Kept, Error> {
+        let id: String = row.get(0)?;
+        let outbound = keys.open_text(Column::Outbound.of(&id), row.get(3)?)?;
+        let (Json(address), receipt): (_, Option<Json<Vec<MessageId>>>) =
+            (row.get(2)?, row.get(5)?);
+        Ok(Kept::Delivery(Box::new(KeptDelivery {
+            id,
+            turn: row.get(1)?,
+            address,
+            // One of a later release, perhaps.
+            outbound: serde_json::from_str(&outbound).unwrap_or(Outbound::Answer { text: None }),
+            state: row.get(4)?,
+            receipt: receipt.map(|Json(ids)| ids).unwrap_or_default(),
+            changed_at: Timestamp::from_ms(row.get(6)?),
+        })))
+    };
+    rows.iter().map(read).collect()
+}
+
+async fn letters<S: Sql>(tx: &S, keys: &Keys, who: &Who, after: &str) -> Result<Stretch, Error> {
+    let sql = "SELECT id, channel, received_at, reason, raw FROM dead_letter WHERE id > $1
+        ORDER BY id LIMIT $2";
+    let after: i64 = after.parse().unwrap_or_default();
+    let (mut kept, mut last) = (Vec::new(), None);
+    for row in tx.all(sql, params![after, STEP]).await? {
+        let id: i64 = row.get(0)?;
+        let (Text(channel), raw): (Text<ChannelKind>, _) =
+            (row.get(1)?, keys.open(Column::DeadLetter.of(&id), row.get(4)?)?);
+        if who.is_named_in(channel, &raw) {
+            let received_at = Timestamp::from_ms(row.get(2)?);
+            let (reason, bytes) = (row.get(3)?, raw.len());
+            kept.push(Kept::DeadLetter(KeptLetter { id, channel, received_at, reason, bytes }));
+        }
+        last = Some(id.to_string());
+    }
+    Ok(Stretch { kept, last })
+}

@@ -1,0 +1,289 @@
+//! Removing everything of a person, in transactions that keep nobody waiting.
+
+use std::collections::BTreeSet;
+use std::ops::AddAssign;
+
+use serde::Serialize;
+use zaki_envelope::{Timestamp, ZakiUserId};
+use zaki_store::{Either, Keys, Row, Sql, params, snapshot, transact};
+
+use super::Who;
+use super::find::{Found, adopt, found, is_direct};
+use crate::Error;
+use crate::desk::{Desk, Locks, locked};
+use crate::encode::{clean, seen};
+use crate::sealed::Column;
+
+/// Messages, or turns, that are removed by one transaction.
+const STEP: i64 = 50;
+
+/// How much was removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Erased {
+    /// Messages of theirs.
+    pub messages: u64,
+    /// Turns.
+    pub turns: u64,
+    /// What was sent to them, or was to be.
+    pub deliveries: u64,
+    /// Requests that held messages of theirs, with what they held of others: their bytes serve
+    /// diagnosis alone.
+    pub requests: u64,
+    /// Rights to answer them.
+    pub handles: u64,
+    /// Dead letters that name them.
+    pub dead_letters: u64,
+    /// Messages of others in turns of theirs: these are not removed, but have no turn any more.
+    pub left: u64,
+}
+
+impl AddAssign for Erased {
+    fn add_assign(&mut self, more: Self) {
+        self.messages += more.messages;
+        self.turns += more.turns;
+        self.deliveries += more.deliveries;
+        self.requests += more.requests;
+        self.handles += more.handles;
+        self.dead_letters += more.dead_letters;
+        self.left += more.left;
+    }
+}
+
+/// Removes it. Nothing depends on what an earlier transaction has found, so that a call that was
+/// broken off can be made again.
+pub(crate) async fn erase(desk: Desk<'_>, who: &Who, at: Timestamp) -> Result<Erased, Error> {
+    let store = desk.store();
+    overwrite(desk, "ON").await?;
+    adopt(&store, desk.keys()).await?;
+    let mut erased = Erased::default();
+    for sender in &who.senders {
+        let digest = sender.digest().to_vec();
+        erased += erase_messages(desk, &digest, at).await?;
+    }
+    for user in &who.users {
+        erased += erase_turns(desk, who, *user, at).await?;
+    }
+    for place in who.places() {
+        let locks = Locks { conversations: vec![place.clone()], ..Locks::default() };
+        erased += locked!(desk, locks, |tx| forget_place(tx, place))?;
+    }
+    erased.dead_letters += erase_letters(&store, desk.keys(), who).await?;
+    overwrite(desk, "FAST").await?;
+    Ok(erased)
+}
+
+/// Whether SQLite overwrites what it frees, whatever that costs.
+async fn overwrite(desk: Desk<'_>, how: &'static str) -> Result<(), Error> {
+    if let Desk::Sqlite(ledger) = desk {
+        let set = move |tx: &zaki_store::Tx<'_>| {
+            tx.one(&format!("PRAGMA secure_delete = {how}"), [], |_| Ok(()))
+        };
+        ledger.db().write(set).await?;
+    }
+    Ok(())
+}
+
+async fn erase_messages(desk: Desk<'_>, digest: &[u8], at: Timestamp) -> Result<Erased, Error> {
+    let (store, mut erased) = (desk.store(), Erased::default());
+    loop {
+        let (keys, digest) = (desk.keys().clone(), digest.to_vec());
+        let theirs = snapshot!(&store, |tx| by_sender(tx, keys, digest))?;
+        if theirs.is_empty() {
+            return Ok(erased);
+        }
+        let conversations = theirs.iter().filter_map(Found::conversation).collect::<BTreeSet<_>>();
+        let conversations: Vec<_> = conversations.into_iter().collect();
+        let locks = Locks { conversations: conversations.clone(), ..Locks::default() };
+        erased += locked!(desk, locks, |tx| remove_all(tx, theirs, conversations, at))?;
+    }
+}
+
+async fn by_sender<S: Sql>(tx: &S, keys: Keys, digest: Vec<u8>) -> Result<Vec<Found>, Error> {
+    let sql = found!("sender = $1 ORDER BY id LIMIT $2");
+    Found::read(&keys, &tx.all(sql, params![digest, STEP]).await?)
+}
+
+async fn remove_all<S: Sql>(
+    tx: &S,
+    theirs: Vec<Found>,
+    conversations: Vec<String>,
+    at: Timestamp,
+) -> Result<Erased, Error> {
+    let mut erased = Erased::default();
+    for message in &theirs {
+        erased += remove(tx, message, at).await?;
+    }
+    promote(tx, &conversations).await?;
+    Ok(erased)
+}
+
+/// Removes a message and what came with it, was sent because of it alone, or points at it.
+async fn remove<S: Sql>(tx: &S, message: &Found, at: Timestamp) -> Result<Erased, Error> {
+    let mut erased = Erased::default();
+    if let Some(inbound) = &message.inbound {
+        let (channel, account) = (inbound.channel.as_str(), inbound.account.as_str());
+        let sql = "DELETE FROM seen WHERE channel = $1 AND account = $2 AND dedupe = $3";
+        let key = params![channel, account, clean(inbound.dedupe.as_str())];
+        if tx.execute(sql, key).await? > 0 {
+            let sql = "INSERT INTO forgotten (digest, at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+            tx.execute(sql, params![seen(inbound).as_slice(), at.as_ms()]).await?;
+        }
+        if let (Some(turn), Some(said)) = (&message.turn, &inbound.message) {
+            let sql = "UPDATE turn SET reply_to = NULL WHERE id = $1 AND reply_to = $2";
+            tx.execute(sql, params![turn, clean(said.as_str())]).await?;
+        }
+        if let Some(place) = message.conversation().filter(|_| is_direct(inbound)) {
+            erased += forget_place(tx, place).await?;
+        }
+    }
+    if let Some(request) = message.request {
+        erased.requests +=
+            tx.execute("DELETE FROM request WHERE id = $1", params![request]).await?;
+    }
+    let id = message.id.as_str();
+    erased.handles +=
+        tx.execute("DELETE FROM reply_handle WHERE inbound = $1", params![id]).await?;
+    // A notice about a message has its id.
+    erased.deliveries +=
+        tx.execute("DELETE FROM delivery WHERE id = $1 AND turn IS NULL", params![id]).await?;
+    erased.messages += tx.execute("DELETE FROM inbound WHERE id = $1", params![id]).await?;
+    Ok(erased)
+}
+
+/// What was sent without a turn to where nobody else is.
+async fn forget_place<S: Sql>(tx: &S, place: String) -> Result<Erased, Error> {
+    let sql = "DELETE FROM delivery WHERE conversation = $1 AND turn IS NULL";
+    let deliveries = tx.execute(sql, params![clean(&place)]).await?;
+    Ok(Erased { deliveries, ..Erased::default() })
+}
+
+/// What waits behind what was removed is to be found by a pulse.
+async fn promote<S: Sql>(tx: &S, conversations: &[String]) -> Result<(), Error> {
+    let sql = "UPDATE delivery SET holder = NULL WHERE holder = 0 AND id = (
+        SELECT id FROM delivery WHERE conversation = $1 AND state IN ('pending', 'sending')
+        ORDER BY seq LIMIT 1)";
+    for conversation in conversations {
+        tx.execute(sql, params![clean(conversation)]).await?;
+    }
+    Ok(())
+}
+
+/// Turns of one lane, and where their answers go.
+struct Turns {
+    ids: Vec<String>,
+    locks: Locks,
+}
+
+async fn erase_turns(
+    desk: Desk<'_>,
+    who: &Who,
+    user: ZakiUserId,
+    at: Timestamp,
+) -> Result<Erased, Error> {
+    let (store, mut erased) = (desk.store(), Erased::default());
+    while let Some(turns) = snapshot!(&store, |tx| next_turns(tx, user))? {
+        let (keys, who, locks) = (desk.keys().clone(), who.clone(), turns.locks.clone());
+        erased += locked!(desk, locks, |tx| remove_turns(tx, keys, who, turns, at))?;
+    }
+    Ok(erased)
+}
+
+async fn next_turns<S: Sql>(tx: &S, user: ZakiUserId) -> Result<Option<Turns>, Error> {
+    let sql = "SELECT id, session FROM turn WHERE user_id = $1 ORDER BY id LIMIT $2";
+    let rows = tx.all(sql, params![zaki_store::Text(user), STEP]).await?;
+    let read = |row: &Row| -> Result<(String, String), Error> { Ok((row.get(0)?, row.get(1)?)) };
+    let turns: Vec<_> = rows.iter().map(read).collect::<Result<_, _>>()?;
+    let Some((_, session)) = turns.first() else { return Ok(None) };
+    let lane = Some(format!("{user} {session}"));
+    let same = turns.iter().filter(|(_, other)| other == session);
+    let ids: Vec<_> = same.map(|(id, _)| id.clone()).collect();
+    let mut conversations = BTreeSet::new();
+    for id in &ids {
+        let sql = "SELECT DISTINCT conversation FROM delivery WHERE turn = $1";
+        for row in tx.all(sql, params![id]).await? {
+            conversations.insert(row.get(0)?);
+        }
+    }
+    let conversations = conversations.into_iter().collect();
+    Ok(Some(Turns { ids, locks: Locks { lane, conversations } }))
+}
+
+async fn remove_turns<S: Sql>(
+    tx: &S,
+    keys: Keys,
+    who: Who,
+    turns: Turns,
+    at: Timestamp,
+) -> Result<Erased, Error> {
+    let mut erased = Erased::default();
+    for id in &turns.ids {
+        let rows = tx.all(found!("turn = $1"), params![id]).await?;
+        erased += part(tx, &who, Found::read(&keys, &rows)?, at).await?;
+        erased.deliveries +=
+            tx.execute("DELETE FROM delivery WHERE turn = $1", params![id]).await?;
+        erased.turns += tx.execute("DELETE FROM turn WHERE id = $1", params![id]).await?;
+    }
+    // Nobody would take up what waits for the lane.
+    let rows = tx.all(found!("lane = $1"), params![turns.locks.lane.clone()]).await?;
+    erased += part(tx, &who, Found::read(&keys, &rows)?, at).await?;
+    promote(tx, &turns.locks.conversations).await?;
+    Ok(erased)
+}
+
+/// Removes what is theirs of messages that were in their turns or waited for one; the others'
+/// have none any more.
+async fn part<S: Sql>(
+    tx: &S,
+    who: &Who,
+    messages: Vec<Found>,
+    at: Timestamp,
+) -> Result<Erased, Error> {
+    let mut erased = Erased::default();
+    for message in messages {
+        if message.is_of(who) {
+            erased += remove(tx, &message, at).await?;
+            continue;
+        }
+        let sql = "UPDATE inbound SET state = 'settled', reason = 'erased', turn = NULL,
+            place = NULL, lane = NULL, holder = NULL WHERE id = $1";
+        erased.left += tx.execute(sql, params![&message.id]).await?;
+    }
+    Ok(erased)
+}
+
+async fn erase_letters(store: &Either, keys: &Keys, who: &Who) -> Result<u64, Error> {
+    let (mut after, mut erased) = (0, 0);
+    loop {
+        let letters = snapshot!(store, |tx| letters(tx, after))?;
+        let Some((last, ..)) = letters.last() else { return Ok(erased) };
+        after = *last;
+        let mut theirs = Vec::new();
+        for (id, channel, raw) in letters {
+            let raw = keys.open(Column::DeadLetter.of(&id), raw)?;
+            if channel.is_ok_and(|channel| who.is_named_in(channel, &raw)) {
+                theirs.push(id);
+            }
+        }
+        erased += transact!(store, |tx| remove_letters(tx, theirs))?;
+    }
+}
+
+type StoredLetter = (i64, Result<zaki_envelope::ChannelKind, ()>, Vec<u8>);
+
+async fn letters<S: Sql>(tx: &S, after: i64) -> Result<Vec<StoredLetter>, Error> {
+    let sql = "SELECT id, channel, raw FROM dead_letter WHERE id > $1 ORDER BY id LIMIT $2";
+    let rows = tx.all(sql, params![after, STEP]).await?;
+    let read = |row: &Row| -> Result<StoredLetter, Error> {
+        let channel: String = row.get(1)?;
+        Ok((row.get(0)?, channel.parse().map_err(drop), row.get(2)?))
+    };
+    rows.iter().map(read).collect()
+}
+
+async fn remove_letters<S: Sql>(tx: &S, theirs: Vec<i64>) -> Result<u64, Error> {
+    let mut removed = 0;
+    for id in theirs {
+        removed += tx.execute("DELETE FROM dead_letter WHERE id = $1", params![id]).await?;
+    }
+    Ok(removed)
+}

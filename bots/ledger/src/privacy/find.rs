@@ -1,0 +1,100 @@
+//! Finding what is somebody's.
+
+use zaki_envelope::{Address, ConversationKind, Inbound};
+use zaki_store::{Either, Keys, Row, Sql, params, snapshot, transact};
+
+use super::{SenderKey, Who};
+use crate::Error;
+use crate::encode::conversation;
+use crate::sealed::{Envelope, Shut};
+
+/// Rows per transaction.
+const STEP: i64 = 200;
+
+/// Notes who wrote what the release before this one has stored, or still stores beside us.
+pub(super) async fn adopt(store: &Either, keys: &Keys) -> Result<(), Error> {
+    loop {
+        let found = snapshot!(store, |tx| unknown(tx))?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        let senders = found.into_iter().map(|envelope| {
+            let id = envelope.id.clone();
+            // What cannot be read is nobody's, and not looked at again.
+            let sender = envelope.open(keys).map(|inbound| SenderKey::of(&inbound).digest());
+            (id, sender.map(Vec::from).unwrap_or_default())
+        });
+        let senders: Vec<_> = senders.collect();
+        transact!(store, |tx| note(tx, senders))?;
+    }
+}
+
+async fn unknown<S: Sql>(tx: &S) -> Result<Vec<Envelope>, Error> {
+    let sql = "SELECT id, envelope FROM inbound WHERE sender IS NULL ORDER BY id LIMIT $1";
+    let rows = tx.all(sql, params![STEP]).await?;
+    rows.iter().map(|row| Ok(Envelope { id: row.get(0)?, stored: row.get(1)? })).collect()
+}
+
+async fn note<S: Sql>(tx: &S, senders: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
+    for (id, sender) in senders {
+        tx.execute("UPDATE inbound SET sender = $2 WHERE id = $1", params![id, sender]).await?;
+    }
+    Ok(())
+}
+
+/// A message as it is found.
+pub(super) struct Found {
+    pub id: String,
+    /// `None`: it cannot be read.
+    pub inbound: Option<Inbound>,
+    pub request: Option<i64>,
+    pub turn: Option<String>,
+    sender: Vec<u8>,
+}
+
+/// What [`Found::read`] reads.
+macro_rules! found {
+    ($condition:literal) => {
+        concat!("SELECT id, envelope, request, turn, sender FROM inbound WHERE ", $condition)
+    };
+}
+
+pub(super) use found;
+
+impl Found {
+    pub(super) fn read(keys: &Keys, rows: &[Row]) -> Result<Vec<Self>, Error> {
+        let read = |row: &Row| -> Result<Self, Error> {
+            let id: String = row.get(0)?;
+            let envelope = Envelope { id: id.clone(), stored: row.get(1)? };
+            let sender: Option<Vec<u8>> = row.get(4)?;
+            Ok(Self {
+                id,
+                inbound: envelope.open(keys).ok(),
+                request: row.get(2)?,
+                turn: row.get(3)?,
+                sender: sender.unwrap_or_default(),
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Whether a message in a turn or lane of theirs is their own: whatever was said where nobody
+    /// else is, also by an id that is not theirs any more.
+    pub(super) fn is_of(&self, who: &Who) -> bool {
+        self.inbound.as_ref().is_none_or(is_direct) || self.is_by(who)
+    }
+
+    /// Whether it was said by an id of theirs.
+    pub(super) fn is_by(&self, who: &Who) -> bool {
+        who.wrote(&self.sender)
+    }
+
+    /// Its conversation, as the rows of deliveries carry it.
+    pub(super) fn conversation(&self) -> Option<String> {
+        self.inbound.as_ref().map(|inbound| conversation(&Address::of(inbound)))
+    }
+}
+
+pub(super) fn is_direct(inbound: &Inbound) -> bool {
+    inbound.conversation.kind == ConversationKind::Direct
+}

@@ -1,0 +1,197 @@
+//! What is stored encrypted, where there are keys, and how it is read again.
+//!
+//! The columns that hold what people say: `inbound.envelope`, `delivery.outbound`, `request.raw`,
+//! `dead_letter.raw`, `reply_handle.secret`. All else is what SQL looks into: ids, states, times,
+//! addresses, and never a text.
+
+use std::fmt::Display;
+
+use serde::de::DeserializeOwned;
+use zaki_envelope::{DeliveryId, Inbound, InboundId, Outbound, ReplyHandle, TurnId};
+use zaki_store::{Cell, Keys};
+
+use crate::{DeadRecord, Delivery, Earlier, Error, InboundRecord, InboundState};
+
+/// The column of a table, as encryption knows it: a name that must never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Column {
+    Envelope,
+    Outbound,
+    Request,
+    DeadLetter,
+    Secret,
+    /// The text that tells whether a key is the right one.
+    Probe,
+}
+
+impl Column {
+    pub(crate) const fn of(self, row: &dyn Display) -> Cell<'_> {
+        let column = match self {
+            Self::Envelope => "ledger.inbound.envelope",
+            Self::Outbound => "ledger.delivery.outbound",
+            Self::Request => "ledger.request.raw",
+            Self::DeadLetter => "ledger.dead_letter.raw",
+            Self::Secret => "ledger.reply_handle.secret",
+            Self::Probe => "ledger.seal_key.probe",
+        };
+        Cell { column, row }
+    }
+}
+
+/// A row whose text may be encrypted.
+pub(crate) trait Shut {
+    /// The same with its text.
+    type Open;
+
+    fn open(self, keys: &Keys) -> Result<Self::Open, Error>;
+}
+
+fn json<T: DeserializeOwned>(
+    keys: &Keys,
+    column: Column,
+    row: &dyn Display,
+    stored: String,
+) -> Result<T, Error> {
+    let text = keys.open_text(column.of(row), stored)?;
+    // Serde's own words may quote it.
+    serde_json::from_str(&text).map_err(|error| Error::Decode {
+        line: error.line(),
+        column: error.column(),
+        kind: error.classify(),
+    })
+}
+
+/// An envelope.
+pub(crate) struct Envelope {
+    pub id: String,
+    pub stored: String,
+}
+
+impl Shut for Envelope {
+    type Open = Inbound;
+
+    fn open(self, keys: &Keys) -> Result<Inbound, Error> {
+        json(keys, Column::Envelope, &self.id, self.stored)
+    }
+}
+
+/// A message and where it stands.
+pub(crate) struct Record {
+    pub envelope: Envelope,
+    pub state: InboundState,
+    pub turn: Option<TurnId>,
+    pub reason: Option<String>,
+}
+
+impl Shut for Record {
+    type Open = InboundRecord;
+
+    fn open(self, keys: &Keys) -> Result<InboundRecord, Error> {
+        let Self { envelope, state, turn, reason } = self;
+        Ok(InboundRecord { inbound: envelope.open(keys)?, state, turn, reason })
+    }
+}
+
+/// A delivery whose `outbound` is not yet its own.
+pub(crate) struct Packed {
+    pub delivery: Delivery,
+    pub stored: String,
+}
+
+impl Packed {
+    /// In the place of what is still packed.
+    pub(crate) const NOTHING: Outbound = Outbound::Answer { text: None };
+}
+
+impl Shut for Packed {
+    type Open = Delivery;
+
+    fn open(self, keys: &Keys) -> Result<Delivery, Error> {
+        let outbound = json(keys, Column::Outbound, &self.delivery.id, self.stored)?;
+        Ok(Delivery { outbound, ..self.delivery })
+    }
+}
+
+/// A dead letter.
+pub(crate) struct Letter(pub DeadRecord);
+
+impl Shut for Letter {
+    type Open = DeadRecord;
+
+    fn open(self, keys: &Keys) -> Result<DeadRecord, Error> {
+        let raw = keys.open(Column::DeadLetter.of(&self.0.id), self.0.raw)?;
+        Ok(DeadRecord { raw, ..self.0 })
+    }
+}
+
+/// The bytes of a request.
+pub(crate) struct Raw {
+    pub id: i64,
+    pub stored: Vec<u8>,
+}
+
+impl Shut for Raw {
+    type Open = Vec<u8>;
+
+    fn open(self, keys: &Keys) -> Result<Vec<u8>, Error> {
+        Ok(keys.open(Column::Request.of(&self.id), self.stored)?)
+    }
+}
+
+/// A reply handle and the message it came with.
+pub(crate) struct Handle(pub InboundId, pub ReplyHandle);
+
+impl Shut for Handle {
+    type Open = (InboundId, ReplyHandle);
+
+    fn open(self, keys: &Keys) -> Result<Self::Open, Error> {
+        let Self(inbound, handle) = self;
+        let secret = keys.open_text(Column::Secret.of(&inbound), handle.secret.clone())?;
+        Ok((inbound, ReplyHandle { secret, ..handle }))
+    }
+}
+
+/// The delivery that uses a handle.
+impl Shut for (DeliveryId, Handle) {
+    type Open = (DeliveryId, ReplyHandle);
+
+    fn open(self, keys: &Keys) -> Result<Self::Open, Error> {
+        Ok((self.0, self.1.open(keys)?.1))
+    }
+}
+
+/// With its place in an order.
+impl<T: Shut> Shut for (i64, T) {
+    type Open = (i64, T::Open);
+
+    fn open(self, keys: &Keys) -> Result<Self::Open, Error> {
+        Ok((self.0, self.1.open(keys)?))
+    }
+}
+
+/// With the turn it is part of, and whether it has joined that later.
+impl Shut for (TurnId, bool, Envelope) {
+    type Open = (TurnId, bool, Inbound);
+
+    fn open(self, keys: &Keys) -> Result<Self::Open, Error> {
+        Ok((self.0, self.1, self.2.open(keys)?))
+    }
+}
+
+/// What has joined a turn, by its id; and, where it was taken along, its place and envelope.
+pub(crate) struct Joined {
+    pub id: String,
+    pub place: usize,
+    pub stored: Option<String>,
+}
+
+impl Shut for Joined {
+    type Open = (String, Option<Earlier>);
+
+    fn open(self, keys: &Keys) -> Result<Self::Open, Error> {
+        let Self { id, place, stored } = self;
+        let Some(stored) = stored else { return Ok((id, None)) };
+        let inbound = Envelope { id: id.clone(), stored }.open(keys)?;
+        Ok((id, Some(Earlier { place, inbound })))
+    }
+}
