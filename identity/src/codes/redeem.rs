@@ -149,11 +149,11 @@ async fn redeem<S: Sql>(
     let Some(row) = tx.one(TAKE, params![digest, now.as_ms()]).await? else {
         return Ok(Redeemed::Refused);
     };
-    let redeemed = used(tx, redeemer, &Taken::read(&row)?, now).await?;
-    if !redeemed.uses() {
+    let outcome = used(tx, redeemer, &Taken::read(&row)?, now).await?;
+    if !outcome.uses() {
         tx.execute(GIVE_BACK, params![digest]).await?;
     }
-    Ok(redeemed)
+    Ok(outcome)
 }
 
 async fn used<S: Sql>(

@@ -91,8 +91,7 @@ pub(super) async fn wrong_codes_take_equally_long(town: Town) {
         ("never made", LinkCode::typed("2345-6789")),
         ("no code at all", LinkCode::typed("hello")),
     ];
-    let mut minute = 1;
-    for (kind, code) in kinds {
+    for (minute, (kind, code)) in (1..).zip(kinds) {
         let mut times = Vec::new();
         for n in 0..50 {
             let sender = from(Slack, &format!("eve.{kind}.{n}"));
@@ -101,7 +100,6 @@ pub(super) async fn wrong_codes_take_equally_long(town: Town) {
             times.push(begun.elapsed());
             assert_eq!(redeemed.unwrap(), Redeemed::Refused);
         }
-        minute += 1;
         times.sort_unstable();
         let at = |percent: usize| {
             times.get(times.len() * percent / 100).copied().unwrap_or(Duration::ZERO)

@@ -48,6 +48,8 @@ contract! {
     merging:
         two_people_become_one_when_both_say_so
         one_no_is_enough
+        two_who_say_so_at_once_become_one_once
+        nobody_is_bound_to_who_is_no_more
         a_yes_is_to_one_question_only
         a_merge_is_undone_within_thirty_days
         merges_in_a_row_are_undone_in_any_order

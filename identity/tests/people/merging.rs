@@ -45,6 +45,52 @@ pub(super) async fn two_people_become_one_when_both_say_so(town: Town) {
     assert_eq!(town.confirm(ann, later(MINUTE)).await, Confirmed::Nothing, "it is done");
 }
 
+pub(super) async fn two_who_say_so_at_once_become_one_once(town: Town) {
+    let (here, there) = (town.replica().await, town.replica().await);
+    let ann = town.user(Telegram, "ann").await;
+    for round in 0..5 {
+        let (name, now) = (format!("bob.{round}"), later(round * 11 * MINUTE));
+        let bob = town.user(Slack, &name).await;
+        let code = town.offer(ann, now).await;
+        town.redeem(Slack, &name, &code, now).await;
+        let (one, other) = tokio::join!(here.confirm(ann, now), there.confirm(bob, now));
+        let said = [one.unwrap(), other.unwrap()];
+        let merged = said.iter().filter(|said| matches!(said, Confirmed::Merged { .. })).count();
+        let waited = said.iter().filter(|said| matches!(said, Confirmed::Waiting { .. })).count();
+        assert_eq!((merged, waited), (1, 1), "{said:?}");
+        assert_eq!(town.holder(Slack, &name).await, Some(ann));
+    }
+}
+
+/// A merge, a code and an erasure at the same moment: a sender is never left to somebody who has
+/// become another, or is gone.
+pub(super) async fn nobody_is_bound_to_who_is_no_more(town: Town) {
+    let (here, there) = (town.replica().await, town.replica().await);
+    for round in 0..8 {
+        let now = later(round * 11 * MINUTE);
+        let [a, b, c] = ["a", "b", "c"].map(|name| format!("{name}.{round}"));
+        let (ann, bob) = (town.user(Telegram, &a).await, town.user(Slack, &b).await);
+        let code = town.offer(bob, now).await;
+        let stranger = from(Discord, &c);
+        let joined = there.redeem(&stranger, &code, now);
+        let gone = if round % 2 == 0 {
+            let (merged, joined) = tokio::join!(here.merge(ann, bob, Actor::Operator, now), joined);
+            merged.unwrap();
+            joined
+        } else {
+            let (erased, joined) = tokio::join!(here.erase(bob, Actor::Operator, now), joined);
+            erased.unwrap();
+            joined
+        };
+        let expected = match gone.unwrap() {
+            Redeemed::Refused => None,
+            Redeemed::Joined { .. } => (round % 2 == 0).then_some(ann),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(town.holder(Discord, &c).await, expected, "round {round}");
+    }
+}
+
 pub(super) async fn one_no_is_enough(town: Town) {
     let (ann, bob) = asked(&town).await;
     town.confirm(ann, now()).await;
