@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use zaki_envelope::{AccountName, ChannelKind};
 use zaki_lane::turns::Mode;
+use zaki_store::{KeyError, Keys};
 
 pub(crate) use explain::misspelt;
 pub(crate) use load::{load, load_table, log_filter};
@@ -61,6 +62,15 @@ pub(crate) struct HubConfig {
 pub(crate) struct LedgerConfig {
     /// Empty: SQLite. Secret, since it may hold a password.
     pub url: SecretString,
+    /// For what people say: the first one encrypts, all of them decrypt.
+    keys: Vec<KeyConfig>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyConfig {
+    id: String,
+    key: SecretString,
 }
 
 #[derive(Debug, Deserialize)]
@@ -163,6 +173,7 @@ pub(crate) struct DeliverConfig {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RetentionConfig {
     pub raw_days: u32,
+    pub text_days: u32,
     pub done_days: u32,
 }
 
@@ -179,6 +190,13 @@ pub(crate) struct LogConfig {
     pub format: LogFormat,
     #[serde(deserialize_with = "load::level")]
     pub level: String,
+}
+
+impl LedgerConfig {
+    /// The keys, if they are some.
+    pub(crate) fn keys(&self) -> Result<Keys, KeyError> {
+        Keys::new(self.keys.iter().map(|key| (key.id.as_str(), &key.key)))
+    }
 }
 
 impl Config {

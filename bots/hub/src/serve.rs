@@ -169,6 +169,7 @@ fn retention(config: &Config) -> Retention {
     let days = |n: u32| Duration::from_secs(u64::from(n) * 86_400);
     Retention {
         raw: days(config.retention.raw_days),
+        text: days(config.retention.text_days),
         messages: days(config.retention.done_days),
         ..Retention::default()
     }

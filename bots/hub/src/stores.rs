@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use url::Url;
 use zaki_identity::{Access, Directory, GroupRules, Options, SignUp, Who};
 use zaki_ledger::{Ledger, PgLedger, SqliteLedger};
-use zaki_store::PgOptions;
+use zaki_store::{Keys, PgOptions};
 
 use crate::{
     config::{self, Config},
@@ -57,7 +57,10 @@ impl Stores {
             None => format!("PostgreSQL at {}", server(config)),
         };
         Self::open(config).await?.close().await;
-        Ok(place)
+        Ok(match keys(config)?.first() {
+            Some(id) => format!("{place}; what people say is encrypted with the key {id:?}"),
+            None => place,
+        })
     }
 
     /// Opens what `config` names, making or migrating it as needed.
@@ -65,7 +68,8 @@ impl Stores {
         let url = &config.ledger.url;
         if url.expose_secret().is_empty() {
             let dir = hub_dir(config)?;
-            let ledger = SqliteLedger::open(dir.join(LEDGER)).await?;
+            let ledger = SqliteLedger::open_sealed(dir.join(LEDGER), keys(config)?).await;
+            let ledger = ledger.map_err(about_keys)?;
             let directory = Directory::sqlite(dir.join("identity.db"), people(config)).await?;
             return Ok(Self::new(Engine::Files(ledger), directory));
         }
@@ -74,7 +78,9 @@ impl Stores {
         }
         let options = PgOptions::default();
         let shared = async {
-            let ledger = PgLedger::connect(url, &options, PgLedger::TTL).await?;
+            let (keys, ttl) = (keys(config)?, PgLedger::TTL);
+            let ledger = PgLedger::connect_sealed(url, &options, ttl, keys).await;
+            let ledger = ledger.map_err(about_keys)?;
             let directory = Directory::postgres(url, &options, people(config)).await?;
             anyhow::Ok(Self::new(Engine::Shared(ledger), directory))
         };
@@ -111,6 +117,19 @@ fn people(config: &Config) -> Options {
         code_key: None,
         cache: config.identity.cache,
     }
+}
+
+/// The keys for what people say.
+fn keys(config: &Config) -> Result<Keys> {
+    config.ledger.keys().context("ledger.keys")
+}
+
+/// Says which setting an error is about.
+fn about_keys(error: zaki_ledger::Error) -> anyhow::Error {
+    use zaki_ledger::Error::{MissingKey, WrongKey};
+    let keys = matches!(error, MissingKey { .. } | WrongKey { .. });
+    let error = anyhow::Error::from(error);
+    if keys { error.context("ledger.keys") } else { error }
 }
 
 /// The ledger's file; none where it is a database.

@@ -155,8 +155,16 @@ fn read_secret_files(table: &mut Table, at: &str) -> Result<(), ConfigError> {
         table.insert(name, Value::String(secret.trim_end().to_owned()));
     }
     for (key, value) in table.iter_mut() {
-        if let Value::Table(inner) = value {
-            read_secret_files(inner, &format!("{at}{key}."))?;
+        match value {
+            Value::Table(inner) => read_secret_files(inner, &format!("{at}{key}."))?,
+            Value::Array(all) => {
+                for (n, inner) in all.iter_mut().enumerate() {
+                    if let Value::Table(inner) = inner {
+                        read_secret_files(inner, &format!("{at}{key}[{n}]."))?;
+                    }
+                }
+            }
+            _ => {}
         }
     }
     Ok(())
