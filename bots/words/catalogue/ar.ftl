@@ -354,6 +354,14 @@ pairing-approved = قُبل دخول { $who } على { $channel }.
 pairing-denied = رُفض دخول { $who } على { $channel }.
 pairing-unknown = لا يوجد طلب كهذا. ربما حُسم من قبل أو انتهت صلاحيته.
 
+## Buttons, at most 20 characters
+
+button-allow = السماح
+button-allow-always = السماح دائمًا
+button-deny = الرفض
+button-join = نعم، مع الربط
+button-leave = لا، من دون تغيير
+
 ## /lang
 
 lang-now = أتكلم معك بالعربية. الخيارات المتاحة:

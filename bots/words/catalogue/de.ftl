@@ -289,6 +289,14 @@ pairing-approved = { $who } ist jetzt dabei, auf { $channel }.
 pairing-denied = { $who } wurde nicht hereingelassen, auf { $channel }.
 pairing-unknown = Diese Anfrage gibt es nicht. Vielleicht ist sie schon erledigt oder abgelaufen.
 
+## Buttons, at most 20 characters
+
+button-allow = Erlauben
+button-allow-always = Immer erlauben
+button-deny = Ablehnen
+button-join = Ja, verbinden
+button-leave = Nein, so lassen
+
 ## /lang
 
 lang-now = Ich spreche Deutsch mit dir. Du kannst wählen:

@@ -291,6 +291,14 @@ pairing-approved = { $who } is in now, on { $channel }.
 pairing-denied = { $who } was not let in, on { $channel }.
 pairing-unknown = There is no such request. It may have been settled already, or expired.
 
+## Buttons, at most 20 characters
+
+button-allow = Allow
+button-allow-always = Always allow
+button-deny = Deny
+button-join = Yes, link them
+button-leave = No, leave it
+
 ## /lang
 
 lang-now = I speak English with you. You can choose:

@@ -289,6 +289,14 @@ pairing-approved = { $who } ya está dentro, en { $channel }.
 pairing-denied = { $who } no ha podido entrar, en { $channel }.
 pairing-unknown = Esa solicitud no existe. Puede que ya esté resuelta o haya caducado.
 
+## Buttons, at most 20 characters
+
+button-allow = Permitir
+button-allow-always = Permitir siempre
+button-deny = Rechazar
+button-join = Sí, vincularlos
+button-leave = No, dejarlo así
+
 ## /lang
 
 lang-now = Te hablo en español. Puedes elegir:

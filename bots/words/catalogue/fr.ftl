@@ -289,6 +289,14 @@ pairing-approved = { $who } peut maintenant entrer, sur { $channel }.
 pairing-denied = { $who } n’a pas pu entrer, sur { $channel }.
 pairing-unknown = Cette demande n’existe pas. Elle est peut-être déjà réglée, ou expirée.
 
+## Buttons, at most 20 characters
+
+button-allow = Autoriser
+button-allow-always = Toujours autoriser
+button-deny = Refuser
+button-join = Oui, les relier
+button-leave = Non, ne rien changer
+
 ## /lang
 
 lang-now = Je parle français avec toi. Tu peux choisir :

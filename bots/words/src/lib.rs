@@ -2,11 +2,15 @@
 //! language (`catalogue/*.ftl`, [Fluent](https://projectfluent.org)) and one type per topic, whose
 //! fields are what a sentence needs. Not for what operators read: logs, errors, the command line.
 //!
+//! Another language is a file beside the others, a row in `lang.rs` and one in `catalogue.rs`; the
+//! tests say what it lacks.
+//!
 //! What is said is Markdown, as `Part::text` takes it. What people chose themselves (names, labels,
 //! messages) is given as it is: here it is made harmless and kept from disturbing the sentence.
 
 mod access;
 mod approval;
+mod button;
 mod catalogue;
 mod direction;
 mod feedback;
@@ -34,6 +38,7 @@ mod when;
 
 pub use access::Access;
 pub use approval::{Approvals, Pairings, Pending};
+pub use button::Button;
 pub use feedback::Feedback;
 pub use group::{Changers, GroupMode, Groups};
 pub use help::{Audience, Help, HelpOn};

@@ -3,10 +3,10 @@
 use zaki_envelope::{ChannelKind, Timestamp, wire::ErrorCode};
 
 use crate::{
-    Access, Approvals, Audience, Changers, Erase, Export, Feedback, GroupMode, Groups, Help,
-    HelpOn, Languages, Limit, LinkLine, Linking, Links, Loss, Lost, Mode, Models, Modes, Pairings,
-    Pending, Period, Say, SessionLine, Sessions, Spoken, State, Status, Trouble, Turn, Usage, Used,
-    Way, What,
+    Access, Approvals, Audience, Button, Changers, Erase, Export, Feedback, GroupMode, Groups,
+    Help, HelpOn, Languages, Limit, LinkLine, Linking, Links, Loss, Lost, Mode, Models, Modes,
+    Pairings, Pending, Period, Say, SessionLine, Sessions, Spoken, State, Status, Trouble, Turn,
+    Usage, Used, Way, What,
 };
 
 pub(super) const CODE: &str = "K7MP-3XWQ";
@@ -273,6 +273,9 @@ fn people(all: &mut Vec<Box<dyn Say>>) {
         put(all, Pairings::Denied { who, channel });
     }
     put(all, Pairings::Unknown);
+    for button in Button::ALL {
+        put(all, button);
+    }
 }
 
 fn privacy(all: &mut Vec<Box<dyn Say>>) {

@@ -10,8 +10,8 @@ use super::{
     voices,
 };
 use crate::{
-    Access, Audience, Erase, Export, Help, Lang, Linking, Loss, Lost, Mode, Modes, Pairings, Say,
-    Sessions, Turn, Voice, Way, direction::is_bidi_mark,
+    Access, Audience, Button, Erase, Export, Help, Lang, Linking, Loss, Lost, Mode, Modes,
+    Pairings, Say, Sessions, Turn, Voice, Way, direction::is_bidi_mark,
 };
 
 const DIALECTS: [Dialect; 5] =
@@ -229,5 +229,16 @@ fn the_words_of_earlier_releases_are_kept() {
     let help = Modes::Help { now: Mode::Steer }.say(english);
     for mode in ["queue", "steer", "interrupt"] {
         assert!(help.contains(&format!("\n- `/mode {mode}`: ")), "{help}");
+    }
+}
+
+#[test]
+fn labels_of_buttons_are_short_and_plain() {
+    for voice in voices() {
+        for label in Button::ALL.map(|button| button.say(voice)) {
+            assert!(label.chars().count() <= 20, "{label}");
+            let plain = |c: char| c.is_alphabetic() || " ,،\u{64b}".contains(c);
+            assert!(label.chars().all(plain), "{label:?}");
+        }
     }
 }

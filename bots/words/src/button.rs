@@ -1,0 +1,36 @@
+//! What stands on buttons.
+
+use crate::{Say, Voice};
+
+/// The label of a button: plain text, at most 20 characters (WhatsApp's limit, the shortest).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Button {
+    /// `/approve`: this time.
+    Allow,
+    /// `/approve … always`.
+    AllowAlways,
+    /// `/deny`.
+    Deny,
+    /// `/link yes`.
+    Join,
+    /// `/link no`.
+    Leave,
+}
+
+impl Button {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Allow, Self::AllowAlways, Self::Deny, Self::Join, Self::Leave];
+}
+
+impl Say for Button {
+    fn say(&self, voice: Voice) -> String {
+        voice.text(match self {
+            Self::Allow => "button-allow",
+            Self::AllowAlways => "button-allow-always",
+            Self::Deny => "button-deny",
+            Self::Join => "button-join",
+            Self::Leave => "button-leave",
+        })
+    }
+}
