@@ -46,6 +46,17 @@ impl Directory {
     ) -> Result<bool, DirectoryError> {
         transact!(&self.store, |tx| switch(tx, user, n, now))
     }
+
+    /// Gives a session a name, or takes it back; whether there is one of this number.
+    pub async fn name_session(
+        &self,
+        user: ZakiUserId,
+        n: u32,
+        name: Option<&str>,
+    ) -> Result<bool, DirectoryError> {
+        let name = name.map(str::to_owned);
+        transact!(&self.store, |tx| rename(tx, user, n, name.as_deref()))
+    }
 }
 
 /// Keeps off others who change this person's sessions, by changing nothing. What they are in.
@@ -104,6 +115,25 @@ async fn switch<S: Sql>(
         tx.execute(ENTER, params![Text(user), n]).await?;
     }
     Ok(found)
+}
+
+/// The one a person is in may have no row yet.
+const KEEP: &str = "INSERT INTO session (user_id, n, name, created_at, used_at)
+    SELECT id, session, NULL, created_at, created_at FROM person WHERE id = $1
+    ON CONFLICT (user_id, n) DO NOTHING";
+
+const NAME: &str = "UPDATE session SET name = $3 WHERE user_id = $1 AND n = $2";
+
+async fn rename<S: Sql>(
+    tx: &S,
+    user: ZakiUserId,
+    n: u32,
+    name: Option<&str>,
+) -> Result<bool, DirectoryError> {
+    let current = tx.one(CURRENT, params![Text(user)]).await?;
+    current.ok_or(DirectoryError::UnknownPerson(user))?;
+    tx.execute(KEEP, params![Text(user)]).await?;
+    Ok(tx.execute(NAME, params![Text(user), n, name]).await? > 0)
 }
 
 async fn list<S: Sql>(tx: &S, user: ZakiUserId) -> Result<Vec<Session>, DirectoryError> {

@@ -69,22 +69,21 @@ impl Discord {
         Ok(Self { account, config, api })
     }
 
-    /// Makes `/zaki` known to Discord, everywhere the application is installed. Safe to repeat;
-    /// it replaces the application's other global commands.
-    pub async fn register_commands(&self) -> Result<(), ChannelError> {
+    /// Makes `/zaki` and these further commands, each a name and what is shown of it, known to
+    /// Discord, everywhere the application is installed. Safe to repeat; they replace the
+    /// application's other global commands. Discord takes 100 of them, with descriptions of at most
+    /// 100 characters, which longer ones are cut to.
+    pub async fn register_commands(&self, further: &[(&str, String)]) -> Result<(), ChannelError> {
         let failed = |failure: Failure| failed(failure, "registering commands");
         let application = match &self.config.application_id {
             Some(id) => id.clone(),
             None => self.application().await.map_err(failed)?,
         };
-        let words = CreateCommandOption::new(CommandOptionType::String, "message", "What to say")
-            .required(true);
-        let command = CreateCommand::new(COMMAND)
-            .description("Talk to your assistant")
-            .contexts(vec![InteractionContext::Guild, InteractionContext::BotDm])
-            .add_option(words);
+        let ours = command(COMMAND, "Talk to your assistant", true);
+        let further = further.iter().map(|(name, about)| command(name, about, false));
+        let commands: Vec<CreateCommand> = std::iter::once(ours).chain(further).collect();
         let path = ["applications", &application, "commands"];
-        self.api.send(Method::PUT, &path, &[command]).await.map(drop).map_err(failed)
+        self.api.send(Method::PUT, &path, &commands).await.map(drop).map_err(failed)
     }
 
     async fn application(&self) -> Result<String, Failure> {
@@ -325,6 +324,16 @@ impl Channel for Discord {
         let url = file.and_then(|file| file.get("url")?.as_str());
         self.api.download(url.ok_or_else(gone)?).await
     }
+}
+
+/// A command with words behind it.
+fn command(name: &str, about: &str, required: bool) -> CreateCommand {
+    let words = CreateCommandOption::new(CommandOptionType::String, "message", "What to say")
+        .required(required);
+    CreateCommand::new(name)
+        .description(about.chars().take(100).collect::<String>())
+        .contexts(vec![InteractionContext::Guild, InteractionContext::BotDm])
+        .add_option(words)
 }
 
 /// Whether an interaction that refuses an answer is over, so that an ordinary way is to be gone:

@@ -199,7 +199,7 @@ async fn without_an_endpoint_commands_come_by_the_gateway_and_are_answered_by_re
     let inbox = Arc::new(Memory::new());
     let config = config(&server);
     let bot = Discord::new("main".parse().unwrap(), config.clone()).unwrap();
-    bot.register_commands().await.unwrap();
+    bot.register_commands(&[]).await.unwrap();
     let running = Running::of(config, &inbox);
     connected(&server, 1).await;
     let channel = server.direct(&ada());

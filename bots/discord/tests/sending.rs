@@ -383,13 +383,16 @@ async fn a_command_can_be_closed_without_a_message() {
 #[tokio::test]
 async fn the_command_is_registered_with_its_option() {
     let bench = Bench::new().await;
-    bench.bot.register_commands().await.unwrap();
+    let help = ("help", "x".repeat(200));
+    bench.bot.register_commands(&[help]).await.unwrap();
     let put = |call: &zaki_simulators::Call| call.method == "put_commands";
     let call = bench.server.calls().wait_for(put, SOON).await.unwrap();
     assert_eq!(call.status, 200);
     assert_eq!(call.body[0]["name"], "zaki");
     assert_eq!(call.body[0]["options"][0]["name"], "message");
     assert_eq!(call.body[0]["options"][0]["required"], true);
+    assert_eq!(call.body[1]["name"], "help");
+    assert_ne!(call.body[1]["options"][0]["required"], true, "it needs no words");
 }
 
 fn question() -> Outbound {
@@ -417,7 +420,7 @@ async fn an_invitation_is_a_command_and_shows_the_bot_once_it_is_known() {
     let bench = Bench::new().await;
     let before = bench.bot.invitation("ABCD-2345").unwrap();
     assert_eq!((before.text.as_str(), before.url), ("/zaki link ABCD-2345", None));
-    bench.bot.register_commands().await.unwrap();
+    bench.bot.register_commands(&[]).await.unwrap();
     let invitation = bench.bot.invitation("ABCD-2345").unwrap();
     let id = bench.server.config().application_id;
     let url = Some(format!("https://discord.com/users/{id}"));

@@ -9,6 +9,7 @@ use reqwest::Client;
 use tokio_util::sync::CancellationToken;
 use zaki_channel::{Channel, ChannelError, Retry, Source, Webhook};
 use zaki_envelope::{AccountName, ChannelKind};
+use zaki_lane::commands::{Name, TABLE};
 
 use crate::config::Config;
 
@@ -73,6 +74,12 @@ impl Accounts {
         self.0.get(&(kind, name.clone()))
     }
 
+    /// The first account of a channel, by name.
+    pub(crate) fn first(&self, kind: ChannelKind) -> Option<&Account> {
+        let of_kind = self.iter().filter(|account| account.kind == kind);
+        of_kind.min_by(|one, other| one.name.cmp(&other.name))
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Account> {
         self.0.values()
     }
@@ -104,6 +111,11 @@ fn telegram(
     config.validate()?;
     let bot = zaki_telegram::Telegram::new(name.clone(), config.clone())?;
     let mut account = Account::new(ChannelKind::Telegram, name, bot.clone());
+    let known = bot.clone();
+    account.errands.push(Arc::new(move || {
+        let bot = known.clone();
+        Box::pin(async move { bot.register_commands(&offered()).await })
+    }));
     match config.receive {
         zaki_telegram::Receive::Polling => {
             account.source =
@@ -122,6 +134,12 @@ fn telegram(
     Ok(account)
 }
 
+/// The commands that a platform's clients can offer, each with how it is written.
+fn offered() -> Vec<(&'static str, String)> {
+    let rows = TABLE.iter().filter(|row| row.name != Name::Start);
+    rows.map(|row| (row.word, row.usages().collect::<Vec<_>>().join(" · "))).collect()
+}
+
 /// Messages always come over the gateway; commands over HTTP once the portal knows the webhook, for
 /// which the public key is needed.
 fn discord(name: &AccountName, config: &zaki_discord::Config) -> Result<Account> {
@@ -134,7 +152,7 @@ fn discord(name: &AccountName, config: &zaki_discord::Config) -> Result<Account>
     }
     account.errands.push(Arc::new(move || {
         let bot = bot.clone();
-        Box::pin(async move { bot.register_commands().await })
+        Box::pin(async move { bot.register_commands(&offered()).await })
     }));
     Ok(account)
 }

@@ -1,27 +1,189 @@
-//! The commands the hub carries out itself. `/stop` belongs to the lane; `/mode` is here.
+//! The commands the hub carries out itself, each without waking a sandbox. What they are and where
+//! they may be given is `zaki_lane::commands`; `/stop` belongs to the lane. One file per family.
+
+mod approvals;
+mod groups;
+mod help;
+mod link;
+mod privacy;
+mod session;
+mod settings;
+mod usage;
 
 use std::sync::Arc;
 
-use zaki_envelope::{Inbound, ZakiUserId};
-use zaki_identity::Setting;
-use zaki_lane::turns::Mode;
+use zaki_envelope::{ConversationKind, Inbound, Timestamp, ZakiUserId};
+use zaki_identity::{LinkCode, Person};
+use zaki_lane::commands::{Code, Command, Link};
 use zaki_ledger::SettleReason;
+use zaki_words::{self as words, Say, Voice};
 
-use crate::{hub::Hub, notice, words};
+pub(crate) use approvals::ask as ask_approval;
+pub(crate) use privacy::lapse;
 
-/// `/mode`: keeps the person's choice, or says what can be chosen.
-pub(crate) async fn mode(hub: &Arc<Hub>, user: ZakiUserId, command: &Inbound, mode: Option<Mode>) {
-    let text = match mode {
-        Some(mode) => {
-            let chosen = Setting::Mode(Some(mode.as_str().to_owned()));
-            let set = || hub.directory.set(user, chosen.clone());
-            if hub.persist("keep a person's mode", set).await.is_none() {
-                return;
-            }
-            words::mode_set(mode)
+use crate::{clock, hub::Hub, notice, voice::voice, writes::Answer as Verdict};
+
+/// A command on its way: who gave it, where, and how they are answered.
+struct Order<'a> {
+    hub: &'a Arc<Hub>,
+    person: Person,
+    inbound: &'a Inbound,
+    voice: Voice,
+    now: Timestamp,
+}
+
+/// What is said to a command.
+type Answer = Result<String, Silence>;
+
+/// Why nothing is said to a command.
+enum Silence {
+    /// The hub stops: the command is taken up again by whoever comes next.
+    Closing,
+    /// The store says that it cannot be.
+    Refused,
+    /// It has been said already, or is said by somebody else.
+    Said,
+}
+
+/// Carries out a command that has to come before it is asked who is served: a code may be why
+/// somebody is, and a group that is switched off is switched on again. `false`: it is none.
+pub(crate) async fn early(hub: &Arc<Hub>, inbound: &Inbound, command: Option<&Command>) -> bool {
+    let direct = inbound.conversation.kind == ConversationKind::Direct;
+    match command {
+        Some(Command::Link(Link::Redeem(code))) if direct => redeem(hub, inbound, code).await,
+        Some(Command::Start(Some(code))) if direct && is_code(code) => {
+            redeem(hub, inbound, code).await;
         }
-        None => words::mode_help(hub.mode_of(user).await),
+        Some(command @ Command::GroupMode(_)) if !direct => {
+            return of_known(hub, inbound, command).await;
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// What stands in a link to the bot need not be a code of ours.
+fn is_code(code: &Code) -> bool {
+    match code {
+        Code::Given(secret) => LinkCode::typed(secret.expose()).is_well_formed(),
+        Code::Redacted => true,
+    }
+}
+
+async fn redeem(hub: &Arc<Hub>, inbound: &Inbound, code: &Code) {
+    let answer = match code {
+        Code::Given(secret) => link::redeem(hub, inbound, secret).await,
+        Code::Redacted => Ok(words::Linking::Refused.say(voice(None, inbound))),
     };
-    notice::tell(hub, command, text).await;
-    hub.settle(command, SettleReason::Command).await;
+    close(hub, inbound, voice(None, inbound), answer).await;
+}
+
+/// Carries out a command of whoever is known, served there or not. `false`: nobody knows them.
+async fn of_known(hub: &Arc<Hub>, inbound: &Inbound, command: &Command) -> bool {
+    let sender = &inbound.sender;
+    let find = || hub.directory.find(inbound.channel, &sender.scope, &sender.id);
+    match hub.persist("find a sender", find).await {
+        Some(Some(user)) => carry_out(hub, user, inbound, command.clone()).await,
+        Some(None) => return false,
+        None => {}
+    }
+    true
+}
+
+/// Carries out a command of a person, who need not be the one whose sandbox answers there.
+pub(crate) async fn carry_out(
+    hub: &Arc<Hub>,
+    user: ZakiUserId,
+    inbound: &Inbound,
+    command: Command,
+) {
+    let read = || hub.directory.person(user);
+    let person = match hub.attempt("read a person", read).await {
+        None => return,
+        Some(Ok(Some(person))) if person.blocked_at.is_none() => person,
+        // Blocked, or erased meanwhile.
+        Some(_) => return hub.settle(inbound, SettleReason::Refused).await,
+    };
+    let order = Order::new(hub, person, inbound);
+    let answer = if command.fits(&inbound.conversation) {
+        order.answer(command).await
+    } else {
+        order.say(&words::Groups::OnlyDirect)
+    };
+    hub.people.forget(user);
+    close(hub, inbound, order.voice, answer).await;
+}
+
+/// Says what is to be said, once, and settles the command.
+async fn close(hub: &Arc<Hub>, inbound: &Inbound, voice: Voice, answer: Answer) {
+    match answer {
+        Ok(text) => notice::tell(hub, inbound, text).await,
+        Err(Silence::Refused) => {
+            notice::tell(hub, inbound, words::Trouble::Failed.say(voice)).await;
+        }
+        Err(Silence::Said) => {}
+        Err(Silence::Closing) => return,
+    }
+    hub.settle(inbound, SettleReason::Command).await;
+}
+
+/// Repeats a call of a store until there is an answer to it.
+async fn attempt<T, E, F>(hub: &Hub, what: &str, call: impl FnMut() -> F) -> Result<T, Silence>
+where
+    F: Future<Output = Result<T, E>>,
+    E: Verdict,
+{
+    let answer = hub.attempt(what, call).await.ok_or(Silence::Closing)?;
+    answer.map_err(|_| Silence::Refused)
+}
+
+impl<'a> Order<'a> {
+    fn new(hub: &'a Arc<Hub>, person: Person, inbound: &'a Inbound) -> Self {
+        let voice = voice(person.lang.as_deref(), inbound);
+        Self { hub, person, inbound, voice, now: clock::now() }
+    }
+
+    async fn answer(&self, command: Command) -> Answer {
+        match command {
+            Command::Help(_) | Command::Start(_) | Command::Misused(_) => help::help(self),
+            Command::New(name) => session::new(self, name.as_deref()).await,
+            Command::Session(what) => session::session(self, what).await,
+            Command::Status => session::status(self).await,
+            Command::Link(what) => link::link(self, what).await,
+            Command::Links => link::links(self),
+            Command::Unlink(n) => link::unlink(self, n).await,
+            Command::Model(name) => settings::model(self, name.as_deref()).await,
+            Command::Mode(mode) => settings::mode(self, mode).await,
+            Command::Lang(lang) => settings::lang(self, lang.as_deref()).await,
+            Command::Feedback(text) => settings::feedback(self, text.as_deref()).await,
+            Command::GroupMode(mode) => groups::mode(self, mode).await,
+            Command::Usage => usage::usage(self).await,
+            Command::Approve { what, how } => approvals::approve(self, what, Some(how)).await,
+            Command::Deny(what) => approvals::approve(self, what, None).await,
+            Command::Export => privacy::export(self).await,
+            Command::Erase(what) => privacy::erase(self, what).await,
+            // The lane's, which never comes here.
+            Command::Stop => Err(Silence::Said),
+        }
+    }
+
+    fn user(&self) -> ZakiUserId {
+        self.person.user
+    }
+
+    fn is_direct(&self) -> bool {
+        self.inbound.conversation.kind == ConversationKind::Direct
+    }
+
+    fn say(&self, said: &impl Say) -> Answer {
+        Ok(said.say(self.voice))
+    }
+
+    async fn attempt<T, E, F>(&self, what: &str, call: impl FnMut() -> F) -> Result<T, Silence>
+    where
+        F: Future<Output = Result<T, E>>,
+        E: Verdict,
+    {
+        attempt(self.hub, what, call).await
+    }
 }

@@ -2,17 +2,20 @@
 
 mod explain;
 mod load;
+mod people;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
+use zaki_edge_native::Price;
 use zaki_envelope::{AccountName, ChannelKind};
 use zaki_lane::turns::Mode;
 use zaki_store::{KeyError, Keys};
 
 pub(crate) use explain::misspelt;
 pub(crate) use load::{load, load_table, log_filter};
+use people::{AccessOf, IdentityConfig, TierConfig};
 
 /// The bots of one channel, by the name of the account.
 type Accounts<T> = BTreeMap<AccountName, T>;
@@ -29,6 +32,7 @@ pub(crate) struct Config {
     pub lane: LaneConfig,
     pub model: ModelConfig,
     pub identity: IdentityConfig,
+    tiers: BTreeMap<String, TierConfig>,
     pub deliver: DeliverConfig,
     pub retention: RetentionConfig,
     pub log: LogConfig,
@@ -40,6 +44,9 @@ pub(crate) struct Config {
     pub whatsapp: Accounts<zaki_whatsapp::Config>,
     #[serde(default)]
     pub slack: Accounts<zaki_slack::Config>,
+    /// Taken out of the accounts.
+    #[serde(skip)]
+    access: AccessOf,
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,6 +62,8 @@ pub(crate) struct HubConfig {
     replica: Option<String>,
     #[serde(rename = "stop_timeout_s", deserialize_with = "load::seconds")]
     pub stop_timeout: Duration,
+    /// 0: as many as there are.
+    pub turns_at_once: usize,
 }
 
 #[derive(Debug, Deserialize)]
@@ -97,6 +106,15 @@ pub(crate) enum Isolation {
     None,
 }
 
+/// Whether agents may run commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Exec {
+    Deny,
+    Ask,
+    Full,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SandboxConfig {
@@ -104,7 +122,7 @@ pub(crate) struct SandboxConfig {
     #[serde(deserialize_with = "load::directory")]
     runtime_dir: Option<PathBuf>,
     pub isolation: Isolation,
-    pub allow_exec: bool,
+    pub exec: Exec,
     pub max_parallel_starts: usize,
     #[serde(rename = "start_timeout_s", deserialize_with = "load::seconds")]
     pub start_timeout: Duration,
@@ -140,21 +158,27 @@ pub(crate) struct ModelConfig {
     #[serde(deserialize_with = "load::web_address")]
     pub base_url: Option<url::Url>,
     pub name: String,
+    /// What people may choose besides.
+    pub choices: Vec<String>,
+    #[serde(deserialize_with = "prices")]
+    pub prices: BTreeMap<String, Price>,
     pub api_key: SecretString,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum SignUp {
-    Open,
-    Closed,
+/// What a million tokens cost.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PriceConfig {
+    input: f64,
+    output: f64,
+    /// Of what the provider had read before.
+    cached: Option<f64>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct IdentityConfig {
-    pub policy: SignUp,
-    pub cache: usize,
+impl PriceConfig {
+    fn price(self) -> Option<Price> {
+        Price::per_million(self.input, self.output, self.cached)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -226,6 +250,15 @@ impl Config {
     pub(crate) fn runtime_dir(&self) -> PathBuf {
         self.sandbox.runtime_dir.clone().unwrap_or_else(|| self.data_dir().join("runtime"))
     }
+}
+
+/// What the tokens of models cost.
+fn prices<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, Price>, D::Error> {
+    let prices = BTreeMap::<String, PriceConfig>::deserialize(from)?;
+    let price = |(name, price): (String, PriceConfig)| Some((name, price.price()?));
+    let rule = "must be amounts of money, such as { input = 1.25, output = 10.0 }";
+    let prices: Option<_> = prices.into_iter().map(price).collect();
+    prices.ok_or_else(|| de::Error::custom(rule))
 }
 
 fn default_data_dir() -> PathBuf {

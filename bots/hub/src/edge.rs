@@ -166,11 +166,7 @@ impl EdgeClient {
 
     /// Stops everything of the person and keeps it until then. [`EdgeError::Gone`]: they are being
     /// erased.
-    pub(crate) async fn retire(
-        &self,
-        user: ZakiUserId,
-        until: Timestamp,
-    ) -> Result<(), EdgeError> {
+    pub(crate) async fn retire(&self, user: ZakiUserId, until: Timestamp) -> Result<(), EdgeError> {
         let path = format!("/v1/users/{user}/retire");
         self.until_done("POST", &path, json(&RetireRequest { until })?).await
     }
@@ -262,7 +258,9 @@ impl Answer {
     /// As one JSON value.
     async fn read<T: DeserializeOwned>(mut self) -> Result<T, EdgeError> {
         let mut body = Vec::new();
-        while let Some(bytes) = timeout(SILENCE, self.bytes.next()).await.map_err(EdgeError::lost)? {
+        while let Some(bytes) =
+            timeout(SILENCE, self.bytes.next()).await.map_err(EdgeError::lost)?
+        {
             body.extend_from_slice(&bytes?);
             if body.len() > LONGEST_ANSWER {
                 return Err(EdgeError::lost("the answer is too long"));

@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::{Path, Request as HttpRequest, State},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{any, get},
 };
@@ -17,6 +17,7 @@ use crate::{
     accounts::Account,
     clock,
     counters::{Counters, Outcome},
+    export,
     hub::Hub,
     replica::Door,
 };
@@ -35,6 +36,7 @@ pub(crate) fn router(door: Door, counters: Arc<Counters>) -> Router {
     Router::new()
         .route("/webhooks/{channel}/{account}", any(webhook))
         .route("/webhooks/{channel}/{account}/{*route}", any(webhook))
+        .route("/export/{token}", any(export))
         .route("/health", get(async || "ok"))
         .route("/ready", get(ready))
         .route("/metrics", get(async |State(at): Serving| at.counters.render()))
@@ -56,6 +58,15 @@ async fn ready(State(at): Serving) -> Response {
     match hub.ready().await {
         Ok(()) => format!("ready\n{}", hub.troubles.lines()).into_response(),
         Err(why) => not(&why),
+    }
+}
+
+/// A look at the headers is no download, and must not use the address up.
+async fn export(State(at): Serving, method: Method, Path(token): Path<String>) -> Response {
+    match at.hub() {
+        _ if method != Method::GET => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+        Some(hub) => export::download(&hub, &token).await,
+        None => unavailable(),
     }
 }
 

@@ -6,24 +6,34 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use zaki_channel::{Batch, Inbox, InboxError};
-use zaki_envelope::{AccountName, ChannelKind, Inbound, InboundKind, SessionKey, ZakiUserId};
-use zaki_identity::{Directory, Resolution};
-use zaki_lane::turns::{Command, Event, Mode};
+use zaki_envelope::{AccountName, ChannelKind, Inbound, InboundKind, ZakiUserId};
+use zaki_identity::{Access, Directory, Resolution};
+use zaki_lane::{
+    commands::{Code, Command, Link, Secret},
+    turns::{Event, Mode},
+};
 use zaki_ledger::{Fence, Ledger, Line, Pulse, Recovery, SettleReason};
 
 use crate::{
     accounts::{Account, Accounts},
-    clock, commands,
+    approvals::Approvals,
+    clock, codes, commands,
     counters::Counters,
     doubt::Doubts,
     edge::EdgeClient,
+    groups::Groups,
     intake::{self, Intake},
     lane::{Bounds, Lanes},
     lease::{Lease, Uptime},
+    limits::Allowance,
     outbox::{self, Outbox},
+    people::{People, session_of},
+    queue::Queue,
     stage::{Stages, Step},
+    strangers::{self, Strangers},
     troubles::Troubles,
     turn,
+    voice::Tongues,
     writes::Writes,
 };
 
@@ -35,6 +45,8 @@ pub(crate) struct Settings {
     pub mid_turn: Mode,
     /// How much may wait.
     pub bounds: Bounds,
+    /// How many turns run at the same time; 0: as many as there are.
+    pub turns_at_once: usize,
     /// The longest pause of our own between two attempts.
     pub max_wait: Duration,
     /// How long a reply is tried.
@@ -45,6 +57,23 @@ pub(crate) struct Settings {
     pub paced: bool,
 }
 
+/// Which models people may choose from.
+#[derive(Debug, Default)]
+pub(crate) struct Models {
+    /// The one that answers whoever has not chosen.
+    pub default: String,
+    /// Others.
+    pub choices: Vec<String>,
+}
+
+impl Models {
+    /// All of them, the default first.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let others = self.choices.iter().filter(|name| **name != self.default);
+        std::iter::once(&self.default).chain(others).map(String::as_str)
+    }
+}
+
 /// What this process has, whichever lease it holds.
 #[derive(Clone)]
 pub(crate) struct Parts {
@@ -53,9 +82,20 @@ pub(crate) struct Parts {
     pub directory: Directory,
     pub edge: EdgeClient,
     pub settings: Settings,
+    /// How people come to what the hub serves them itself.
+    pub public_url: Option<url::Url>,
+    pub models: Arc<Models>,
+    /// Who is let in where, for what must be known before the directory is asked.
+    pub access: Arc<Access>,
+    /// Which groups the bot hears all of.
+    pub groups: Arc<Groups>,
+    pub allowance: Arc<Allowance>,
+    pub strangers: Arc<Strangers>,
     pub counters: Arc<Counters>,
     pub troubles: Arc<Troubles>,
     pub stages: Arc<Stages>,
+    pub tongues: Arc<Tongues>,
+    pub approvals: Arc<Approvals>,
     /// Fires when the process is to end.
     pub closing: CancellationToken,
 }
@@ -67,9 +107,19 @@ pub(crate) struct Hub {
     pub directory: Directory,
     pub edge: EdgeClient,
     pub settings: Settings,
+    pub public_url: Option<url::Url>,
+    pub models: Arc<Models>,
+    pub access: Arc<Access>,
+    pub groups: Arc<Groups>,
+    pub allowance: Arc<Allowance>,
+    pub strangers: Arc<Strangers>,
     pub counters: Arc<Counters>,
     pub troubles: Arc<Troubles>,
     pub stages: Arc<Stages>,
+    pub tongues: Arc<Tongues>,
+    pub approvals: Arc<Approvals>,
+    /// People as they were a moment ago.
+    pub people: People,
     /// The right to act, by this machine's clock.
     pub lease: Lease,
     /// The right to write, for the ledger to judge.
@@ -80,6 +130,8 @@ pub(crate) struct Hub {
     pub doubts: Doubts,
     /// Held while work of nobody is being taken over.
     pub taking_over: Arc<tokio::sync::Mutex<()>>,
+    /// Held while what a pulse brings along is done.
+    pub keeping_up: Arc<tokio::sync::Mutex<()>>,
     /// Fires when nothing new may begin.
     pub closing: CancellationToken,
     /// Fires when running work must be handed over to whoever comes next.
@@ -87,13 +139,16 @@ pub(crate) struct Hub {
     pub tasks: TaskTracker,
     intake: Intake,
     pub lanes: Lanes,
+    /// Which turns run, and which wait for room.
+    pub queue: Arc<Queue>,
     pub(crate) outbox: Outbox,
 }
 
 impl Hub {
     pub(crate) fn new(parts: &Parts, lease: Lease) -> Arc<Self> {
         let Parts { accounts, ledger, directory, edge, settings, .. } = parts.clone();
-        let Parts { counters, troubles, stages, closing, .. } = parts.clone();
+        let Parts { public_url, models, access, groups, allowance, .. } = parts.clone();
+        let Parts { strangers, counters, troubles, stages, tongues, approvals, closing, .. } = parts.clone();
         let tasks = TaskTracker::new();
         Arc::new(Self {
             accounts,
@@ -101,18 +156,29 @@ impl Hub {
             directory,
             edge,
             settings,
+            public_url,
+            models,
+            access,
+            groups,
+            allowance,
+            strangers,
             counters,
             troubles,
             stages,
+            tongues,
+            approvals,
+            people: People::new(parts.ledger.ttl().is_some()),
             fence: lease.fence(),
             lease,
             writes: Writes::default(),
             doubts: Doubts::default(),
             taking_over: Arc::default(),
+            keeping_up: Arc::default(),
             closing: closing.child_token(),
             stop: CancellationToken::new(),
             intake: Intake::new(tasks.clone()),
             lanes: Lanes::default(),
+            queue: Queue::new(settings.turns_at_once),
             outbox: Outbox::default(),
             tasks,
         })
@@ -134,10 +200,12 @@ impl Hub {
         if self.intake.is_full() {
             return Err(AcceptError::Full);
         }
-        let (hub, mut batch) = (Arc::clone(self), to_ledger(account, batch));
-        for item in &mut batch.items {
-            item.inbound.id = hub.doubts.id_for(item.inbound.id);
+        let mut batch = batch;
+        for arrival in &mut batch.parsed.arrivals {
+            arrival.inbound.id = self.doubts.id_for(arrival.inbound.id);
         }
+        let mut codes = codes::take(self, &mut batch).await;
+        let (hub, batch) = (Arc::clone(self), to_ledger(&self.groups, account, batch));
         let ids = batch.items.iter().map(|item| item.inbound.id).collect();
         let store = async move {
             let accepted = hub.ledger.accept(hub.fence, batch).await;
@@ -151,16 +219,17 @@ impl Hub {
             for inbound in accepted?.fresh {
                 let (channel, conversation) = (inbound.channel, inbound.conversation.id.clone());
                 hub.stages.tell(inbound.id, Step::Accepted { channel, conversation });
-                hub.admit(inbound);
+                let code = codes.remove(&inbound.id);
+                hub.send_on(inbound, Origin::Fresh(code));
             }
             Ok(())
         };
         self.tasks.spawn(store).await?
     }
 
-    /// Sends an accepted message on its way, after the earlier ones of its sender.
+    /// Sends a message on its way once more, after the earlier ones of its sender.
     pub(crate) fn admit(self: &Arc<Self>, inbound: Inbound) {
-        self.send_on(inbound, Origin::Fresh);
+        self.send_on(inbound, Origin::Moved);
     }
 
     fn send_on(self: &Arc<Self>, inbound: Inbound, origin: Origin) {
@@ -170,34 +239,58 @@ impl Hub {
 
     /// Finds out whose message it is and puts it on that person's lane.
     async fn resolve(self: Arc<Self>, inbound: Inbound, origin: Origin) {
-        if let Some(reason) = no_turn(&inbound) {
+        if let Some(reason) = no_turn(&self.groups, &inbound) {
             outbox::report(&self, &inbound).await;
             return self.settle(&inbound, reason).await;
         }
-        let who = self
-            .persist("resolve a sender", || self.directory.resolve(&inbound, clock::now()))
-            .await;
-        match who {
-            Some(Resolution::Known { user, .. }) => self.take(user, inbound, origin).await,
-            Some(Resolution::Refused { .. }) => self.settle(&inbound, SettleReason::Refused).await,
+        let (origin, command) = origin.command(&inbound);
+        if commands::early(&self, &inbound, command.as_ref()).await {
+            return;
+        }
+        let resolve = || self.directory.resolve(&inbound, clock::now());
+        match self.persist("resolve a sender", resolve).await {
+            Some(Resolution::Known { user, speaker, .. }) => match command {
+                Some(command) if command != Command::Stop => {
+                    commands::carry_out(&self, speaker, &inbound, command).await;
+                }
+                stop => self.take(user, speaker, inbound, origin, stop.is_some()).await,
+            },
+            Some(Resolution::Refused { reason, tell }) => {
+                if tell {
+                    strangers::tell(&self, &inbound, &reason).await;
+                }
+                self.settle(&inbound, SettleReason::Refused).await;
+            }
             // Stopping: the message stays accepted and is taken up at the next start.
             None => {}
         }
     }
 
-    /// Puts a person's message on its lane, or carries out the command that it is.
-    async fn take(self: &Arc<Self>, user: ZakiUserId, inbound: Inbound, origin: Origin) {
-        if let Some(Command::Mode(mode)) = Command::of(&inbound) {
-            return commands::mode(self, user, &inbound, mode).await;
+    /// Puts a message on the lane of whoever answers it, if its speaker may write so much.
+    async fn take(
+        self: &Arc<Self>,
+        user: ZakiUserId,
+        speaker: ZakiUserId,
+        inbound: Inbound,
+        origin: Origin,
+        is_stop: bool,
+    ) {
+        let host = (user != speaker).then_some(user);
+        if matches!(origin, Origin::Fresh(_))
+            && !is_stop
+            && self.allows(speaker, host, &inbound).await != Some(true)
+        {
+            return;
         }
-        let key = Arc::new((user, SessionKey::of(&inbound)));
+        let Some(person) = self.profile(user).await else { return };
+        let key = Arc::new((user, session_of(person.as_deref(), &inbound)));
         // What the person has chosen matters only to what arrives mid-turn.
         if self.lanes.is_active(&key) {
-            let mode = self.mode_of(user).await;
+            let mode = self.mode_of(person.as_deref());
             self.happen(&key, Event::Mode(mode));
         }
         match origin {
-            Origin::Fresh => self.arrive(&key, inbound),
+            Origin::Fresh(_) | Origin::Moved => self.arrive(&key, inbound),
             Origin::Left => self.happen(&key, Event::Left { message: Box::new(inbound) }),
         }
     }
@@ -282,13 +375,29 @@ impl Hub {
 }
 
 /// How a message came here.
-#[derive(Clone, Copy)]
 enum Origin {
-    /// It arrived just now.
-    Fresh,
+    /// It arrived just now, with the code that stood in it.
+    Fresh(Option<Secret>),
+    /// It has been on a lane that is no longer the right one, and has been counted.
+    Moved,
     /// A run or a replica that is no more has left it: it was accepted, and is not refused now,
     /// however much waits.
     Left,
+}
+
+impl Origin {
+    /// The command that a message is, with its code, which is needed no more then. Nothing but a
+    /// code is the command that uses it.
+    fn command(self, inbound: &Inbound) -> (Self, Option<Command>) {
+        let command = Command::of(inbound);
+        match self {
+            Self::Fresh(Some(code)) => {
+                let alone = Command::Link(Link::Redeem(Code::Redacted));
+                (Self::Fresh(None), Some(command.unwrap_or(alone).restore(code)))
+            }
+            origin => (origin, command),
+        }
+    }
 }
 
 /// How much was taken up.
@@ -314,7 +423,7 @@ impl Taken {
 }
 
 /// Why a message is not for the agent, if it is not.
-fn no_turn(inbound: &Inbound) -> Option<SettleReason> {
+fn no_turn(groups: &Groups, inbound: &Inbound) -> Option<SettleReason> {
     let says = matches!(
         inbound.kind,
         InboundKind::Message | InboundKind::Command { .. } | InboundKind::Button { .. }
@@ -322,7 +431,7 @@ fn no_turn(inbound: &Inbound) -> Option<SettleReason> {
     match inbound {
         _ if !says => Some(SettleReason::Event),
         _ if inbound.sender.is_bot => Some(SettleReason::Bot),
-        _ if !inbound.addressed => Some(SettleReason::NotAddressed),
+        _ if !groups.hears(inbound) => Some(SettleReason::NotAddressed),
         _ if inbound.parts.is_empty() && Command::of(inbound).is_none() => {
             Some(SettleReason::Empty)
         }
@@ -332,14 +441,14 @@ fn no_turn(inbound: &Inbound) -> Option<SettleReason> {
 
 /// Why a message has been dealt with as soon as it is stored, if it has. A report on a delivery has
 /// not: it may prove that the delivery arrived.
-fn at_once(inbound: &Inbound) -> Option<SettleReason> {
+fn at_once(groups: &Groups, inbound: &Inbound) -> Option<SettleReason> {
     let is_report = matches!(inbound.kind, InboundKind::Status { delivery: Some(_), .. });
-    if is_report { None } else { no_turn(inbound) }
+    if is_report { None } else { no_turn(groups, inbound) }
 }
 
 /// The place among others of a message that is for the agent: a command of ours has none.
-fn line(inbound: &Inbound) -> Option<Line> {
-    let is_ours = no_turn(inbound).is_some() || Command::of(inbound).is_some();
+fn line(groups: &Groups, inbound: &Inbound) -> Option<Line> {
+    let is_ours = no_turn(groups, inbound).is_some() || Command::of(inbound).is_some();
     (!is_ours).then(|| Line::of(inbound))
 }
 
@@ -354,7 +463,7 @@ pub(crate) enum AcceptError {
     Task(#[from] tokio::task::JoinError),
 }
 
-fn to_ledger(account: &Account, batch: Batch) -> zaki_ledger::Batch {
+fn to_ledger(groups: &Groups, account: &Account, batch: Batch) -> zaki_ledger::Batch {
     let Batch { raw, received_at, mut parsed, cursor } = batch;
     // By this the lanes know who came first.
     let received_at = clock::received(received_at);
@@ -370,8 +479,8 @@ fn to_ledger(account: &Account, batch: Batch) -> zaki_ledger::Batch {
         raw,
         items: items
             .map(|arrival| zaki_ledger::NewInbound {
-                settled: at_once(&arrival.inbound),
-                line: line(&arrival.inbound),
+                settled: at_once(groups, &arrival.inbound),
+                line: line(groups, &arrival.inbound),
                 inbound: arrival.inbound,
                 handle: arrival.handle,
             })

@@ -11,10 +11,11 @@ use std::{
 
 use dashmap::{DashMap, Entry};
 use zaki_envelope::{Inbound, InboundId, SessionKey, ZakiUserId};
-use zaki_lane::turns::{Effect, Event, Lane, Limits, Mode, Notice, Reason};
+use zaki_lane::turns::{Effect, Event, Lane, Limits, Notice, Reason};
 use zaki_ledger::SettleReason;
+use zaki_words::{self as words, Say};
 
-use crate::{config::LaneConfig, hub::Hub, live::Live, notice, steer, turn, words};
+use crate::{config::LaneConfig, hub::Hub, live::Live, notice, steer, turn};
 
 /// A person and one of their sessions.
 pub(crate) type LaneKey = Arc<(ZakiUserId, SessionKey)>;
@@ -62,6 +63,11 @@ impl Lanes {
     /// Whether something waits or runs there.
     pub(crate) fn is_active(&self, key: &LaneKey) -> bool {
         self.active.contains_key(key)
+    }
+
+    /// Whether a turn is under way there, and how many messages wait.
+    pub(crate) fn standing(&self, key: &LaneKey) -> (bool, usize) {
+        self.active.get(key).map_or((false, 0), |active| (true, active.lane.waiting()))
     }
 
     /// Lets a lane take in what happened, and forgets it when nothing is left in it.
@@ -176,23 +182,16 @@ impl Hub {
                 });
             }
             Effect::Settle { messages, reason } => return Some(Chore::Settle(messages, reason)),
-            Effect::Tell { about, notice } => return Some(Chore::Tell(about, notice)),
+            Effect::Tell { about, notice } => return Some(Chore::Tell(key.0, about, notice)),
         }
         None
-    }
-
-    /// What a person wants their messages to do mid-turn.
-    pub(crate) async fn mode_of(&self, user: ZakiUserId) -> Mode {
-        let person = self.persist("read a person's mode", || self.directory.person(user)).await;
-        let chosen = person.flatten().and_then(|person| person.mode?.parse().ok());
-        chosen.unwrap_or(self.settings.mid_turn)
     }
 }
 
 /// What is done in order.
 enum Chore {
     Settle(Vec<InboundId>, Reason),
-    Tell(Box<Inbound>, Notice),
+    Tell(ZakiUserId, Box<Inbound>, Notice),
 }
 
 impl Chore {
@@ -207,11 +206,12 @@ impl Chore {
                 hub.persist("settle messages", settle).await;
                 hub.stages.settled(&messages);
             }
-            Self::Tell(about, notice) => {
-                let text = match notice {
-                    Notice::Full => words::full(),
-                    Notice::Stopped { cleared } => words::stopped("", cleared),
+            Self::Tell(user, about, notice) => {
+                let said = match notice {
+                    Notice::Full => words::Turn::Full,
+                    Notice::Stopped { cleared } => words::Turn::Stopped { partial: "", cleared },
                 };
+                let text = said.say(hub.voice(user, &about).await);
                 notice::tell(hub, &about, text).await;
             }
         }

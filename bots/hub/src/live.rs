@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use zaki_envelope::{Inbound, InboundId, TurnId};
+use zaki_envelope::{Inbound, InboundId, TurnId, wire::Usage};
 use zaki_lane::turns::Why;
 
 /// A turn of ours that runs.
@@ -12,6 +12,8 @@ pub(crate) struct Live {
     pub turn: TurnId,
     /// Fires when it has ended at the edge, or is let go.
     pub over: CancellationToken,
+    /// Fires when it is to be stopped.
+    pub stopping: CancellationToken,
     state: Mutex<State>,
     answered: Notify,
 }
@@ -23,6 +25,8 @@ struct State {
     joined: Vec<Inbound>,
     /// What the sandbox says it has heard of these.
     heard: Vec<InboundId>,
+    /// What the edge says it has cost.
+    usage: Usage,
 }
 
 impl Live {
@@ -30,6 +34,7 @@ impl Live {
         Self {
             turn,
             over: CancellationToken::new(),
+            stopping: CancellationToken::new(),
             state: Mutex::default(),
             answered: Notify::new(),
         }
@@ -38,6 +43,7 @@ impl Live {
     /// It is being stopped. What the person said outweighs what a setting does.
     pub(crate) fn stop(&self, why: Why) {
         self.state().why = Some(why);
+        self.stopping.cancel();
     }
 
     /// Why it is being stopped, if it is.
@@ -53,6 +59,16 @@ impl Live {
     /// The sandbox has heard a message that joined.
     pub(crate) fn hear(&self, steer: InboundId) {
         self.state().heard.push(steer);
+    }
+
+    /// Its end says what it has cost.
+    pub(crate) fn cost(&self, usage: Usage) {
+        self.state().usage = usage;
+    }
+
+    /// What it has cost, as far as is known.
+    pub(crate) fn usage(&self) -> Usage {
+        self.state().usage
     }
 
     /// It begins from its beginning again, where nobody has heard anything.

@@ -59,6 +59,8 @@ pub(crate) async fn start(config: &Config, key: &SecretString) -> Result<Edge> {
     let mut edge = EdgeConfig::new(config.data_dir(), keys, runtime(config)?, model(config)?);
     edge.listen = config.edge.listen;
     edge.start_timeout = config.sandbox.start_timeout;
+    edge.choices.clone_from(&config.model.choices);
+    edge.prices.clone_from(&config.model.prices);
     if config.sandbox.max_parallel_starts > 0 {
         edge.max_parallel_starts = config.sandbox.max_parallel_starts;
     }
@@ -93,7 +95,11 @@ fn runtime(config: &Config) -> Result<RuntimeChoice> {
     let program = [program.display().to_string(), "container".to_owned()];
     let paths = RuntimePaths::in_dir(&config.runtime_dir());
     let mut process = ProcessConfig::new(program, paths);
-    process.exec = if config.sandbox.allow_exec { Exec::Full } else { Exec::Deny };
+    process.exec = match config.sandbox.exec {
+        config::Exec::Deny => Exec::Deny,
+        config::Exec::Ask => Exec::Ask,
+        config::Exec::Full => Exec::Full,
+    };
     process.isolation = match config.sandbox.isolation {
         config::Isolation::Auto => Isolation::Auto,
         config::Isolation::None => Isolation::None,

@@ -13,8 +13,10 @@ macro_rules! outln {
 }
 
 mod accounts;
+mod approvals;
 mod cli;
 mod clock;
+mod codes;
 mod commands;
 mod config;
 mod counters;
@@ -23,16 +25,24 @@ mod data_dir;
 mod demo;
 mod doubt;
 mod edge;
+mod export;
+mod groups;
+mod home;
 mod http;
 mod hub;
+mod insist;
 mod intake;
 mod lane;
 mod lease;
+mod limits;
 mod live;
 mod local_edge;
 mod notice;
 mod outbox;
+mod people;
 mod presence;
+mod queue;
+mod readable;
 mod relay;
 mod replica;
 mod serve;
@@ -40,9 +50,11 @@ mod sources;
 mod stage;
 mod steer;
 mod stores;
+mod strangers;
 mod troubles;
 mod turn;
-mod words;
+mod voice;
+mod who;
 mod writes;
 
 use std::process::ExitCode;

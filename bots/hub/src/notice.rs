@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use zaki_channel::fit;
-use zaki_envelope::{Address, DeliveryId, Inbound, Outbound, Part, Timestamp, TurnId};
+use zaki_envelope::{
+    Address, DedupeKey, DeliveryId, Inbound, InboundId, InboundKind, Outbound, Part, Timestamp,
+    TurnId,
+};
 use zaki_ledger::{DeliveryKind, NewDelivery, ReplyPlan};
 
 use crate::{clock, hub::Hub, outbox, turn::plan};
@@ -11,15 +14,47 @@ use crate::{clock, hub::Hub, outbox, turn::plan};
 /// Tells a person something about `about`, where they wrote it; once, however often it is asked.
 pub(crate) async fn tell(hub: &Arc<Hub>, about: &Inbound, text: String) {
     let mut deliveries = compose(hub, None, &plan(about), text);
+    if let InboundKind::Button { .. } = about.kind {
+        deliveries.insert(0, closing(about));
+    }
     // One message of the hub about one of theirs: so it may carry the same id.
     if let (Some(first), Ok(id)) = (deliveries.first_mut(), about.id.to_string().parse()) {
         first.id = id;
         hub.stages.noticing(about.id);
     }
+    // The others theirs, too: asked again, they are the same.
+    for (n, delivery) in deliveries.iter_mut().enumerate().skip(1) {
+        delivery.id = part_id(about, n);
+    }
     let post = || hub.ledger.post(hub.fence, deliveries.clone(), &[], clock::now());
     if let Some(next) = hub.persist("post a notice", post).await {
         outbox::drive(hub, next);
     }
+}
+
+/// Tells a person something besides the answer to `about`, which is still to come: for that, the
+/// way to answer is left untouched.
+pub(crate) async fn remark(hub: &Arc<Hub>, about: &Inbound, text: String) {
+    let mut plan = plan(about);
+    plan.address.handle = None;
+    let deliveries = compose(hub, None, &plan, text);
+    let post = || hub.ledger.post(hub.fence, deliveries.clone(), &[], clock::now());
+    if let Some(next) = hub.persist("post a remark", post).await {
+        outbox::drive(hub, next);
+    }
+}
+
+/// Ends the press of a button, which its platform shows as under way until then.
+fn closing(about: &Inbound) -> NewDelivery {
+    let (id, kind) = (clock::delivery_id(), DeliveryKind::Notice);
+    delivery(id, None, &Address::of(about), Outbound::Answer { text: None }, kind, 0)
+}
+
+/// The id of a further part of what is said about a message.
+fn part_id(about: &Inbound, n: usize) -> DeliveryId {
+    let key = DedupeKey::new(format!("notice:{}:{n}", about.id));
+    let derived = InboundId::derive(about.received_at, &about.account, &key).to_string();
+    derived.parse().unwrap_or_else(|_| clock::delivery_id())
 }
 
 /// A text as its channel can carry it: the reply of a turn, or a notice.
@@ -29,8 +64,18 @@ pub(crate) fn compose(
     to: &ReplyPlan,
     text: String,
 ) -> Vec<NewDelivery> {
+    compose_parts(hub, turn, to, vec![Part::text(text)])
+}
+
+/// The same of more than text.
+pub(crate) fn compose_parts(
+    hub: &Hub,
+    turn: Option<TurnId>,
+    to: &ReplyPlan,
+    parts: Vec<Part>,
+) -> Vec<NewDelivery> {
     let ReplyPlan { address, reply_to } = to;
-    let post = Outbound::Post { parts: vec![Part::text(text)], reply_to: reply_to.clone() };
+    let post = Outbound::Post { parts, reply_to: reply_to.clone() };
     let pieces = match hub.accounts.get(address.channel, &address.account) {
         Some(account) => fit(post, &account.channel.capabilities(address.conversation.kind)),
         // The account is gone from the configuration: the outbox says so of the whole reply.

@@ -6,6 +6,7 @@
 //! means is decided in `zaki_lane::outbox`.
 
 mod age;
+mod losses;
 mod reports;
 mod send;
 mod settle;

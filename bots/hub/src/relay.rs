@@ -1,14 +1,17 @@
 //! A turn at the edge: begun there, or found again, and followed to its end through lost
 //! connections.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use zaki_envelope::wire::{Budget, ErrorCode, Origin, TurnEvent, TurnEventKind, TurnRequest};
 use zaki_ledger::OpenTurn;
 
 use crate::{
+    approvals::Pending,
+    commands,
     edge::{EdgeError, Events},
     hub::Hub,
+    limits::Left,
     live::Live,
     stage::Step,
     turn,
@@ -23,6 +26,8 @@ const ABORT_PATIENCE: Duration = Duration::from_secs(5);
 /// How a turn ended, in the person's terms.
 pub(crate) enum End {
     Answered(String),
+    /// There was nothing to be stopped.
+    Idle,
     Aborted(String),
     Failed(ErrorCode),
 }
@@ -35,9 +40,17 @@ pub(crate) enum Age {
     Old,
 }
 
+/// On which terms a turn runs.
+pub(crate) struct Terms {
+    /// What its person has chosen.
+    pub model: Option<String>,
+    /// What is left to them.
+    pub left: Left,
+}
+
 /// Follows a turn to its end. `None`: the hub stops, and whoever comes next takes it up again.
-pub(crate) async fn relay(hub: &Hub, open: &OpenTurn, live: &Live, age: Age) -> Option<End> {
-    let request = request(hub, open);
+pub(crate) async fn relay(hub: &Arc<Hub>, open: &OpenTurn, live: &Live, age: Age, terms: &Terms) -> Option<End> {
+    let request = request(hub, open, terms);
     let mut progress =
         Progress { hub, open, live, last: 0, known: age == Age::Old, begun: false, first: true };
     let patience = hub.settings.turn_timeout + START_PATIENCE;
@@ -56,7 +69,8 @@ pub(crate) async fn relay(hub: &Hub, open: &OpenTurn, live: &Live, age: Age) -> 
     Some(end)
 }
 
-fn request(hub: &Hub, open: &OpenTurn) -> TurnRequest {
+fn request(hub: &Hub, open: &OpenTurn, terms: &Terms) -> TurnRequest {
+    let Left { tokens, cost_micros } = terms.left;
     let address = &open.turn.reply.address;
     let timeout_ms = u64::try_from(hub.settings.turn_timeout.as_millis()).unwrap_or(u64::MAX);
     TurnRequest {
@@ -65,14 +79,15 @@ fn request(hub: &Hub, open: &OpenTurn) -> TurnRequest {
         session: open.turn.session.clone(),
         parts: open.inbounds.iter().flat_map(|inbound| inbound.parts.clone()).collect(),
         origin: Origin { channel: address.channel, conversation: address.conversation.kind },
-        budget: Budget { timeout_ms },
+        model: terms.model.clone(),
+        budget: Budget { timeout_ms, tokens, cost_micros },
         trace: open.inbounds.first().and_then(|inbound| inbound.trace.clone()),
     }
 }
 
 /// Where the reading of a turn's events has come to.
 struct Progress<'a> {
-    hub: &'a Hub,
+    hub: &'a Arc<Hub>,
     open: &'a OpenTurn,
     live: &'a Live,
     /// The number of the last event.
@@ -120,7 +135,7 @@ impl Progress<'_> {
     /// Begins the turn, or goes on reading it once it is known to have begun. Not without a lease:
     /// another replica may have taken the turn over.
     async fn connect(&mut self, request: &TurnRequest) -> Result<Events, EdgeError> {
-        let Hub { edge, lease, .. } = self.hub;
+        let Hub { edge, lease, .. } = &**self.hub;
         if !lease.is_live() {
             return Err(EdgeError::Lost("the lease has not been renewed".into()));
         }
@@ -157,18 +172,30 @@ impl Progress<'_> {
                 self.tell(&Step::FirstDelta);
             }
             TurnEventKind::Steered { steer } => self.live.hear(steer),
-            TurnEventKind::Final { text, aborted: false, .. } => return Some(End::Answered(text)),
-            TurnEventKind::Final { text, .. } => return Some(End::Aborted(text)),
-            TurnEventKind::Error { code, message } => {
+            TurnEventKind::Final { text, usage, aborted } => {
+                self.live.cost(usage);
+                return Some(if aborted { End::Aborted(text) } else { End::Answered(text) });
+            }
+            TurnEventKind::Error { code, message, usage } => {
+                self.live.cost(usage);
                 tracing::warn!(turn = %self.open.turn.id, ?code, message, "the turn failed");
                 return Some(End::Failed(code));
             }
+            TurnEventKind::Approval { id, command, decisions, expires_at } => {
+                let turn = self.open.turn.id;
+                self.ask(Pending::new(turn, id, command, decisions, expires_at));
+            }
             TurnEventKind::Delta { .. }
             | TurnEventKind::Tool { .. }
-            | TurnEventKind::Approval { .. }
             | TurnEventKind::Media { .. } => {}
         }
         None
+    }
+
+    /// Asks the person, while the turn goes on being read.
+    fn ask(&self, asked: Pending) {
+        let (hub, open) = (Arc::clone(self.hub), self.open.clone());
+        self.hub.tasks.spawn(async move { commands::ask_approval(&hub, &open, asked).await });
     }
 
     fn tell(&self, step: &Step) {

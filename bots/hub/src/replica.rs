@@ -7,6 +7,7 @@ use tokio::{sync::watch, time::timeout};
 use zaki_ledger::Error;
 
 use crate::{
+    clock,
     hub::{Hub, Parts},
     lease::{Lease, Uptime},
     sources,
@@ -126,6 +127,7 @@ async fn pulse(hub: &Arc<Hub>) -> Result<(), Error> {
         _ => {}
     }
     hub.look_again();
+    keep_up(hub);
     hub.disown_doubtful().await;
     if hub.closing.is_cancelled() {
         give_up(hub).await;
@@ -133,6 +135,21 @@ async fn pulse(hub: &Arc<Hub>) -> Result<(), Error> {
         take_over(hub);
     }
     Ok(())
+}
+
+/// Keeps what has been counted, and learns of groups that others have changed, beside the pulses.
+fn keep_up(hub: &Arc<Hub>) {
+    let Ok(alone) = Arc::clone(&hub.keeping_up).try_lock_owned() else { return };
+    let shared = Arc::clone(hub);
+    hub.tasks.spawn(async move {
+        if let Err(error) = shared.allowance.spending.keep(&shared.directory, clock::now()).await {
+            tracing::warn!(%error, "what people have spent is kept later");
+        }
+        if let Err(error) = shared.groups.refresh(&shared.directory).await {
+            tracing::warn!(%error, "what has changed in groups was not read");
+        }
+        drop(alone);
+    });
 }
 
 /// Leaves to others what has not begun, while what has begun ends here.

@@ -13,12 +13,14 @@ use zaki_ledger::Retention;
 
 use crate::{
     accounts::{self, Account, Accounts},
-    clock,
+    clock, commands,
     config::Config,
     data_dir::{self, Tenant},
+    groups::Groups,
     http,
-    hub::{Parts, Settings},
+    hub::{Models, Parts, Settings},
     lane::Bounds,
+    limits::Allowance,
     local_edge,
     replica::{self, Door},
     stores::Stores,
@@ -33,6 +35,8 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(75);
 /// How often an edge that is not there at the start is looked for.
 const LOOK: Duration = Duration::from_secs(3);
 const MINUTE: Duration = Duration::from_mins(1);
+/// Counts of usage are kept for so long: more than a year, for whoever compares months.
+const USAGE_DAYS: u32 = 400;
 const HOUR: Duration = Duration::from_hours(1);
 
 /// A hub that serves.
@@ -63,6 +67,9 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
     })?;
     let address = socket.local_addr()?;
     let (edge, client) = local_edge::reach(config).await?;
+    let people = config.people();
+    let groups = Groups::new(people.group.mode);
+    groups.refresh(&stores.directory).await.context("cannot read the groups")?;
     let parts = Parts {
         accounts: Arc::new(accounts),
         ledger: Arc::clone(&stores.ledger),
@@ -72,14 +79,26 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
             turn_timeout: config.turn.timeout,
             mid_turn: config.turn.mid_turn,
             bounds: Bounds::new(&config.lane),
+            turns_at_once: config.hub.turns_at_once,
             max_wait: config.deliver.max_wait,
             patience: config.deliver.patience,
             report: config.deliver.report,
             paced: config.deliver.paced,
         },
+        public_url: config.hub.public_url.clone(),
+        models: Arc::new(Models {
+            default: config.model.name.clone(),
+            choices: config.model.choices.clone(),
+        }),
+        access: Arc::new(people.access),
+        groups: Arc::new(groups),
+        allowance: Arc::new(Allowance::new(config.limits(), config.identity.tier.clone())),
+        strangers: Arc::default(),
         counters: Arc::default(),
         troubles: Arc::default(),
         stages: Arc::default(),
+        tongues: Arc::default(),
+        approvals: Arc::default(),
         closing: CancellationToken::new(),
     };
     let replica = replica::begin(parts.clone(), config.replica_name())
@@ -124,6 +143,10 @@ impl Server {
         // Until now it has told everybody to come again.
         self.listener.abort();
         ending::say(&*self.stores.ledger, LAST_WORDS).await;
+        let spending = &self.parts.allowance.spending;
+        if let Err(error) = spending.keep(&self.parts.directory, clock::now()).await {
+            tracing::warn!(%error, "what people have spent in the last second was not kept");
+        }
         self.stores.close().await;
         Ok(())
     }
@@ -193,5 +216,10 @@ async fn prune(door: Door, retention: Retention) {
             Ok(rows) => tracing::debug!(rows, "pruned the ledger"),
             Err(error) => tracing::warn!(%error, "the ledger was not pruned"),
         }
+        match hub.directory.sweep(clock::now(), USAGE_DAYS).await {
+            Ok(swept) => tracing::debug!(?swept, "swept the directory"),
+            Err(error) => tracing::warn!(%error, "the directory was not swept"),
+        }
+        commands::lapse(&hub).await;
     }
 }

@@ -5,12 +5,12 @@ use std::{io::ErrorKind, path::PathBuf, sync::Arc};
 use anyhow::{Context, Result, bail};
 use secrecy::ExposeSecret;
 use url::Url;
-use zaki_identity::{Access, Directory, GroupRules, Options, SignUp, Who};
+use zaki_identity::Directory;
 use zaki_ledger::{Ledger, PgLedger, SqliteLedger};
 use zaki_store::{Keys, PgOptions};
 
 use crate::{
-    config::{self, Config},
+    config::Config,
     data_dir::hub_dir,
 };
 
@@ -70,7 +70,7 @@ impl Stores {
             let dir = hub_dir(config)?;
             let ledger = SqliteLedger::open_sealed(dir.join(LEDGER), keys(config)?).await;
             let ledger = ledger.map_err(about_keys)?;
-            let directory = Directory::sqlite(dir.join("identity.db"), people(config)).await?;
+            let directory = Directory::sqlite(dir.join("identity.db"), config.people()).await?;
             return Ok(Self::new(Engine::Files(ledger), directory));
         }
         if !["postgres://", "postgresql://"].iter().any(|s| url.expose_secret().starts_with(s)) {
@@ -81,7 +81,7 @@ impl Stores {
             let (keys, ttl) = (keys(config)?, PgLedger::TTL);
             let ledger = PgLedger::connect_sealed(url, &options, ttl, keys).await;
             let ledger = ledger.map_err(about_keys)?;
-            let directory = Directory::postgres(url, &options, people(config)).await?;
+            let directory = Directory::postgres(url, &options, config.people()).await?;
             anyhow::Ok(Self::new(Engine::Shared(ledger), directory))
         };
         shared.await.context("cannot use the database of ledger.url")
@@ -102,20 +102,6 @@ impl Stores {
             Engine::Shared(ledger) => ledger.close(),
         }
         self.directory.close().await;
-    }
-}
-
-/// What the directory is told. Where strangers sign up by writing, groups are there for them too.
-fn people(config: &Config) -> Options {
-    let (sign_up, who) = match config.identity.policy {
-        config::SignUp::Open => (SignUp::Open, Who::Everyone),
-        config::SignUp::Closed => (SignUp::Closed, Who::Known),
-    };
-    Options {
-        access: Access::new(sign_up),
-        group: GroupRules { who, ..GroupRules::default() },
-        code_key: None,
-        cache: config.identity.cache,
     }
 }
 

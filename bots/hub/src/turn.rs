@@ -4,12 +4,17 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt;
 use zaki_envelope::{
-    Address, ConversationKind, Inbound, InboundId, SandboxKind, TurnId, wire::ErrorCode,
+    Address, ConversationKind, Inbound, InboundId, SandboxKind, TurnId, ZakiUserId,
+    wire::ErrorCode,
 };
-use zaki_lane::turns::{Command, Event, Why};
+use zaki_lane::{
+    commands::Command,
+    turns::{Event, Why},
+};
 use zaki_ledger::{
     Begin, Earlier, Error, Finish, NewDelivery, NewTurn, OpenTurn, ReplyPlan, SettleReason, TurnEnd,
 };
+use zaki_words::{self as words, Say};
 
 use crate::{
     clock,
@@ -18,9 +23,10 @@ use crate::{
     live::Live,
     notice::{self, compose},
     outbox, presence,
-    relay::{Age, End, relay},
+    queue::{self, Place},
+    relay::{Age, End, Terms, relay},
     stage::Step,
-    steer, words,
+    steer,
 };
 
 /// Where the answer to a message goes.
@@ -45,7 +51,8 @@ pub(crate) async fn begin(hub: Arc<Hub>, key: LaneKey, messages: Vec<Inbound>) {
             run(hub, key, open, live, Age::New).await;
         }
         Some(Claim::Busy(turn)) => {
-            let mode = hub.mode_of(key.0).await;
+            let Some(person) = hub.profile(key.0).await else { return };
+            let mode = hub.mode_of(person.as_deref());
             hub.happen(&key, Event::Mode(mode));
             hub.happen(&key, Event::Busy { turn, messages });
         }
@@ -70,7 +77,8 @@ pub(crate) async fn begin(hub: Arc<Hub>, key: LaneKey, messages: Vec<Inbound>) {
 async fn give_up(hub: &Arc<Hub>, key: &LaneKey, messages: &[Inbound]) {
     for message in messages {
         hub.stages.tell(message.id, Step::Failed);
-        notice::tell(hub, message, words::failed(ErrorCode::Internal).to_owned()).await;
+        let voice = hub.voice(key.0, message).await;
+        notice::tell(hub, message, words::Turn::Failed(ErrorCode::Internal).say(voice)).await;
         hub.settle(message, SettleReason::Broken).await;
     }
     hub.happen(key, Event::Gone { messages: Vec::new() });
@@ -91,12 +99,15 @@ pub(crate) async fn halt(hub: Arc<Hub>, key: LaneKey, stop: Box<Inbound>, cleare
     let event = match claim(&hub, &key, std::slice::from_ref(&stop)).await {
         // Nothing is taken along by what is not for the agent.
         Claim::Begun(turn, _) => {
-            let text =
-                if cleared == 0 { words::IDLE.to_owned() } else { words::stopped("", cleared) };
+            let said = match cleared {
+                0 => words::Turn::Idle,
+                cleared => words::Turn::Stopped { partial: "", cleared },
+            };
+            let text = said.say(hub.voice(key.0, &stop).await);
             let reply = compose(&hub, Some(turn.id), &turn.reply, text);
             hub.stages.replying(&turn.inbounds, &reply);
             let end = end(&hub, turn.id, TurnEnd::Finished, &[], reply).await;
-            let Some(waiting) = end else { return };
+            let Some((waiting, _)) = end else { return };
             Event::Ended { aborted: true, waiting }
         }
         Claim::Busy(turn) => Event::Busy { turn, messages: Vec::new() },
@@ -185,13 +196,14 @@ async fn moved(hub: &Hub, key: &LaneKey, messages: &[Inbound]) -> Option<Vec<Inb
 }
 
 async fn run(hub: Arc<Hub>, key: LaneKey, mut open: OpenTurn, live: Arc<Live>, age: Age) {
+    let Some(terms) = terms(&hub, &open, &live, age).await else { return };
     let typing = presence::show(&hub, &open);
     let steered = std::mem::take(&mut open.steered);
     let again = steer::tell(&hub, key.0, live.turn, Some(&live), steered);
     let relay = async {
-        let end = match own(&open) {
-            Some(end) => Some(end),
-            None => relay(&hub, &open, &live, age).await,
+        let end = match &terms {
+            None => Some(End::Idle),
+            Some((_, terms)) => relay(&hub, &open, &live, age, terms).await,
         };
         live.over.cancel();
         end
@@ -203,16 +215,54 @@ async fn run(hub: Arc<Hub>, key: LaneKey, mut open: OpenTurn, live: Arc<Live>, a
         None => End::Failed(ErrorCode::Internal),
     };
     live.over.cancel();
-    drop(typing);
+    drop((typing, terms));
     hub.happen(&key, Event::Ending);
     hub.lanes.answered(&key, &live).await;
     finish(&hub, &key, open, &live, end).await;
 }
 
+/// Waits until there is room for a turn, and says on which terms it runs; nothing for one of the
+/// hub's own. `None`: the hub stops.
+async fn terms(
+    hub: &Arc<Hub>,
+    open: &OpenTurn,
+    live: &Live,
+    age: Age,
+) -> Option<Option<(Place, Terms)>> {
+    if is_own(open) {
+        return Some(None);
+    }
+    let user = open.turn.user;
+    let person = hub.profile(user).await?;
+    let limits = hub.limits(person.as_deref());
+    let place = queue::wait(hub, open, live, age, limits.concurrent_turns).await?;
+    let left = hub.left(user, &limits).await?;
+    let model = person.and_then(|person| person.model.clone());
+    Some(Some((place, Terms { model, left })))
+}
+
 /// A turn that holds nothing but `/stop` is the hub's own, see [`halt`].
-fn own(open: &OpenTurn) -> Option<End> {
-    let is_stop = |inbound| Command::of(inbound) == Some(Command::Stop);
-    open.inbounds.iter().all(is_stop).then(|| End::Answered(words::IDLE.to_owned()))
+fn is_own(open: &OpenTurn) -> bool {
+    open.inbounds.iter().all(|inbound| Command::of(inbound) == Some(Command::Stop))
+}
+
+/// What is said at the end of a turn that has no answer. Nothing at all when the person wrote on
+/// before there was any: they get the answer to that.
+fn ending(end: &End, why: Option<Why>) -> (TurnEnd, Option<words::Turn<'_>>) {
+    match end {
+        End::Answered(_) => (TurnEnd::Finished, Some(words::Turn::Nothing)),
+        End::Idle => (TurnEnd::Finished, Some(words::Turn::Idle)),
+        End::Failed(code) => (TurnEnd::Failed { code: *code }, Some(words::Turn::Failed(*code))),
+        End::Aborted(partial) => {
+            let said = match why {
+                Some(Why::Stopped { cleared }) => Some(words::Turn::Stopped { partial, cleared }),
+                Some(Why::Interrupted) if partial.is_empty() => None,
+                Some(Why::Interrupted) => Some(words::Turn::Interrupted { partial }),
+                Some(Why::Elsewhere) | None => Some(words::Turn::Halted { partial }),
+            };
+            (TurnEnd::Aborted, said)
+        }
+    }
 }
 
 /// Stores the end of the turn and its reply in one commit, and lets go of it. What the sandbox
@@ -225,12 +275,19 @@ async fn finish(hub: &Arc<Hub>, key: &LaneKey, mut open: OpenTurn, live: &Live, 
     open.inbounds.extend(joined);
     let why = live.why();
     let (state, text) = match ended {
-        End::Answered(text) if text.trim().is_empty() => {
-            (TurnEnd::Finished, Some(words::NOTHING.to_owned()))
+        End::Answered(text) if !text.trim().is_empty() => (TurnEnd::Finished, Some(text)),
+        ended => {
+            let (state, said) = ending(&ended, why);
+            let voice = match open.inbounds.last() {
+                Some(last) => hub.voice(key.0, last).await,
+                None => hub.voice_at(&open.turn.reply.address),
+            };
+            let text = match used_up(hub, key.0, &ended, live).await {
+                Some(limit) => Some(limit.say(voice)),
+                None => said.map(|said| said.say(voice)),
+            };
+            (state, text)
         }
-        End::Answered(text) => (TurnEnd::Finished, Some(text)),
-        End::Aborted(text) => (TurnEnd::Aborted, words::aborted(why, &text)),
-        End::Failed(code) => (TurnEnd::Failed { code }, Some(words::failed(code).to_owned())),
     };
     let compose = async {
         text.map_or_else(Vec::new, |text| compose(hub, Some(live.turn), &open.turn.reply, text))
@@ -244,21 +301,38 @@ async fn finish(hub: &Arc<Hub>, key: &LaneKey, mut open: OpenTurn, live: &Live, 
     }
     let answered: Vec<_> = open.inbounds.iter().map(|inbound| inbound.id).collect();
     hub.stages.replying(&answered, &reply);
+    hub.approvals.ended(key.0, live.turn);
     let told = state == TurnEnd::Aborted && why != Some(Why::Interrupted);
-    if let Some(waiting) = end(hub, live.turn, state, &heard, reply).await {
+    if let Some((waiting, by_us)) = end(hub, live.turn, state, &heard, reply).await {
+        if by_us {
+            hub.spent(key.0, live.usage());
+        }
         hub.happen(key, Event::Ended { aborted: told, waiting });
     }
 }
 
-/// Ends a turn in the ledger and sends its reply; returns what waited for its end. `None`: the hub
-/// stops.
+/// Which limit has ended a turn, if one has.
+async fn used_up(
+    hub: &Hub,
+    user: ZakiUserId,
+    ended: &End,
+    live: &Live,
+) -> Option<words::Limit> {
+    match ended {
+        End::Failed(ErrorCode::Budget) => hub.used_up(user, live.usage()).await,
+        _ => None,
+    }
+}
+
+/// Ends a turn in the ledger and sends its reply; returns what waited for its end, and whether it
+/// was for us to end it. `None`: the hub stops.
 async fn end(
     hub: &Arc<Hub>,
     turn: TurnId,
     state: TurnEnd,
     heard: &[InboundId],
     reply: Vec<NewDelivery>,
-) -> Option<Vec<Inbound>> {
+) -> Option<(Vec<Inbound>, bool)> {
     let end = || {
         let reply = reply.clone();
         hub.ledger.finish_turn(hub.fence, turn, state, heard, reply, clock::now())
@@ -266,9 +340,9 @@ async fn end(
     match hub.attempt("finish a turn", end).await? {
         Ok(Finish::Ended { first, waiting }) => {
             outbox::drive(hub, first);
-            Some(waiting)
+            Some((waiting, true))
         }
-        Ok(Finish::AlreadyEnded) | Err(_) => Some(Vec::new()),
+        Ok(Finish::AlreadyEnded) | Err(_) => Some((Vec::new(), false)),
     }
 }
 
@@ -291,6 +365,16 @@ async fn caught<T>(what: &str, work: impl Future<Output = T>) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_interrupted_before_it_began_is_not_mentioned() {
+        let said = |partial: &str| {
+            let end = End::Aborted(partial.to_owned());
+            ending(&end, Some(Why::Interrupted)).1.is_some()
+        };
+        assert!(!said(""));
+        assert!(said("So"));
+    }
 
     #[tokio::test]
     async fn a_panic_ends_its_work_alone() {

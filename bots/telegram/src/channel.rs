@@ -96,6 +96,18 @@ impl Telegram {
         learn(&self.api, &self.config).await.map_err(|failure| failed(failure, "getMe"))
     }
 
+    /// Makes commands, each a name and what is shown of it, known to Telegram's clients, which offer
+    /// them. Safe to repeat. <https://core.telegram.org/bots/api#setmycommands>
+    pub async fn register_commands(&self, commands: &[(&str, String)]) -> Result<(), ChannelError> {
+        let command = |(name, about): &(&str, String)| {
+            let about: String = about.chars().take(256).collect();
+            json!({"command": name, "description": about})
+        };
+        let commands: Vec<Value> = commands.iter().map(command).collect();
+        let body = json!({"commands": commands});
+        done("setMyCommands", self.api.call("setMyCommands", &body).await)
+    }
+
     /// Has Telegram call `url` with every update, and learns the bot's name. Safe to repeat.
     pub async fn set_webhook(&self, url: &str) -> Result<(), ChannelError> {
         self.learn().await?;

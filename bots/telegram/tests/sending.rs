@@ -272,6 +272,17 @@ async fn a_question_has_its_buttons_under_it() {
 }
 
 #[tokio::test]
+async fn commands_are_offered_by_telegrams_clients() {
+    let bench = Bench::new().await;
+    let link = ("link", "x".repeat(300));
+    bench.bot.register_commands(&[("help", "What I can do".to_owned()), link]).await.unwrap();
+    let call = bench.server.calls().last().unwrap();
+    assert_eq!((call.method.as_str(), call.status), ("setMyCommands", 200));
+    assert_eq!(call.body["commands"][0]["command"], "help");
+    assert_eq!(call.body["commands"][1]["description"].as_str().unwrap().len(), 256);
+}
+
+#[tokio::test]
 async fn an_invitation_is_a_link_once_the_bot_knows_its_name() {
     let bench = Bench::new().await;
     let before = bench.bot.invitation("ABCD-2345").unwrap();

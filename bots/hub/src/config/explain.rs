@@ -15,7 +15,7 @@ pub(super) fn explain(path: &str, message: &str) -> String {
     let said = rule(path, message);
     if path.is_empty() {
         said
-    } else if said.starts_with("must ") {
+    } else if said.starts_with("must ") || said.starts_with("is the ") {
         format!("{path} {said}")
     } else {
         format!("{path}: {said}")
@@ -37,6 +37,7 @@ fn rule(path: &str, message: &str) -> String {
         "u32" | "u64" | "i64" | "usize" => {
             format!("must be a whole number, such as {key} = 60")
         }
+        "f64" => format!("must be a number, such as {key} = 2.5"),
         "a boolean" => format!("must be true or false, such as {key} = true"),
         "a string" => format!("must be a text in quotes, such as {key} = \"…\""),
         _ if channel.parse::<ChannelKind>().is_ok() && !table.contains('.') => {

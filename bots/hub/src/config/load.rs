@@ -13,7 +13,7 @@ use toml::{Table, Value};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use url::Url;
 
-use super::{Config, explain::explain};
+use super::{Config, explain::explain, people};
 
 pub(super) const DEFAULTS: &str = include_str!("../../../../config/default.toml");
 const ENV_PREFIX: &str = "ZAKI__";
@@ -84,15 +84,28 @@ pub(crate) fn load_table(table: Table) -> Result<Config, ConfigError> {
     finish(table, &Origins::default())
 }
 
-fn finish(table: Table, origins: &Origins) -> Result<Config, ConfigError> {
+fn finish(mut table: Table, origins: &Origins) -> Result<Config, ConfigError> {
+    let fault = |path: &str, message: &str| ConfigError::Key {
+        origin: origins.of(path),
+        said: explain(path, message),
+    };
+    people::rename(&mut table).map_err(|(path, said)| fault(&path, &said))?;
     let mut merged = parse("config/default.toml", DEFAULTS)?;
     merge(&mut merged, table);
     read_secret_files(&mut merged, "")?;
-    serde_path_to_error::deserialize(Value::Table(merged)).map_err(|error| {
+    let access = people::take_access(&mut merged).map_err(|(path, said)| fault(&path, &said))?;
+    let read = serde_path_to_error::deserialize::<_, Config>(Value::Table(merged));
+    let mut config = read.map_err(|error| {
         let path = error.path().to_string();
-        let path = if path == "." { "" } else { &path };
-        ConfigError::Key { origin: origins.of(path), said: explain(path, error.inner().message()) }
-    })
+        fault(if path == "." { "" } else { &path }, error.inner().message())
+    })?;
+    config.access = access;
+    if !config.tiers.contains_key(&config.identity.tier) {
+        let names: Vec<&str> = config.tiers.keys().map(String::as_str).collect();
+        let said = format!("must be one of the tiers: {}", names.join(", "));
+        return Err(fault("identity.tier", &said));
+    }
+    Ok(config)
 }
 
 fn parse(origin: &str, text: &str) -> Result<Table, ConfigError> {

@@ -6,9 +6,10 @@ use zaki_ledger::{
     Delivery, DeliveryEnd, DeliveryFilter, DeliveryKind, DeliveryState, Error, Ledger, Lost,
     NewDelivery, Next, ReplyPlan, Settled,
 };
+use zaki_words::Say;
 
-use super::{Driver, tally::Outcome};
-use crate::{clock, notice::compose, words};
+use super::{Driver, losses, tally::Outcome};
+use crate::{clock, notice::compose};
 
 /// So many deliveries are read at a time.
 const PAGE: u32 = 50;
@@ -82,7 +83,8 @@ impl Driver<'_> {
     /// What tells the person of all these, in one message.
     fn notice(&self, delivery: &Delivery, lost: &[Lost]) -> Vec<NewDelivery> {
         let to = ReplyPlan { address: delivery.address.clone(), reply_to: None };
-        compose(self.hub, None, &to, words::loss::told(lost, clock::now()))
+        let text = losses::of(lost, clock::now()).say(self.hub.voice_at(&to.address));
+        compose(self.hub, None, &to, text)
     }
 
     async fn post(&self, notice: &[NewDelivery], lost: &[Lost]) -> Option<Next> {

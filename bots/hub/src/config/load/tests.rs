@@ -60,7 +60,7 @@ fn what_is_not_valid_is_said_in_plain_words() {
         ("turn.timeout_s = -1", "turn.timeout_s must be a whole number of seconds"),
         ("lane.waiting = -1", "lane.waiting must be a whole number"),
         ("retention.raw_days = 1.5", "retention.raw_days must be a whole number"),
-        ("sandbox.allow_exec = 1", "sandbox.allow_exec must be true or false"),
+        ("deliver.paced = 1", "deliver.paced must be true or false"),
         ("sandbox.runtime = \"x\"", "sandbox.runtime must be \"process\" or \"echo\""),
         ("turn.mid_turn = \"x\"", "turn.mid_turn must be one of queue, steer, interrupt"),
         ("model.name = 5", "model.name must be a text in quotes"),

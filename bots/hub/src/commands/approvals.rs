@@ -1,0 +1,231 @@
+//! `/approve` and `/deny`: what the agent may run, and who may come in.
+
+use std::sync::Arc;
+
+use zaki_envelope::{
+    AccountName, Address, Choice, Conversation, ConversationKind, DedupeKey, DeliveryId, InboundId,
+    Part, TurnId, wire::Decision,
+};
+use zaki_identity::{Actor, LinkCode, Role};
+use zaki_lane::commands::{self, Code};
+use zaki_ledger::{OpenTurn, ReplyPlan};
+use zaki_words::{self as words, Access, Pairings, Say};
+
+use super::{Answer, Order, Silence};
+use crate::{
+    approvals::Pending, clock, edge::EdgeError, home, hub::Hub, insist::insist,
+    notice::compose_parts, outbox,
+};
+
+/// How the data behind a button of the hub's own begins: what [`zaki_lane::commands`] reads as a
+/// command.
+const PRESSED: &str = "zaki:";
+
+/// `how`: for how long it is approved; none to deny.
+pub(super) async fn approve(
+    order: &Order<'_>,
+    what: Option<Code>,
+    how: Option<commands::Decision>,
+) -> Answer {
+    // What is asked for is private.
+    if !order.is_direct() {
+        return order.say(&words::Groups::OnlyDirect);
+    }
+    let open = order.hub.approvals.open(order.user(), order.now);
+    let given = match what {
+        None => return only(order, &open, how).await,
+        Some(Code::Redacted) => return order.say(&words::Approvals::Gone),
+        Some(Code::Given(secret)) => secret,
+    };
+    let id = given.expose();
+    if let Some(pending) = open.iter().find(|it| it.id.eq_ignore_ascii_case(id)) {
+        return settle(order, &pending.id, how, pending.decisions.as_slice()).await;
+    }
+    let code = LinkCode::typed(id);
+    if order.person.role == Role::Owner && code.is_well_formed() {
+        return admit(order, &code, how.is_some()).await;
+    }
+    settle(order, id, how, &[]).await
+}
+
+/// The one question there is.
+async fn only(order: &Order<'_>, open: &[Pending], how: Option<commands::Decision>) -> Answer {
+    match open {
+        [] => order.say(&words::Approvals::Nothing),
+        [one] => settle(order, &one.id, how, &one.decisions).await,
+        several => {
+            let spoken: Vec<words::Pending<'_>> = several.iter().map(spoken).collect();
+            order.say(&words::Approvals::Choose(&spoken))
+        }
+    }
+}
+
+fn spoken(pending: &Pending) -> words::Pending<'_> {
+    let always = pending.decisions.contains(&Decision::AllowAlways);
+    words::Pending { id: &pending.id, command: &pending.command, always }
+}
+
+/// Tells the edge; `offered`: what may be answered, as far as is known.
+async fn settle(
+    order: &Order<'_>,
+    id: &str,
+    how: Option<commands::Decision>,
+    offered: &[Decision],
+) -> Answer {
+    let Order { hub, .. } = order;
+    let user = order.user();
+    let decision = match how {
+        None => Decision::Deny,
+        // Where it cannot be for ever, it is for this time.
+        Some(commands::Decision::Always)
+            if offered.is_empty() || offered.contains(&Decision::AllowAlways) =>
+        {
+            Decision::AllowAlways
+        }
+        Some(_) => Decision::AllowOnce,
+    };
+    let answer = insist(hub, "settle an approval", || hub.edge.approve(user, id, decision)).await;
+    hub.approvals.close(user, id);
+    match answer.ok_or(Silence::Closing)? {
+        Ok(()) if decision == Decision::Deny => order.say(&words::Approvals::Denied),
+        Ok(()) => order.say(&words::Approvals::Approved),
+        Err(EdgeError::Unknown | EdgeError::Gone | EdgeError::Refused(_)) => {
+            order.say(&words::Approvals::Gone)
+        }
+        Err(_) => Err(Silence::Refused),
+    }
+}
+
+/// Lets a stranger in, or turns them away; both are told.
+async fn admit(order: &Order<'_>, code: &LinkCode, yes: bool) -> Answer {
+    let Order { hub, now, .. } = order;
+    let by = Actor::Person(order.user());
+    let read = || hub.directory.pairings(*now);
+    let waiting = order.attempt("read who waits to be let in", read).await?;
+    let waiting = waiting.iter().find(|it| LinkCode::typed(&it.code) == *code);
+    let Some(pairing) = waiting else { return order.say(&Pairings::Unknown) };
+    let done = if yes {
+        let approve = || hub.directory.approve(code, by, *now);
+        order.attempt("let somebody in", approve).await?.is_some()
+    } else {
+        order.attempt("turn somebody away", || hub.directory.deny(code, by, *now)).await?
+    };
+    if !done {
+        return order.say(&Pairings::Unknown);
+    }
+    let (who, channel) = (pairing.label.as_deref().unwrap_or("?"), pairing.channel);
+    let address = Address {
+        channel,
+        account: pairing.account.clone(),
+        conversation: Conversation::new(pairing.conversation.clone(), ConversationKind::Direct),
+        handle: None,
+    };
+    let said = if yes { Access::Approved } else { Access::Denied };
+    let text = said.say(hub.voice_at(&address));
+    home::post(hub, address, text).await;
+    order.say(&if yes {
+        Pairings::Approved { who, channel }
+    } else {
+        Pairings::Denied { who, channel }
+    })
+}
+
+/// An agent asks before it acts: the person is asked where they wrote. Others who read along are
+/// not to decide that, nor to see it: in a group the answer is no.
+pub(crate) async fn ask(hub: &Arc<Hub>, open: &OpenTurn, asked: Pending) {
+    let (user, turn) = (open.turn.user, open.turn.id);
+    let plan = ReplyPlan { address: open.turn.reply.address.clone(), reply_to: None };
+    if plan.address.conversation.kind != ConversationKind::Direct {
+        let deny = || hub.edge.approve(user, &asked.id, Decision::Deny);
+        insist(hub, "deny in a group", deny).await;
+        return;
+    }
+    if !hub.approvals.ask(user, asked.clone()) {
+        return;
+    }
+    let voice = match open.inbounds.last() {
+        Some(last) => hub.voice(user, last).await,
+        None => hub.voice_at(&plan.address),
+    };
+    let text = words::Approvals::Asked(spoken(&asked)).say(voice);
+    let choices = Part::Choices { choices: buttons(&asked) };
+    let mut deliveries = compose_parts(hub, None, &plan, vec![Part::text(text), choices]);
+    for (n, delivery) in deliveries.iter_mut().enumerate() {
+        delivery.id = question(turn, &plan.address.account, &asked.id, n);
+    }
+    let post = || hub.ledger.post(hub.fence, deliveries.clone(), &[], clock::now());
+    if let Some(next) = hub.persist("ask for an approval", post).await {
+        outbox::drive(hub, next);
+    }
+}
+
+/// The commands that the words name, to press. They are called the same in every language.
+fn buttons(asked: &Pending) -> Vec<Choice> {
+    let button = |label: &str, command: &str| Choice {
+        label: label.to_owned(),
+        data: format!("{PRESSED}{}", command.replace('#', &asked.id)),
+    };
+    let mut buttons = vec![button("✅ /approve", "/approve # once")];
+    if asked.decisions.contains(&Decision::AllowAlways) {
+        buttons.push(button("✅ … always", "/approve # always"));
+    }
+    buttons.push(button("❌ /deny", "/deny #"));
+    buttons
+}
+
+/// The id of a part of a question: always the same, since a turn that is taken up tells it again.
+fn question(turn: TurnId, account: &AccountName, id: &str, part: usize) -> DeliveryId {
+    let key = DedupeKey::new(format!("approval:{turn}:{id}:{part}"));
+    let derived = InboundId::derive(turn.minted_at(), account, &key).to_string();
+    derived.parse().unwrap_or_else(|_| clock::delivery_id())
+}
+
+#[cfg(test)]
+mod tests {
+    use zaki_envelope::{Inbound, InboundKind, Timestamp};
+    use zaki_lane::commands::Command;
+
+    use super::*;
+
+    #[test]
+    fn the_buttons_are_the_commands_they_name() {
+        let decisions = vec![Decision::AllowOnce, Decision::AllowAlways, Decision::Deny];
+        let id = "0b9f6e0e-6a53-4c0f-9a53-2f6d6f0a1b2c".to_owned();
+        let asked = Pending::new(clock::turn_id(), id.clone(), "ls".to_owned(), decisions, None);
+        let mut pressed = buttons(&asked).into_iter().map(|choice| {
+            let json = serde_json::json!({
+                "v": 1, "id": clock::inbound_id(), "channel": "telegram", "account": "main",
+                "dedupe": "d", "received_at": Timestamp::default(), "addressed": true,
+                "conversation": {"id": "7", "kind": "direct"},
+                "sender": {"scope": "", "id": "7"},
+                "kind": InboundKind::Button { data: choice.data },
+            });
+            Command::of(&serde_json::from_value::<Inbound>(json).unwrap()).unwrap()
+        });
+        let what = |code: Option<Code>| match code {
+            Some(Code::Given(secret)) => secret.expose().to_owned(),
+            other => panic!("{other:?}"),
+        };
+        for expected in [commands::Decision::Once, commands::Decision::Always] {
+            let Some(Command::Approve { what: code, how }) = pressed.next() else { panic!() };
+            assert_eq!((what(code), how), (id.clone(), expected));
+        }
+        let Some(Command::Deny(code)) = pressed.next() else { panic!() };
+        assert_eq!(what(code), id);
+    }
+
+    #[test]
+    fn a_question_that_is_told_again_is_the_same() {
+        let (turn, other) = (clock::turn_id(), clock::turn_id());
+        let account: AccountName = "main".parse().unwrap();
+        let id = question(turn, &account, "a1", 0);
+        assert_eq!(id, question(turn, &account, "a1", 0));
+        for another in [
+            question(turn, &account, "a2", 0),
+            question(turn, &account, "a1", 1),
+            question(other, &account, "a1", 0),
+        ] {
+            assert_ne!(id, another);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Everything kept about a person, as a zip that is made while it is read.
+
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{
+    body::Body,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures::{Stream, stream};
+use tokio::sync::mpsc;
+use zaki_envelope::ZakiUserId;
+use zaki_identity::{Directory, DirectoryError};
+use zaki_ledger::{Ledger, Mark};
+use zip::{
+    ZipWriter,
+    result::ZipError,
+    write::{SimpleFileOptions, StreamWriter},
+};
+
+use crate::{accounts::Accounts, clock, hub::Hub, readable, who};
+
+/// So many pieces wait to be read before more are made.
+const AHEAD: usize = 2;
+
+/// Where everything about a person comes from.
+#[derive(Clone)]
+pub(crate) struct Source {
+    pub directory: Directory,
+    pub ledger: Arc<dyn Ledger>,
+    pub accounts: Arc<Accounts>,
+}
+
+/// Why an archive breaks off.
+#[derive(Debug, thiserror::Error)]
+enum ExportError {
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error(transparent)]
+    Ledger(#[from] zaki_ledger::Error),
+    #[error("the archive cannot be written")]
+    Zip(#[from] ZipError),
+    #[error("the archive cannot be written")]
+    Json(#[from] serde_json::Error),
+    #[error("the archive cannot be written")]
+    Write(#[from] io::Error),
+    #[error("nobody reads the archive any more")]
+    Unread,
+}
+
+/// The answer to `GET /export/<token>`. The address is good for one.
+pub(crate) async fn download(hub: &Hub, token: &str) -> Response {
+    let user = match hub.directory.take_export(token, clock::now()).await {
+        Ok(Some(user)) => user,
+        Ok(None) => return (StatusCode::NOT_FOUND, "this address is used up\n").into_response(),
+        Err(error) => {
+            tracing::error!(%error, "an archive was asked for in vain");
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+    };
+    let source = Source {
+        directory: hub.directory.clone(),
+        ledger: Arc::clone(&hub.ledger),
+        accounts: Arc::clone(&hub.accounts),
+    };
+    let headers = [
+        (header::CONTENT_TYPE, "application/zip"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"zaki-export.zip\""),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    (headers, Body::from_stream(archive(source, user))).into_response()
+}
+
+/// The archive, piece by piece. One that breaks off ends with an error, so that nobody takes it for
+/// the whole.
+pub(crate) fn archive(
+    source: Source,
+    user: ZakiUserId,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    let (pieces, read) = mpsc::channel(AHEAD);
+    tokio::spawn(async move {
+        let mut packer = Packer::new(pieces);
+        match packer.pack(&source, user).await {
+            Ok(()) | Err(ExportError::Unread) => {}
+            Err(error) => {
+                tracing::error!(%user, %error, "an archive breaks off");
+                // Whoever does not read any more need not hear it.
+                packer.pieces.send(Err(io::Error::other(error))).await.ok();
+            }
+        }
+    });
+    stream::unfold(read, |mut read| async move { Some((read.recv().await?, read)) })
+}
+
+/// What has been written and not sent.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Packer {
+    zip: ZipWriter<StreamWriter<Written>>,
+    written: Written,
+    pieces: mpsc::Sender<io::Result<Bytes>>,
+}
+
+impl Packer {
+    fn new(pieces: mpsc::Sender<io::Result<Bytes>>) -> Self {
+        let written = Written::default();
+        Self { zip: ZipWriter::new_stream(written.clone()), written, pieces }
+    }
+
+    async fn pack(&mut self, source: &Source, user: ZakiUserId) -> Result<(), ExportError> {
+        let Source { directory, ledger, accounts } = source;
+        self.begin("person.json")?;
+        serde_json::to_writer_pretty(&mut self.zip, &directory.dossier(user).await?)?;
+        self.send().await?;
+        self.begin("messages.jsonl")?;
+        let who = who::who(directory, accounts, user).await?;
+        let (mut lines, mut from) = (BTreeSet::new(), Some(Mark::default()));
+        while let Some(mark) = from {
+            let page = ledger.dossier(&who, mark).await?;
+            for kept in &page.kept {
+                serde_json::to_writer(&mut self.zip, kept)?;
+                self.zip.write_all(b"\n")?;
+                lines.extend(readable::line(kept));
+            }
+            self.send().await?;
+            from = page.next;
+        }
+        self.begin("conversation.txt")?;
+        for (_, line) in lines {
+            self.zip.write_all(line.as_bytes())?;
+        }
+        self.end().await
+    }
+
+    fn begin(&mut self, name: &str) -> Result<(), ZipError> {
+        self.zip.start_file(name, SimpleFileOptions::default())
+    }
+
+    async fn end(&mut self) -> Result<(), ExportError> {
+        let rest = mem::replace(&mut self.zip, ZipWriter::new_stream(Written::default()));
+        rest.finish()?;
+        self.send().await
+    }
+
+    async fn send(&self) -> Result<(), ExportError> {
+        let bytes = {
+            let mut written = self.written.0.lock().unwrap_or_else(PoisonError::into_inner);
+            mem::take(&mut *written)
+        };
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.pieces.send(Ok(bytes.into())).await.map_err(|_| ExportError::Unread)
+    }
+}

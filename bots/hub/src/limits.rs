@@ -1,0 +1,375 @@
+//! How much people may use: asked before a message gets a turn, and of what is left to that turn.
+
+mod spending;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use zaki_envelope::{Inbound, Timestamp, ZakiUserId, wire::Usage};
+use zaki_identity::{Counts, Limits, Person, Quota, Totals, Verdict, judge};
+use zaki_lane::{
+    minute::{self, Minutes},
+    once::Once,
+};
+use zaki_ledger::SettleReason;
+use zaki_words::{Limit, Say, What};
+
+pub(crate) use spending::Spending;
+
+use crate::{clock, hub::Hub, notice};
+
+/// So many people are remembered who have written in this minute, or been told of a limit.
+const MOST: usize = 20_000;
+
+/// What the people of each tier may use, and what each of them has.
+pub(crate) struct Allowance {
+    tiers: BTreeMap<String, Limits>,
+    /// Of whoever has no tier of their own, or one that is not configured any more.
+    default: String,
+    began: Instant,
+    minutes: Mutex<Minutes<ZakiUserId>>,
+    told: Mutex<Once<(ZakiUserId, Quota, Stage)>>,
+    pub(crate) spending: Spending,
+}
+
+/// What of a limit has been told.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Stage {
+    Near,
+    Over,
+}
+
+/// What is left of tokens and of money; `None`: no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Left {
+    pub tokens: Option<u64>,
+    pub cost_micros: Option<u64>,
+}
+
+impl Allowance {
+    pub(crate) fn new(tiers: BTreeMap<String, Limits>, default: String) -> Self {
+        Self {
+            tiers,
+            default,
+            began: Instant::now(),
+            minutes: Mutex::new(Minutes::new(MOST)),
+            told: Mutex::new(Once::new(MOST)),
+            spending: Spending::default(),
+        }
+    }
+
+    fn of(&self, tier: Option<&str>) -> Limits {
+        let own = tier.and_then(|tier| self.tiers.get(tier));
+        own.or_else(|| self.tiers.get(&self.default)).copied().unwrap_or_default()
+    }
+
+    /// What a message of somebody meets who writes too many of them in a minute.
+    fn minute(&self, user: ZakiUserId, limits: &Limits, now: Timestamp) -> Said {
+        let mut minutes = self.minutes.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = self.began.elapsed();
+        let at = |then: std::time::Duration| {
+            let wait = then.saturating_sub(here).as_millis();
+            now.plus_ms(i64::try_from(wait).unwrap_or(i64::MAX))
+        };
+        let what = What::MessagesPerMinute;
+        match minutes.ask(&user, limits.messages_per_minute, here) {
+            minute::Verdict::Pass { near: None } => Said::Nothing,
+            minute::Verdict::Pass { near: Some(near) } => Said::Pass(Limit::Near {
+                what,
+                left: near.left.into(),
+                resets_at: at(near.full_at),
+                now,
+            }),
+            minute::Verdict::Over { until, tell } => {
+                let over = Limit::Over { what, resets_at: at(until), now };
+                Said::Stop(tell.then_some(over))
+            }
+        }
+    }
+
+    /// What is to be said of a verdict, each thing once until it begins anew.
+    fn said(&self, user: ZakiUserId, verdict: Verdict, now: Timestamp) -> Said {
+        let first = |what, stage, until| {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            told.first((user, what, stage), until, now)
+        };
+        match verdict {
+            Verdict::Fine => Said::Nothing,
+            Verdict::Near { what, left, resets_at } => {
+                let near = Limit::Near { what: spoken(what), left, resets_at, now };
+                if first(what, Stage::Near, resets_at) { Said::Pass(near) } else { Said::Nothing }
+            }
+            Verdict::Over { what, resets_at } => {
+                let over = Limit::Over { what: spoken(what), resets_at, now };
+                Said::Stop(first(what, Stage::Over, resets_at).then_some(over))
+            }
+        }
+    }
+}
+
+/// What comes of limits, and what is said about it.
+enum Said {
+    Nothing,
+    Pass(Limit),
+    Stop(Option<Limit>),
+}
+
+const fn spoken(what: Quota) -> What {
+    match what {
+        Quota::MessagesPerDay => What::MessagesPerDay,
+        Quota::TokensPerDay => What::TokensPerDay,
+        Quota::TokensPerMonth => What::TokensPerMonth,
+        Quota::CostPerDay => What::CostPerDay,
+        Quota::CostPerMonth => What::CostPerMonth,
+    }
+}
+
+/// What of the limits bounds what a person writes.
+const fn of_messages(limits: &Limits) -> Limits {
+    Limits {
+        messages_per_day: limits.messages_per_day,
+        concurrent_turns: 0,
+        messages_per_minute: 0,
+        tokens_per_day: 0,
+        tokens_per_month: 0,
+        cost_per_day_micros: 0,
+        cost_per_month_micros: 0,
+    }
+}
+
+/// What of them bounds what a person's sandbox uses.
+const fn of_usage(limits: &Limits) -> Limits {
+    Limits { messages_per_day: 0, messages_per_minute: 0, concurrent_turns: 0, ..*limits }
+}
+
+/// Whether anything is counted over a day or a month.
+fn counts(limits: &Limits) -> bool {
+    let uncounted = Limits { messages_per_minute: 0, concurrent_turns: 0, ..*limits };
+    uncounted != Limits::default()
+}
+
+impl Hub {
+    /// What somebody of this tier may use.
+    pub(crate) fn limits_of(&self, tier: Option<&str>) -> Limits {
+        self.allowance.of(tier)
+    }
+
+    /// What somebody may use.
+    pub(crate) fn limits(&self, person: Option<&Person>) -> Limits {
+        self.allowance.of(person.and_then(|person| person.tier.as_deref()))
+    }
+
+    /// Whether a message may get a turn: counts it, or settles it and says when more may come.
+    /// `host`: whose sandbox is to answer, if that is somebody else's. `None`: the hub stops.
+    pub(crate) async fn allows(
+        self: &Arc<Self>,
+        speaker: ZakiUserId,
+        host: Option<ZakiUserId>,
+        inbound: &Inbound,
+    ) -> Option<bool> {
+        let person = self.profile(speaker).await?;
+        let limits = self.limits(person.as_deref());
+        let now = clock::now();
+        let said = match self.allowance.minute(speaker, &limits, now) {
+            Said::Nothing => self.counted(speaker, host, &limits, now).await?,
+            said => said,
+        };
+        match said {
+            Said::Stop(told) => {
+                if let Some(over) = told {
+                    let text = over.say(self.voice(speaker, inbound).await);
+                    notice::tell(self, inbound, text).await;
+                }
+                self.settle(inbound, SettleReason::Limited).await;
+                return Some(false);
+            }
+            Said::Pass(near) => {
+                let text = near.say(self.voice(speaker, inbound).await);
+                notice::remark(self, inbound, text).await;
+            }
+            Said::Nothing => {}
+        }
+        self.allowance.spending.add(speaker, one_message(), now);
+        Some(true)
+    }
+
+    /// What comes of what has been counted, this message included.
+    async fn counted(
+        &self,
+        speaker: ZakiUserId,
+        host: Option<ZakiUserId>,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Option<Said> {
+        let Some(host) = host else { return self.judged(speaker, limits, now).await };
+        match self.judged(speaker, &of_messages(limits), now).await? {
+            Said::Nothing => {}
+            said => return Some(said),
+        }
+        let limits = self.limits(self.profile(host).await?.as_deref());
+        self.judged(host, &of_usage(&limits), now).await
+    }
+
+    async fn judged(&self, user: ZakiUserId, limits: &Limits, now: Timestamp) -> Option<Said> {
+        if !counts(limits) {
+            return Some(Said::Nothing);
+        }
+        let totals = self.totals(user, now).await?;
+        let verdict = match judge(limits, &totals) {
+            over @ Verdict::Over { .. } => over,
+            // With this one, the last may be near: it is taken all the same.
+            _ => match judge(limits, &with(&totals, one_message())) {
+                Verdict::Over { .. } => Verdict::Fine,
+                verdict => verdict,
+            },
+        };
+        Some(self.allowance.said(user, verdict, now))
+    }
+
+    /// What a person has spent, as far as this replica knows.
+    async fn totals(&self, user: ZakiUserId, now: Timestamp) -> Option<Totals> {
+        if let Some(totals) = self.allowance.spending.totals(user, now) {
+            return Some(totals);
+        }
+        let read = || self.directory.totals(user, now);
+        let totals = self.persist("read what a person has spent", read).await?;
+        Some(self.allowance.spending.load(user, totals))
+    }
+
+    /// What is left to a person for a turn. `None`: the hub stops.
+    pub(crate) async fn left(&self, user: ZakiUserId, limits: &Limits) -> Option<Left> {
+        let limits = of_usage(limits);
+        if !counts(&limits) {
+            return Some(Left::default());
+        }
+        Some(left(&limits, &self.totals(user, clock::now()).await?))
+    }
+
+    /// What a turn has cost.
+    pub(crate) fn spent(&self, user: ZakiUserId, usage: Usage) {
+        if !usage.is_nothing() {
+            self.allowance.spending.add(user, counted(usage), clock::now());
+        }
+    }
+
+    /// What to say of a turn that used up what was left.
+    pub(crate) async fn used_up(&self, user: ZakiUserId, usage: Usage) -> Option<Limit> {
+        let limits = of_usage(&self.limits(self.profile(user).await?.as_deref()));
+        let now = clock::now();
+        let totals = self.totals(user, now).await?;
+        match judge(&limits, &with(&totals, counted(usage))) {
+            Verdict::Over { what, resets_at } => {
+                Some(Limit::Over { what: spoken(what), resets_at, now })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn one_message() -> Counts {
+    Counts { messages: 1, ..Counts::default() }
+}
+
+fn counted(usage: Usage) -> Counts {
+    let Usage { input_tokens, output_tokens, cost_micros } = usage;
+    Counts { messages: 0, input_tokens, output_tokens, cost_micros }
+}
+
+fn with(totals: &Totals, added: Counts) -> Totals {
+    Totals { day: totals.day.plus(added), month: totals.month.plus(added), ..*totals }
+}
+
+fn left(limits: &Limits, totals: &Totals) -> Left {
+    let left = |limit: u64, used: u64| (limit > 0).then(|| limit.saturating_sub(used));
+    let least = |one: Option<u64>, other: Option<u64>| one.into_iter().chain(other).min();
+    let Totals { day, month, .. } = totals;
+    Left {
+        tokens: least(
+            left(limits.tokens_per_day, day.tokens()),
+            left(limits.tokens_per_month, month.tokens()),
+        ),
+        cost_micros: least(
+            left(limits.cost_per_day_micros, day.cost_micros),
+            left(limits.cost_per_month_micros, month.cost_micros),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_ms(1_000);
+
+    fn user() -> ZakiUserId {
+        ZakiUserId::from_parts(NOW, 1)
+    }
+
+    fn allowance(limits: Limits) -> Allowance {
+        Allowance::new([("plain".to_owned(), limits)].into(), "plain".to_owned())
+    }
+
+    fn totals(tokens: u64, month_tokens: u64, cost_micros: u64) -> Totals {
+        Totals {
+            day: Counts { input_tokens: tokens, cost_micros, ..Counts::default() },
+            month: Counts { output_tokens: month_tokens, cost_micros, ..Counts::default() },
+            day_resets_at: NOW.plus_ms(1),
+            month_resets_at: NOW.plus_ms(2),
+        }
+    }
+
+    #[test]
+    fn a_tier_that_is_not_configured_any_more_is_the_default() {
+        let few = Limits { messages_per_day: 3, ..Limits::default() };
+        let allowance = allowance(few);
+        for tier in [None, Some("plain"), Some("gone")] {
+            assert_eq!(allowance.of(tier), few);
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_the_least_of_day_and_month() {
+        let limits = Limits {
+            tokens_per_day: 100,
+            tokens_per_month: 1_000,
+            cost_per_month_micros: 50,
+            ..Limits::default()
+        };
+        let of = |totals| left(&limits, &totals);
+        assert_eq!(of(totals(30, 30, 20)), Left { tokens: Some(70), cost_micros: Some(30) });
+        assert_eq!(of(totals(0, 990, 60)), Left { tokens: Some(10), cost_micros: Some(0) });
+        assert_eq!(left(&Limits::default(), &totals(1, 1, 1)), Left::default());
+    }
+
+    #[test]
+    fn each_limit_is_told_once_until_it_begins_anew() {
+        let allowance = allowance(Limits::default());
+        let over = |resets_at| Verdict::Over { what: Quota::TokensPerDay, resets_at };
+        let told = |resets_at, now| match allowance.said(user(), over(resets_at), now) {
+            Said::Stop(told) => told.is_some(),
+            Said::Nothing | Said::Pass(_) => panic!("it is to be stopped"),
+        };
+        let (today, tomorrow) = (NOW.plus_ms(10), NOW.plus_ms(20));
+        assert!(told(today, NOW));
+        assert!(!told(today, NOW.plus_ms(1)));
+        assert!(told(tomorrow, today));
+    }
+
+    #[test]
+    fn a_burst_is_stopped_and_told_once() {
+        let limits = Limits { messages_per_minute: 4, ..Limits::default() };
+        let allowance = allowance(limits);
+        let mut stopped = 0;
+        let mut told = 0;
+        for _ in 0..10 {
+            if let Said::Stop(said) = allowance.minute(user(), &limits, NOW) {
+                stopped += 1;
+                told += usize::from(said.is_some());
+            }
+        }
+        assert_eq!((stopped, told), (8, 1), "half of a minute's come at once");
+    }
+}

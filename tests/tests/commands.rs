@@ -1,0 +1,224 @@
+//! What people can ask of the hub itself, on every channel, and what becomes of it.
+
+use std::io::{Cursor, Read};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use zaki_simulators::{Sent, Simulator, telegram};
+use zaki_tests::{ChannelKind, Person, SOON, Setup, World};
+use zip::ZipArchive;
+
+const ADA: Person = Person::ADA;
+const BOB: Person = Person::BOB;
+const TELEGRAM: ChannelKind = ChannelKind::Telegram;
+const WHATSAPP: ChannelKind = ChannelKind::WhatsApp;
+const SLACK: ChannelKind = ChannelKind::Slack;
+
+/// The code in what the hub has said: `XXXX-XXXX`.
+fn code(said: &str) -> Result<String> {
+    let is_sign = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
+    let is_code = |word: &&str| {
+        let halves = word.split_once('-');
+        halves.is_some_and(|(a, b)| a.len() == 4 && b.len() == 4 && (a.to_owned() + b).chars().all(is_sign))
+    };
+    let mut words = said.split(|c: char| !is_sign(c) && c != '-');
+    Ok(words.find(is_code).with_context(|| format!("no code in {said:?}"))?.to_owned())
+}
+
+async fn users(world: &World) -> Result<Vec<Value>> {
+    let mut users = world.list(&["users", "list"]).await?;
+    users.retain(|user| user["bindings"].as_array().is_some_and(|all| !all.is_empty()));
+    Ok(users)
+}
+
+fn bindings(user: &Value) -> usize {
+    user["bindings"].as_array().map_or(0, Vec::len)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_is_answered_on_every_channel_and_never_reaches_an_agent() -> Result<()> {
+    let world = Setup::echo().start().await?;
+    let commands = [
+        ("/help", "/link"),
+        ("/start", "/link"),
+        ("/status", "queue"),
+        ("/link", "-"),
+        ("/links", "1"),
+        ("/unlink", "1"),
+        ("/unlink 1", "last"),
+        ("/unlink 9", ""),
+        ("/new plans", "plans"),
+        ("/session", "plans"),
+        ("/session 1", ""),
+        ("/session 77", ""),
+        ("/session here", ""),
+        ("/session name trip", "trip"),
+        ("/model", ""),
+        ("/usage", ""),
+        ("/mode", "interrupt"),
+        ("/mode steer", ""),
+        ("/approve", ""),
+        ("/approve 0b9f6e0e-6a53", ""),
+        ("/deny", ""),
+        ("/lang klingon", "Deutsch"),
+        ("/feedback", ""),
+        ("/feedback it is fine", ""),
+        ("/export", "/export/"),
+        ("/erase", "/erase"),
+        ("/erase cancel", ""),
+        ("/link confirm", ""),
+        ("/link ABCD-2345", ""),
+        ("/lang de", "Deutsch"),
+    ];
+    for channel in ChannelKind::ALL {
+        for (command, expected) in commands {
+            let said = world.ask(channel, ADA, command).await?;
+            let is_echo = said.starts_with("echo:");
+            assert!(!is_echo && said.contains(expected), "{channel} {command}: {said}");
+        }
+        let settled = world.inbox(channel).await?;
+        let is_command = |line: &&Value| line["state"].to_string().contains("command");
+        assert_eq!(settled.iter().filter(is_command).count(), commands.len(), "{settled:#?}");
+        assert_eq!(world.ask(channel, ADA, "/weather").await?, "echo: /weather", "{channel}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_makes_two_channels_one_person_and_is_nowhere_kept() -> Result<()> {
+    let mut world = Setup::echo().start().await?;
+    let offered = world.ask(TELEGRAM, ADA, "/link").await?;
+    let code = code(&offered)?;
+    for way in ["https://wa.me/", "https://discord.com/users/", "/zaki link"] {
+        assert!(offered.contains(way), "{way} is not in {offered}");
+    }
+    let joined = world.ask(WHATSAPP, ADA, &format!("/link {}", code.to_lowercase())).await?;
+    assert!(joined.contains("Telegram"), "{joined}");
+    let told = world.expect(TELEGRAM, ADA, 2, SOON).await?;
+    assert!(told[1].contains("WhatsApp"), "{told:?}");
+    let again = world.ask(SLACK, ADA, &format!("/link {code}")).await?;
+    let never = world.ask(SLACK, ADA, "/link ZZZZ-ZZZZ").await?;
+    assert_eq!(again, never, "a used code is answered as one that never was");
+    let known = users(&world).await?;
+    assert_eq!(known.iter().map(bindings).sum::<usize>(), known.len() + 1 + 1, "{known:#?}");
+    let links = world.ask(WHATSAPP, ADA, "/links").await?;
+    assert!(links.contains("Telegram") && links.contains("WhatsApp"), "{links}");
+    world.noted().await?;
+    world.kill()?;
+    let plain = code.replace('-', "");
+    for spelling in [code.as_str(), plain.as_str(), &code.to_lowercase(), &plain.to_lowercase()] {
+        let log = world.whole_log();
+        assert!(!log.contains(spelling), "a code is in the log");
+        for line in world.list(&["inbox", "list"]).await? {
+            assert!(!line.to_string().contains(spelling), "a code is in {line}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_become_one_only_when_both_say_so() -> Result<()> {
+    let world = Setup::echo().start().await?;
+    world.ask(TELEGRAM, ADA, "hello").await?;
+    world.ask(SLACK, ADA, "hello").await?;
+    let code = code(&world.ask(TELEGRAM, ADA, "/link").await?)?;
+    world.ask(SLACK, ADA, &format!("/link {code}")).await?;
+    let asked = world.expect(TELEGRAM, ADA, 3, SOON).await?;
+    assert!(asked[2].contains("Slack") && asked[2].contains("/link yes"), "{asked:?}");
+    assert_eq!(users(&world).await?.len(), 2, "nothing has happened yet");
+    world.ask(SLACK, ADA, "/link yes").await?;
+    assert_eq!(users(&world).await?.len(), 2, "one of them is not both");
+    let merged = world.ask(TELEGRAM, ADA, "/link yes").await?;
+    assert!(merged.contains("Slack"), "{merged}");
+    let known = users(&world).await?;
+    assert_eq!(known.iter().map(bindings).collect::<Vec<_>>(), [2], "{known:#?}");
+    let told = world.expect(SLACK, ADA, 4, SOON).await?;
+    assert!(told[3].contains("Telegram"), "{told:?}");
+    // An account that leaves is a stranger from the next message on.
+    world.ask(TELEGRAM, ADA, "/unlink 2").await?;
+    assert_eq!(users(&world).await?.iter().map(bindings).collect::<Vec<_>>(), [1]);
+    world.ask(SLACK, ADA, "hello again").await?;
+    assert_eq!(users(&world).await?.len(), 2);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_kept_about_a_person_can_be_had_once() -> Result<()> {
+    let world = Setup::echo().start().await?;
+    world.ask(TELEGRAM, ADA, "my favourite spice is saffron").await?;
+    world.ask(TELEGRAM, BOB, "mine is cumin").await?;
+    let said = world.ask(TELEGRAM, ADA, "/export").await?;
+    let url = said.split_whitespace().find_map(|word| {
+        let at = word.find("http")?;
+        Some(word[at..].trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned())
+    });
+    let url = url.with_context(|| format!("no address in {said}"))?;
+    let looked = world.http.head(&url).send().await?;
+    assert_eq!(looked.status(), 405, "a look is no download");
+    let answer = world.http.get(&url).send().await?.error_for_status()?;
+    assert_eq!(answer.headers()["content-type"], "application/zip");
+    let mut archive = ZipArchive::new(Cursor::new(answer.bytes().await?))?;
+    let mut read = |name: &str| -> Result<String> {
+        let mut text = String::new();
+        archive.by_name(name)?.read_to_string(&mut text)?;
+        Ok(text)
+    };
+    let (person, lines) = (read("person.json")?, read("messages.jsonl")?);
+    let talk = read("conversation.txt")?;
+    assert!(person.contains(&ADA.telegram().id.to_string()), "{person}");
+    assert!(lines.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+    assert!(talk.contains("saffron") && talk.contains("echo: my favourite"), "{talk}");
+    for text in [person, lines, talk] {
+        assert!(!text.contains("cumin"), "somebody else's words are in it");
+    }
+    assert_eq!(world.http.get(&url).send().await?.status(), 404, "it is good for one");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_erased_is_nobody() -> Result<()> {
+    let world = Setup::echo().start().await?;
+    world.ask(TELEGRAM, ADA, "my favourite spice is saffron").await?;
+    world.ask(TELEGRAM, BOB, "mine is cumin").await?;
+    let before = users(&world).await?;
+    let code = code(&world.ask(TELEGRAM, ADA, "/erase").await?)?;
+    let bobs = world.ask(TELEGRAM, BOB, &format!("/erase {code}")).await?;
+    assert_eq!(users(&world).await?.len(), 2, "it is nobody else's code: {bobs}");
+    world.ask(TELEGRAM, ADA, &format!("/erase {code}")).await?;
+    let left = users(&world).await?;
+    assert_eq!(left.len(), 1, "{left:#?}");
+    let inbox = world.list(&["inbox", "list"]).await?;
+    assert!(!serde_json::to_string(&inbox)?.contains("saffron"));
+    assert!(serde_json::to_string(&inbox)?.contains("cumin"), "of others nothing is gone");
+    world.ask(TELEGRAM, ADA, "hello").await?;
+    let after = users(&world).await?;
+    let is_old = |user: &&Value| before.iter().any(|old| old["user"] == user["user"]);
+    assert_eq!(after.iter().filter(is_old).count(), 1, "they come as somebody new: {after:#?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_private_is_shown_in_a_group() -> Result<()> {
+    let world = Setup::echo().only(&[TELEGRAM]).start().await?;
+    let group = telegram::Chat::basic_group(-77, "Friends");
+    world.telegram.introduce(&group);
+    let code = code(&world.ask(TELEGRAM, BOB, "/link").await?)?;
+    world.ask(TELEGRAM, ADA, "hello").await?;
+    let here = |sent: &Sent| sent.conversation == "-77" && sent.has_text();
+    let name = telegram::Config::default().username;
+    let private = ["/link", "/links", "/usage", "/export", "/erase", "/session", "/model"];
+    for (n, command) in private.iter().enumerate() {
+        let said = format!("{command}@{name}");
+        world.telegram.say_in(&group, &ADA.telegram(), &said, json!({}));
+        world.telegram.sent().wait_for_count(n + 1, here, SOON).await?;
+    }
+    let seen = world.telegram.sent().matching(here);
+    let words: Vec<_> = seen.iter().map(|sent| sent.text.clone()).collect();
+    assert!(words.iter().all(|text| *text == words[0]), "one sentence for all: {words:?}");
+    // A code that is shown to others is not used.
+    let said = format!("/link@{name} {code}");
+    world.telegram.say_in(&group, &ADA.telegram(), &said, json!({}));
+    world.telegram.sent().wait_for_count(private.len() + 1, here, SOON).await?;
+    assert_eq!(users(&world).await?.iter().map(bindings).max(), Some(1));
+    Ok(())
+}
