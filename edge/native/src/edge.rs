@@ -70,7 +70,7 @@ impl Edge {
         let listener = listen::bind(config.listen, &state).await?;
         let address = listen::local_addr(&listener, config.listen)?;
         let ground = match config.runtime {
-            RuntimeChoice::Echo => Ground::Standing(Arc::new(Echo::default())),
+            RuntimeChoice::Echo => Ground::Standing(Echo::default()),
             RuntimeChoice::Process(process) => {
                 let around = Surroundings {
                     data_dir: &config.data_dir,

@@ -66,8 +66,8 @@ pub(crate) type Events = BoxStream<'static, Result<TurnEvent, LinkError>>;
 
 /// What sandboxes are, here.
 pub(crate) enum Ground {
-    /// They need no start and leave nothing behind; one link leads to all.
-    Standing(Arc<dyn Link>),
+    /// They need no start and leave nothing behind.
+    Standing(Echo),
     /// They are started and ended, and outlive the edge.
     Built(Arc<dyn Runtime>),
 }

@@ -68,7 +68,7 @@ impl Sandboxes {
     /// turns.
     pub(crate) fn tell(&self, name: &SandboxName, message: Message) -> bool {
         match &self.shared.ground {
-            Ground::Standing(link) => self.tell_standing(link, message),
+            Ground::Standing(echo) => self.tell_standing(&echo.of(name), message),
             Ground::Built(runtime) => self.tell_actor(runtime, name, message),
         }
     }

@@ -3,7 +3,8 @@
 //! As the offline model does, `SLOW:<n>x<ms>` anywhere in the text streams n words, one every ms
 //! milliseconds, and `FAIL:<status>` fails. What is steered in meanwhile is echoed behind, in the
 //! same answer. `ASK:<command>` asks whether it may run that, and says what it was told.
-//! `USE:<read>x<written>x<cost>` in the end claims to have used that.
+//! `USE:<read>x<written>x<cost>` in the end claims to have used that. `WHO` has it end with whose
+//! sandbox answered, in which session.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use zaki_envelope::{
-    InboundId, Part, TurnId, plain_text,
+    InboundId, Part, SandboxName, TurnId, plain_text,
     wire::{
         AgentInfo, ApprovalAnswer, Decision, ErrorCode, SteerRequest, TurnEvent, TurnEventKind,
         TurnRequest, Usage,
@@ -28,6 +29,8 @@ use crate::model::{fails, slow_words};
 /// The link to all of them.
 #[derive(Clone, Default)]
 pub(crate) struct Echo {
+    /// Which of them it is.
+    name: Option<SandboxName>,
     /// The slow turns that run.
     running: Arc<DashMap<TurnId, Arc<Slow>>>,
 }
@@ -43,6 +46,8 @@ struct Slow {
 /// What a turn is told to do.
 struct Script {
     text: String,
+    /// Who it says it is.
+    who: Option<String>,
     words: Vec<String>,
     pause: Duration,
     /// What it asks for first, and under which id.
@@ -57,6 +62,18 @@ struct Said {
     ended: bool,
 }
 
+impl Echo {
+    /// The link to one of them.
+    pub(crate) fn of(&self, name: &SandboxName) -> Arc<dyn Link> {
+        Arc::new(Self { name: Some(name.clone()), running: self.running.clone() })
+    }
+
+    fn who(&self, request: &TurnRequest) -> String {
+        let name = self.name.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!("\n\nanswered by {name} in {}", request.session)
+    }
+}
+
 #[async_trait]
 impl Link for Echo {
     async fn ready(&self) -> Result<(), RuntimeError> {
@@ -68,7 +85,7 @@ impl Link for Echo {
     }
 
     async fn open(&self, request: &TurnRequest, after: u64) -> Result<Events, LinkError> {
-        let script = Script::read(request);
+        let script = Script::read(request, self);
         if script.words.is_empty() && script.asks.is_none() {
             let kinds = [started(), script.end()];
             let events = (1_u64..).zip(kinds).filter(move |(seq, _)| *seq > after);
@@ -110,15 +127,16 @@ impl Link for Echo {
 }
 
 impl Script {
-    fn read(request: &TurnRequest) -> Self {
+    fn read(request: &TurnRequest, echo: &Echo) -> Self {
         let text = plain_text(&request.parts);
+        let who = text.split_whitespace().any(|word| word == "WHO").then(|| echo.who(request));
         let (words, pause) = slow_words(&text).unwrap_or_default();
         let asks = text.split_once("ASK:").map(|(_, command)| {
             let command = command.lines().next().unwrap_or_default();
             (format!("echo-{}", request.turn), command.trim().to_owned())
         });
         let usage = usage(&text).unwrap_or_default();
-        Self { text, words, pause, asks, usage }
+        Self { text, who, words, pause, asks, usage }
     }
 
     /// The end of a turn that does nothing else.
@@ -127,7 +145,8 @@ impl Script {
             let (code, message) = (ErrorCode::Agent, "told to fail".to_owned());
             return TurnEventKind::Error { code, message, usage: self.usage };
         }
-        TurnEventKind::Final { text: echo(&self.text), usage: self.usage, aborted: false }
+        let text = echo(&self.text) + self.who.as_deref().unwrap_or_default();
+        TurnEventKind::Final { text, usage: self.usage, aborted: false }
     }
 }
 
@@ -202,6 +221,9 @@ impl Slow {
             for parts in std::mem::take(&mut teller.heard) {
                 teller.say(&format!("\n\n{}", echo(&plain_text(&parts))));
             }
+        }
+        if let Some(who) = &script.who {
+            teller.say(who);
         }
         let text = std::mem::take(&mut teller.text);
         teller.tell(TurnEventKind::Final { text, usage: script.usage, aborted });
