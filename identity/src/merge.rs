@@ -7,7 +7,8 @@ mod parts;
 use zaki_envelope::{Timestamp, ZakiUserId};
 use zaki_store::{Row, Sql, Text, glance, params, transact};
 
-use crate::{Actor, Directory, DirectoryError, audit, locks, people};
+use crate::codes::Bot;
+use crate::{Actor, Directory, DirectoryError, How, allowed, audit, locks, people};
 use joining::{Joining, Yes};
 
 /// How long a merge can be undone, in milliseconds.
@@ -129,18 +130,23 @@ const FIND: &str = "SELECT into_id, from_id, asked_at, into_said_at, from_said_a
 
 const DROP: &str = "DELETE FROM joining WHERE from_id = $1 OR into_id = $1";
 
-const ASK: &str = "INSERT INTO joining (into_id, from_id, asked_at) VALUES ($1, $2, $3)";
+const ASK: &str = "INSERT INTO joining (into_id, from_id, channel, account, asked_at)
+    VALUES ($1, $2, $3, $4, $5)";
+
+const WHERE: &str = "SELECT channel, account FROM joining WHERE from_id = $1";
 
 const SAY: &str = "UPDATE joining SET
         into_said_at = CASE WHEN into_id = $1 THEN coalesce(into_said_at, $2) ELSE into_said_at END,
         from_said_at = CASE WHEN from_id = $1 THEN coalesce(from_said_at, $2) ELSE from_said_at END
     WHERE from_id = $1 OR into_id = $1";
 
-/// Asks both whether they are one. `false` while either is being asked about somebody else.
+/// Asks both whether they are one, since `from` has typed a code of `into` to this bot. `false`
+/// while either is being asked about somebody else.
 pub(crate) async fn ask<S: Sql>(
     tx: &S,
     into: ZakiUserId,
     from: ZakiUserId,
+    (channel, account): Bot<'_>,
     now: Timestamp,
 ) -> Result<bool, DirectoryError> {
     for user in [into, from] {
@@ -152,7 +158,9 @@ pub(crate) async fn ask<S: Sql>(
         }
     }
     let Joining { into, from, asked_at, .. } = Joining::asked(into, from, now);
-    tx.execute(ASK, params![Text(into), Text(from), asked_at.as_ms()]).await?;
+    let bot = (channel.as_str(), account.as_str());
+    let row = params![Text(into), Text(from), bot.0, bot.1, asked_at.as_ms()];
+    tx.execute(ASK, row).await?;
     Ok(true)
 }
 
@@ -188,7 +196,9 @@ async fn confirm<S: Sql>(
             Ok(Confirmed::Waiting { other: joining.other(user) })
         }
         Yes::Both if free => {
-            let merged = merge(tx, into, from, Actor::Person(user), now).await?;
+            let by = Actor::Person(user);
+            let_in(tx, into, from, by, now).await?;
+            let merged = merge(tx, into, from, by, now).await?;
             Ok(Confirmed::Merged { into, from, restorable_until: merged.restorable_until })
         }
         _ => {
@@ -196,6 +206,21 @@ async fn confirm<S: Sql>(
             Ok(Confirmed::Nothing)
         }
     }
+}
+
+/// Lets somebody write to the bot at which their code was typed.
+async fn let_in<S: Sql>(
+    tx: &S,
+    into: ZakiUserId,
+    from: ZakiUserId,
+    by: Actor,
+    now: Timestamp,
+) -> Result<(), DirectoryError> {
+    if let Some(row) = tx.one(WHERE, params![Text(from)]).await? {
+        let (Text(channel), Text(account)) = (row.get(0)?, row.get(1)?);
+        allowed::direct(tx, into, channel, &account, How::Link, by, now).await?;
+    }
+    Ok(())
 }
 
 async fn decline<S: Sql>(

@@ -50,6 +50,9 @@ impl Redeemed {
     }
 }
 
+/// One of our bots: its platform and its name.
+pub(crate) type Bot<'a> = (ChannelKind, &'a AccountName);
+
 /// Who typed it, and where.
 #[derive(Clone)]
 struct Redeemer {
@@ -71,6 +74,11 @@ impl Redeemer {
             by_account: key.digest(Keyed::Attempt, &["account", bot[0], bot[1]]),
             by_sender: sender_mark(key, channel, sender.scope.as_str(), sender.id.as_str()),
         }
+    }
+
+    /// Which of our bots they typed it to.
+    fn bot(&self) -> Bot<'_> {
+        (self.channel, &self.account)
     }
 
     fn tries(&self) -> [Try<'_>; 2] {
@@ -175,7 +183,7 @@ async fn used<S: Sql>(
             Ok(Redeemed::Already { user })
         }
         (Some(giver), None) => join(tx, redeemer, giver, now).await,
-        (Some(into), Some(from)) => Ok(if merge::ask(tx, into, from, now).await? {
+        (Some(into), Some(from)) => Ok(if merge::ask(tx, into, from, redeemer.bot(), now).await? {
             Redeemed::Confirm { into, from }
         } else {
             Redeemed::Refused

@@ -44,7 +44,7 @@ const DRAWERS: &[Drawer] = &[
     ),
     (
         "joining",
-        &["into_id", "from_id", "asked_at", "into_said_at", "from_said_at"],
+        &["into_id", "from_id", "channel", "account", "asked_at", "into_said_at", "from_said_at"],
         "FROM joining WHERE from_id = $1 OR into_id = $1",
     ),
     (

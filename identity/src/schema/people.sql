@@ -42,6 +42,8 @@ CREATE INDEX token_expiry ON token (expires_at);
 CREATE TABLE joining (
     from_id      TEXT   NOT NULL PRIMARY KEY REFERENCES person (id) ON DELETE CASCADE,
     into_id      TEXT   NOT NULL UNIQUE REFERENCES person (id) ON DELETE CASCADE,
+    channel      TEXT   NOT NULL,
+    account      TEXT   NOT NULL,
     asked_at     BIGINT NOT NULL,
     from_said_at BIGINT,
     into_said_at BIGINT

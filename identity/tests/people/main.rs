@@ -47,6 +47,7 @@ contract! {
         wrong_codes_take_equally_long;
     merging:
         two_people_become_one_when_both_say_so
+        who_links_may_write_where_they_typed_the_code
         one_no_is_enough
         two_who_say_so_at_once_become_one_once
         nobody_is_bound_to_who_is_no_more

@@ -91,6 +91,23 @@ pub(super) async fn nobody_is_bound_to_who_is_no_more(town: Town) {
     }
 }
 
+pub(super) async fn who_links_may_write_where_they_typed_the_code(town: Town) {
+    let (ann, bob) = (town.user(Telegram, "ann").await, town.user(Slack, "bob").await);
+    let code = town.offer(ann, now()).await;
+    let mut second = from(Slack, "bob");
+    second.account = "second".parse().unwrap();
+    let asked = town.directory.redeem(&second, &code, now()).await.unwrap();
+    assert_eq!(asked, Redeemed::Confirm { into: ann, from: bob });
+    let let_in = async |user| {
+        let dossier = town.directory.dossier(user).await.unwrap();
+        dossier["allowed"].as_array().unwrap().iter().any(|place| place["id"] == "second")
+    };
+    town.confirm(bob, now()).await;
+    assert!(!let_in(bob).await && !let_in(ann).await, "not yet");
+    town.confirm(ann, now()).await;
+    assert!(let_in(ann).await);
+}
+
 pub(super) async fn one_no_is_enough(town: Town) {
     let (ann, bob) = asked(&town).await;
     town.confirm(ann, now()).await;
