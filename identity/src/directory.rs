@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use secrecy::SecretString;
-use zaki_store::{Either, PgOptions, Sql, params, transact};
+use zaki_store::{Either, PgOptions, Sql, glance, params, transact};
 
 use crate::cache::Cache;
 use crate::codes::{CodeKey, random};
@@ -44,7 +44,10 @@ impl Directory {
     async fn new(store: Either, options: Options) -> Result<Self, DirectoryError> {
         let code_key = match &options.code_key {
             Some(key) => key.clone(),
-            None => transact!(&store, |tx| code_key(tx))?,
+            None => match glance!(&store, |tx| kept_key(tx))? {
+                Some(key) => key,
+                None => transact!(&store, |tx| make_key(tx))?,
+            },
         };
         let cache = Arc::new(Cache::new(options.cache));
         Ok(Self { store, cache, seen: Arc::default(), options: Arc::new(options), code_key })
@@ -63,12 +66,17 @@ impl Directory {
     }
 }
 
-/// The key that is kept, made by whoever is first.
-async fn code_key<S: Sql>(tx: &S) -> Result<CodeKey, DirectoryError> {
+/// The key that is kept.
+async fn kept_key<S: Sql>(tx: &S) -> Result<Option<CodeKey>, DirectoryError> {
+    let kept = tx.one("SELECT value FROM secret WHERE name = 'codes'", params![]).await?;
+    let kept: Option<String> = kept.map(|row| row.get(0)).transpose()?;
+    Ok(kept.map(|key| CodeKey::new(key.into())))
+}
+
+/// Makes one, unless somebody else has been first.
+async fn make_key<S: Sql>(tx: &S) -> Result<CodeKey, DirectoryError> {
     let fresh = hex::encode(random::<32>()?);
     let sql = "INSERT INTO secret (name, value) VALUES ('codes', $1) ON CONFLICT DO NOTHING";
     tx.execute(sql, params![&fresh]).await?;
-    let kept = tx.one("SELECT value FROM secret WHERE name = 'codes'", params![]).await?;
-    let key = kept.map(|row| row.get::<String>(0)).transpose()?.unwrap_or(fresh);
-    Ok(CodeKey::new(key.into()))
+    Ok(kept_key(tx).await?.unwrap_or_else(|| CodeKey::new(fresh.into())))
 }

@@ -192,3 +192,39 @@ impl Found {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::schema;
+
+    fn plan(conn: &Connection, sql: &str) -> Vec<String> {
+        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let mut rows = statement.raw_query();
+        let mut plan = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            plan.push(row.get(3).unwrap());
+        }
+        plan
+    }
+
+    /// What a sender is found by costs the same among a million people as among ten.
+    #[test]
+    fn a_sender_is_found_by_keys_alone() {
+        let conn = Connection::open_in_memory().unwrap();
+        for step in schema::SQLITE.steps {
+            conn.execute_batch(step.sql).unwrap();
+        }
+        for ids in 1..4 {
+            let plan = plan(&conn, &format!("{FIND} ({})", places(5, ids)));
+            assert!(
+                plan.len() > 4 && !plan.iter().any(|line| line.starts_with("SCAN")),
+                "{plan:?}"
+            );
+        }
+        let all = plan(&conn, "SELECT * FROM binding WHERE bound_at = 1");
+        assert!(all.iter().any(|line| line.starts_with("SCAN")), "{all:?}");
+    }
+}

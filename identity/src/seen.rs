@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use zaki_envelope::Timestamp;
 use zaki_store::{Sql, params, transact};
 
-use crate::{BindingKey, Directory, DirectoryError};
+use crate::{BindingKey, Directory, DirectoryError, locks};
 
 /// What is noted at most as often.
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -34,11 +34,8 @@ impl Seen {
         }
     }
 
-    /// Everything, in the order of the keys: two replicas then do not wait for each other.
     fn take(&self) -> Vec<(BindingKey, Timestamp)> {
-        let mut noted: Vec<_> = std::mem::take(&mut *self.noted()).into_iter().collect();
-        noted.sort_unstable();
-        noted
+        std::mem::take(&mut *self.noted()).into_iter().collect()
     }
 
     /// The lock guards a map, which a panic elsewhere leaves whole.
@@ -60,6 +57,8 @@ impl Directory {
 }
 
 async fn keep<S: Sql>(tx: &S, seen: &[(BindingKey, Timestamp)]) -> Result<(), DirectoryError> {
+    // A merge changes many of these rows at once, in an order of its own.
+    locks::acts(tx).await?;
     let sql = "UPDATE binding SET last_seen_at = $4 WHERE channel = $1 AND scope = $2
         AND sender = $3 AND (last_seen_at IS NULL OR last_seen_at < $4)";
     for (BindingKey { channel, scope, sender }, at) in seen {

@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 
 use zaki_envelope::ChannelKind::WhatsApp;
-use zaki_identity::{Actor, BindingKey, PeopleFilter, Resolution, SignUp};
+use zaki_identity::{
+    Actor, BindingKey, Offered, Options, PeopleFilter, Redeemed, Resolution, SignUp,
+};
 
-use super::town::{Town, also, direct, now};
+use super::town::{Town, also, direct, now, options};
 
 /// Three replicas meet the same strangers at the same moment, each stranger under two ids in
 /// either order.
@@ -84,4 +86,18 @@ async fn an_unlink_holds_on_the_other_replica_at_once() {
         let stranger = other.resolve(&inbound, now()).await.unwrap().user();
         assert_ne!(stranger, Some(user), "round {round}");
     }
+}
+
+/// Without a key of their own, all replicas take the one that the first has made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_of_one_replica_is_good_on_the_other() {
+    let Some(town) = Town::postgres(SignUp::Open).await else { return };
+    let keyless = async || town.open_as(Options { code_key: None, ..options(SignUp::Open) }).await;
+    let (one, two) = tokio::join!(keyless(), keyless());
+    let user = town.user(WhatsApp, &also("1", &[])).await;
+    let Offered::Code { code, .. } = one.offer(user, now()).await.unwrap() else { panic!() };
+    let inbound = direct(WhatsApp, &also("2", &[]));
+    let redeemed = two.redeem(&inbound, &code, now()).await.unwrap();
+    assert!(matches!(redeemed, Redeemed::Joined { .. }), "{redeemed:?}");
+    assert_eq!(keyless().await.resolve(&inbound, now()).await.unwrap().user(), Some(user));
 }
