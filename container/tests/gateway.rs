@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use model::Model;
 use sandbox::{Sandbox, answer, has_tool, kinds, output_tokens, turn_id};
-use zaki_envelope::wire::TurnEventKind;
+use zaki_envelope::wire::{ErrorCode, TurnEventKind};
 
 const PRIVATE: &str = "agent:main:hub:dm:1";
 const GROUP: &str = "agent:group:hub:slack:t1:c1";
@@ -31,6 +31,7 @@ async fn a_sandbox_answers_refuses_and_survives() {
     let mut sandbox = a_stop_leaves_a_waiting_turn(&runtime, state.path(), &model).await;
     it_answers_with_its_version_and_remembers(&sandbox, &model).await;
     the_group_is_served_by_its_own_agent(&sandbox, &model).await;
+    the_turn_chooses_the_model(&sandbox, &model).await;
     host_tools_are_refused(&sandbox).await;
     chat_commands_open_nothing(&sandbox).await;
     an_abort_keeps_the_partial_text(&sandbox).await;
@@ -39,7 +40,9 @@ async fn a_sandbox_answers_refuses_and_survives() {
     an_abort_takes_what_was_steered_in_along(&sandbox, &model).await;
     a_turn_survives_the_death_of_its_gateway(&sandbox, &model).await;
     what_is_steered_in_survives_the_death_of_the_gateway(&sandbox).await;
+    sandbox.run_by(90, "agent:main:hub:dm:3", "maker/other").await;
     sandbox = a_turn_survives_the_death_of_all(sandbox, &runtime, state.path(), &model).await;
+    a_choice_ends_with_its_turn_also_after_a_crash(&sandbox, &model).await;
     a_stop_ends_turns_and_leaves_no_process(sandbox).await;
     no_token_is_left_on_the_disk(state.path());
 }
@@ -81,6 +84,28 @@ async fn the_group_is_served_by_its_own_agent(sandbox: &Sandbox, model: &Model) 
     let request = model.last_request();
     assert!(!request.contains("the first answer"), "a group sees no private session");
     assert!(!request.contains("\"exec\"") && !request.contains("\"read\""), "nor host tools");
+}
+
+/// In a session that has been used and in a new one; a turn that chooses none has the default.
+async fn the_turn_chooses_the_model(sandbox: &Sandbox, model: &Model) {
+    for (n, session) in [(11, PRIVATE), (13, "agent:main:hub:dm:2"), (15, GROUP)] {
+        let events = sandbox.run_by(n, session, "maker/other").await;
+        assert_eq!(answer(&events), ("by another", false));
+        assert_eq!(model.last_name(), "maker/other", "{session}");
+        sandbox.run(n + 1, session, "SAY:by the usual one").await;
+        assert_eq!(model.last_name(), "stub", "{session}");
+    }
+    let asked = model.asked();
+    let events = sandbox.run_by(17, PRIVATE, "maker/unknown").await;
+    let end = &events.last().unwrap().kind;
+    assert!(matches!(end, TurnEventKind::Error { code: ErrorCode::Model, .. }), "{end:?}");
+    assert_eq!(model.asked(), asked);
+}
+
+/// What was chosen before the death of all is not chosen any more.
+async fn a_choice_ends_with_its_turn_also_after_a_crash(sandbox: &Sandbox, model: &Model) {
+    sandbox.run(62, "agent:main:hub:dm:3", "SAY:by the usual one").await;
+    assert_eq!(model.last_name(), "stub");
 }
 
 /// Both agents are asked to run a command; neither has the tool, and nothing runs.

@@ -40,6 +40,12 @@ impl Model {
         self.requests.0.lock().unwrap().len()
     }
 
+    /// By which name.
+    pub(crate) fn last_name(&self) -> String {
+        let request: Value = serde_json::from_str(&self.last_request()).unwrap();
+        request["model"].as_str().unwrap().to_owned()
+    }
+
     pub(crate) fn last_request(&self) -> String {
         self.requests.0.lock().unwrap().last().cloned().unwrap()
     }

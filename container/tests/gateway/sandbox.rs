@@ -46,7 +46,7 @@ impl Sandbox {
             .arg(runtime.join("bin/node"))
             .arg("--openclaw")
             .arg(runtime.join("node_modules/openclaw"))
-            .args(["--model-url", &model.url, "--model", "stub"])
+            .args(["--model-url", &model.url, "--model", "stub", "--choice", "maker/other"])
             .env("ZAKI_SANDBOX_TOKEN", TOKEN)
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -68,10 +68,19 @@ impl Sandbox {
 
     /// Asks for a turn and leaves its events to be read.
     pub(crate) async fn post(&self, n: u128, session: &str, text: &str) -> Stream {
+        self.ask(n, session, text, None).await
+    }
+
+    /// Runs a turn by a model of its own.
+    pub(crate) async fn run_by(&self, n: u128, session: &str, model: &str) -> Vec<TurnEvent> {
+        self.ask(n, session, "SAY:by another", Some(model)).await.finish().await
+    }
+
+    async fn ask(&self, n: u128, session: &str, text: &str, model: Option<&str>) -> Stream {
         let body = json!({
             "turn": turn_id(n), "session": session, "parts": [{"type": "text", "text": text}],
             "origin": {"channel": "slack", "conversation": "direct"},
-            "budget": {"timeout_ms": 120_000},
+            "budget": {"timeout_ms": 120_000}, "model": model,
         });
         let request = self.client.post(format!("{}/turns", self.base)).json(&body);
         Stream::new(send(request).await)

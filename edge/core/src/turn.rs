@@ -145,9 +145,12 @@ impl TurnLog {
 
     /// Whether the agent waits for an answer to this.
     pub fn has_asked(&self, approval: &str) -> bool {
-        self.asked.iter().any(
-            |event| matches!(&event.kind, TurnEventKind::Approval { id, .. } if id == approval),
-        )
+        self.asked.iter().any(|event| asks(event, approval))
+    }
+
+    /// The agent has its answer to this.
+    pub fn answered(&mut self, approval: &str) {
+        self.asked.retain(|event| !asks(event, approval));
     }
 
     /// Number of the last event taken; 0: none.
@@ -159,6 +162,11 @@ impl TurnLog {
     pub const fn end(&self) -> Option<&TurnEvent> {
         self.end.as_ref()
     }
+}
+
+/// Whether the event asks this.
+pub fn asks(event: &TurnEvent, approval: &str) -> bool {
+    matches!(&event.kind, TurnEventKind::Approval { id, .. } if id == approval)
 }
 
 /// The end of a turn as its readers are told it: with what was metered, where something was, and
@@ -290,6 +298,8 @@ mod tests {
             log.push(&question(seq));
         }
         assert!(!log.has_asked("a2") && log.has_asked("a99"));
+        log.answered("a98");
+        assert!(!log.has_asked("a98") && log.has_asked("a97") && log.has_asked("a99"));
         log.push(&done(100, "a"));
         assert!(!log.has_asked("a99"));
         assert_eq!(log.after(1), [done(100, "a")]);

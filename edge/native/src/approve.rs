@@ -68,6 +68,7 @@ impl Shared {
         let link = turn.link().ok_or(Refusal::Unavailable)?;
         match link.approve(&approval, answer).await {
             Ok(()) => {
+                turn.answered(&approval);
                 self.answers.put(user, approval, answer.decision);
                 Ok(())
             }

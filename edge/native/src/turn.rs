@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
-use zaki_edge_core::turn::{TurnLog, settled};
+use zaki_edge_core::turn::{TurnLog, asks, settled};
 use zaki_envelope::{
     InboundId, SandboxName, TurnId, ZakiUserId,
     wire::{ErrorCode, TurnEvent, TurnEventKind, TurnRequest, Usage, WakeStage},
@@ -96,7 +96,10 @@ impl Turn {
 
     /// Ends it as aborted, if it has not ended.
     pub(crate) fn abort(&self) {
-        self.finish(|log, used, _| log.abort(used));
+        self.finish(|log, used, reason| match reason {
+            Some((code, message)) => log.fail(code, message, used),
+            None => log.abort(used),
+        });
     }
 
     fn finish(&self, end: impl FnOnce(&mut TurnLog, Usage, Option<Reason>) -> Option<TurnEvent>) {
@@ -143,6 +146,13 @@ impl Turn {
     /// Whether it waits for an answer to this.
     pub(crate) fn has_asked(&self, approval: &str) -> bool {
         self.progress().log.has_asked(approval)
+    }
+
+    /// It has its answer, so that nobody who comes later is asked.
+    pub(crate) fn answered(&self, approval: &str) {
+        let mut progress = self.progress();
+        progress.log.answered(approval);
+        progress.tail.retain(|event| !asks(event, approval));
     }
 
     /// Whether `steer` can be told to it.

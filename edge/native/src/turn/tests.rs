@@ -129,6 +129,12 @@ async fn the_end_tells_what_was_metered_and_why_the_edge_ended_it() {
     };
     assert_eq!(usage, used);
 
+    let waiting = turn();
+    waiting.condemn(ErrorCode::Budget, "spent");
+    waiting.abort();
+    let waiting = end(waiting).await;
+    assert!(matches!(waiting, TurnEventKind::Error { code: ErrorCode::Budget, .. }), "{waiting:?}");
+
     let gone = turn();
     gone.condemn(ErrorCode::Erased, "erased");
     gone.fail(ErrorCode::Sandbox, "it went away");

@@ -4,7 +4,9 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use zaki_edge_native::{Edge, EdgeConfig, Load, ModelConfig, RuntimeChoice};
 use zaki_envelope::Part;
-use zaki_envelope::wire::{ErrorCode, SteerRequest, TurnEvent, TurnEventKind, WakeAnswer};
+use zaki_envelope::wire::{
+    Budget, ErrorCode, SteerRequest, TurnEvent, TurnEventKind, TurnRequest, WakeAnswer,
+};
 
 use crate::client::*;
 use crate::sandboxes::until;
@@ -96,6 +98,34 @@ async fn a_turn_can_be_told_to_fail() {
     let events = run(&edge.router(), user(1), &request(turn(1), "FAIL:500")).await;
     let end = &events.last().unwrap().kind;
     assert!(matches!(end, TurnEventKind::Error { code: ErrorCode::Agent, .. }), "{end:?}");
+    edge.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_turn_that_may_not_run_says_why_and_is_kept_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let edge = edge(&dir).await;
+    let router = edge.router();
+    let asked = request(turn(1), "hello");
+    let spent = Budget { cost_micros: Some(0), ..Budget::default() };
+    for (barred, why) in [
+        (TurnRequest { model: Some("dear".into()), ..asked.clone() }, ErrorCode::Model),
+        (TurnRequest { budget: spent, ..asked.clone() }, ErrorCode::Budget),
+    ] {
+        let events = run(&router, user(1), &barred).await;
+        let [TurnEvent { seq: 1, kind: TurnEventKind::Error { code, .. } }] = &events[..] else {
+            panic!("{events:?}")
+        };
+        assert_eq!(*code, why);
+        let path = format!("/v1/users/{}/turns/{}", user(1), turn(1));
+        assert_eq!(call(&router, signed("GET", &path, vec![])).await.0, StatusCode::NOT_FOUND);
+    }
+    let budget = Budget { tokens: Some(1), ..Budget::default() };
+    let model = Some("offline".to_owned());
+    let may = TurnRequest { budget, model, ..asked };
+    assert_eq!(answer(&run(&router, user(1), &may).await), "echo: hello");
+    let barred = TurnRequest { model: Some("dear".into()), ..may };
+    assert_eq!(answer(&run(&router, user(1), &barred).await), "echo: hello", "it has run");
     edge.shutdown().await;
 }
 

@@ -4,9 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use axum::http::StatusCode;
-use zaki_edge_native::Edge;
+use zaki_edge_native::{Edge, Exec, Price, RuntimeChoice};
 use zaki_envelope::Part;
-use zaki_envelope::wire::{SteerRequest, TurnEvent, TurnEventKind};
+use zaki_envelope::wire::{
+    ApprovalAnswer, Budget, Decision, ErrorCode, SteerRequest, TurnEvent, TurnEventKind,
+    TurnRequest, Usage, UsageReport,
+};
 
 use crate::client::*;
 use crate::sandboxes::*;
@@ -147,4 +150,124 @@ async fn a_turn_can_be_stopped() {
     let end = &events.last().unwrap().kind;
     assert!(matches!(end, TurnEventKind::Final { aborted: true, .. }), "{end:?}");
     edge.shutdown().await;
+}
+
+/// What the person is asked, what it costs them and by which model, all in one gateway.
+#[tokio::test]
+async fn the_person_is_asked_chooses_and_is_metered() {
+    let dir = directory();
+    let Some(runtime) = runtime() else { return };
+    let mut config = config(dir.path(), runtime);
+    if let RuntimeChoice::Process(process) = &mut config.runtime {
+        process.exec = Exec::Ask;
+    }
+    let price = |factor| Price::per_million(factor, 2.0 * factor, None).unwrap();
+    config.choices = vec!["dear".to_owned()];
+    config.prices = [("offline".to_owned(), price(1.0)), ("dear".to_owned(), price(10.0))].into();
+    let edge = Edge::start(config).await.unwrap();
+    what_a_turn_used_is_what_was_metered(&edge).await;
+    a_turn_ends_when_nothing_is_left(&edge).await;
+    if is_root() {
+        a_command_waits_for_its_answer(&edge).await;
+    } else {
+        println!("SKIPPED: agents run commands only where sandboxes have users of their own");
+    }
+    edge.shutdown().await;
+}
+
+fn usage(events: &[TurnEvent]) -> Usage {
+    match &events.last().unwrap().kind {
+        TurnEventKind::Final { usage, .. } => *usage,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn used(edge: &Edge) -> Usage {
+    let path = format!("/v1/users/{}/usage", user(1));
+    let (_, body) = call(&edge.router(), signed("GET", &path, vec![])).await;
+    serde_json::from_slice::<UsageReport>(&body).unwrap().day
+}
+
+async fn what_a_turn_used_is_what_was_metered(edge: &Edge) {
+    let router = edge.router();
+    let first = usage(&run(&router, user(1), &request(turn(1), "hello")).await);
+    assert!(first.input_tokens > 1_000 && first.output_tokens > 5, "{first:?}");
+    let cost = |usage: Usage, factor| factor * (usage.input_tokens + 2 * usage.output_tokens);
+    assert_eq!(first.cost_micros, cost(first, 1));
+    let dear = TurnRequest { model: Some("dear".into()), ..request(turn(2), "hello again") };
+    let dear = usage(&run(&router, user(1), &dear).await);
+    assert_eq!(dear.cost_micros, cost(dear, 10));
+    let usual = usage(&run(&router, user(1), &request(turn(3), "and again")).await);
+    assert_eq!(usual.cost_micros, cost(usual, 1));
+    let sum = first + dear + usual;
+    for _ in 0..500 {
+        if used(edge).await == sum {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("{:?} is not {sum:?}", used(edge).await);
+}
+
+/// The second call of a turn, with the tool's answer, is beyond what is left.
+async fn a_turn_ends_when_nothing_is_left(edge: &Edge) {
+    let budget = Budget { tokens: Some(1), ..Budget::default() };
+    let call = r#"TOOL:read:{"path":"nothing"} ENDTOOL"#;
+    let spent = TurnRequest { budget, ..request(turn(10), call) };
+    let began = std::time::Instant::now();
+    let events = run(&edge.router(), user(1), &spent).await;
+    let end = &events.last().unwrap().kind;
+    let TurnEventKind::Error { code: ErrorCode::Budget, usage, .. } = end else {
+        panic!("{events:?}")
+    };
+    assert!(usage.input_tokens > 1_000);
+    println!("the budget ended the turn after {:?}", began.elapsed());
+    let next = run(&edge.router(), user(1), &request(turn(11), "SAY:the next turn")).await;
+    assert_eq!(answer(&next), "the next turn", "the model is not held to be broken");
+}
+
+async fn decide(edge: &Edge, approval: &str, decision: Decision) -> StatusCode {
+    let path = format!("/v1/users/{}/approvals/{approval}", user(1));
+    let body = serde_json::to_vec(&ApprovalAnswer { decision }).unwrap();
+    call(&edge.router(), signed("POST", &path, body)).await.0
+}
+
+/// Has the agent run `command` in turn `n`, answers what it asks, and returns what it says.
+async fn exec(edge: &Edge, n: u128, command: &str, decision: Option<Decision>) -> String {
+    let call = serde_json::json!({ "command": command });
+    let asked = request(turn(n), &format!("TOOL:exec:{call} ENDTOOL"));
+    let body = serde_json::to_vec(&asked).unwrap();
+    let asked = signed("POST", &format!("/v1/users/{}/turns", user(1)), body);
+    let is_it = |event: &TurnEvent| {
+        event.kind.is_end() || matches!(event.kind, TurnEventKind::Approval { .. })
+    };
+    let events = events_until(&edge.router(), asked, is_it).await;
+    if let (TurnEventKind::Approval { id, command: told, decisions, expires_at }, Some(decision)) =
+        (&events.last().unwrap().kind, decision)
+    {
+        assert_eq!(told, command);
+        assert!(decisions.contains(&Decision::AllowOnce) && decisions.contains(&Decision::Deny));
+        assert!(expires_at.unwrap() > now());
+        let half = id.split_at(id.len() / 2).0;
+        assert_eq!(decide(edge, half, decision).await, StatusCode::NOT_FOUND);
+        for _ in 0..2 {
+            assert_eq!(decide(edge, id, decision).await, StatusCode::NO_CONTENT);
+        }
+        let other = if decision == Decision::Deny { Decision::AllowOnce } else { Decision::Deny };
+        assert_eq!(decide(edge, id, other).await, StatusCode::CONFLICT);
+    } else {
+        assert_eq!(decision, None, "it did not ask: {events:?}");
+    }
+    answer(&resume(&edge.router(), user(1), turn(n), 0).await).to_owned()
+}
+
+async fn a_command_waits_for_its_answer(edge: &Edge) {
+    let allowed = exec(edge, 20, "echo zaki-was-here", Some(Decision::AllowOnce)).await;
+    assert!(allowed.contains("The tool said: zaki-was-here"), "{allowed}");
+    let denied = exec(edge, 21, "echo zaki-was-here", Some(Decision::Deny)).await;
+    assert!(!denied.contains("The tool said: zaki-was-here"), "{denied}");
+    let always = exec(edge, 22, "echo zaki-was-here", Some(Decision::AllowAlways)).await;
+    assert!(always.contains("The tool said: zaki-was-here"), "{always}");
+    let again = exec(edge, 23, "echo zaki-was-here", None).await;
+    assert!(again.contains("The tool said: zaki-was-here"), "{again}");
 }

@@ -27,10 +27,6 @@ async fn one_container(dir: &Path) -> Found {
     found
 }
 
-fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0)
-}
-
 /// Not a test: the edge that others start and kill. Says `ZAKI_TEST_TEXT` to user 1 as turn 1.
 #[tokio::test]
 #[ignore = "started by the tests that kill it"]

@@ -42,6 +42,11 @@ pub(crate) fn runtime() -> Option<RuntimePaths> {
     found.map(|dir| RuntimePaths::in_dir(&dir))
 }
 
+/// Whether sandboxes get users of their own.
+pub(crate) fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0)
+}
+
 /// A Node that never becomes a gateway: the container is there and stays `starting`.
 pub(crate) fn idle_runtime(dir: &Path) -> RuntimePaths {
     let paths = RuntimePaths::in_dir(&dir.join("runtime"));
