@@ -7,6 +7,7 @@ pub mod chaos;
 pub mod clock;
 pub mod corpus;
 pub mod edge;
+pub mod house;
 pub mod load;
 pub mod openclaw;
 pub mod payload;

@@ -1,0 +1,156 @@
+//! Who is let in, and what becomes of everybody else: one polite line, and nothing that costs.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a suite")]
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use zaki_identity::Actor;
+use zaki_simulators::telegram::{Chat, User};
+use zaki_simulators::{Act, Sent};
+use zaki_tests::house::{self, House};
+use zaki_tests::{ChannelKind, Person, SOON, Setup, World};
+
+const ADA: Person = Person::ADA;
+const BOB: Person = Person::BOB;
+const TELEGRAM: ChannelKind = ChannelKind::Telegram;
+
+fn telegram(sign_up: &str) -> Setup {
+    Setup::echo().only(&[TELEGRAM]).set("identity.sign_up", sign_up)
+}
+
+/// Waits until so many messages of a channel have been settled as refused.
+async fn refused(world: &World, channel: ChannelKind, count: usize) -> Result<()> {
+    let enough = |lines: &Vec<Value>| {
+        let refused = |line: &&Value| line["reason"] == "refused";
+        lines.iter().filter(refused).count() == count
+    };
+    world.until("refusals", || world.inbox(channel), enough).await.map(drop)
+}
+
+/// Nobody became a person, and no sandbox was heard of.
+async fn nothing_was_woken(world: &World) -> Result<()> {
+    let users = world.list(&["users", "list"]).await?;
+    assert!(users.is_empty(), "{users:#?}");
+    let sandboxes = house::known_to_edge(world)?;
+    assert!(sandboxes.is_empty(), "{sandboxes:?}");
+    assert!(house::turns(world)?.is_empty());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_at_a_closed_door_is_told_once_on_every_channel_and_costs_nothing() -> Result<()>
+{
+    let world = Setup::echo().set("identity.sign_up", "closed").start().await?;
+    for channel in ChannelKind::ALL {
+        let said = world.ask(channel, BOB, "let me in").await?;
+        assert!(said.contains("takes nobody new"), "{channel}: {said}");
+        for again in 0..3 {
+            world.say(channel, BOB, &format!("please {again}"));
+        }
+        refused(&world, channel, 4).await?;
+        assert_eq!(world.answers(channel, BOB).len(), 1, "{channel}: one line a day");
+    }
+    nothing_was_woken(&world).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_on_the_list_needs_nothing_else() -> Result<()> {
+    let listed = vec![toml::Value::String(ADA.telegram().id.to_string())];
+    let world = telegram("allowlist").set("identity.allow.ids", listed).start().await?;
+    assert_eq!(world.ask(TELEGRAM, ADA, "hello").await?, "echo: hello");
+    let said = world.ask(TELEGRAM, BOB, "hello").await?;
+    assert!(said.contains("only for certain people"), "{said}");
+    refused(&world, TELEGRAM, 1).await?;
+    assert_eq!(house::known_to_edge(&world)?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_lets_one_person_in_and_its_code_is_kept_nowhere() -> Result<()> {
+    let world = telegram("invite").start().await?;
+    let said = world.ask(TELEGRAM, BOB, "hello").await?;
+    assert!(said.contains("you need an invitation"), "{said}");
+    nothing_was_woken(&world).await?;
+    let code = House::of(&world).await?.invite().await?;
+    let said = world.ask(TELEGRAM, BOB, &code).await?;
+    assert!(said.contains("Your invitation is valid"), "{said}");
+    assert_eq!(world.ask(TELEGRAM, BOB, "hello").await?, "echo: hello");
+    // It was for one.
+    let said = world.ask(TELEGRAM, ADA, &code).await?;
+    assert!(!said.contains("valid, welcome"), "{said}");
+    let kept = format!("{:?}", world.inbox(TELEGRAM).await?);
+    assert!(!kept.contains(&code) && !kept.contains(&code.replace('-', "")), "{kept}");
+    assert!(!world.whole_log().contains(&code));
+    Ok(())
+}
+
+/// The code in what a stranger is told.
+fn code_in(said: &str) -> Result<String> {
+    let words = said.split(|c: char| c.is_whitespace() || c == '`');
+    let is_code = |word: &&str| word.len() == 9 && word.as_bytes()[4] == b'-';
+    let mut codes = words.map(|word| word.trim_matches('.')).filter(is_code);
+    codes.next().map(str::to_owned).with_context(|| format!("no code in {said}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_with_a_code_is_let_in_by_an_operator_or_an_owner() -> Result<()> {
+    let world = telegram("pairing").start().await?;
+    let house = House::of(&world).await?;
+    let said = world.ask(TELEGRAM, ADA, "hello").await?;
+    nothing_was_woken(&world).await?;
+    assert!(house.approve(&code_in(&said)?).await?);
+    assert_eq!(world.ask(TELEGRAM, ADA, "hello").await?, "echo: hello");
+
+    house.make_owner(house.user(TELEGRAM, ADA).await?).await?;
+    let said = world.ask(TELEGRAM, BOB, "hello").await?;
+    let code = code_in(&said)?;
+    let said = world.ask(TELEGRAM, ADA, &format!("/approve {code}")).await?;
+    assert!(said.contains("in"), "{said}");
+    let told = world.expect(TELEGRAM, BOB, 2, SOON).await?;
+    assert!(told[1].contains("You are in, welcome"), "{told:?}");
+    assert_eq!(world.ask(TELEGRAM, BOB, "hello").await?, "echo: hello");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_may_differ_from_the_house() -> Result<()> {
+    let channels = [TELEGRAM, ChannelKind::Slack];
+    let setup = Setup::echo().only(&channels);
+    let world = setup.set("telegram.main.access.sign_up", "closed").start().await?;
+    assert_eq!(world.ask(ChannelKind::Slack, BOB, "hello").await?, "echo: hello");
+    let said = world.ask(TELEGRAM, BOB, "hello").await?;
+    assert!(said.contains("takes nobody new"), "{said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_blocked_is_not_answered_from_the_next_message_on() -> Result<()> {
+    let world = telegram("open").start().await?;
+    world.ask(TELEGRAM, ADA, "hello").await?;
+    let house = House::of(&world).await?;
+    let ada = house.user(TELEGRAM, ADA).await?;
+    house.directory.block(ada, Actor::Operator, house::now()).await?;
+    world.say(TELEGRAM, ADA, "still there?");
+    refused(&world, TELEGRAM, 1).await?;
+    world.say(TELEGRAM, ADA, "/status");
+    refused(&world, TELEGRAM, 2).await?;
+    assert_eq!(world.answers(TELEGRAM, ADA), ["echo: hello"], "nothing is said to them");
+    house.directory.unblock(ada, Actor::Operator, house::now()).await?;
+    assert_eq!(world.ask(TELEGRAM, ADA, "and now?").await?, "echo: and now?");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_of_strangers_does_not_make_the_bot_talk_without_end() -> Result<()> {
+    const CROWD: i64 = 90;
+    let world = telegram("closed").start().await?;
+    for n in 0..CROWD {
+        let stranger = User::new(900_000 + n, "Stranger");
+        world.telegram.say_in(&Chat::private(&stranger), &stranger, "hi", serde_json::json!({}));
+    }
+    refused(&world, TELEGRAM, usize::try_from(CROWD)?).await?;
+    let lines = |sent: &Sent| sent.act == Act::Post && sent.has_text();
+    let told = world.platform(TELEGRAM).sent().matching(lines).len();
+    println!("{told} of {CROWD} strangers were told");
+    assert!(told < usize::try_from(CROWD)?);
+    nothing_was_woken(&world).await
+}
