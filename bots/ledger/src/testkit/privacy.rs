@@ -237,6 +237,20 @@ pub(super) async fn leaves_nobody_waiting_for_a_turn_that_is_gone(s: Subject) {
     assert_eq!((record.inbound.id, record.reason.as_deref()), (waits.id, Some("erased")));
 }
 
+/// They were known by an id that is not theirs any more; where nobody else is, it was they.
+pub(super) async fn finds_what_was_said_by_a_former_id(s: Subject) {
+    s.talk(1, 100, private(1, 100)).await;
+    s.talk(1, 101, shared(1, 101)).await;
+    let known = Who { senders: Vec::new(), places: Vec::new(), ..who(1) };
+    let all = format!("{:?}", s.everything(&known).await);
+    assert!(all.contains(&words(1, 100)) && all.contains(&answer(1, 101)), "{all}");
+    assert!(!all.contains(&words(1, 101)), "in the room, it may have been anybody: {all}");
+    let erased = s.erase(&known).await;
+    assert_eq!((erased.messages, erased.turns, erased.left), (1, 2, 1));
+    let [record] = &s.messages().await[..] else { panic!("one is left") };
+    assert_eq!(record.inbound, shared(1, 101));
+}
+
 pub(super) async fn recalls_what_was_said_last(s: Subject) {
     for n in 1..=3 {
         s.talk(1, n, private(1, n)).await;
