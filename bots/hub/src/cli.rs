@@ -1,10 +1,16 @@
 //! The command line. Each command is a small file of its own; all print for people by default and
 //! one JSON object a line with `--json`.
 
+mod audit;
 mod deliveries;
 mod doctor;
+mod feedback;
+mod groups;
 mod inspect;
+mod invite;
 mod list;
+mod output;
+mod pairing;
 mod table;
 pub(crate) mod up;
 mod users;
@@ -46,6 +52,20 @@ enum Command {
     /// The people.
     #[command(subcommand)]
     Users(users::Users),
+    /// Codes that let strangers in: makes one, lists them, takes one back.
+    Invite(invite::Invite),
+    /// Strangers who wait to be let in.
+    #[command(subcommand)]
+    Pairing(pairing::Pairing),
+    /// What the bots do in groups, and for whom.
+    #[command(subcommand)]
+    Groups(groups::Groups),
+    /// The record of who changed what.
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    /// What people say to whoever runs this.
+    #[command(subcommand)]
+    Feedback(feedback::Feedback),
     /// Print a JSON Schema.
     #[command(subcommand)]
     Schema(Schema),
@@ -103,6 +123,11 @@ impl Cli {
             Command::Inbox(inbox) => block_on(inbox.run()),
             Command::Deliveries(deliveries) => block_on(deliveries.run()),
             Command::Users(users) => block_on(users.run()),
+            Command::Invite(invite) => block_on(invite.run()),
+            Command::Pairing(pairing) => block_on(pairing.run()),
+            Command::Groups(groups) => block_on(groups.run()),
+            Command::Audit(audit) => block_on(audit.run()),
+            Command::Feedback(feedback) => block_on(feedback.run()),
             Command::Schema(Schema::Envelope) => {
                 outln!("{:#}", zaki_envelope::inbound_schema());
                 Ok(ExitCode::SUCCESS)

@@ -1,127 +1,139 @@
-//! `zaki users`: who is known, and which senders are one person.
+//! `zaki users`: who is known, what is theirs, and what an operator decides about them. Beside a
+//! running hub as well, which asks the same store before each answer.
+
+mod bindings;
+mod decide;
+mod edge;
+mod privacy;
+mod show;
 
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use clap::{Args, Subcommand};
-use zaki_envelope::{ChannelKind, Sender, SenderId, SenderScope, ZakiUserId};
-use zaki_identity::{Actor, How, Linked, PeopleFilter, Person};
+use clap::{
+    Args, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use zaki_envelope::{ChannelKind, ZakiUserId};
+use zaki_identity::Role;
 
-use super::{Source, table};
-use crate::{clock, stores::Stores};
+use super::output::Output;
 
 #[derive(Subcommand)]
 pub(crate) enum Users {
-    /// Everybody, with the senders that are theirs.
+    /// Everybody, in order of first contact.
     List {
-        /// One JSON object a line.
+        /// Only those with this in the name or handle of a sender, or with this id.
+        #[arg(long, value_name = "TEXT")]
+        find: Option<String>,
+        /// How many; all otherwise.
         #[arg(long)]
-        json: bool,
+        limit: Option<usize>,
         #[command(flatten)]
-        source: Source,
+        output: Output,
     },
+    /// All about one.
+    Show(One),
     /// Make a sender one of a person's, so that both share one sandbox.
-    Link(Link),
+    Link(bindings::Named),
+    /// Take a sender away from a person: whoever writes there is a stranger from then on.
+    Unlink(bindings::Named),
+    /// Make two people one. Nothing is mixed: the other's sandbox is stopped and kept for 30 days.
+    Merge(decide::Merge),
+    /// Undo a merge, within 30 days.
+    Unmerge(One),
+    /// Nobody answers them any more.
+    Block(One),
+    /// Takes that back.
+    Unblock(One),
+    /// Say what they may decide for others.
+    Role {
+        #[command(flatten)]
+        one: One,
+        /// Owners let people in and change groups, from a chat.
+        #[arg(value_parser = roles())]
+        role: Role,
+    },
+    /// Say what they may use: a tier of the configuration, the usual one without.
+    Tier {
+        #[command(flatten)]
+        one: One,
+        /// As in [tiers].
+        tier: Option<String>,
+    },
+    /// Write everything kept about them into an archive.
+    Export(privacy::Export),
+    /// Remove a person with everything kept about them: sandboxes, backups, what was said, who
+    /// they are. It cannot be undone.
+    Erase(privacy::Erase),
 }
 
+/// A person.
 #[derive(Args)]
-pub(crate) struct Link {
+pub(crate) struct One {
     /// The person, as `zaki users list` shows them.
     #[arg(value_parser = person)]
     user: ZakiUserId,
-    /// telegram, discord, whatsapp or slack.
-    channel: ChannelKind,
-    /// The sender's id on that platform, as `zaki inbox list --json` shows it (sender.id).
-    sender: String,
-    /// Where the id is unique, for Slack and WhatsApp alone: `zaki inbox list --json` shows it
-    /// (sender.scope).
-    #[arg(long, default_value = "", hide_default_value = true)]
-    scope: String,
     #[command(flatten)]
-    source: Source,
+    output: Output,
+}
+
+fn roles() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(Role::ALL.iter().map(|role| role.as_str()))
+        .try_map(|role| role.parse::<Role>())
 }
 
 impl Users {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         match self {
-            Self::List { json, source } => list(&source, json).await?,
-            Self::Link(link) => link.run().await?,
+            Self::List { find, limit, output } => show::list(find, limit, &output).await?,
+            Self::Show(one) => show::show(&one).await?,
+            Self::Link(named) => named.link().await?,
+            Self::Unlink(named) => named.unlink().await?,
+            Self::Merge(merge) => merge.run().await?,
+            Self::Unmerge(one) => decide::unmerge(&one).await?,
+            Self::Block(one) => decide::block(&one, true).await?,
+            Self::Unblock(one) => decide::block(&one, false).await?,
+            Self::Role { one, role } => decide::role(&one, role).await?,
+            Self::Tier { one, tier } => decide::tier(&one, tier.as_deref()).await?,
+            Self::Export(export) => export.run().await?,
+            Self::Erase(erase) => erase.run().await?,
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-async fn list(source: &Source, json: bool) -> Result<()> {
-    let directory = Stores::open_existing(&source.load()?).await?.directory;
-    let mut filter = PeopleFilter::default();
-    loop {
-        let people = directory.people(filter.clone()).await?;
-        if people.is_empty() && filter.after.is_none() && !json {
-            table::nothing();
-        }
-        for person in &people {
-            show(person, json)?;
-        }
-        match people.last() {
-            Some(last) => filter.after = Some(last.user),
-            None => return Ok(()),
-        }
-    }
-}
-
-fn show(person: &Person, json: bool) -> Result<()> {
-    if json {
-        outln!("{}", serde_json::to_string(person)?);
-        return Ok(());
-    }
-    outln!("{}", person.user);
-    for binding in &person.bindings {
-        outln!("  {:9} {} {}", binding.channel, binding.scope, binding.sender);
-    }
-    Ok(())
-}
-
 /// The id of a person, from the command line.
-fn person(text: &str) -> Result<ZakiUserId, &'static str> {
+pub(super) fn person(text: &str) -> Result<ZakiUserId, &'static str> {
     text.parse().map_err(|_| "not the id of a person; `zaki users list` shows them")
 }
 
-impl Link {
-    /// No sender comes with a scope where there are none, nor without one where there are.
-    fn check_scope(&self) -> Result<()> {
-        match (self.channel, self.scope.is_empty()) {
-            (ChannelKind::Slack, true) => bail!(
-                "Slack's ids are unique only within a team or enterprise: give its id by \
-                 --scope, as `zaki inbox list --json` shows it (sender.scope)"
-            ),
-            (ChannelKind::WhatsApp, true) => bail!(
-                "WhatsApp's ids are unique only within an account or portfolio: give its id by \
-                 --scope, as `zaki inbox list --json` shows it (sender.scope)"
-            ),
-            (ChannelKind::Telegram | ChannelKind::Discord, false) => {
-                bail!("{} has no scopes: leave --scope out", self.channel)
-            }
-            _ => Ok(()),
+/// No sender comes with a scope where there are none, nor without one where there are.
+pub(super) fn check_scope(channel: ChannelKind, scope: &str) -> Result<()> {
+    match (channel, scope.is_empty()) {
+        (ChannelKind::Slack, true) => bail!(
+            "Slack's ids are unique only within a team or enterprise: give its id by --scope, as \
+             `zaki inbox list --json` shows it (sender.scope)"
+        ),
+        (ChannelKind::WhatsApp, true) => bail!(
+            "WhatsApp's ids are unique only within an account or portfolio: give its id by \
+             --scope, as `zaki inbox list --json` shows it (sender.scope)"
+        ),
+        (ChannelKind::Telegram | ChannelKind::Discord, false) => {
+            bail!("{channel} has no scopes: leave --scope out")
         }
+        _ => Ok(()),
     }
+}
 
-    async fn run(&self) -> Result<()> {
-        self.check_scope()?;
-        let directory = Stores::open_existing(&self.source.load()?).await?.directory;
-        let sender = Sender::new(SenderScope::new(&self.scope), SenderId::new(&self.sender));
-        let (by, how) = (Actor::Operator, How::Operator);
-        let linked = directory.link(self.user, self.channel, &sender, by, how, clock::now());
-        let said = match linked.await? {
-            Linked::Already => "was theirs already".to_owned(),
-            Linked::Bound => "is theirs now".to_owned(),
-            Linked::Moved { from, left: 0 } => {
-                format!("is theirs now; nobody is left who could reach {from}")
-            }
-            Linked::Moved { from, left } => {
-                format!("is theirs now; it was {from}'s, who keeps {left} more")
-            }
-        };
-        outln!("{} {} {said}", self.channel, self.sender);
-        Ok(())
+/// A tier nobody has configured would limit nothing, or everything.
+pub(super) fn check_tier(output: &Output, tier: Option<&str>) -> Result<()> {
+    let tiers = output.source.load()?.limits();
+    match tier {
+        Some(tier) if !tiers.contains_key(tier) => {
+            let known = tiers.into_keys().collect::<Vec<_>>().join(", ");
+            bail!("there is no tier {tier:?}; [tiers] in the configuration has: {known}")
+        }
+        _ => Ok(()),
     }
 }

@@ -1,0 +1,85 @@
+//! `zaki pairing`: strangers who wait to be let in.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+use serde_json::json;
+use zaki_identity::{Actor, LinkCode, Pairing as Request};
+
+use super::{output::Output, table};
+use crate::clock;
+
+#[derive(Subcommand)]
+pub(crate) enum Pairing {
+    /// Whoever waits, the oldest first.
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Let a stranger in.
+    Approve(Answer),
+    /// Turn a stranger away; they may ask again.
+    Deny(Answer),
+}
+
+#[derive(Args)]
+pub(crate) struct Answer {
+    /// What the stranger was given, as `zaki pairing list` shows it.
+    code: String,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Pairing {
+    pub(crate) async fn run(self) -> Result<ExitCode> {
+        match self {
+            Self::List { output } => {
+                let waiting = output.directory().await?.pairings(clock::now()).await?;
+                output.list(&waiting, row)?;
+            }
+            Self::Approve(answer) => answer.approve().await?,
+            Self::Deny(answer) => answer.deny().await?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Answer {
+    async fn approve(&self) -> Result<()> {
+        let (code, directory) = (LinkCode::typed(&self.code), self.output.directory().await?);
+        let done = directory.approve(&code, Actor::Operator, clock::now()).await?;
+        let Some(approved) = done else { bail!("{}", self.unknown()) };
+        self.output.say(&serde_json::to_value(&approved)?, || {
+            let (user, channel) = (approved.user, approved.channel);
+            format!("{user} is let in on {channel}, from the next message on")
+        });
+        Ok(())
+    }
+
+    async fn deny(&self) -> Result<()> {
+        let (code, directory) = (LinkCode::typed(&self.code), self.output.directory().await?);
+        if !directory.deny(&code, Actor::Operator, clock::now()).await? {
+            bail!("{}", self.unknown());
+        }
+        self.output.say(&json!({"code": code.shown(), "denied": true}), || {
+            format!("whoever had {} was turned away", code.shown())
+        });
+        Ok(())
+    }
+
+    fn unknown(&self) -> String {
+        format!("nobody waits with the code {}; `zaki pairing list` shows who does", self.code)
+    }
+}
+
+fn row(request: &Request) -> [String; 5] {
+    let Request { code, channel, account, sender, label, asked_at, expires_at, .. } = request;
+    [
+        code.clone(),
+        table::time(*asked_at),
+        format!("{channel}/{account}"),
+        label.clone().unwrap_or_else(|| sender.to_string()),
+        format!("until {}", table::time(*expires_at)),
+    ]
+}

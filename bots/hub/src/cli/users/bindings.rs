@@ -1,0 +1,102 @@
+//! Which senders are one person.
+
+use anyhow::{Result, bail};
+use clap::Args;
+use serde_json::json;
+use zaki_envelope::{ChannelKind, Sender, SenderId, SenderScope, ZakiUserId};
+use zaki_identity::{Actor, BindingKey, Directory, How, Linked, Unlinked};
+
+use super::{check_scope, person};
+use crate::{cli::output::Output, clock};
+
+/// A person and a sender.
+#[derive(Args)]
+pub(crate) struct Named {
+    /// The person, as `zaki users list` shows them.
+    #[arg(value_parser = person)]
+    user: ZakiUserId,
+    /// telegram, discord, whatsapp or slack.
+    channel: ChannelKind,
+    /// The sender's id on that platform, as `zaki inbox list --json` shows it (sender.id).
+    sender: String,
+    /// Where the id is unique, for Slack and WhatsApp alone: `zaki inbox list --json` shows it
+    /// (sender.scope).
+    #[arg(long, default_value = "", hide_default_value = true)]
+    scope: String,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Named {
+    pub(super) async fn link(&self) -> Result<()> {
+        check_scope(self.channel, &self.scope)?;
+        let directory = self.output.directory().await?;
+        let sender = Sender::new(SenderScope::new(&self.scope), SenderId::new(&self.sender));
+        let (by, how) = (Actor::Operator, How::Operator);
+        let linked = directory.link(self.user, self.channel, &sender, by, how, clock::now());
+        let (was, said) = match linked.await? {
+            Linked::Already => (Some(self.user), "was theirs already".to_owned()),
+            Linked::Bound => (None, "is theirs now".to_owned()),
+            Linked::Moved { from, left: 0 } => {
+                (Some(from), format!("is theirs now; nobody is left who could reach {from}"))
+            }
+            Linked::Moved { from, left } => {
+                (Some(from), format!("is theirs now; it was {from}'s, who keeps {left} more"))
+            }
+        };
+        let Self { user, channel, sender, scope, .. } = self;
+        let line = json!({
+            "user": user, "channel": channel, "scope": scope, "sender": sender, "was": was,
+        });
+        self.output.say(&line, || format!("{channel} {sender} {said}"));
+        Ok(())
+    }
+
+    pub(super) async fn unlink(&self) -> Result<()> {
+        let directory = self.output.directory().await?;
+        let key = self.key(&directory).await?;
+        let (by, now) = (Actor::Operator, clock::now());
+        let Unlinked::Done { left } = directory.unlink(self.user, key.clone(), by, now).await?
+        else {
+            bail!("{}", self.not_theirs())
+        };
+        let line = json!({"user": self.user, "binding": key, "left": left});
+        let Self { user, channel, sender, .. } = self;
+        self.output.say(&line, || match left {
+            0 => format!(
+                "{channel} {sender} is nobody's any more; nobody is left who could reach {user}"
+            ),
+            left => format!("{channel} {sender} is nobody's any more; {user} keeps {left} more"),
+        });
+        Ok(())
+    }
+
+    /// The binding that is meant; its scope need not be told where there is but one.
+    async fn key(&self, directory: &Directory) -> Result<BindingKey> {
+        let Some(person) = directory.person(self.user).await? else {
+            bail!("no person {}; `zaki users list` shows everybody", self.user)
+        };
+        let is_meant = |key: &BindingKey| {
+            key.channel == self.channel
+                && key.sender.as_str() == self.sender
+                && (self.scope.is_empty() || key.scope.as_str() == self.scope)
+        };
+        let keys = person.bindings.iter().map(zaki_identity::Binding::key);
+        let mut found: Vec<_> = keys.filter(is_meant).collect();
+        if found.len() > 1 {
+            bail!(
+                "they have {} of this id, in different spaces: name one by --scope, as `zaki users \
+                 show {}` does",
+                found.len(),
+                self.user
+            );
+        }
+        let Some(key) = found.pop() else { bail!("{}", self.not_theirs()) };
+        Ok(key)
+    }
+
+    fn not_theirs(&self) -> String {
+        let Self { user, channel, sender, .. } = self;
+        format!("{channel} {sender} is not theirs; `zaki users show {user}` shows what is")
+    }
+}
