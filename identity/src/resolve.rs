@@ -44,6 +44,14 @@ impl Resolution {
         }
     }
 
+    /// Who wrote, unless refused.
+    pub const fn speaker(&self) -> Option<ZakiUserId> {
+        match self {
+            Self::Known { speaker, .. } => Some(*speaker),
+            Self::Refused { .. } => None,
+        }
+    }
+
     const fn of(Served { user, speaker }: Served) -> Self {
         Self::Known { user, speaker, created: false }
     }
@@ -65,6 +73,32 @@ impl Directory {
         if let Some(served) = self.cache.get(&key, now, || self.note_seen(inbound, now)) {
             return Ok(Resolution::of(served));
         }
+        self.ask(key, inbound, now).await
+    }
+
+    /// The same, read from the store whatever is remembered: for what is carried out at once, and
+    /// not when a lane is claimed. Another process may have moved the binding.
+    pub async fn resolve_anew(
+        &self,
+        inbound: &Inbound,
+        now: Timestamp,
+    ) -> Result<Resolution, DirectoryError> {
+        let key = Key::of(inbound);
+        let remembered = self.cache.get(&key, now, || ()).map(|served| served.speaker);
+        let resolution = self.ask(key, inbound, now).await?;
+        let speaker = resolution.speaker();
+        if remembered.is_some_and(|remembered| Some(remembered) != speaker) {
+            self.forget();
+        }
+        Ok(resolution)
+    }
+
+    async fn ask(
+        &self,
+        key: Key,
+        inbound: &Inbound,
+        now: Timestamp,
+    ) -> Result<Resolution, DirectoryError> {
         let epoch = self.cache.epoch();
         let knock = Arc::new(Knock::of(inbound));
         let (resolution, seen_at) = match self.look(&knock, now).await? {

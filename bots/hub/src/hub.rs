@@ -148,7 +148,8 @@ impl Hub {
     pub(crate) fn new(parts: &Parts, lease: Lease) -> Arc<Self> {
         let Parts { accounts, ledger, directory, edge, settings, .. } = parts.clone();
         let Parts { public_url, models, access, groups, allowance, .. } = parts.clone();
-        let Parts { strangers, counters, troubles, stages, tongues, approvals, closing, .. } = parts.clone();
+        let Parts { strangers, counters, troubles, stages, tongues, approvals, closing, .. } =
+            parts.clone();
         let tasks = TaskTracker::new();
         Arc::new(Self {
             accounts,
@@ -247,7 +248,11 @@ impl Hub {
         if commands::early(&self, &inbound, command.as_ref()).await {
             return;
         }
-        let resolve = || self.directory.resolve(&inbound, clock::now());
+        // A command is carried out at once: there is no claim at which it would be asked again.
+        let resolve = async || match command {
+            Some(_) => self.directory.resolve_anew(&inbound, clock::now()).await,
+            None => self.directory.resolve(&inbound, clock::now()).await,
+        };
         match self.persist("resolve a sender", resolve).await {
             Some(Resolution::Known { user, speaker, .. }) => match command {
                 Some(command) if command != Command::Stop => {

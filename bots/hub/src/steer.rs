@@ -6,14 +6,21 @@ use zaki_envelope::{Inbound, InboundId, TurnId, ZakiUserId, wire::SteerRequest};
 use zaki_lane::turns::Event;
 use zaki_ledger::Earlier;
 
-use crate::{edge::EdgeError, hub::Hub, lane::LaneKey, live::Live, turn::taken};
+use crate::{
+    edge::EdgeError,
+    hub::Hub,
+    lane::LaneKey,
+    live::Live,
+    turn::{moved, taken},
+};
 
 /// Between two calls for the same.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How often a turn of another replica is tried: its own replica follows it to its end.
 const TRIES: u32 = 50;
 
-/// Makes messages part of a turn, in the ledger first. `live`: it is ours.
+/// Makes messages part of a turn, in the ledger first. `live`: it is ours. Whoever wrote them must
+/// still be the one whose turn it is, as when a lane is claimed.
 pub(crate) async fn steer(
     hub: Arc<Hub>,
     key: LaneKey,
@@ -21,6 +28,16 @@ pub(crate) async fn steer(
     live: Option<Arc<Live>>,
     mut messages: Vec<Inbound>,
 ) {
+    match moved(&hub, &key, &messages).await {
+        None => return,
+        Some(ids) if !ids.is_empty() => {
+            let is_moved = |message: &mut Inbound| ids.contains(&message.id);
+            let others: Vec<_> = messages.extract_if(.., is_moved).collect();
+            hub.happen(&key, Event::Unsteered { messages });
+            return others.into_iter().for_each(|message| hub.admit(message));
+        }
+        Some(_) => {}
+    }
     let ids = ids(&messages);
     let join = async || taken(hub.ledger.join_turn(hub.fence, turn, &ids).await);
     let event = match hub.attempt("join a turn", join).await {

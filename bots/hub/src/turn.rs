@@ -4,8 +4,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt;
 use zaki_envelope::{
-    Address, ConversationKind, Inbound, InboundId, SandboxKind, TurnId, ZakiUserId,
-    wire::ErrorCode,
+    Address, ConversationKind, Inbound, InboundId, SandboxKind, TurnId, ZakiUserId, wire::ErrorCode,
 };
 use zaki_lane::{
     commands::Command,
@@ -180,7 +179,11 @@ fn comes_as(one: &Inbound, other: &Inbound) -> bool {
 }
 
 /// The messages that are not this person's to answer any more; each sender is asked about once.
-async fn moved(hub: &Hub, key: &LaneKey, messages: &[Inbound]) -> Option<Vec<InboundId>> {
+pub(crate) async fn moved(
+    hub: &Hub,
+    key: &LaneKey,
+    messages: &[Inbound],
+) -> Option<Vec<InboundId>> {
     let mut moved = Vec::new();
     for (n, message) in messages.iter().enumerate() {
         let same = |it: &Inbound| comes_as(it, message);
@@ -312,12 +315,7 @@ async fn finish(hub: &Arc<Hub>, key: &LaneKey, mut open: OpenTurn, live: &Live, 
 }
 
 /// Which limit has ended a turn, if one has.
-async fn used_up(
-    hub: &Hub,
-    user: ZakiUserId,
-    ended: &End,
-    live: &Live,
-) -> Option<words::Limit> {
+async fn used_up(hub: &Hub, user: ZakiUserId, ended: &End, live: &Live) -> Option<words::Limit> {
     match ended {
         End::Failed(ErrorCode::Budget) => hub.used_up(user, live.usage()).await,
         _ => None,

@@ -165,6 +165,27 @@ pub(super) async fn a_link_made_by_another_process_holds_at_the_next_claim(town:
     assert!(verify(ann).await);
 }
 
+pub(super) async fn what_is_asked_anew_is_not_from_memory(town: Town) {
+    let ann = town.user(Telegram, &sender("ann")).await;
+    let bob = town.user(Telegram, &sender("bob")).await;
+    let inbound = direct(Telegram, &sender("bob"));
+    let anew = async || town.directory.resolve_anew(&inbound, now()).await.unwrap();
+    assert_eq!(anew().await, known(bob));
+
+    let command_line = town.open(SignUp::Open).await;
+    let (by, how) = (Actor::Operator, How::Operator);
+    command_line.link(ann, Telegram, &sender("bob"), by, how, now()).await.unwrap();
+    assert_eq!(town.user(Telegram, &sender("bob")).await, bob, "from the cache");
+    assert_eq!(anew().await, known(ann), "from the store");
+    assert_eq!(town.user(Telegram, &sender("bob")).await, ann, "and the cache has learnt");
+
+    command_line.block(ann, by, now()).await.unwrap();
+    let blocked = Resolution::Refused { reason: Refusal::Blocked, tell: false };
+    assert_eq!(town.user(Telegram, &sender("bob")).await, ann, "from the cache");
+    assert_eq!(anew().await, blocked);
+    assert_eq!(town.resolve(Telegram, &sender("bob")).await, blocked);
+}
+
 pub(super) async fn a_person_chooses_how_they_are_listened_to(town: Town) {
     let ann = town.user(Telegram, &sender("ann")).await;
     let bob = town.user(Telegram, &sender("bob")).await;

@@ -55,6 +55,7 @@ contract! {
         ids_shown_together_stay_together Open,
         linking_moves_one_binding_and_says_what_it_did Open,
         a_link_made_by_another_process_holds_at_the_next_claim Open,
+        what_is_asked_anew_is_not_from_memory Open,
         a_person_chooses_how_they_are_listened_to Open,
     }
     access {
