@@ -8,6 +8,7 @@ mod feedback;
 mod groups;
 mod inspect;
 mod invite;
+mod ledger;
 mod list;
 mod output;
 mod pairing;
@@ -49,6 +50,9 @@ enum Command {
     /// What has been sent, or not.
     #[command(subcommand)]
     Deliveries(deliveries::Deliveries),
+    /// The ledger as a whole.
+    #[command(subcommand)]
+    Ledger(ledger::Ledger),
     /// The people.
     #[command(subcommand)]
     Users(users::Users),
@@ -122,6 +126,7 @@ impl Cli {
             Command::Inspect(inspect) => inspect.run(),
             Command::Inbox(inbox) => block_on(inbox.run()),
             Command::Deliveries(deliveries) => block_on(deliveries.run()),
+            Command::Ledger(ledger) => block_on(ledger.run()),
             Command::Users(users) => block_on(users.run()),
             Command::Invite(invite) => block_on(invite.run()),
             Command::Pairing(pairing) => block_on(pairing.run()),

@@ -42,6 +42,33 @@ fn secrets_come_from_files_and_never_print() {
     assert!(missing.contains("model.api_key_file"), "{missing}");
 }
 
+#[test]
+fn the_keys_of_the_ledger_come_in_order_from_files_or_the_environment() {
+    let key = |byte: &str| format!("{}A=", byte.repeat(42));
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("key");
+    fs::write(&file, format!("{}\n", key("A"))).unwrap();
+    let first = |toml: &str| -> Option<String> {
+        Some(with(toml).unwrap().ledger.keys().unwrap().first()?.to_owned())
+    };
+    assert_eq!(first(""), None);
+    let (new, old) =
+        (format!("id = \"k2\", key = {:?}", key("B")), format!("id = \"k1\", key_file = {file:?}"));
+    let both = format!("ledger.keys = [{{ {new} }}, {{ {old} }}]");
+    assert_eq!(first(&both).as_deref(), Some("k2"));
+    let tables = format!("[[ledger.keys]]\nid = \"k1\"\nkey_file = {file:?}");
+    assert_eq!(first(&tables).as_deref(), Some("k1"));
+    let env = [("ZAKI__LEDGER__KEYS".to_owned(), format!("[{{ {new} }}]"))];
+    let config = load(None, env.into_iter(), None).unwrap();
+    assert_eq!(config.ledger.keys().unwrap().first(), Some("k2"));
+    assert!(!format!("{config:?}").contains("BBBB"));
+    let short = with("ledger.keys = [{ id = \"k1\", key = \"short\" }]").unwrap();
+    assert!(short.ledger.keys().unwrap_err().to_string().contains("32 bytes"));
+    let missing = with("ledger.keys = [{ id = \"k1\", key_file = \"/nonexistent\" }]");
+    let missing = missing.unwrap_err().to_string();
+    assert!(missing.contains("ledger.keys[0].key_file"), "{missing}");
+}
+
 /// What is said of `toml`.
 fn refused(toml: &str) -> String {
     with(toml).unwrap_err().to_string()
