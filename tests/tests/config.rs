@@ -253,6 +253,34 @@ async fn doctor_says_where_everything_is_kept() -> Result<()> {
     Ok(())
 }
 
+/// Keys of the ledger, the first one first.
+fn keys(ids: &[&str]) -> toml::Value {
+    let key = |id: &&str| {
+        let key = format!("{}{}A=", "A".repeat(40), id.to_uppercase());
+        toml::Table::from_iter([("id".to_owned(), (*id).into()), ("key".to_owned(), key.into())])
+    };
+    ids.iter().map(key).map(toml::Value::Table).collect::<Vec<_>>().into()
+}
+
+/// From the first encrypted text on, the hub starts only with the keys for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_key_of_the_ledger_is_named() -> Result<()> {
+    let setup = Setup::echo().only(TELEGRAM).set("ledger.keys", keys(&["k1"]));
+    let mut world = setup.prepare().await?;
+    world.up().await?;
+    says(&world.zaki(&["doctor"]).await?.ok()?, &["is encrypted with the key \"k1\""]);
+    world.kill()?;
+    for missing in [keys(&[]), keys(&["k2"])] {
+        world.reconfigure("ledger.keys", missing)?;
+        both_refuse(&world, &["ledger.keys", "the key \"k1\", which is not given"]).await?;
+    }
+    world.reconfigure("ledger.keys", keys(&["k2", "k1"]))?;
+    says(&world.zaki(&["ledger", "rekey"]).await?.ok()?, &["encrypted with the key \"k2\""]);
+    world.reconfigure("ledger.keys", keys(&["k2"]))?;
+    says(&world.zaki(&["doctor"]).await?.ok()?, &["is encrypted with the key \"k2\""]);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_asks_for_an_edge_elsewhere() -> Result<()> {
     let dir = tempfile::tempdir()?;
