@@ -19,7 +19,9 @@ fn code(said: &str) -> Result<String> {
     let is_sign = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
     let is_code = |word: &&str| {
         let halves = word.split_once('-');
-        halves.is_some_and(|(a, b)| a.len() == 4 && b.len() == 4 && (a.to_owned() + b).chars().all(is_sign))
+        halves.is_some_and(|(a, b)| {
+            a.len() == 4 && b.len() == 4 && (a.to_owned() + b).chars().all(is_sign)
+        })
     };
     let mut words = said.split(|c: char| !is_sign(c) && c != '-');
     Ok(words.find(is_code).with_context(|| format!("no code in {said:?}"))?.to_owned())
@@ -37,7 +39,8 @@ fn bindings(user: &Value) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_is_answered_on_every_channel_and_never_reaches_an_agent() -> Result<()> {
-    let world = Setup::echo().start().await?;
+    // So many in a row come sooner than the platforms want answers.
+    let world = Setup::echo().set("deliver.paced", false).start().await?;
     let commands = [
         ("/help", "/link"),
         ("/start", "/link"),
@@ -45,7 +48,7 @@ async fn every_command_is_answered_on_every_channel_and_never_reaches_an_agent()
         ("/link", "-"),
         ("/links", "1"),
         ("/unlink", "1"),
-        ("/unlink 1", "last"),
+        ("/unlink 1", "only way"),
         ("/unlink 9", ""),
         ("/new plans", "plans"),
         ("/session", "plans"),
@@ -76,9 +79,9 @@ async fn every_command_is_answered_on_every_channel_and_never_reaches_an_agent()
             let is_echo = said.starts_with("echo:");
             assert!(!is_echo && said.contains(expected), "{channel} {command}: {said}");
         }
-        let settled = world.inbox(channel).await?;
-        let is_command = |line: &&Value| line["state"].to_string().contains("command");
-        assert_eq!(settled.iter().filter(is_command).count(), commands.len(), "{settled:#?}");
+        let is_command = |it: &&Value| it["reason"] == "command" && it["turn"].is_null();
+        let all = |inbox: &Vec<Value>| inbox.iter().filter(is_command).count() == commands.len();
+        world.until("every command settled", || world.inbox(channel), all).await?;
         assert_eq!(world.ask(channel, ADA, "/weather").await?, "echo: /weather", "{channel}");
     }
     Ok(())

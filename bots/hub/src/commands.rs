@@ -12,7 +12,7 @@ mod usage;
 
 use std::sync::Arc;
 
-use zaki_envelope::{ConversationKind, Inbound, Timestamp, ZakiUserId};
+use zaki_envelope::{Choice, ConversationKind, Inbound, Part, Timestamp, ZakiUserId};
 use zaki_identity::{LinkCode, Person};
 use zaki_lane::commands::{Code, Command, Link};
 use zaki_ledger::SettleReason;
@@ -32,8 +32,8 @@ struct Order<'a> {
     now: Timestamp,
 }
 
-/// What is said to a command.
-type Answer = Result<String, Silence>;
+/// What is said to a command, with the buttons under it.
+type Answer = Result<Vec<Part>, Silence>;
 
 /// Why nothing is said to a command.
 enum Silence {
@@ -73,7 +73,7 @@ fn is_code(code: &Code) -> bool {
 async fn redeem(hub: &Arc<Hub>, inbound: &Inbound, code: &Code) {
     let answer = match code {
         Code::Given(secret) => link::redeem(hub, inbound, secret).await,
-        Code::Redacted => Ok(words::Linking::Refused.say(voice(None, inbound))),
+        Code::Redacted => said(&words::Linking::Refused, voice(None, inbound)),
     };
     close(hub, inbound, voice(None, inbound), answer).await;
 }
@@ -117,7 +117,7 @@ pub(crate) async fn carry_out(
 /// Says what is to be said, once, and settles the command.
 async fn close(hub: &Arc<Hub>, inbound: &Inbound, voice: Voice, answer: Answer) {
     match answer {
-        Ok(text) => notice::tell(hub, inbound, text).await,
+        Ok(parts) => notice::tell_parts(hub, inbound, parts).await,
         Err(Silence::Refused) => {
             notice::tell(hub, inbound, words::Trouble::Failed.say(voice)).await;
         }
@@ -125,6 +125,15 @@ async fn close(hub: &Arc<Hub>, inbound: &Inbound, voice: Voice, answer: Answer) 
         Err(Silence::Closing) => return,
     }
     hub.settle(inbound, SettleReason::Command).await;
+}
+
+fn said(what: &impl Say, voice: Voice) -> Answer {
+    Ok(vec![Part::text(what.say(voice))])
+}
+
+/// A button that gives a command of the hub's own.
+fn button(label: words::Button, command: &Command, voice: Voice) -> Choice {
+    Choice { label: label.say(voice), data: command.button() }
 }
 
 /// Repeats a call of a store until there is an answer to it.
@@ -145,7 +154,9 @@ impl<'a> Order<'a> {
 
     async fn answer(&self, command: Command) -> Answer {
         match command {
-            Command::Help(_) | Command::Start(_) | Command::Misused(_) => help::help(self),
+            Command::Help(Some(name)) => help::about(self, name, false),
+            Command::Misused(name) => help::about(self, name, true),
+            Command::Help(None) | Command::Start(_) => help::help(self),
             Command::New(name) => session::new(self, name.as_deref()).await,
             Command::Session(what) => session::session(self, what).await,
             Command::Status => session::status(self).await,
@@ -175,8 +186,8 @@ impl<'a> Order<'a> {
         self.inbound.conversation.kind == ConversationKind::Direct
     }
 
-    fn say(&self, said: &impl Say) -> Answer {
-        Ok(said.say(self.voice))
+    fn say(&self, what: &impl Say) -> Answer {
+        said(what, self.voice)
     }
 
     async fn attempt<T, E, F>(&self, what: &str, call: impl FnMut() -> F) -> Result<T, Silence>

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use zaki_envelope::{
-    Address, ChannelKind, Conversation, ConversationId, ConversationKind, Inbound, ZakiUserId,
+    Address, ChannelKind, Conversation, ConversationId, ConversationKind, Inbound, Part,
+    ZakiUserId,
 };
 use zaki_identity::{Home, Person, Setting};
 use zaki_ledger::ReplyPlan;
 use zaki_words::{Lang, Say, Voice};
 
-use crate::{clock, hub::Hub, notice::compose, outbox};
+use crate::{clock, hub::Hub, notice::compose_parts, outbox};
 
 /// Makes the place of a private message the person's home, unless they have one.
 pub(crate) async fn settle_in(hub: &Hub, person: &Person, inbound: &Inbound) {
@@ -29,6 +30,26 @@ pub(crate) async fn tell(
     about: Option<&Inbound>,
     said: &(impl Say + Sync),
 ) {
+    say(hub, user, about, |voice| vec![Part::text(said.say(voice))]).await;
+}
+
+/// The same with something to press.
+pub(crate) async fn ask(
+    hub: &Arc<Hub>,
+    user: ZakiUserId,
+    about: Option<&Inbound>,
+    said: &(impl Say + Sync),
+    choices: impl Fn(Voice) -> Part + Send + Sync,
+) {
+    say(hub, user, about, |voice| vec![Part::text(said.say(voice)), choices(voice)]).await;
+}
+
+async fn say(
+    hub: &Arc<Hub>,
+    user: ZakiUserId,
+    about: Option<&Inbound>,
+    parts: impl Fn(Voice) -> Vec<Part> + Send + Sync,
+) {
     let Some(person) = hub.directory.person(user).await.ok().flatten() else { return };
     let Some(address) = address(hub, &person) else { return };
     if about.is_some_and(|about| is_same(&address, &Address::of(about))) {
@@ -36,13 +57,13 @@ pub(crate) async fn tell(
     }
     let chosen = person.lang.as_deref().map(Lang::of);
     let voice = chosen.map(|lang| Voice::on(lang, address.channel));
-    let text = said.say(voice.unwrap_or_else(|| hub.voice_at(&address)));
-    post(hub, address, text).await;
+    let parts = parts(voice.unwrap_or_else(|| hub.voice_at(&address)));
+    post(hub, address, parts).await;
 }
 
 /// Sends something that answers nothing.
-pub(crate) async fn post(hub: &Arc<Hub>, address: Address, text: String) {
-    let deliveries = compose(hub, None, &ReplyPlan { address, reply_to: None }, text);
+pub(crate) async fn post(hub: &Arc<Hub>, address: Address, parts: Vec<Part>) {
+    let deliveries = compose_parts(hub, None, &ReplyPlan { address, reply_to: None }, parts);
     let post = || hub.ledger.post(hub.fence, deliveries.clone(), &[], clock::now());
     if let Some(next) = hub.persist("post to somebody's home", post).await {
         outbox::drive(hub, next);

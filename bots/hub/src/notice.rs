@@ -13,7 +13,12 @@ use crate::{clock, hub::Hub, outbox, turn::plan};
 
 /// Tells a person something about `about`, where they wrote it; once, however often it is asked.
 pub(crate) async fn tell(hub: &Arc<Hub>, about: &Inbound, text: String) {
-    let mut deliveries = compose(hub, None, &plan(about), text);
+    tell_parts(hub, about, vec![Part::text(text)]).await;
+}
+
+/// The same of more than text.
+pub(crate) async fn tell_parts(hub: &Arc<Hub>, about: &Inbound, parts: Vec<Part>) {
+    let mut deliveries = compose_parts(hub, None, &plan(about), parts);
     if let InboundKind::Button { .. } = about.kind {
         deliveries.insert(0, closing(about));
     }

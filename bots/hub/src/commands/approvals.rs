@@ -9,7 +9,7 @@ use zaki_envelope::{
 use zaki_identity::{Actor, LinkCode, Role};
 use zaki_lane::commands::{self, Code};
 use zaki_ledger::{OpenTurn, ReplyPlan};
-use zaki_words::{self as words, Access, Pairings, Say};
+use zaki_words::{self as words, Access, Button, Pairings, Say, Voice};
 
 use super::{Answer, Order, Silence};
 use crate::{
@@ -122,7 +122,7 @@ async fn admit(order: &Order<'_>, code: &LinkCode, yes: bool) -> Answer {
     };
     let said = if yes { Access::Approved } else { Access::Denied };
     let text = said.say(hub.voice_at(&address));
-    home::post(hub, address, text).await;
+    home::post(hub, address, vec![Part::text(text)]).await;
     order.say(&if yes {
         Pairings::Approved { who, channel }
     } else {
@@ -148,7 +148,7 @@ pub(crate) async fn ask(hub: &Arc<Hub>, open: &OpenTurn, asked: Pending) {
         None => hub.voice_at(&plan.address),
     };
     let text = words::Approvals::Asked(spoken(&asked)).say(voice);
-    let choices = Part::Choices { choices: buttons(&asked) };
+    let choices = Part::Choices { choices: buttons(&asked, voice) };
     let mut deliveries = compose_parts(hub, None, &plan, vec![Part::text(text), choices]);
     for (n, delivery) in deliveries.iter_mut().enumerate() {
         delivery.id = question(turn, &plan.address.account, &asked.id, n);
@@ -159,17 +159,18 @@ pub(crate) async fn ask(hub: &Arc<Hub>, open: &OpenTurn, asked: Pending) {
     }
 }
 
-/// The commands that the words name, to press. They are called the same in every language.
-fn buttons(asked: &Pending) -> Vec<Choice> {
-    let button = |label: &str, command: &str| Choice {
-        label: label.to_owned(),
-        data: format!("{PRESSED}{}", command.replace('#', &asked.id)),
+/// The commands that the words name, to press.
+fn buttons(asked: &Pending, voice: Voice) -> Vec<Choice> {
+    let id = &asked.id;
+    let button = |label: Button, command: String| Choice {
+        label: label.say(voice),
+        data: format!("{PRESSED}{command}"),
     };
-    let mut buttons = vec![button("✅ /approve", "/approve # once")];
+    let mut buttons = vec![button(Button::Allow, format!("/approve {id} once"))];
     if asked.decisions.contains(&Decision::AllowAlways) {
-        buttons.push(button("✅ … always", "/approve # always"));
+        buttons.push(button(Button::AllowAlways, format!("/approve {id} always")));
     }
-    buttons.push(button("❌ /deny", "/deny #"));
+    buttons.push(button(Button::Deny, format!("/deny {id}")));
     buttons
 }
 
@@ -192,7 +193,7 @@ mod tests {
         let decisions = vec![Decision::AllowOnce, Decision::AllowAlways, Decision::Deny];
         let id = "0b9f6e0e-6a53-4c0f-9a53-2f6d6f0a1b2c".to_owned();
         let asked = Pending::new(clock::turn_id(), id.clone(), "ls".to_owned(), decisions, None);
-        let mut pressed = buttons(&asked).into_iter().map(|choice| {
+        let mut pressed = buttons(&asked, Voice::default()).into_iter().map(|choice| {
             let json = serde_json::json!({
                 "v": 1, "id": clock::inbound_id(), "channel": "telegram", "account": "main",
                 "dedupe": "d", "received_at": Timestamp::default(), "addressed": true,

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use zaki_channel::Invitation;
-use zaki_envelope::{ChannelKind, Inbound, Timestamp, ZakiUserId};
+use zaki_envelope::{ChannelKind, Inbound, Part, Timestamp, ZakiUserId};
 use zaki_identity::{
     Actor, Binding, BindingKey, BindingKind, Confirmed, LinkCode, Offered, Person, Redeemed,
     Unlinked,
 };
-use zaki_lane::commands::{Link, Secret};
-use zaki_words::{self as words, LinkLine, Linking, Say, Way};
+use zaki_lane::commands::{Command, Link, Secret};
+use zaki_words::{self as words, LinkLine, Linking, Voice, Way};
 
-use super::{Answer, Order, attempt};
+use super::{Answer, Order, attempt, button, said};
 use crate::{clock, home, hub::Hub, insist::insist};
 
 /// How long both have to say that they are one: [`zaki_identity::Directory::confirm`].
@@ -70,15 +70,14 @@ pub(super) async fn redeem(hub: &Arc<Hub>, inbound: &Inbound, secret: &Secret) -
         None => crate::voice::voice(None, inbound),
     };
     let redeem = || hub.directory.redeem(inbound, &code, now);
-    let said = match attempt(hub, "redeem a code", redeem).await? {
-        Redeemed::Joined { user, .. } => return joined(hub, user, inbound).await,
-        Redeemed::Confirm { into, from } => return ask_both(hub, into, from, inbound).await,
-        Redeemed::Already { .. } => Linking::Already.say(voice),
-        Redeemed::Invited { .. } => words::Access::WelcomeInvited.say(voice),
-        Redeemed::Refused => Linking::Refused.say(voice),
-        Redeemed::TooMany { until } => Linking::TooMany { until, now }.say(voice),
-    };
-    Ok(said)
+    match attempt(hub, "redeem a code", redeem).await? {
+        Redeemed::Joined { user, .. } => joined(hub, user, inbound).await,
+        Redeemed::Confirm { into, from } => ask_both(hub, into, from, inbound).await,
+        Redeemed::Already { .. } => said(&Linking::Already, voice),
+        Redeemed::Invited { .. } => said(&words::Access::WelcomeInvited, voice),
+        Redeemed::Refused => said(&Linking::Refused, voice),
+        Redeemed::TooMany { until } => said(&Linking::TooMany { until, now }, voice),
+    }
 }
 
 /// A new sender of a person: both sides are told.
@@ -88,7 +87,7 @@ async fn joined(hub: &Arc<Hub>, user: ZakiUserId, inbound: &Inbound) -> Answer {
     let elsewhere = Linking::JoinedElsewhere { channel, label: label.as_deref() };
     home::tell(hub, user, Some(inbound), &elsewhere).await;
     let voice = hub.voice(user, inbound).await;
-    Ok(Linking::Joined { other }.say(voice))
+    said(&Linking::Joined { other }, voice)
 }
 
 /// Two people who may be one: nothing happens until both say so.
@@ -100,10 +99,19 @@ async fn ask_both(hub: &Arc<Hub>, into: ZakiUserId, from: ZakiUserId, inbound: &
         home::settle_in(hub, &person, inbound).await;
     }
     let there = Linking::Confirm { stays: true, other: inbound.channel, until, now };
-    home::tell(hub, into, Some(inbound), &there).await;
+    home::ask(hub, into, Some(inbound), &there, yes_or_no).await;
     let other = home::channel_of(hub, into).await.unwrap_or(inbound.channel);
     let voice = hub.voice(from, inbound).await;
-    Ok(Linking::Confirm { stays: false, other, until, now }.say(voice))
+    let mut asked = said(&Linking::Confirm { stays: false, other, until, now }, voice)?;
+    asked.push(yes_or_no(voice));
+    Ok(asked)
+}
+
+/// The two answers, to press.
+fn yes_or_no(voice: Voice) -> Part {
+    let yes = button(words::Button::Join, &Command::Link(Link::Confirm), voice);
+    let no = button(words::Button::Leave, &Command::Link(Link::Cancel), voice);
+    Part::Choices { choices: vec![yes, no] }
 }
 
 async fn confirm(order: &Order<'_>) -> Answer {

@@ -37,7 +37,8 @@ pub(super) async fn erase(order: &Order<'_>, what: Erase) -> Answer {
             return order.say(&words::Erase::Asked { code: &code, until, now: *now });
         }
         Erase::Confirm(Some(Code::Given(secret))) => LinkCode::typed(secret.expose()),
-        Erase::Confirm(_) | Erase::Cancel => return order.say(&words::Erase::Wrong),
+        Erase::Confirm(_) => return order.say(&words::Erase::Wrong),
+        Erase::Cancel => return order.say(&words::Erase::Cancelled),
     };
     let confirm = || hub.directory.confirm_erase(order.user(), &code, *now);
     if !order.attempt("confirm erasing", confirm).await? {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use zaki_channel::Rich;
 use zaki_envelope::SessionKey;
 use zaki_identity::{Home, Setting};
 use zaki_lane::commands::Session;
@@ -75,13 +76,17 @@ async fn rename(order: &Order<'_>, name: &str) -> Answer {
     let n = order.person.session;
     let rename = || order.hub.directory.name_session(order.user(), n, Some(name));
     order.attempt("name a session", rename).await?;
-    list(order).await
+    order.say(&Sessions::Named { name })
 }
 
 async fn said(order: &Order<'_>, n: u32) -> Result<Vec<Said>, Silence> {
     let session = SessionKey::direct(n);
     let read = || order.hub.ledger.recent(order.user(), &session, LAST);
-    order.attempt("read the last lines of a session", read).await
+    let mut said = order.attempt("read the last lines of a session", read).await?;
+    for line in &mut said {
+        line.text = Rich::parse(&line.text).text().to_owned();
+    }
+    Ok(said)
 }
 
 fn spoken<'s>(said: &'s [Said]) -> Vec<Spoken<'s>> {

@@ -3,9 +3,9 @@
 use zaki_envelope::Address;
 use zaki_identity::Setting;
 use zaki_lane::turns::Mode;
-use zaki_words::{self as words, Lang, Say, Voice};
+use zaki_words::{self as words, Lang, Voice};
 
-use super::{Answer, Order, Silence};
+use super::{Answer, Order, Silence, said};
 
 async fn set(order: &Order<'_>, setting: Setting) -> Result<(), Silence> {
     let set = || order.hub.directory.set(order.user(), setting.clone());
@@ -65,7 +65,7 @@ pub(super) async fn lang(order: &Order<'_>, word: Option<&str>) -> Answer {
     };
     set(order, Setting::Lang(Some(lang.tag().to_owned()))).await?;
     order.hub.tongues.note(&Address::of(order.inbound), lang);
-    Ok(words::Languages::Set.say(Voice::on(lang, order.inbound.channel)))
+    said(&words::Languages::Set, Voice::on(lang, order.inbound.channel))
 }
 
 /// `/feedback`: kept for the operator.
