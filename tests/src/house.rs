@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 use zaki_envelope::{ConversationId, SenderId, SenderScope, Timestamp, ZakiUserId};
 use zaki_identity::{
     Access, Actor, Directory, GroupChange, GroupKey, GroupRules, LinkCode, NewInvite, Options,
-    Role, SignUp,
+    Role, SignUp, Who,
 };
 use zaki_simulators::telegram::Chat;
 
@@ -31,7 +31,7 @@ impl<'w> House<'w> {
     pub async fn of(world: &'w World) -> Result<Self> {
         let options = Options {
             access: Access::new(SignUp::Closed),
-            group: GroupRules::default(),
+            group: GroupRules { who: Who::Everyone, ..GroupRules::default() },
             code_key: None,
             cache: 0,
         };

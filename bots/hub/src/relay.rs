@@ -49,7 +49,13 @@ pub(crate) struct Terms {
 }
 
 /// Follows a turn to its end. `None`: the hub stops, and whoever comes next takes it up again.
-pub(crate) async fn relay(hub: &Arc<Hub>, open: &OpenTurn, live: &Live, age: Age, terms: &Terms) -> Option<End> {
+pub(crate) async fn relay(
+    hub: &Arc<Hub>,
+    open: &OpenTurn,
+    live: &Live,
+    age: Age,
+    terms: &Terms,
+) -> Option<End> {
     let request = request(hub, open, terms);
     let mut progress =
         Progress { hub, open, live, last: 0, known: age == Age::Old, begun: false, first: true };

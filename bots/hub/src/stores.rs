@@ -9,10 +9,7 @@ use zaki_identity::Directory;
 use zaki_ledger::{Ledger, PgLedger, SqliteLedger};
 use zaki_store::{Keys, PgOptions};
 
-use crate::{
-    config::Config,
-    data_dir::hub_dir,
-};
+use crate::{config::Config, data_dir::hub_dir};
 
 /// Both, open.
 pub(crate) struct Stores {

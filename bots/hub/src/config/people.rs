@@ -206,8 +206,7 @@ pub(super) fn take_access(table: &mut Table) -> Result<AccessOf, Fault> {
             let path = format!("{channel}.{name}.access");
             let access = serde_path_to_error::deserialize(access).map_err(|error| {
                 let inside = error.path().to_string();
-                let path =
-                    if inside == "." { path.clone() } else { format!("{path}.{inside}") };
+                let path = if inside == "." { path.clone() } else { format!("{path}.{inside}") };
                 (path, error.inner().message().to_owned())
             })?;
             // Whoever has no name for an account hears of it below.

@@ -100,7 +100,10 @@ fn what_is_not_valid_is_said_in_plain_words() {
         ),
         ("sandbox.allow_exec = 1", "sandbox.allow_exec must be true or false"),
         ("sandbox.exec = \"x\"", "sandbox.exec must be \"deny\" or \"ask\" or \"full\""),
-        ("model.prices.gpt.input = -1\nmodel.prices.gpt.output = 1", "model.prices must be amounts of money"),
+        (
+            "model.prices.gpt.input = -1\nmodel.prices.gpt.output = 1",
+            "model.prices must be amounts of money",
+        ),
     ];
     for (toml, said) in examples {
         let refused = refused(toml);
