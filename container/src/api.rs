@@ -183,11 +183,9 @@ async fn approve(
     if !app.turns.running().iter().any(|turn| turn.has_asked(&approval)) {
         return Err(Refusal::Unasked);
     }
-    let gateway::State::Ready(connection) = app.link.state() else {
-        return Err(Refusal::NotReady);
-    };
+    let approver = app.link.approver().ok_or(Refusal::NotReady)?;
     let params = resolution(&approval, decision);
-    match connection.call::<Value>("exec.approval.resolve", &params).await {
+    match approver.call::<Value>("exec.approval.resolve", &params).await {
         Ok(_) => Ok(StatusCode::NO_CONTENT),
         Err(CallError::Refused(refusal)) if refusal.reason() == Some("APPROVAL_NOT_FOUND") => {
             Err(Refusal::Unasked)

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{WebSocketStream, accept_async, tungstenite::Message};
 
-use crate::gateway::{Connection, Link, State};
+use crate::gateway::{Connection, Link, State, protocol::Role};
 
 pub(crate) const TOKEN: &str = "gateway-token";
 
@@ -36,9 +36,11 @@ impl FakeGateway {
     /// Connects the link to this gateway, as the supervisor does.
     pub(crate) async fn connect(&self) -> Peer {
         let (link, port) = (Arc::clone(&self.link), self.port());
-        let open = Connection::open(port, TOKEN, move |event| link.publish(&event));
+        let open = Connection::open(port, TOKEN, Role::Turns, move |event| link.publish(&event));
         let (connection, peer) = tokio::join!(open, self.accept());
-        self.link.set(State::Ready(Arc::new(connection.unwrap())));
+        let connection = Arc::new(connection.unwrap());
+        self.link.set_approver(Some(Arc::clone(&connection)));
+        self.link.set(State::Ready(connection));
         peer
     }
 

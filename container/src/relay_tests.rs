@@ -9,7 +9,7 @@ use zaki_envelope::{
 use super::*;
 use crate::{
     fake_gateway::{FakeGateway, Peer, SESSION, TOKEN},
-    gateway::State,
+    gateway::{State, protocol::Role},
     turn::{Accepted, Turns, tests::request},
 };
 
@@ -432,7 +432,7 @@ async fn a_model_the_gateway_does_not_take_is_an_error_of_its_own() {
 async fn a_gateway_that_refuses_us_is_told_from_one_that_starts() {
     let link = Link::new();
     let gateway = FakeGateway::new(&link).await;
-    let open = Connection::open(gateway.port(), "another token", |_| {});
+    let open = Connection::open(gateway.port(), "another token", Role::Turns, |_| {});
     let (refused, _) = tokio::join!(open, gateway.accept());
     let error = refused.unwrap_err().to_string();
     assert!(error.contains("INVALID_REQUEST"), "{error}");

@@ -25,7 +25,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use zaki_envelope::wire::AgentInfo;
 
-use super::protocol::{Frame, Hello, Refusal, Response, SessionEvent, connect_params, request};
+use super::protocol::{
+    Frame, Hello, Refusal, Response, Role, SessionEvent, connect_params, request,
+};
 
 /// The gateway's `maxPayload` is 25 MiB.
 const MAX_FRAME: usize = 32 << 20;
@@ -80,6 +82,7 @@ impl Connection {
     pub(crate) async fn open(
         port: u16,
         token: &str,
+        role: Role,
         publish: impl Fn(SessionEvent) + Send + 'static,
     ) -> Result<Self, ConnectError> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await?;
@@ -89,7 +92,7 @@ impl Connection {
         let url = format!("ws://127.0.0.1:{port}/");
         let (mut socket, _) =
             client_async_with_config(url, stream, Some(config)).await.map_err(Box::new)?;
-        let hello = handshake(&mut socket, token).await?;
+        let hello = handshake(&mut socket, token, role).await?;
 
         let (outgoing, queue) = mpsc::unbounded_channel();
         let (pending, closed) = (Pending::default(), CancellationToken::new());
@@ -143,11 +146,11 @@ impl Connection {
 }
 
 /// Waits for the challenge, connects, and waits for the hello.
-async fn handshake(socket: &mut Socket, token: &str) -> Result<Hello, ConnectError> {
+async fn handshake(socket: &mut Socket, token: &str, role: Role) -> Result<Hello, ConnectError> {
     let challenged =
         |frame: &Frame| matches!(frame, Frame::Event { event, .. } if event == "connect.challenge");
     while !challenged(&read(socket).await?) {}
-    let connect = request("1", "connect", &connect_params(token));
+    let connect = request("1", "connect", &connect_params(token, role));
     socket.send(Message::text(connect)).await.map_err(Box::new)?;
     loop {
         if let Frame::Res(response) = read(socket).await? {

@@ -28,6 +28,8 @@ pub(crate) enum State {
 #[derive(Debug)]
 pub(crate) struct Link {
     state: watch::Sender<State>,
+    /// Who answers what agents ask, where they may.
+    approver: Mutex<Option<Arc<Connection>>>,
     readers: Mutex<HashMap<String, Vec<mpsc::UnboundedSender<SessionEvent>>>>,
     gateways: AtomicU64,
 }
@@ -36,6 +38,7 @@ impl Link {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             state: watch::Sender::new(State::Starting),
+            approver: Mutex::default(),
             readers: Mutex::default(),
             gateways: AtomicU64::new(0),
         })
@@ -53,7 +56,21 @@ impl Link {
 
     /// Tells everybody how the gateway is now.
     pub(crate) fn set(&self, state: State) {
+        if !matches!(state, State::Ready(_)) {
+            self.set_approver(None);
+        }
         self.state.send_replace(state);
+    }
+
+    /// From now on agents are answered this way.
+    pub(crate) fn set_approver(&self, approver: Option<Arc<Connection>>) {
+        *self.approver.lock().unwrap_or_else(PoisonError::into_inner) = approver;
+    }
+
+    /// The way to answer agents; `None`: not now.
+    pub(crate) fn approver(&self) -> Option<Arc<Connection>> {
+        let approver = self.approver.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        approver.filter(|approver| !approver.closed.is_cancelled())
     }
 
     pub(crate) fn state(&self) -> State {

@@ -69,17 +69,44 @@ pub(crate) fn request(id: &str, method: &str, params: &Value) -> String {
     json!({"type": "req", "id": id, "method": method, "params": params}).to_string()
 }
 
-/// The first request. `client.id` is a closed set at the gateway. No `operator.admin`: a turn needs
-/// to write and to answer approvals, and without it no chat command can change the configuration.
-pub(crate) fn connect_params(token: &str) -> Value {
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// To run turns. No `operator.admin`: without it no chat command can change the configuration,
+    /// and a model chosen for a session does not become everybody's.
+    Turns,
+    /// To hear what agents ask, and to answer. The gateway shows that to admins and to paired
+    /// devices alone (measured with 2026.9.6), and asks only when one of them listens.
+    Approvals,
+}
+
+impl Role {
+    const fn scopes(self) -> &'static [&'static str] {
+        match self {
+            // An agent asks with the scopes of whoever began its turn.
+            Self::Turns => &["operator.read", "operator.write", "operator.approvals"],
+            Self::Approvals => &["operator.admin", "operator.approvals"],
+        }
+    }
+
+    const fn capability(self) -> &'static str {
+        match self {
+            Self::Turns => "tool-events",
+            Self::Approvals => "exec-approvals",
+        }
+    }
+}
+
+/// The first request. `client.id` is a closed set at the gateway.
+pub(crate) fn connect_params(token: &str, role: Role) -> Value {
     json!({
         "minProtocol": 4,
         "maxProtocol": 4,
         "client": {"id": "gateway-client", "version": env!("CARGO_PKG_VERSION"),
                    "platform": "linux", "mode": "backend"},
         "role": "operator",
-        "scopes": ["operator.read", "operator.write", "operator.approvals"],
-        "caps": ["tool-events", "exec-approvals", "approvals"],
+        "scopes": role.scopes(),
+        "caps": [role.capability()],
         "auth": {"token": token},
     })
 }

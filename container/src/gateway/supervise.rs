@@ -22,9 +22,10 @@ use super::{
     Connection, Link, State,
     connection::ConnectError,
     process::{Identity, Process},
+    protocol::{Role, SessionEvent},
 };
 use crate::{
-    Layout, Settings,
+    Exec, Layout, Settings,
     config::{RenderError, Values, render},
 };
 
@@ -126,21 +127,20 @@ async fn run_once(
     remember(&layout.pid_file(), &process)?;
     tracing::info!(port, "the gateway starts");
 
+    let door = Door { port, token, link: Arc::clone(link), asks: settings.exec == Exec::Ask };
     let mut patience = START;
     let down = loop {
         let connected = tokio::select! {
-            connected = connect(port, &token, link, patience) => connected,
+            connected = timeout(patience, door.connect()) => connected.unwrap_or(Err(Down::Silent)),
             status = process.wait() => break exited(status),
             () = stop.cancelled() => break Down::Stopped,
         };
-        let connection = match connected {
-            Ok(connection) => Arc::new(connection),
+        let lost = match connected {
+            Ok(lost) => lost,
             Err(down) => break down,
         };
-        tracing::info!(version = connection.version, "the gateway is ready");
-        link.set(State::Ready(Arc::clone(&connection)));
         tokio::select! {
-            () = connection.closed.cancelled() => link.set(State::Starting),
+            () = lost.cancelled() => link.set(State::Starting),
             status = process.wait() => break exited(status),
             () = stop.cancelled() => break Down::Stopped,
         }
@@ -151,17 +151,56 @@ async fn run_once(
     Err(down)
 }
 
-/// Knocks until the gateway says hello.
-async fn connect(
+/// Where a gateway listens, and what it is to be asked for.
+struct Door {
     port: u16,
-    token: &str,
-    link: &Arc<Link>,
-    patience: Duration,
-) -> Result<Connection, Down> {
-    let knock = async {
+    token: String,
+    link: Arc<Link>,
+    /// Its agents may ask.
+    asks: bool,
+}
+
+impl Door {
+    /// Knocks until the gateway is ready for turns and answers; the token says when it is no more.
+    async fn connect(&self) -> Result<CancellationToken, Down> {
+        let link = Arc::clone(&self.link);
+        let turns = self.knock(Role::Turns, move |event| link.publish(&event)).await?;
+        let approver = if self.asks {
+            let link = Arc::clone(&self.link);
+            // It hears everything, and the other connection tells the rest.
+            let publish = move |event| {
+                if let SessionEvent::Approval(_) = event {
+                    link.publish(&event);
+                }
+            };
+            Some(Arc::new(self.knock(Role::Approvals, publish).await?))
+        } else {
+            None
+        };
+        tracing::info!(version = turns.version, "the gateway is ready");
+        let lost = turns.closed.clone();
+        if let Some(approver) = &approver {
+            // Neither is of use without the other.
+            let (one, other) = (approver.closed.clone(), lost.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = one.cancelled() => other.cancel(),
+                    () = other.cancelled() => one.cancel(),
+                }
+            });
+        }
+        self.link.set_approver(approver);
+        self.link.set(State::Ready(Arc::new(turns)));
+        Ok(lost)
+    }
+
+    async fn knock(
+        &self,
+        role: Role,
+        publish: impl Fn(SessionEvent) + Clone + Send + 'static,
+    ) -> Result<Connection, Down> {
         loop {
-            let link = Arc::clone(link);
-            match Connection::open(port, token, move |event| link.publish(&event)).await {
+            match Connection::open(self.port, &self.token, role, publish.clone()).await {
                 Ok(connection) => return Ok(connection),
                 Err(ConnectError::Refused(refusal)) if !refusal.is_temporary() => {
                     return Err(Down::Refused(refusal.code));
@@ -169,8 +208,7 @@ async fn connect(
                 Err(_) => sleep(KNOCK).await,
             }
         }
-    };
-    timeout(patience, knock).await.unwrap_or(Err(Down::Silent))
+    }
 }
 
 fn exited(status: io::Result<std::process::ExitStatus>) -> Down {

@@ -1,7 +1,7 @@
 use std::{os::unix::fs::PermissionsExt, path::PathBuf};
 
 use super::*;
-use crate::fake_gateway::FakeGateway;
+use crate::fake_gateway::{FakeGateway, Peer};
 
 /// A script in place of Node, that appends a line to `starts` and then does as told.
 struct Stage {
@@ -111,16 +111,32 @@ async fn the_gateway_sees_a_clean_environment_and_its_file_no_token() {
     supervisor.await.unwrap().unwrap();
 }
 
+/// Both connections, in whichever order they come.
+async fn enter(gateway: &FakeGateway, door: &Door) -> (CancellationToken, Vec<Peer>) {
+    let peers = async {
+        let mut peers = vec![gateway.accept().await];
+        if door.asks {
+            peers.push(gateway.accept().await);
+        }
+        peers
+    };
+    let (connected, peers) = tokio::join!(door.connect(), peers);
+    (connected.unwrap(), peers)
+}
+
 #[tokio::test]
 async fn a_lost_connection_to_a_gateway_that_lives_is_made_again() {
-    let link = Link::new();
-    let gateway = FakeGateway::new(&link).await;
-    let patience = Duration::from_secs(10);
-    let open = connect(gateway.port(), crate::fake_gateway::TOKEN, &link, patience);
-    let (connection, peer) = tokio::join!(open, gateway.accept());
-    peer.hang_up().await;
-    connection.unwrap().closed.cancelled().await;
-    let open = connect(gateway.port(), crate::fake_gateway::TOKEN, &link, patience);
-    let (connection, _peer) = tokio::join!(open, gateway.accept());
-    assert_eq!(connection.unwrap().version, "2026.9.6");
+    for (asks, lost) in [(false, 0), (true, 0), (true, 1)] {
+        let link = Link::new();
+        let gateway = FakeGateway::new(&link).await;
+        let token = crate::fake_gateway::TOKEN.to_owned();
+        let door = Door { port: gateway.port(), token, link: Arc::clone(&link), asks };
+        let (closed, mut peers) = enter(&gateway, &door).await;
+        assert_eq!(link.approver().is_some(), asks, "nobody is admin without need");
+        peers.remove(lost).hang_up().await;
+        closed.cancelled().await;
+        let (_closed, _peers) = enter(&gateway, &door).await;
+        assert_eq!(link.ready().await.unwrap().version, "2026.9.6");
+        assert_eq!(link.approver().is_some(), asks);
+    }
 }
