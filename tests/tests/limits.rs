@@ -252,6 +252,8 @@ async fn what_waited_when_the_hub_died_is_answered_by_the_next_one() -> Result<(
     until(&world, "hello", "joined").await?;
     world.kill()?;
     world.up().await?;
+    // Whether hers goes on or not, his is neither lost nor in front of it.
+    world.say(TELEGRAM, ADA, "/stop");
     let answer = |sent: &Sent| sent.text == "echo: hello";
     world.expect_sent(TELEGRAM, answer).await?;
     Ok(())

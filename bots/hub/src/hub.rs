@@ -280,14 +280,14 @@ impl Hub {
         origin: Origin,
         is_stop: bool,
     ) {
-        let host = (user != speaker).then_some(user);
+        let Some(person) = self.profile(user).await else { return };
+        let host = (user, person.as_deref());
         if matches!(origin, Origin::Fresh(_))
             && !is_stop
             && self.allows(speaker, host, &inbound).await != Some(true)
         {
             return;
         }
-        let Some(person) = self.profile(user).await else { return };
         let key = Arc::new((user, session_of(person.as_deref(), &inbound)));
         // What the person has chosen matters only to what arrives mid-turn.
         if self.lanes.is_active(&key) {

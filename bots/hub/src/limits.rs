@@ -29,6 +29,8 @@ pub(crate) struct Allowance {
     tiers: BTreeMap<String, Limits>,
     /// Of whoever has no tier of their own, or one that is not configured any more.
     default: String,
+    /// Whether anybody is limited in anything.
+    pub(crate) is_limited: bool,
     began: Instant,
     minutes: Mutex<Minutes<ZakiUserId>>,
     told: Mutex<Once<(ZakiUserId, Quota, Stage)>>,
@@ -51,9 +53,11 @@ pub(crate) struct Left {
 
 impl Allowance {
     pub(crate) fn new(tiers: BTreeMap<String, Limits>, default: String) -> Self {
+        let is_limited = tiers.values().any(|limits| *limits != Limits::default());
         Self {
             tiers,
             default,
+            is_limited,
             began: Instant::now(),
             minutes: Mutex::new(Minutes::new(MOST)),
             told: Mutex::new(Once::new(MOST)),
@@ -117,6 +121,17 @@ enum Said {
     Stop(Option<Limit>),
 }
 
+impl Said {
+    /// What comes of two limits: what stops a message outweighs what is only said.
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (stop @ Self::Stop(_), _) | (_, stop @ Self::Stop(_)) => stop,
+            (Self::Nothing, other) => other,
+            (said, _) => said,
+        }
+    }
+}
+
 const fn spoken(what: Quota) -> What {
     match what {
         Quota::MessagesPerDay => What::MessagesPerDay,
@@ -163,19 +178,18 @@ impl Hub {
     }
 
     /// Whether a message may get a turn: counts it, or settles it and says when more may come.
-    /// `host`: whose sandbox is to answer, if that is somebody else's. `None`: the hub stops.
+    /// `host`: whose sandbox is to answer, who need not be the speaker. `None`: the hub stops.
     pub(crate) async fn allows(
         self: &Arc<Self>,
         speaker: ZakiUserId,
-        host: Option<ZakiUserId>,
+        host: (ZakiUserId, Option<&Person>),
         inbound: &Inbound,
     ) -> Option<bool> {
-        let person = self.profile(speaker).await?;
-        let limits = self.limits(person.as_deref());
         let now = clock::now();
-        let said = match self.allowance.minute(speaker, &limits, now) {
-            Said::Nothing => self.counted(speaker, host, &limits, now).await?,
-            said => said,
+        let said = if self.allowance.is_limited {
+            self.judged_all(speaker, host, now).await?
+        } else {
+            Said::Nothing
         };
         match said {
             Said::Stop(told) => {
@@ -196,21 +210,23 @@ impl Hub {
         Some(true)
     }
 
-    /// What comes of what has been counted, this message included.
-    async fn counted(
+    /// What comes of all limits together, with this message: whoever writes is bound by how much
+    /// they write, and whoever answers by what that costs.
+    async fn judged_all(
         &self,
         speaker: ZakiUserId,
-        host: Option<ZakiUserId>,
-        limits: &Limits,
+        (host, person): (ZakiUserId, Option<&Person>),
         now: Timestamp,
     ) -> Option<Said> {
-        let Some(host) = host else { return self.judged(speaker, limits, now).await };
-        match self.judged(speaker, &of_messages(limits), now).await? {
-            Said::Nothing => {}
-            said => return Some(said),
+        let limits = self.limits(person);
+        if host == speaker {
+            let minute = self.allowance.minute(speaker, &limits, now);
+            return Some(minute.or(self.judged(speaker, &limits, now).await?));
         }
-        let limits = self.limits(self.profile(host).await?.as_deref());
-        self.judged(host, &of_usage(&limits), now).await
+        let theirs = self.limits(self.profile(speaker).await?.as_deref());
+        let minute = self.allowance.minute(speaker, &theirs, now);
+        let said = minute.or(self.judged(speaker, &of_messages(&theirs), now).await?);
+        Some(said.or(self.judged(host, &of_usage(&limits), now).await?))
     }
 
     async fn judged(&self, user: ZakiUserId, limits: &Limits, now: Timestamp) -> Option<Said> {
@@ -356,6 +372,18 @@ mod tests {
         assert!(told(today, NOW));
         assert!(!told(today, NOW.plus_ms(1)));
         assert!(told(tomorrow, today));
+    }
+
+    #[test]
+    fn what_stops_a_message_outweighs_what_is_only_said() {
+        let near = || {
+            let (left, resets_at, now) = (1, NOW, NOW);
+            Said::Pass(Limit::Near { what: What::MessagesPerDay, left, resets_at, now })
+        };
+        assert!(matches!(near().or(Said::Stop(None)), Said::Stop(None)));
+        assert!(matches!(Said::Stop(None).or(near()), Said::Stop(None)));
+        assert!(matches!(Said::Nothing.or(near()), Said::Pass(_)));
+        assert!(matches!(near().or(Said::Nothing), Said::Pass(_)));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use zaki_lane::fair::{Fair, Standing, Ticket};
 use zaki_ledger::OpenTurn;
 use zaki_words::{self as words, Say};
 
-use crate::{hub::Hub, live::Live, notice, relay::Age};
+use crate::{edge::EdgeError, hub::Hub, live::Live, notice, relay::Age};
 
 /// Whoever waits longer is told how many are before them.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -93,6 +93,18 @@ impl Drop for Place {
     }
 }
 
+/// Whether a turn has begun, as the edge knows. One that an earlier run has left may have waited
+/// here; where nobody waits that does not matter, and is not asked.
+pub(crate) async fn age(hub: &Hub, open: &OpenTurn, age: Age, most: u32) -> Age {
+    if age == Age::New || hub.settings.turns_at_once == 0 && most == 0 {
+        return age;
+    }
+    match hub.edge.resume(open.turn.user, open.turn.id, 0).await {
+        Err(EdgeError::Unknown) => Age::New,
+        _ => Age::Old,
+    }
+}
+
 /// Waits until a turn may run, or is to be stopped before. `None`: the hub stops, and the turn is
 /// taken up by whoever comes next.
 pub(crate) async fn wait(
@@ -117,7 +129,8 @@ pub(crate) async fn wait(
         tokio::select! {
             _ = &mut next => return Some(place),
             () = live.stopping.cancelled() => return Some(place),
-            () = hub.stop.cancelled() => return None,
+            // Nothing new begins.
+            () = hub.closing.cancelled() => return None,
             () = &mut patience, if !is_told => {
                 is_told = true;
                 tell(hub, open, &place);

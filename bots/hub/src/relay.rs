@@ -42,6 +42,7 @@ pub(crate) enum Age {
 
 /// On which terms a turn runs.
 pub(crate) struct Terms {
+    pub age: Age,
     /// What its person has chosen.
     pub model: Option<String>,
     /// What is left to them.
@@ -53,12 +54,18 @@ pub(crate) async fn relay(
     hub: &Arc<Hub>,
     open: &OpenTurn,
     live: &Live,
-    age: Age,
     terms: &Terms,
 ) -> Option<End> {
     let request = request(hub, open, terms);
-    let mut progress =
-        Progress { hub, open, live, last: 0, known: age == Age::Old, begun: false, first: true };
+    let mut progress = Progress {
+        hub,
+        open,
+        live,
+        last: 0,
+        known: terms.age == Age::Old,
+        begun: false,
+        first: true,
+    };
     let patience = hub.settings.turn_timeout + START_PATIENCE;
     let end = tokio::select! {
         end = progress.until_end(&request) => end,

@@ -206,7 +206,7 @@ async fn run(hub: Arc<Hub>, key: LaneKey, mut open: OpenTurn, live: Arc<Live>, a
     let relay = async {
         let end = match &terms {
             None => Some(End::Idle),
-            Some((_, terms)) => relay(&hub, &open, &live, age, terms).await,
+            Some((_, terms)) => relay(&hub, &open, &live, terms).await,
         };
         live.over.cancel();
         end
@@ -236,12 +236,19 @@ async fn terms(
         return Some(None);
     }
     let user = open.turn.user;
-    let person = hub.profile(user).await?;
+    // Who can have chosen nothing is not asked for.
+    let person = if hub.allowance.is_limited || !hub.models.choices.is_empty() {
+        hub.profile(user).await?
+    } else {
+        None
+    };
     let limits = hub.limits(person.as_deref());
-    let place = queue::wait(hub, open, live, age, limits.concurrent_turns).await?;
+    let most = limits.concurrent_turns;
+    let age = queue::age(hub, open, age, most).await;
+    let place = queue::wait(hub, open, live, age, most).await?;
     let left = hub.left(user, &limits).await?;
     let model = person.and_then(|person| person.model.clone());
-    Some(Some((place, Terms { model, left })))
+    Some(Some((place, Terms { age, model, left })))
 }
 
 /// A turn that holds nothing but `/stop` is the hub's own, see [`halt`].
