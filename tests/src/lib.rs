@@ -21,6 +21,7 @@ pub mod proxy;
 pub mod replicas;
 mod setup;
 pub mod store;
+pub mod tenant;
 pub mod up;
 pub mod world;
 

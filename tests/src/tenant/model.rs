@@ -1,0 +1,177 @@
+//! Who everybody is, as it ought to be: pure, and told of everything in its order.
+
+use std::collections::BTreeMap;
+
+/// An account on a platform; unique in a run.
+pub type AccountNo = u32;
+
+/// Somebody, as the model counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PersonNo(pub u32);
+
+/// Who answers a message, in which of their private sessions.
+pub type Answerer = (PersonNo, u32);
+
+/// What becomes of a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joined {
+    /// The account was nobody's and is that person's.
+    Joined,
+    /// It was theirs before.
+    Already,
+    /// It is somebody else's: both have to say so.
+    Confirm,
+}
+
+/// One household: nobody outside shares a person with it.
+#[derive(Clone, Debug)]
+pub struct Model {
+    first: u32,
+    owners: BTreeMap<AccountNo, PersonNo>,
+    people: BTreeMap<PersonNo, Person>,
+}
+
+#[derive(Clone, Debug)]
+struct Person {
+    session: u32,
+    sessions: u32,
+    /// What came by whom, so that it can go back.
+    merged: Option<(PersonNo, Vec<AccountNo>)>,
+}
+
+impl Model {
+    /// People are counted from `first`.
+    pub const fn new(first: u32) -> Self {
+        Self { first, owners: BTreeMap::new(), people: BTreeMap::new() }
+    }
+
+    /// Whose an account is.
+    pub fn owner(&self, account: AccountNo) -> Option<PersonNo> {
+        self.owners.get(&account).copied()
+    }
+
+    /// The accounts of a person.
+    pub fn accounts(&self, person: PersonNo) -> Vec<AccountNo> {
+        let theirs = self.owners.iter().filter(|(_, owner)| **owner == person);
+        theirs.map(|(account, _)| *account).collect()
+    }
+
+    /// Who answers this account; a stranger becomes somebody.
+    pub fn speak(&mut self, account: AccountNo) -> Answerer {
+        let person = self.owner(account).unwrap_or_else(|| self.sign_up(account));
+        (person, self.people.get(&person).map_or(1, |person| person.session))
+    }
+
+    fn sign_up(&mut self, account: AccountNo) -> PersonNo {
+        let person = PersonNo(self.first + u32::try_from(self.people.len()).unwrap_or_default());
+        self.people.insert(person, Person { session: 1, sessions: 1, merged: None });
+        self.owners.insert(account, person);
+        person
+    }
+
+    /// `/new`: the number of the session.
+    pub fn begin_session(&mut self, account: AccountNo) -> u32 {
+        let (person, _) = self.speak(account);
+        self.people.get_mut(&person).map_or(1, |person| {
+            person.sessions += 1;
+            person.session = person.sessions;
+            person.session
+        })
+    }
+
+    /// `/session n`: whether there is one.
+    pub fn enter_session(&mut self, account: AccountNo, n: u32) -> bool {
+        let (person, _) = self.speak(account);
+        let Some(person) = self.people.get_mut(&person).filter(|person| n <= person.sessions)
+        else {
+            return false;
+        };
+        person.session = n;
+        true
+    }
+
+    /// What a code that `offers` was given is to `redeems`.
+    pub fn redeem(&mut self, offers: AccountNo, redeems: AccountNo) -> Joined {
+        let (into, _) = self.speak(offers);
+        match self.owner(redeems) {
+            None => {
+                self.owners.insert(redeems, into);
+                Joined::Joined
+            }
+            Some(owner) if owner == into => Joined::Already,
+            Some(_) => Joined::Confirm,
+        }
+    }
+
+    /// Everything of the person of `from` is that of `into` from now on.
+    pub fn merge(&mut self, into: AccountNo, from: AccountNo) {
+        let (Some(into), Some(from)) = (self.owner(into), self.owner(from)) else { return };
+        let moved = self.accounts(from);
+        for account in &moved {
+            self.owners.insert(*account, into);
+        }
+        if let Some(person) = self.people.get_mut(&from) {
+            person.merged = Some((into, moved));
+        }
+    }
+
+    /// Who has become somebody else, and could be restored.
+    pub fn merged(&self) -> Vec<PersonNo> {
+        let merged = self.people.iter().filter(|(_, person)| person.merged.is_some());
+        merged.map(|(person, _)| *person).collect()
+    }
+
+    /// Undoes a merge.
+    pub fn unmerge(&mut self, from: PersonNo) {
+        let merged = self.people.get_mut(&from).and_then(|person| person.merged.take());
+        let Some((into, moved)) = merged else { return };
+        for account in moved {
+            if self.owner(account) == Some(into) {
+                self.owners.insert(account, from);
+            }
+        }
+    }
+
+    /// An account is nobody's.
+    pub fn unlink(&mut self, account: AccountNo) {
+        self.owners.remove(&account);
+        self.forget_part(account);
+    }
+
+    /// An account is that of `to`'s person.
+    pub fn give(&mut self, account: AccountNo, to: AccountNo) {
+        let Some(person) = self.owner(to) else { return };
+        self.owners.insert(account, person);
+    }
+
+    /// What was unlinked does not come back with a merge that is undone.
+    fn forget_part(&mut self, account: AccountNo) {
+        for person in self.people.values_mut() {
+            if let Some((_, moved)) = &mut person.merged {
+                moved.retain(|part| *part != account);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_merge_moves_all_and_is_undone_but_for_what_has_gone_elsewhere() {
+        let mut model = Model::new(10);
+        let (ada, bob) = (model.speak(1), model.speak(2));
+        assert_eq!((ada, bob), ((PersonNo(10), 1), (PersonNo(11), 1)));
+        assert_eq!(model.redeem(2, 3), Joined::Joined);
+        assert_eq!(model.redeem(1, 2), Joined::Confirm);
+        assert_eq!(model.begin_session(1), 2);
+        model.merge(1, 2);
+        assert_eq!(model.speak(3), (PersonNo(10), 2));
+        model.unlink(3);
+        assert_eq!(model.speak(3), (PersonNo(12), 1));
+        model.unmerge(PersonNo(11));
+        assert_eq!(model.speak(2), (PersonNo(11), 1));
+        assert_eq!(model.speak(3).0, PersonNo(12));
+    }
+}

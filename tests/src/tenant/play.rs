@@ -1,0 +1,530 @@
+//! Households act, each in its own order and all at the same time; what they do is told to the
+//! model, which says who every message belongs to.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use futures::future::join_all;
+use zaki_envelope::ZakiUserId;
+
+use super::cast::{Account, Cast};
+use super::ear::Ear;
+use super::judge::{Asked, MessageNo, Place, Recalled, Records, spelled};
+use super::model::{Answerer, Joined, Model};
+use super::operator::Operator;
+use super::script::{Household, Script, Step};
+use crate::ChannelKind;
+use crate::chaos::{Chance, Seed};
+
+/// Longer than anything takes on a machine that is busy with everybody else.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// Messages of one household, at most.
+const MESSAGES: u32 = 10_000;
+
+/// How often what was done, by what came of it.
+pub type Figures = BTreeMap<&'static str, u32>;
+
+/// Plays a script to its end; what was asked, what was shown, what was done.
+pub async fn play(
+    cast: &Cast,
+    ear: &Ear,
+    operator: &Operator<'_>,
+    script: &Script,
+    seed: Seed,
+) -> Result<(Records, Figures)> {
+    let first = script.households.first().context("no households")?;
+    let mut host = Player::new(cast, ear, operator, first, seed, None);
+    let hosted = host.open_group().await?;
+    let players = script.households.iter().skip(1).map(|household| {
+        let mut player = Player::new(cast, ear, operator, household, seed, Some(hosted.clone()));
+        async move {
+            let played = player.play().await;
+            played.map(|()| player)
+        }
+    });
+    let (own, others) = tokio::join!(host.play(), join_all(players));
+    own?;
+    let (mut records, mut figures) = (Records::default(), Figures::new());
+    let others = others.into_iter().collect::<Result<Vec<_>>>()?;
+    for player in others.into_iter().chain([host]) {
+        records.asked.extend(player.asked);
+        records.recalled.extend(player.recalled);
+        for (what, count) in player.figures {
+            *figures.entry(what).or_default() += count;
+        }
+    }
+    for asked in records.asked.iter().filter(|asked| asked.must) {
+        ear.wait(asked.message, PATIENCE).await;
+    }
+    // Whatever must not be shown has had its time.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let (shown, missed) = ear.all();
+    ensure!(missed == 0, "{missed} texts were gone before they were heard");
+    records.shown = shown;
+    Ok((records, figures))
+}
+
+/// A group that one person's sandbox serves.
+#[derive(Clone)]
+struct Hosted {
+    group: Place,
+    host: Answerer,
+}
+
+struct Player<'a> {
+    cast: &'a Cast,
+    ear: &'a Ear,
+    operator: &'a Operator<'a>,
+    household: &'a Household,
+    chance: Chance,
+    model: Model,
+    hosted: Option<Hosted>,
+    /// Codes that were used.
+    spent: Vec<String>,
+    /// Who was merged, and whom the directory calls so.
+    merged: Vec<(super::PersonNo, ZakiUserId)>,
+    asked: Vec<Asked>,
+    recalled: Vec<Recalled>,
+    figures: Figures,
+}
+
+/// What is done while messages are on their way.
+enum Act {
+    Chat { by: usize, text: String, wanted: &'static [&'static str] },
+    Cli(Vec<String>),
+}
+
+impl<'a> Player<'a> {
+    fn new(
+        cast: &'a Cast,
+        ear: &'a Ear,
+        operator: &'a Operator<'a>,
+        household: &'a Household,
+        seed: Seed,
+        hosted: Option<Hosted>,
+    ) -> Self {
+        Self {
+            cast,
+            ear,
+            operator,
+            household,
+            chance: seed.chance(1_000_000 + u64::from(household.no)),
+            model: Model::new(household.no * 1000),
+            hosted,
+            spent: Vec::new(),
+            merged: Vec::new(),
+            asked: Vec::new(),
+            recalled: Vec::new(),
+            figures: Figures::new(),
+        }
+    }
+
+    async fn play(&mut self) -> Result<()> {
+        for (n, step) in self.household.steps.iter().enumerate() {
+            let done = self.step(*step).await;
+            done.with_context(|| format!("household {}, step {n}: {step:?}", self.household.no))?;
+        }
+        if self.household.no != 0 && self.household.no % 7 == 0 {
+            self.leave_in_silence().await?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, what: &'static str) {
+        *self.figures.entry(what).or_default() += 1;
+    }
+
+    fn account(&self, n: usize) -> Result<&'a Account> {
+        self.household.accounts.get(n).context("no such account")
+    }
+
+    fn places(&self, n: usize) -> Result<Vec<Place>> {
+        Ok(self.cast.places(self.account(n)?))
+    }
+
+    fn no(&self, n: usize) -> u32 {
+        self.household.accounts.get(n).map_or(0, |account| account.no)
+    }
+
+    async fn step(&mut self, step: Step) -> Result<()> {
+        match step {
+            Step::Say(one) => self.say(one).await,
+            Step::Burst(one, other) => self.burst(one, other).await,
+            Step::Group(one, group) => self.say_in_group(one, group).await,
+            Step::New(one) => self.begin_session(one).await,
+            Step::Enter(one, n) => self.enter_session(one, n).await,
+            Step::Link { offers, redeems, agree, race } => {
+                self.link(offers, redeems, agree, race).await
+            }
+            Step::Stale(one) => self.redeem_stale(one).await,
+            Step::Unlink { by, account, race } => self.unlink(by, account, race).await,
+            Step::Remove(account, race) => self.remove(account, race).await,
+            Step::Give(account, to, race) => self.give(account, to, race).await,
+            Step::Merge(into, from, race) => self.merge(into, from, race).await,
+            Step::Unmerge => self.unmerge().await,
+        }
+    }
+
+    /// Says something new in private, and notes what may become of it.
+    fn utter(&mut self, n: usize, answerers: Vec<Answerer>, must: bool) -> Result<MessageNo> {
+        let (account, places) = (self.account(n)?, self.places(n)?);
+        let message = self.next();
+        self.asked.push(Asked { message, places, answerers, shared: false, must });
+        self.cast.say(account, &spelled(message));
+        self.count("messages");
+        Ok(message)
+    }
+
+    fn next(&self) -> MessageNo {
+        self.household.no * MESSAGES + u32::try_from(self.asked.len()).unwrap_or_default()
+    }
+
+    async fn say(&mut self, n: usize) -> Result<()> {
+        let answerer = self.model.speak(self.no(n));
+        let message = self.utter(n, vec![answerer], true)?;
+        self.hear(message).await
+    }
+
+    async fn hear(&self, message: MessageNo) -> Result<()> {
+        let came = self.ear.wait(message, PATIENCE).await;
+        let asked = self.asked.iter().find(|asked| asked.message == message);
+        let places = asked.map(|asked| asked.places.clone()).unwrap_or_default();
+        ensure!(came, "{message} was not answered; there: {:?}", self.ear.tail(&places));
+        Ok(())
+    }
+
+    async fn burst(&mut self, one: usize, other: usize) -> Result<()> {
+        for n in [one, other] {
+            self.say(n).await?;
+        }
+        // What one person says at the same time in two places may be one turn, answered in either.
+        let same = self.model.owner(self.no(one)) == self.model.owner(self.no(other));
+        let both = [self.places(one)?, self.places(other)?].concat();
+        let mut said = Vec::new();
+        for n in [one, other, one, other] {
+            let answerer = self.model.speak(self.no(n));
+            said.push(self.utter(n, vec![answerer], true)?);
+            if let Some(asked) = self.asked.last_mut().filter(|_| same) {
+                asked.places.clone_from(&both);
+            }
+        }
+        for message in said {
+            self.hear(message).await?;
+        }
+        Ok(())
+    }
+
+    async fn say_in_group(&mut self, n: usize, group: u32) -> Result<()> {
+        let account = self.account(n)?;
+        let Some(place) = Cast::group(account.channel, group).filter(|_| !account.twin) else {
+            return self.say(n).await;
+        };
+        let own = self.model.speak(account.no);
+        let hosted = self.hosted.as_ref().filter(|hosted| hosted.group == place);
+        let answerers = vec![hosted.map_or(own, |hosted| hosted.host)];
+        let message = self.next();
+        let places = vec![place.clone()];
+        self.asked.push(Asked { message, places, answerers, shared: true, must: true });
+        self.cast.say_in(&place, account, &spelled(message));
+        self.count("messages in groups");
+        self.hear(message).await
+    }
+
+    /// A command, answered by a text with any of `wanted` in it.
+    async fn order(&self, n: usize, text: &str, wanted: &[&str]) -> Result<String> {
+        let (account, places, since) = (self.account(n)?, self.places(n)?, self.ear.len());
+        self.cast.say(account, text);
+        let word = text.split(' ').next().unwrap_or_default();
+        let said = self.ear.expect(&places, since, wanted, PATIENCE).await;
+        said.with_context(|| {
+            format!("{word} was not answered; there: {:?}", self.ear.tail(&places))
+        })
+    }
+
+    async fn begin_session(&mut self, n: usize) -> Result<()> {
+        let session = self.model.begin_session(self.no(n));
+        let name = format!("trip{session}of{}", self.no(n));
+        self.order(n, &format!("/new {name}"), &[&name]).await?;
+        self.count("sessions begun");
+        self.say(n).await
+    }
+
+    async fn enter_session(&mut self, n: usize, session: u32) -> Result<()> {
+        let there = self.model.enter_session(self.no(n), session);
+        let person = self.model.speak(self.no(n)).0;
+        self.recalled.push(Recalled { places: self.places(n)?, person });
+        let wanted = ["We are in this conversation again", "There is no such conversation"];
+        let said = self.order(n, &format!("/session {session}"), &wanted).await?;
+        ensure!(said.contains("no such") != there, "session {session}: {said}");
+        self.count("sessions entered");
+        self.say(n).await
+    }
+
+    /// Something is done, and messages of account `n` are said before and meanwhile if it `races`.
+    /// `change` tells the model. Then it says one more, which has no choice.
+    async fn during(
+        &mut self,
+        n: usize,
+        races: bool,
+        must: bool,
+        act: Act,
+        change: impl FnOnce(&mut Model, &str),
+    ) -> Result<String> {
+        let before = self.model.owner(self.no(n)).map(|_| self.model.speak(self.no(n)));
+        let mut said = Vec::new();
+        let races = races && before.is_some();
+        let pause = self.chance.millis(0..40);
+        if races {
+            said.push(self.utter(n, Vec::new(), must)?);
+        }
+        let done = {
+            let acting = self.act(&act);
+            if races {
+                let account = self.account(n)?;
+                let message = self.next();
+                let late = async {
+                    tokio::time::sleep(pause).await;
+                    self.cast.say(account, &spelled(message));
+                };
+                let (done, ()) = tokio::join!(acting, late);
+                let (places, answerers) = (self.places(n)?, Vec::new());
+                self.asked.push(Asked { message, places, answerers, shared: false, must });
+                self.count("messages");
+                said.push(message);
+                done?
+            } else {
+                acting.await?
+            }
+        };
+        change(&mut self.model, &done);
+        let after = self.model.speak(self.no(n));
+        let mut answerers: Vec<Answerer> = before.into_iter().chain([after]).collect();
+        answerers.dedup();
+        for asked in self.asked.iter_mut().filter(|asked| said.contains(&asked.message)) {
+            asked.answerers.clone_from(&answerers);
+        }
+        self.say(n).await?;
+        Ok(done)
+    }
+
+    async fn act(&self, act: &Act) -> Result<String> {
+        match act {
+            Act::Chat { by, text, wanted } => self.order(*by, text, wanted).await,
+            Act::Cli(args) => {
+                let args: Vec<&str> = args.iter().map(String::as_str).collect();
+                self.operator.zaki(&args).await
+            }
+        }
+    }
+
+    async fn link(&mut self, offers: usize, redeems: usize, agree: bool, race: bool) -> Result<()> {
+        self.say(offers).await?;
+        let wanted = ["Send me this code on another channel", "You have asked for many codes"];
+        let said = self.order(offers, "/link", &wanted).await?;
+        let Some(code) = code(&said) else {
+            self.count("too many codes");
+            return Ok(());
+        };
+        let text = format!("/link {code}");
+        let wanted: &[&str] = &[
+            "You have the same assistant here as on",
+            "You are linked already",
+            "This code does not work",
+            "You already have an assistant here",
+            "That was too many codes",
+        ];
+        // Whoever is somebody already stays that until both agree.
+        let (one, other) = (self.no(offers), self.no(redeems));
+        let is_new = self.model.owner(other).is_none();
+        let act = Act::Chat { by: redeems, text, wanted };
+        let said = self.during(redeems, race && !is_new, true, act, |model, said| {
+            if is_new && !said.contains("too many") {
+                model.redeem(one, other);
+            }
+        });
+        let said = said.await?;
+        if said.contains("too many") {
+            self.count("too many tries");
+            return Ok(());
+        }
+        let expected = match (is_new, self.model.owner(one) == self.model.owner(other)) {
+            (true, _) => Joined::Joined,
+            (false, true) => Joined::Already,
+            (false, false) => Joined::Confirm,
+        };
+        let answer = match expected {
+            Joined::Joined => "You have the same assistant here as on",
+            Joined::Already => "You are linked already",
+            Joined::Confirm => "You already have an assistant here",
+        };
+        ensure!(said.contains(answer), "{expected:?} was expected: {said}");
+        if expected != Joined::Already {
+            self.spent.push(code);
+        }
+        match expected {
+            Joined::Joined => self.count("linked"),
+            Joined::Already => self.count("linked already"),
+            Joined::Confirm if agree => self.agree(offers, redeems, race).await?,
+            Joined::Confirm => {
+                self.order(redeems, "/link no", &["everything stays as it is"]).await?;
+                self.count("declined");
+                self.say(redeems).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn agree(&mut self, offers: usize, redeems: usize, race: bool) -> Result<()> {
+        self.order(redeems, "/link yes", &["please say yes on"]).await?;
+        let (one, other) = (self.no(offers), self.no(redeems));
+        let wanted = &["assistant answers on"];
+        let act = Act::Chat { by: offers, text: "/link yes".to_owned(), wanted };
+        self.during(redeems, race, false, act, |model, _| model.merge(one, other)).await?;
+        self.count("merged by both");
+        self.say(offers).await
+    }
+
+    async fn redeem_stale(&mut self, n: usize) -> Result<()> {
+        let Some(code) = self.spent.last().cloned() else { return self.say(n).await };
+        let wanted = ["This code does not work", "That was too many codes"];
+        self.order(n, &format!("/link {code}"), &wanted).await?;
+        self.count("stale codes");
+        self.say(n).await
+    }
+
+    async fn unlink(&mut self, by: usize, account: usize, race: bool) -> Result<()> {
+        for n in [by, account] {
+            self.say(n).await?;
+        }
+        let (one, other) = (self.no(by), self.no(account));
+        if self.model.owner(one) != self.model.owner(other) {
+            return Ok(());
+        }
+        let place = self.operator.place(self.account(account)?).await?;
+        let place = place.context("an account that nobody has")?;
+        let wanted: &[&str] = &["Removed", "This chat does not reach", "This is the only way"];
+        let act = Act::Chat { by, text: format!("/unlink {place}"), wanted };
+        let owner = self.model.owner(other).context("nobody")?;
+        let last = self.model.accounts(owner).len() == 1;
+        // Whoever leaves by themselves says so in line with the rest.
+        let said = self.during(account, race, true, act, |model, said| {
+            if !said.contains("only way") {
+                model.unlink(other);
+            }
+        });
+        let said = said.await?;
+        ensure!(said.contains("only way") == last, "the last: {last}, but {said}");
+        self.count(if last { "kept as the last" } else { "unlinked" });
+        Ok(())
+    }
+
+    /// The person of an account as the directory calls them.
+    async fn user(&self, n: usize) -> Result<ZakiUserId> {
+        let found = self.operator.find(self.account(n)?).await?;
+        Ok(found.context("an account that nobody has")?.0)
+    }
+
+    async fn remove(&mut self, n: usize, race: bool) -> Result<()> {
+        self.say(n).await?;
+        let account = self.account(n)?;
+        let (user, binding) = self.operator.find(account).await?.context("nobody's")?;
+        let args = ["users", "unlink", &user.to_string(), account.channel.as_str()];
+        let args = args.into_iter().chain([binding.sender.as_str()]);
+        let args = args.chain(["--scope", binding.scope.as_str()]).map(str::to_owned).collect();
+        let no = account.no;
+        self.during(n, race, true, Act::Cli(args), |model, _| model.unlink(no)).await?;
+        self.count("removed");
+        Ok(())
+    }
+
+    async fn give(&mut self, n: usize, to: usize, race: bool) -> Result<()> {
+        for n in [n, to] {
+            self.say(n).await?;
+        }
+        let account = self.account(n)?;
+        let (_, binding) = self.operator.find(account).await?.context("nobody's")?;
+        let user = self.user(to).await?.to_string();
+        let args = ["users", "link", &user, account.channel.as_str(), binding.sender.as_str()];
+        let scope = [format!("--scope={}", binding.scope)];
+        let args = args.into_iter().map(str::to_owned).chain(scope).collect();
+        let (no, to) = (account.no, self.no(to));
+        self.during(n, race, true, Act::Cli(args), |model, _| model.give(no, to)).await?;
+        self.count("given");
+        Ok(())
+    }
+
+    async fn merge(&mut self, into: usize, from: usize, race: bool) -> Result<()> {
+        for n in [into, from] {
+            self.say(n).await?;
+        }
+        let (one, other) = (self.no(into), self.no(from));
+        let (Some(_), Some(person)) = (self.model.owner(one), self.model.owner(other)) else {
+            return Ok(());
+        };
+        if self.model.owner(one) == Some(person) {
+            return Ok(());
+        }
+        let users = (self.user(into).await?, self.user(from).await?);
+        let args = ["users", "merge", &users.0.to_string(), &users.1.to_string()];
+        let args = args.map(str::to_owned).to_vec();
+        self.during(from, race, false, Act::Cli(args), |model, _| model.merge(one, other)).await?;
+        self.merged.push((person, users.1));
+        self.count("merged");
+        Ok(())
+    }
+
+    async fn unmerge(&mut self) -> Result<()> {
+        let Some((person, user)) = self.merged.pop() else { return self.say(0).await };
+        if !self.model.merged().contains(&person) {
+            return Ok(());
+        }
+        self.operator.zaki(&["users", "unmerge", &user.to_string()]).await?;
+        self.model.unmerge(person);
+        self.count("unmerged");
+        for n in 0..self.household.accounts.len() {
+            self.say(n).await?;
+        }
+        Ok(())
+    }
+
+    /// One is blocked: from then on nobody answers any account of theirs.
+    async fn leave_in_silence(&mut self) -> Result<()> {
+        self.say(0).await?;
+        let person = self.model.owner(self.no(0)).context("nobody")?;
+        let theirs = self.model.accounts(person);
+        let user = self.user(0).await?;
+        self.operator.zaki(&["users", "block", &user.to_string()]).await?;
+        self.count("blocked");
+        for n in 0..self.household.accounts.len() {
+            if theirs.contains(&self.no(n)) {
+                self.utter(n, Vec::new(), false)?;
+            } else {
+                self.say(n).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A group that the host's sandbox serves, whoever speaks.
+    async fn open_group(&mut self) -> Result<Hosted> {
+        self.say(0).await?;
+        let group = Cast::group(ChannelKind::Telegram, 0).context("no group")?;
+        let user = self.user(0).await?.to_string();
+        let args = ["groups", "set", "telegram", &group.1, "--owner", &user, "--who", "everyone"];
+        self.operator.zaki(&args).await?;
+        Ok(Hosted { group, host: self.model.speak(self.no(0)) })
+    }
+}
+
+/// The code in what the hub has said: `XXXX-XXXX`.
+pub fn code(said: &str) -> Option<String> {
+    let is_sign = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
+    let is_code = |word: &&str| {
+        let halves = word.split_once('-');
+        halves
+            .is_some_and(|(one, other)| one.len() == 4 && other.len() == 4 && !other.contains('-'))
+    };
+    let mut words = said.split(|c: char| !is_sign(c) && c != '-');
+    words.find(is_code).map(str::to_owned)
+}
