@@ -25,7 +25,7 @@ use zaki_envelope::{
 
 use crate::{
     choices::Choices,
-    gateway::{self, CallError, Link, protocol::resolution},
+    gateway::{self, CallError, Link, approval::resolution},
     relay::Relay,
     turn::{Accepted, Turn, Turns},
 };

@@ -200,7 +200,7 @@ async fn an_answer_reaches_the_gateway_and_its_word_the_caller() {
         assert_eq!(answered, status);
     }
     peer.chat(&turn, "final", "done").await;
-    while !found.end().is_some() {
+    while found.end().is_none() {
         sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(server.approve("a1", "allow_once").await, StatusCode::NOT_FOUND, "it has ended");

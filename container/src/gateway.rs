@@ -1,5 +1,6 @@
 //! The OpenClaw gateway on loopback: its process, its protocol, and the link turns use.
 
+pub(crate) mod approval;
 mod connection;
 mod link;
 mod process;

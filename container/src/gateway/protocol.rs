@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
-use zaki_envelope::{Timestamp, wire::Decision};
+
+use super::approval::ApprovalRequest;
 
 /// What the gateway sends.
 #[derive(Debug, Deserialize)]
@@ -265,57 +266,6 @@ pub(crate) struct AgentData {
     pub(crate) output_tokens: Option<u64>,
 }
 
-/// The agent asks before it runs a command.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ApprovalRequest {
-    pub(crate) id: String,
-    pub(crate) request: ApprovalSubject,
-    expires_at_ms: Option<i64>,
-}
-
-impl ApprovalRequest {
-    /// What it may be answered. `allow-always` is not offered for every command.
-    pub(crate) fn decisions(&self) -> Vec<Decision> {
-        let all = [Decision::AllowOnce, Decision::AllowAlways, Decision::Deny];
-        let allowed = &self.request.allowed_decisions;
-        let is_allowed = |decision: &Decision| allowed.iter().any(|word| word == spoken(*decision));
-        all.into_iter().filter(is_allowed).collect()
-    }
-
-    /// When it counts as denied.
-    pub(crate) fn expires_at(&self) -> Option<Timestamp> {
-        self.expires_at_ms.map(Timestamp::from_ms)
-    }
-}
-
-/// A decision in the gateway's word.
-const fn spoken(decision: Decision) -> &'static str {
-    match decision {
-        Decision::AllowOnce => "allow-once",
-        Decision::AllowAlways => "allow-always",
-        Decision::Deny => "deny",
-    }
-}
-
-/// The parameters of `exec.approval.resolve`.
-pub(crate) fn resolution(approval: &str, decision: Decision) -> Value {
-    json!({"id": approval, "decision": spoken(decision)})
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ApprovalSubject {
-    #[serde(default, deserialize_with = "or_default")]
-    pub(crate) command: String,
-    #[serde(default, deserialize_with = "or_default")]
-    pub(crate) session_key: String,
-    #[serde(default, deserialize_with = "or_default")]
-    pub(crate) run_id: String,
-    #[serde(default, deserialize_with = "or_default")]
-    allowed_decisions: Vec<String>,
-}
-
 /// The answer to `chat.history`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -371,7 +321,7 @@ pub(crate) struct RowUsage {
 }
 
 /// `null` counts as absent.
-fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     from: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
@@ -399,26 +349,6 @@ mod tests {
         assert_eq!(chat.state, ChatState::Other);
         assert_eq!(chat.message.unwrap().content.text(), "");
         assert!(SessionEvent::parse("tick", json!({})).is_none());
-    }
-
-    /// As captured of 2026.9.6, shortened.
-    #[test]
-    fn a_question_says_what_it_may_be_answered() {
-        let asked = |decisions: Value| {
-            let request = json!({"command": "ls", "sessionKey": "s", "runId": "r",
-                                 "allowedDecisions": decisions});
-            let payload = json!({"approvalKind": "exec", "id": "a", "request": request,
-                                 "createdAtMs": 5, "expiresAtMs": 7});
-            match SessionEvent::parse("exec.approval.requested", payload) {
-                Some(SessionEvent::Approval(approval)) => approval,
-                other => unreachable!("{other:?}"),
-            }
-        };
-        let approval = asked(json!(["allow-once", "of-a-newer-release", "deny"]));
-        assert_eq!(approval.decisions(), [Decision::AllowOnce, Decision::Deny]);
-        assert_eq!(approval.expires_at(), Some(Timestamp::from_ms(7)));
-        assert_eq!(asked(json!(null)).decisions(), []);
-        assert_eq!(resolution("a", Decision::AllowAlways)["decision"], "allow-always");
     }
 
     #[test]

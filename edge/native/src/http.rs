@@ -184,7 +184,7 @@ async fn wake(edge: &Running, user: ZakiUserId) -> Result<Response, Refusal> {
 
 async fn usage(edge: &Running, user: ZakiUserId) -> Result<Response, Refusal> {
     match edge.shared.state.used(user, clock::now()).await {
-        Ok(used) => Ok(Json(used).into_response()),
+        Ok(report) => Ok(Json(report).into_response()),
         Err(error) => {
             tracing::error!(%user, %error, "usage.unreadable");
             Err(Refusal::Unavailable)

@@ -95,7 +95,7 @@ impl Shared {
         };
         let turn = self.accounts.turn_of(&sandbox, session_of(&request));
         if self.accounts.is_spent(sandbox.user(), clock::now()) {
-            return self.refuse_spent(&sandbox, turn);
+            return refuse_spent(&sandbox, turn);
         }
         let asked = request.get("model").and_then(Value::as_str);
         let model = self.model.of_call(asked, turn.as_deref()).to_owned();
@@ -108,19 +108,19 @@ impl Shared {
             Source::Provider(provider) => provider.forward(request, meter).await,
         }
     }
+}
 
-    /// Nothing is left to the person: their turn ends with that, as soon as its sandbox has let go
-    /// of it. The answer to the agent is one that it neither tries again nor remembers of the model.
-    fn refuse_spent(&self, sandbox: &SandboxName, turn: Option<Arc<Turn>>) -> Response {
-        tracing::info!(%sandbox, "model.budget_spent");
-        if let Some(turn) = turn
-            && turn.condemn(ErrorCode::Budget, people::why(ErrorCode::Budget))
-            && let Some(link) = turn.link()
-        {
-            sandboxes::abort(link, turn);
-        }
-        failure(StatusCode::BAD_REQUEST, "the edge takes no more model calls for now")
+/// Nothing is left to the person: their turn ends with that, as soon as its sandbox has let go
+/// of it. The answer to the agent is one that it neither tries again nor remembers of the model.
+fn refuse_spent(sandbox: &SandboxName, turn: Option<Arc<Turn>>) -> Response {
+    tracing::info!(%sandbox, "model.budget_spent");
+    if let Some(turn) = turn
+        && turn.condemn(ErrorCode::Budget, people::why(ErrorCode::Budget))
+        && let Some(link) = turn.link()
+    {
+        sandboxes::abort(link, turn);
     }
+    failure(StatusCode::BAD_REQUEST, "the edge takes no more model calls for now")
 }
 
 fn offline(request: &Value, size: usize, mut meter: Meter) -> Response {

@@ -97,12 +97,12 @@ impl Turns {
         let left = if self.recent.is_new(id) { None } else { load(state, user, id).await? };
         let left = match left {
             Some(Left::Ended(log)) => return Ok(Opened::Ended(Arc::new(log))),
-            Some(Left::Running(sandbox, request, used)) => Some((sandbox, request, used)),
+            Some(Left::Running(sandbox, request, so_far)) => Some((sandbox, request, so_far)),
             None => None,
         };
         let asked = asked.map(|(sandbox, request)| (sandbox, request, Usage::default()));
-        let (sandbox, request, used) = left.or(asked).ok_or(Refusal::NotFound)?;
-        Ok(Opened::Live(Arc::new(Turn::new(user, sandbox, request).taken_up(used))))
+        let (sandbox, request, so_far) = left.or(asked).ok_or(Refusal::NotFound)?;
+        Ok(Opened::Live(Arc::new(Turn::new(user, sandbox, request).taken_up(so_far))))
     }
 }
 

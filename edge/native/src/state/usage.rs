@@ -106,9 +106,9 @@ mod tests {
                 state.count(sandbox.clone(), None, one, then).await.unwrap();
             }
         }
-        let used = state.used(user, NOON).await.unwrap();
+        let report = state.used(user, NOON).await.unwrap();
         let times = |n: u64| Usage { input_tokens: n * 10, output_tokens: n, cost_micros: n * 5 };
-        assert_eq!((used.day, used.month), (times(2), times(6)));
+        assert_eq!((report.day, report.month), (times(2), times(6)));
         assert_eq!(state.used(other, NOON).await.unwrap(), UsageReport::default());
 
         state.forget(NOON.plus_ms((REMEMBERED - 10) * DAY)).await.unwrap();
