@@ -4,7 +4,8 @@ use std::io::{Cursor, Read};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use zaki_simulators::{Sent, Simulator, telegram};
+use zaki_simulators::slack::Slash;
+use zaki_simulators::{Act, Sent, Simulator, telegram};
 use zaki_tests::{ChannelKind, Person, SOON, Setup, World};
 use zip::ZipArchive;
 
@@ -84,6 +85,74 @@ async fn every_command_is_answered_on_every_channel_and_never_reaches_an_agent()
         world.until("every command settled", || world.inbox(channel), all).await?;
         assert_eq!(world.ask(channel, ADA, "/weather").await?, "echo: /weather", "{channel}");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_are_given_behind_zaki_and_natively_where_a_platform_has_them() -> Result<()> {
+    const DISCORD: ChannelKind = ChannelKind::Discord;
+    let world = Setup::echo().only(&[DISCORD, SLACK]).start().await?;
+    let (direct, ada) = (world.discord.direct(&ADA.discord()), ADA.discord());
+    for (name, words, answer) in [
+        ("zaki", "links", "Discord"),
+        ("zaki", "/model", "model"),
+        ("links", "", "Discord"),
+        ("lang", "fr", "français"),
+        ("zaki", "/usage", "ujourd"),
+    ] {
+        world.discord.command(&direct, &ada, name, ("message", words)).await;
+        // It takes the place of "thinking…".
+        let answered = |sent: &Sent| sent.act == Act::Edit && sent.text.contains(answer);
+        world.expect_sent(DISCORD, answered).await?;
+    }
+    let (url, user) = (world.url("/webhooks/slack/main/commands"), ADA.slack());
+    let channel = world.slack.direct_channel(&user);
+    for (text, answer) in [("links", "Slack"), ("/lang de", "Deutsch"), ("/session", "1")] {
+        let slash = Slash { command: "/zaki", text, user: &user, channel: &channel };
+        world.slack.command(&url, &slash).await;
+        let answered = |sent: &Sent| sent.text.contains(answer);
+        world.expect_sent(SLACK, answered).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_goes_on_elsewhere_with_its_last_lines() -> Result<()> {
+    let world = Setup::echo().start().await?;
+    world.ask(TELEGRAM, ADA, "the keys are in the **blue** jar").await?;
+    let code = code(&world.ask(TELEGRAM, ADA, "/link").await?)?;
+    world.ask(WHATSAPP, ADA, &format!("/link {code}")).await?;
+    world.expect(TELEGRAM, ADA, 3, SOON).await?;
+    let here = world.ask(WHATSAPP, ADA, "/session here").await?;
+    assert!(here.contains("the keys are in the") && here.contains("echo: the keys"), "{here}");
+    world.ask(WHATSAPP, ADA, "/new garden").await?;
+    world.ask(WHATSAPP, ADA, "roses, not tulips").await?;
+    let sessions = world.ask(TELEGRAM, ADA, "/session").await?;
+    assert!(sessions.contains("garden"), "{sessions}");
+    let back = world.ask(TELEGRAM, ADA, "/session 1").await?;
+    assert!(back.contains("jar") && !back.contains("roses"), "{back}");
+    let garden = world.ask(TELEGRAM, ADA, "/session 2").await?;
+    assert!(garden.contains("roses") && !garden.contains("jar"), "{garden}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hub_speaks_the_language_of_whoever_it_speaks_to() -> Result<()> {
+    let world = Setup::echo().only(&[TELEGRAM, WHATSAPP]).start().await?;
+    let id = ADA.telegram().id;
+    world.telegram.introduce(&telegram::Chat::private(&ADA.telegram()));
+    let stop = json!({
+        "message_id": 5, "date": 1_795_000_000, "text": "/stop",
+        "chat": {"id": id, "type": "private"},
+        "from": {"id": id, "is_bot": false, "first_name": "Ada", "language_code": "ar"},
+    });
+    world.telegram.push("message", &stop);
+    let said = world.expect(TELEGRAM, ADA, 1, SOON).await?;
+    assert!(said[0].chars().any(|c| ('\u{600}'..'\u{700}').contains(&c)), "{said:?}");
+    let said = world.ask(WHATSAPP, BOB, "/lang español").await?;
+    assert!(said.contains("español"), "{said}");
+    let chosen = world.ask(WHATSAPP, BOB, "/stop").await?;
+    assert!(!chosen.contains("nothing to stop"), "{chosen}");
     Ok(())
 }
 
