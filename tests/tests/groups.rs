@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use zaki_identity::{GroupChange, GroupMode, Who};
 use zaki_simulators::Sent;
 use zaki_simulators::telegram::Chat;
+use zaki_tests::chaos::Seed;
 use zaki_tests::house::{self, House};
+use zaki_tests::replicas::Replicas;
 use zaki_tests::{ChannelKind, Person, Setup, World};
 
 const ADA: Person = Person::ADA;
@@ -152,6 +154,26 @@ async fn strangers_are_served_in_groups_only_where_they_could_sign_up_anyway() -
     let said = ask(&world, BOB, "hello").await?;
     assert!(said.contains("only people I know"), "{said}");
     assert!(house::known_to_edge(&world)?.is_empty());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_replica_is_told_of_a_group_holds_on_the_other() -> Result<()> {
+    let Some(replicas) = Replicas::start(telegram(), 2, Seed::find()).await? else {
+        return Ok(());
+    };
+    let world = &replicas.world;
+    ask(world, ADA, "hello").await?;
+    let users = world.list(&["users", "list"]).await?;
+    let ada = users[0]["user"].as_str().context("no user")?;
+    world.zaki(&["users", "role", ada, "owner"]).await?.ok()?;
+    assert!(ask(world, ADA, "/mode off").await?.contains("silent"));
+    // Either replica may get the next ones: none of them answers, whatever it remembers.
+    for n in 0..6 {
+        let text = format!("anybody? {n}");
+        say(world, ADA, &format!("@zaki_sim_bot {text}"));
+        settled(world, &text, "refused").await.with_context(|| replicas.log())?;
+    }
     Ok(())
 }
 

@@ -5,7 +5,9 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use zaki_simulators::Sent;
 use zaki_simulators::telegram::Chat;
+use zaki_tests::chaos::Seed;
 use zaki_tests::house::{self, House};
+use zaki_tests::replicas::Replicas;
 use zaki_tests::{ChannelKind, Person, SOON, Setup, World};
 
 const ADA: Person = Person::ADA;
@@ -83,6 +85,31 @@ async fn a_days_messages_are_counted_over_a_restart_and_a_better_tier_has_more()
         assert!(tries < 100, "never\n{}", world.log());
         world.say(TELEGRAM, ADA, &format!("seven {tries}"));
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_days_messages_are_those_of_all_replicas_together() -> Result<()> {
+    let Some(replicas) = Replicas::start(tier("messages_per_day", 6), 2, Seed::find()).await?
+    else {
+        return Ok(());
+    };
+    let world = &replicas.world;
+    // Each replica may not know of what the other has let in within this second.
+    for n in 0..6 {
+        let text = format!("number {n}");
+        world.say(TELEGRAM, ADA, &text);
+        let answered = move |sent: &Sent| sent.text == format!("echo: {text}");
+        world.expect_sent(TELEGRAM, answered).await.with_context(|| replicas.log())?;
+    }
+    let usage = async || world.ask(TELEGRAM, ADA, "/usage").await;
+    world.until("six messages", usage, |said| said.contains("6 of 6")).await?;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    for n in 0..4 {
+        let text = format!("one too many {n}");
+        world.say(TELEGRAM, ADA, &text);
+        until(world, &text, "limited").await.with_context(|| replicas.log())?;
     }
     Ok(())
 }

@@ -110,7 +110,11 @@ impl Source {
         for said in env.iter().filter_map(|(name, _)| config::misspelt(name)) {
             eprintln!("warning: {said}");
         }
-        Ok(config::load(self.config.as_deref(), env.into_iter(), self.data.as_deref())?)
+        let config = config::load(self.config.as_deref(), env.into_iter(), self.data.as_deref())?;
+        for said in &config.notes {
+            eprintln!("warning: {said}");
+        }
+        Ok(config)
     }
 }
 

@@ -47,6 +47,9 @@ pub(crate) struct Config {
     /// Taken out of the accounts.
     #[serde(skip)]
     access: AccessOf,
+    /// What to say about older names of settings.
+    #[serde(skip)]
+    pub notes: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

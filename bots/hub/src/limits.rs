@@ -52,7 +52,8 @@ pub(crate) struct Left {
 }
 
 impl Allowance {
-    pub(crate) fn new(tiers: BTreeMap<String, Limits>, default: String) -> Self {
+    /// `shared`: other replicas count, too.
+    pub(crate) fn new(tiers: BTreeMap<String, Limits>, default: String, shared: bool) -> Self {
         let is_limited = tiers.values().any(|limits| *limits != Limits::default());
         Self {
             tiers,
@@ -61,7 +62,7 @@ impl Allowance {
             began: Instant::now(),
             minutes: Mutex::new(Minutes::new(MOST)),
             told: Mutex::new(Once::new(MOST)),
-            spending: Spending::default(),
+            spending: Spending::new(shared),
         }
     }
 
@@ -325,7 +326,7 @@ mod tests {
     }
 
     fn allowance(limits: Limits) -> Allowance {
-        Allowance::new([("plain".to_owned(), limits)].into(), "plain".to_owned())
+        Allowance::new([("plain".to_owned(), limits)].into(), "plain".to_owned(), false)
     }
 
     fn totals(tokens: u64, month_tokens: u64, cost_micros: u64) -> Totals {

@@ -70,6 +70,7 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
     let people = config.people();
     let groups = Groups::new(people.group.mode);
     groups.refresh(&stores.directory).await.context("cannot read the groups")?;
+    let (tier, shared) = (config.identity.tier.clone(), stores.ledger.ttl().is_some());
     let parts = Parts {
         accounts: Arc::new(accounts),
         ledger: Arc::clone(&stores.ledger),
@@ -92,7 +93,7 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
         }),
         access: Arc::new(people.access),
         groups: Arc::new(groups),
-        allowance: Arc::new(Allowance::new(config.limits(), config.identity.tier.clone())),
+        allowance: Arc::new(Allowance::new(config.limits(), tier, shared)),
         strangers: Arc::default(),
         counters: Arc::default(),
         troubles: Arc::default(),

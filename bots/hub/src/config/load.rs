@@ -89,7 +89,7 @@ fn finish(mut table: Table, origins: &Origins) -> Result<Config, ConfigError> {
         origin: origins.of(path),
         said: explain(path, message),
     };
-    people::rename(&mut table).map_err(|(path, said)| fault(&path, &said))?;
+    let notes = people::rename(&mut table).map_err(|(path, said)| fault(&path, &said))?;
     let mut merged = parse("config/default.toml", DEFAULTS)?;
     merge(&mut merged, table);
     read_secret_files(&mut merged, "")?;
@@ -99,7 +99,7 @@ fn finish(mut table: Table, origins: &Origins) -> Result<Config, ConfigError> {
         let path = error.path().to_string();
         fault(if path == "." { "" } else { &path }, error.inner().message())
     })?;
-    config.access = access;
+    (config.access, config.notes) = (access, notes);
     if !config.tiers.contains_key(&config.identity.tier) {
         let names: Vec<&str> = config.tiers.keys().map(String::as_str).collect();
         let said = format!("must be one of the tiers: {}", names.join(", "));

@@ -165,14 +165,15 @@ fn micros<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
 /// Something is not right at this dotted key; why, in serde's words or ours.
 pub(super) type Fault = (String, String);
 
-/// Settings that have another name by now.
-pub(super) fn rename(table: &mut Table) -> Result<(), Fault> {
-    moved(table, "identity", "policy", "sign_up", Ok)?;
-    moved(table, "sandbox", "allow_exec", "exec", |old| match old {
+/// Settings that have another name by now; what is to be said about those that were found.
+pub(super) fn rename(table: &mut Table) -> Result<Vec<String>, Fault> {
+    let policy = moved(table, "identity", "policy", "sign_up", Ok)?;
+    let exec = moved(table, "sandbox", "allow_exec", "exec", |old| match old {
         Value::Boolean(true) => Ok("full".into()),
         Value::Boolean(false) => Ok("deny".into()),
         _ => Err("must be true or false; better, set sandbox.exec".to_owned()),
-    })
+    })?;
+    Ok(policy.into_iter().chain(exec).collect())
 }
 
 fn moved(
@@ -181,16 +182,17 @@ fn moved(
     old: &str,
     new: &str,
     value: impl FnOnce(Value) -> Result<Value, String>,
-) -> Result<(), Fault> {
-    let Some(Value::Table(inner)) = table.get_mut(at) else { return Ok(()) };
-    let Some(was) = inner.remove(old) else { return Ok(()) };
+) -> Result<Option<String>, Fault> {
+    let Some(Value::Table(inner)) = table.get_mut(at) else { return Ok(None) };
+    let Some(was) = inner.remove(old) else { return Ok(None) };
     let path = format!("{at}.{old}");
     if inner.contains_key(new) {
         return Err((path, format!("is the older name of {at}.{new}: leave it out")));
     }
-    let value = value(was).map_err(|said| (path, said))?;
+    let value = value(was).map_err(|said| (path.clone(), said))?;
+    let said = format!("{path} is the older name of a setting: write {at}.{new} = {value}");
     inner.insert(new.to_owned(), value);
-    Ok(())
+    Ok(Some(said))
 }
 
 /// Takes `access` out of the accounts, whose other settings are their adapters' own.

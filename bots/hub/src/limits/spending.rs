@@ -1,15 +1,21 @@
 //! What people have spent, in memory: counted at once, kept once a second.
 
+use std::time::{Duration, Instant};
+
 use dashmap::DashMap;
 use zaki_envelope::{Timestamp, ZakiUserId};
 use zaki_identity::{Counts, Directory, DirectoryError, Totals};
 
 /// So many people are remembered of whom nothing is to be kept.
 const MOST: usize = 20_000;
+/// How long what was read is relied upon where other replicas count, too.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// By person.
 #[derive(Default)]
 pub(crate) struct Spending {
+    /// Whether other replicas count, too.
+    shared: bool,
     people: DashMap<ZakiUserId, Spent>,
     /// Held while something is being kept.
     keeping: tokio::sync::Mutex<()>,
@@ -17,8 +23,8 @@ pub(crate) struct Spending {
 
 #[derive(Default)]
 struct Spent {
-    /// With all that is to be kept; none until somebody has asked.
-    totals: Option<Totals>,
+    /// With all that is to be kept, and when they were read; none until somebody has asked.
+    totals: Option<(Totals, Instant)>,
     /// To be kept.
     new: Counts,
     /// Being kept.
@@ -37,12 +43,16 @@ fn add(totals: &mut Totals, counts: Counts) {
 }
 
 impl Spending {
+    pub(super) fn new(shared: bool) -> Self {
+        Self { shared, ..Self::default() }
+    }
+
     /// Counts something.
     pub(crate) fn add(&self, user: ZakiUserId, counts: Counts, now: Timestamp) {
         let mut spent = self.people.entry(user).or_default();
         spent.new = spent.new.plus(counts);
         match &mut spent.totals {
-            Some(totals) if now < totals.day_resets_at => add(totals, counts),
+            Some((totals, _)) if now < totals.day_resets_at => add(totals, counts),
             // Another day: they are read again.
             totals => *totals = None,
         }
@@ -50,14 +60,16 @@ impl Spending {
 
     /// What a person has spent; none when that has to be read.
     pub(super) fn totals(&self, user: ZakiUserId, now: Timestamp) -> Option<Totals> {
-        self.people.get(&user)?.totals.filter(|totals| now < totals.day_resets_at)
+        let (totals, read_at) = self.people.get(&user)?.totals?;
+        let is_fresh = !self.shared || read_at.elapsed() < FRESH;
+        (is_fresh && now < totals.day_resets_at).then_some(totals)
     }
 
     /// It has been read; what it is with what has not been kept yet.
     pub(super) fn load(&self, user: ZakiUserId, mut totals: Totals) -> Totals {
         let mut spent = self.people.entry(user).or_default();
         add(&mut totals, spent.new.plus(spent.leaving));
-        spent.totals = Some(totals);
+        spent.totals = Some((totals, Instant::now()));
         totals
     }
 
@@ -103,8 +115,8 @@ impl Spending {
         for (user, totals) in all {
             if let Some(mut spent) = self.people.get_mut(user) {
                 let new = spent.new;
-                if let Some(known) = &mut spent.totals {
-                    *known = *totals;
+                if let Some((known, read_at)) = &mut spent.totals {
+                    (*known, *read_at) = (*totals, Instant::now());
                     add(known, new);
                 }
             }

@@ -56,6 +56,9 @@ fn groups_are_there_for_strangers_only_where_strangers_are_welcome_everywhere() 
 fn older_names_are_still_understood() {
     let config = with("identity.policy = \"closed\"\nsandbox.allow_exec = true");
     assert_eq!(policy(&config, "main"), SignUp::Closed.into());
+    let said = &config.notes;
+    assert!(said[0].ends_with("write identity.sign_up = \"closed\""), "{said:?}");
+    assert!(said[1].ends_with("write sandbox.exec = \"full\""), "{said:?}");
     let both = refused("[identity]\npolicy = \"open\"\nsign_up = \"closed\"");
     assert!(both.contains("identity.policy is the older name of identity.sign_up"), "{both}");
 }
