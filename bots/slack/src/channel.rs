@@ -60,6 +60,7 @@ pub struct Slack {
 /// What `auth.test` says of a token.
 #[derive(Default, Deserialize)]
 #[serde(default)]
+#[allow(clippy::struct_field_names, reason = "as Slack calls them")]
 struct Me {
     /// Of the bot as a program, by which its messages are told.
     bot_id: Option<String>,

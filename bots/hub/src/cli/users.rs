@@ -58,7 +58,7 @@ pub(crate) enum Users {
     Tier {
         #[command(flatten)]
         one: One,
-        /// As in [tiers].
+        /// One of the configuration's `tiers`.
         tier: Option<String>,
     },
     /// Write everything kept about them into an archive.
