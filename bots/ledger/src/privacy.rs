@@ -3,7 +3,7 @@
 
 mod dossier;
 mod erase;
-mod find;
+pub(crate) mod find;
 mod recent;
 mod who;
 

@@ -1,7 +1,7 @@
 -- Step 3 of ../sqlite, where it is explained.
 
 ALTER TABLE inbound ADD COLUMN sender bytea;
-CREATE INDEX inbound_sender ON inbound (sender, id) WHERE sender IS NOT NULL;
+CREATE INDEX inbound_sender ON inbound (sender, id) WHERE state <> 'accepted';
 CREATE INDEX inbound_unknown ON inbound (id) WHERE sender IS NULL;
 ALTER TABLE request ADD COLUMN items bigint;
 CREATE INDEX turn_person ON turn (user_id, id);

@@ -9,7 +9,7 @@ use zaki_envelope::{
 use zaki_store::{Json, Keys, Row, Sql, Text, params, snapshot};
 
 use super::Who;
-use super::find::{Found, adopt, found, is_direct};
+use super::find::{Found, adopt, by_sender, found, is_direct};
 use crate::Error;
 use crate::desk::Desk;
 use crate::encode::clean;
@@ -227,10 +227,7 @@ async fn messages<S: Sql>(
     sender: &[u8],
     mark: &mut Mark,
 ) -> Result<Stretch, Error> {
-    let sql = found!("sender = $1 AND id > $2 ORDER BY id LIMIT $3");
-    let rows = tx.all(sql, params![sender, mark.after.as_str(), STEP]).await?;
-    let theirs = Found::read(keys, &rows)?;
-    let last = theirs.last().map(|message| message.id.clone());
+    let (theirs, last) = by_sender(tx, keys, sender, &mark.after, STEP).await?;
     let mut kept = Vec::new();
     for message in theirs {
         kept.extend(message_kept(tx, keys, message, mark).await?);

@@ -8,7 +8,7 @@ use zaki_envelope::{Timestamp, ZakiUserId};
 use zaki_store::{Either, Keys, Row, Sql, params, snapshot, transact};
 
 use super::Who;
-use super::find::{Found, adopt, found, is_direct};
+use super::find::{Found, adopt, by_sender, found, is_direct};
 use crate::Error;
 use crate::desk::{Desk, Locks, locked};
 use crate::encode::{clean, seen};
@@ -87,7 +87,7 @@ async fn erase_messages(desk: Desk<'_>, digest: &[u8], at: Timestamp) -> Result<
     let (store, mut erased) = (desk.store(), Erased::default());
     loop {
         let (keys, digest) = (desk.keys().clone(), digest.to_vec());
-        let theirs = snapshot!(&store, |tx| by_sender(tx, keys, digest))?;
+        let theirs = snapshot!(&store, |tx| some_of(tx, keys, digest))?;
         if theirs.is_empty() {
             return Ok(erased);
         }
@@ -98,9 +98,8 @@ async fn erase_messages(desk: Desk<'_>, digest: &[u8], at: Timestamp) -> Result<
     }
 }
 
-async fn by_sender<S: Sql>(tx: &S, keys: Keys, digest: Vec<u8>) -> Result<Vec<Found>, Error> {
-    let sql = found!("sender = $1 ORDER BY id LIMIT $2");
-    Found::read(&keys, &tx.all(sql, params![digest, STEP]).await?)
+async fn some_of<S: Sql>(tx: &S, keys: Keys, digest: Vec<u8>) -> Result<Vec<Found>, Error> {
+    Ok(by_sender(tx, &keys, &digest, "", STEP).await?.0)
 }
 
 async fn remove_all<S: Sql>(

@@ -61,6 +61,37 @@ macro_rules! found {
 
 pub(super) use found;
 
+/// What somebody said that does not wait any more, behind one id, in order.
+pub(crate) const SAID: &str =
+    found!("sender = $1 AND id > $2 AND state <> 'accepted' ORDER BY id LIMIT $3");
+
+/// What waits for a turn.
+pub(crate) const WAITS: [&str; 2] = [
+    found!("sender = $1 AND state = 'accepted' AND lane IS NULL"),
+    found!("sender = $1 AND lane IS NOT NULL"),
+];
+
+/// What somebody said: some of what does not wait, and, after the last of that, what waits. The
+/// last id; `None`: that was all.
+pub(super) async fn by_sender<S: Sql>(
+    tx: &S,
+    keys: &Keys,
+    sender: &[u8],
+    after: &str,
+    most: i64,
+) -> Result<(Vec<Found>, Option<String>), Error> {
+    let mut rows = tx.all(SAID, params![sender, after, most]).await?;
+    if i64::try_from(rows.len()).is_ok_and(|found| found == most) {
+        let found = Found::read(keys, &rows)?;
+        let last = found.last().map(|message| message.id.clone());
+        return Ok((found, last));
+    }
+    for sql in WAITS {
+        rows.extend(tx.all(sql, params![sender]).await?);
+    }
+    Ok((Found::read(keys, &rows)?, None))
+}
+
 impl Found {
     pub(super) fn read(keys: &Keys, rows: &[Row]) -> Result<Vec<Self>, Error> {
         let read = |row: &Row| -> Result<Self, Error> {

@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::sql::*;
+use crate::privacy::find;
 
 /// Everything a message meets on its way.
 const HOT: [&str; 33] = [
@@ -70,7 +71,8 @@ fn what_is_hot_reads_by_an_index() {
     }
 }
 
-/// What runs at a start, or each second, reads what is open, and not what is done.
+/// What runs at a start, or each second, reads what is open, and not what is done. What is done of
+/// one person is found without that of others.
 #[test]
 fn what_is_open_is_found_without_what_is_done() {
     let conn = tables();
@@ -80,6 +82,9 @@ fn what_is_open_is_found_without_what_is_done() {
         TAKE_TURNS,
         TAKE_HEADS,
         COUNTS,
+        find::SAID,
+        find::WAITS[0],
+        find::WAITS[1],
     ]);
     for sql in starting {
         for step in plan(&conn, sql) {
