@@ -135,7 +135,7 @@ pub struct KeptDelivery {
 }
 
 /// A dead letter. Nobody understands its bytes, which may hold what others said: an operator can
-/// show them (`zaki inbox dead`).
+/// show them (`zaki inbox list --dead`).
 #[derive(Debug, Serialize)]
 pub struct KeptLetter {
     /// The ledger's number of it.
