@@ -34,12 +34,34 @@ async fn act(world: &World, seed: Seed, households: u32) -> Result<()> {
     println!("{} accounts in {households} households", script.accounts());
     let (cast, ear) = (Cast::of(world), Ear::on(world));
     let operator = Operator::of(world).await?;
-    let (records, figures) = play(&cast, &ear, &operator, &script, seed).await?;
+    let (records, figures) = match play(&cast, &ear, &operator, &script, seed).await {
+        Ok(played) => played,
+        Err(error) => {
+            let about = waiting(world, &format!("{error:#}")).await?;
+            return Err(error.context(about));
+        }
+    };
     let verdict = judge(&records);
     println!("{figures:?}; {} answers, {} of them raced", verdict.answers, verdict.raced);
     report(&records, &verdict)?;
     ensure!(verdict.raced > 0 && figures.contains_key("merged by both"), "nothing was tried");
     exports(world, (&cast, &script), &records, &verdict).await
+}
+
+/// What the ledger has not settled, for whoever looks into it.
+async fn waiting(world: &World, about: &str) -> Result<String> {
+    let inbox = world.list(&["inbox", "list", "--limit", "1000000"]).await?;
+    let open = inbox.iter().filter(|line| line["state"] == "accepted");
+    let sent = world.list(&["deliveries", "list", "--limit", "1000000"]).await?;
+    let unsent = sent.iter().filter(|line| line["state"] != "sent");
+    let number = about.split_once(" was not answered").and_then(|it| it.0.rsplit(' ').next());
+    let word = format!("m{}w0z", number.unwrap_or("?"));
+    let named = inbox.iter().filter(|line| line.to_string().contains(&word));
+    let lines = open.chain(unsent).chain(named).map(|line| format!("{line:.900}\n"));
+    let joined = inbox.iter().filter(|line| line["state"] == "joined");
+    let turns: BTreeSet<&str> = sent.iter().filter_map(|line| line["turn"].as_str()).collect();
+    let silent = joined.filter(|line| line["turn"].as_str().is_some_and(|it| !turns.contains(it)));
+    Ok(lines.chain(silent.map(|line| format!("no reply: {line:.900}\n"))).collect())
 }
 
 /// Fails with what there is about the first of each kind of flaw.

@@ -2,7 +2,7 @@
 //! two teams, phone numbers that turn out to have a better name, and one name for all.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use zaki_simulators::{discord, graph, signature, slack, telegram};
@@ -16,6 +16,9 @@ use crate::{ChannelKind, World};
 const NAME: &str = "Sam";
 /// Another team whose people have the same ids.
 const TWIN_TEAM: &str = "T0TWIN0001";
+/// How often an event is delivered that nobody has acknowledged.
+const TRIES: u32 = 20;
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// An account on a platform.
 #[derive(Debug)]
@@ -169,12 +172,21 @@ impl Cast {
         let config = self.slack.config();
         let body = self.event(account, &channel, &ts, text).to_string();
         let signed = signature::slack(&config.signing_secret, now, body.as_bytes());
-        let request = self.http.post(&self.events).body(body);
-        let request = request
-            .header("content-type", "application/json")
-            .header("x-slack-request-timestamp", now.to_string())
-            .header("x-slack-signature", signed);
-        tokio::spawn(request.send());
+        let (http, events) = (self.http.clone(), self.events.clone());
+        tokio::spawn(async move {
+            // As Slack does, though sooner.
+            for _ in 0..TRIES {
+                let request = http.post(&events).body(body.clone());
+                let request = request
+                    .header("content-type", "application/json")
+                    .header("x-slack-request-timestamp", now.to_string())
+                    .header("x-slack-signature", &signed);
+                if request.send().await.is_ok_and(|answer| answer.status().is_success()) {
+                    return;
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+        });
     }
 
     fn event(&self, account: &Account, channel: &str, ts: &str, text: &str) -> Value {

@@ -1,0 +1,282 @@
+//! What whoever runs this decides about people by the command line, beside a hub that runs: it
+//! notices at once. And what the command line says, to people and to programs.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a suite")]
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use zaki_simulators::telegram::Chat;
+use zaki_tests::chaos::Seed;
+use zaki_tests::edge::KEY;
+use zaki_tests::house;
+use zaki_tests::replicas::Replicas;
+use zaki_tests::world::own_address;
+use zaki_tests::{ChannelKind, Person, SOON, Setup, World};
+use zip::ZipArchive;
+
+const ADA: Person = Person::ADA;
+const BOB: Person = Person::BOB;
+const TELEGRAM: ChannelKind = ChannelKind::Telegram;
+const SLACK: ChannelKind = ChannelKind::Slack;
+
+/// One object that a command prints.
+async fn one(world: &World, args: &[&str]) -> Result<Value> {
+    let mut lines = world.list(args).await?;
+    ensure!(lines.len() == 1, "{args:?}: {lines:?}");
+    lines.pop().context("no line")
+}
+
+/// Who answers somebody.
+async fn who(world: &World, channel: ChannelKind, person: Person) -> Result<String> {
+    let said = world.ask(channel, person, "WHO").await?;
+    let (_, rest) = said.split_once("answered by openclaw-").with_context(|| said.clone())?;
+    Ok(rest.split(' ').next().unwrap_or_default().to_owned())
+}
+
+/// A hub whose edge the command line can call.
+fn open_edge() -> Setup {
+    let address = own_address().to_string();
+    Setup::echo().only(&[TELEGRAM, SLACK]).set("edge.key", KEY).set("edge.listen", address)
+}
+
+/// The way of an account through links, merges and back, as whoever runs this wants it.
+async fn decides(world: &World) -> Result<()> {
+    let (ada, slack) = (who(world, TELEGRAM, ADA).await?, who(world, SLACK, ADA).await?);
+    let bob = who(world, TELEGRAM, BOB).await?;
+    let merged = one(world, &["users", "merge", &ada, &slack]).await?;
+    assert_eq!((&merged["moved"], &merged["sandbox"]), (&json!(1), &json!("retired")), "{merged}");
+    assert_eq!(who(world, SLACK, ADA).await?, ada, "from the next message on");
+    let shown = one(world, &["users", "show", &ada]).await?;
+    assert_eq!(shown["bindings"].as_array().map(Vec::len), Some(2), "{shown}");
+    assert!(shown["usage"]["day"]["messages"].as_u64() > Some(0) && shown["sessions"].is_array());
+    let again = world.zaki(&["users", "merge", &ada, &slack]).await?.refusal()?;
+    assert!(again.contains("unmerge"), "{again}");
+
+    let back = one(world, &["users", "unmerge", &slack]).await?;
+    assert_eq!(back["moved"], 1);
+    assert_eq!(who(world, SLACK, ADA).await?, slack, "its sandbox serves again");
+    let again = world.zaki(&["users", "unmerge", &slack]).await?.refusal()?;
+    assert!(again.contains("has not become"), "{again}");
+
+    let (_, sender) = BOB.sender(world, TELEGRAM);
+    one(world, &["users", "unlink", &bob, "telegram", &sender]).await?;
+    let new = who(world, TELEGRAM, BOB).await?;
+    assert!(new != bob && new != ada, "a stranger");
+    let nothing = world.zaki(&["users", "unlink", &bob, "telegram", &sender]).await?.refusal()?;
+    assert!(nothing.contains("users show"), "{nothing}");
+    one(world, &["users", "link", &bob, "telegram", &sender]).await?;
+    assert_eq!(who(world, TELEGRAM, BOB).await?, bob);
+
+    assert_eq!(one(world, &["users", "block", &bob]).await?["changed"], true);
+    let before = world.answers(TELEGRAM, BOB).len();
+    world.say(TELEGRAM, BOB, "let me in");
+    let refused = |lines: &Vec<Value>| lines.iter().any(|line| line["reason"] == "refused");
+    world.until("a refusal", || world.inbox(TELEGRAM), refused).await?;
+    let told = &world.answers(TELEGRAM, BOB)[before..];
+    assert!(told.iter().all(|text| !text.contains("echo")), "{told:?}");
+    assert_eq!(one(world, &["users", "unblock", &bob]).await?["changed"], true);
+    assert_eq!(one(world, &["users", "unblock", &bob]).await?["changed"], false);
+    let before = world.answers(TELEGRAM, BOB).len();
+    world.say(TELEGRAM, BOB, "here again");
+    let answers = world.expect(TELEGRAM, BOB, before + 1, SOON).await?;
+    assert_eq!(answers.last().map(String::as_str), Some("echo: here again"), "{answers:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_hub_goes_by_what_an_operator_decides() -> Result<()> {
+    let world = open_edge().start().await?;
+    decides(&world).await.with_context(|| world.log())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn and_so_do_replicas() -> Result<()> {
+    let setup = Setup::echo().only(&[TELEGRAM, SLACK]);
+    let Some(replicas) = Replicas::start(setup, 2, Seed::find()).await? else { return Ok(()) };
+    decides(&replicas.world).await.with_context(|| replicas.log())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invitations_and_pairings_let_strangers_in() -> Result<()> {
+    let mut world =
+        Setup::echo().only(&[TELEGRAM]).set("identity.sign_up", "invite").start().await?;
+    let text = world.zaki(&["invite", "--note", "for Ada"]).await?.ok()?;
+    let code = text.lines().next().context("no code")?.to_owned();
+    assert!(text.contains(&format!("/link {code}")), "{text}");
+    world.ask(TELEGRAM, ADA, &format!("/link {code}")).await?;
+    assert_eq!(world.ask(TELEGRAM, ADA, "hello").await?, "echo: hello");
+    let kept = one(&world, &["invite", "list"]).await?;
+    assert_eq!((&kept["uses_left"], &kept["note"]), (&json!(0), &json!("for Ada")));
+    assert!(!kept.to_string().contains(&code), "a code is shown once: {kept}");
+    let made = one(&world, &["invite", "create", "--uses", "3", "--days", "7"]).await?;
+    let id = made["id"].as_str().context("no id")?;
+    one(&world, &["invite", "revoke", id]).await?;
+    let code = made["code"].as_str().context("no code")?;
+    let said = world.ask(TELEGRAM, BOB, &format!("/link {code}")).await?;
+    assert!(said.contains("does not work"), "{said}");
+    let again = world.zaki(&["invite", "revoke", "abcdef"]).await?.refusal()?;
+    assert!(again.contains("zaki invite list"), "{again}");
+    let odd = world.zaki(&["invite", "--tier", "gold"]).await?.refusal()?;
+    assert!(odd.contains("standard-1"), "{odd}");
+
+    world.noted().await?;
+    world.stop(Signal::SIGTERM).await?;
+    world.reconfigure("identity.sign_up", "pairing")?;
+    world.up().await?;
+    for stranger in [BOB, Person(3)] {
+        world.ask(TELEGRAM, stranger, "hello").await?;
+    }
+    let waiting = world.list(&["pairing", "list"]).await?;
+    let codes: Vec<&str> = waiting.iter().filter_map(|line| line["code"].as_str()).collect();
+    let [bob, other] = codes[..] else { panic!("{waiting:?}") };
+    assert!(world.zaki(&["pairing", "list"]).await?.ok()?.contains("telegram/main"));
+    one(&world, &["pairing", "approve", bob]).await?;
+    one(&world, &["pairing", "deny", other]).await?;
+    let before = world.answers(TELEGRAM, BOB).len();
+    world.say(TELEGRAM, BOB, "hello again");
+    let answers = world.expect(TELEGRAM, BOB, before + 1, SOON).await?;
+    assert!(answers.iter().any(|text| text == "echo: hello again"), "{answers:?}");
+    let gone = world.zaki(&["pairing", "approve", other]).await?.refusal()?;
+    assert!(gone.contains("zaki pairing list"), "{gone}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_tiers_roles_feedback_and_the_record() -> Result<()> {
+    let world = Setup::echo().only(&[TELEGRAM]).start().await?;
+    let (ada, bob) = (who(&world, TELEGRAM, ADA).await?, who(&world, TELEGRAM, BOB).await?);
+    let group = Chat::group(-1_001_234, "Some group");
+    let id = group.id.to_string();
+    let set = ["groups", "set", "telegram", &id, "--mode", "always", "--owner", &ada];
+    let changed = one(&world, &set).await?;
+    assert_eq!((&changed["mode"], &changed["owner"]), (&json!("always"), &json!(ada)));
+    let heard = async || {
+        let refreshed = |sent: &zaki_simulators::Sent| {
+            sent.conversation == id && sent.text.contains(&format!("answered by openclaw-{ada}"))
+        };
+        world.telegram.say_in(&group, &BOB.telegram(), "WHO is it", json!({}));
+        tokio::time::timeout(SOON / 10, world.expect_sent(TELEGRAM, refreshed)).await
+    };
+    // Within the second in which the hub reads what others have changed.
+    let mut told = heard().await;
+    for _ in 0..5 {
+        if told.is_ok() {
+            break;
+        }
+        told = heard().await;
+    }
+    told.context("the group is not heard")??;
+    let allowed = one(&world, &["groups", "allow", "telegram", &id, &bob]).await?;
+    assert_eq!(allowed["changed"], true);
+    let listed = one(&world, &["groups", "list"]).await?;
+    assert_eq!(listed["people"], json!([bob]), "{listed}");
+    let odd = world.zaki(&["groups", "set", "slack", "C1", "--mode", "off"]).await?.refusal()?;
+    assert!(odd.contains("--scope"), "{odd}");
+    let odd = world.zaki(&["groups", "set", "telegram", &id, "--mode", "loud"]).await?.refusal()?;
+    assert!(odd.contains("mention"), "{odd}");
+
+    one(&world, &["users", "role", &ada, "owner"]).await?;
+    one(&world, &["users", "tier", &ada, "standard-2"]).await?;
+    let shown = one(&world, &["users", "show", &ada]).await?;
+    assert_eq!((&shown["role"], &shown["tier"]), (&json!("owner"), &json!("standard-2")));
+    let list = world.zaki(&["users", "list"]).await?.ok()?;
+    assert!(list.contains("owner, standard-2") && list.contains("telegram Person1"), "{list}");
+    let found = world.list(&["users", "list", "--find", "person2"]).await?;
+    assert_eq!(found.iter().map(|it| &it["user"]).collect::<Vec<_>>(), [&json!(bob)]);
+    one(&world, &["users", "tier", &ada]).await?;
+    assert_eq!(one(&world, &["users", "show", &ada]).await?["tier"], Value::Null);
+
+    world.ask(TELEGRAM, BOB, "/feedback it is fine").await?;
+    assert_eq!(one(&world, &["feedback", "list"]).await?["text"], "it is fine");
+
+    let sound = one(&world, &["audit", "verify"]).await?;
+    assert_eq!(sound["broken_at"], Value::Null);
+    let head = sound["head"].as_str().context("no head")?;
+    let acts = world.list(&["audit", "list"]).await?;
+    assert!(acts.iter().any(|act| act["act"] == "role_set" && act["by"] == "operator"), "{acts:?}");
+    assert_eq!(acts.last().map(|act| &act["hash"]), Some(&json!(head)));
+    assert_eq!(world.list(&["audit", "list", "--after", "2", "--limit", "1"]).await?[0]["seq"], 3);
+    world.zaki(&["audit", "verify", "--head", head]).await?.ok()?;
+    let cut = world.zaki(&["audit", "verify", "--head", "00"]).await?.refusal()?;
+    assert!(cut.contains("cut"), "{cut}");
+    let store = rusqlite::Connection::open(world.data().join("hub/identity.db"))?;
+    store.busy_timeout(SOON)?;
+    store.execute("UPDATE audit_entry SET act = 'nothing' WHERE seq = 3", [])?;
+    let broken = world.zaki(&["audit", "verify"]).await?.refusal()?;
+    assert!(broken.contains("entry 3"), "{broken}");
+    Ok(())
+}
+
+fn entries(file: &std::path::Path) -> Result<String> {
+    let mut zip = ZipArchive::new(File::open(file)?)?;
+    let mut all = String::new();
+    for n in 0..zip.len() {
+        zip.by_index(n)?.read_to_string(&mut all)?;
+    }
+    Ok(all)
+}
+
+/// Removes somebody and looks for what is left.
+async fn erases(world: &World) -> Result<()> {
+    world.ask(TELEGRAM, ADA, "my spice is saffron").await?;
+    world.ask(TELEGRAM, BOB, "mine is cumin").await?;
+    world.noted().await?;
+    let ada = who(world, TELEGRAM, ADA).await?;
+    let file = world.dir().join("ada.zip");
+    let path = file.to_str().context("a path that is not UTF-8")?;
+    let written = one(world, &["users", "export", &ada, "--out", path]).await?;
+    let said = entries(&file)?;
+    assert!(said.contains("saffron") && !said.contains("cumin"), "{said}");
+    let size = std::fs::metadata(&file)?;
+    assert_eq!(
+        (size.len(), size.permissions().mode() & 0o777),
+        (written["bytes"].as_u64().unwrap(), 0o600)
+    );
+    let again = world.zaki(&["users", "export", &ada, "--out", path]).await?.refusal()?;
+    assert!(again.contains("already"), "{again}");
+
+    let asked = world.zaki(&["users", "erase", &ada]).await?.refusal()?;
+    assert!(asked.contains("--yes") && asked.contains("export"), "{asked}");
+    assert!(one(world, &["users", "show", &ada]).await.is_ok(), "nothing has happened");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_erased_leaves_nothing() -> Result<()> {
+    let world = open_edge().start().await?;
+    erases(&world).await?;
+    let ada = who(&world, TELEGRAM, ADA).await?;
+    let erased = one(&world, &["users", "erase", &ada, "--yes"]).await?;
+    assert_eq!((&erased["bindings"], &erased["erased"]), (&json!(1), &json!([ada])), "{erased}");
+    let gone = world.zaki(&["users", "show", &ada]).await?.refusal()?;
+    assert!(gone.contains("zaki users list"), "{gone}");
+    for list in [["inbox", "list"], ["deliveries", "list"], ["users", "list"]] {
+        let text = format!("{:?}", world.list(&list).await?);
+        assert!(!text.contains("saffron") && !text.contains(&ada), "{list:?}: {text}");
+    }
+    assert!(!house::turns(&world)?.values().any(|user| *user == ada));
+    assert!(house::known_to_edge(&world)?.iter().all(|name| !name.contains(&ada)));
+    assert!(world.list(&["audit", "verify"]).await?[0]["broken_at"].is_null());
+    assert_ne!(who(&world, TELEGRAM, ADA).await?, ada, "a stranger");
+    Ok(())
+}
+
+/// An edge without a key is nobody's to call but the hub's: nothing is half done.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_erased_now_is_said_with_how_to_go_on() -> Result<()> {
+    let mut world = Setup::echo().only(&[TELEGRAM]).start().await?;
+    erases(&world).await?;
+    let ada = who(&world, TELEGRAM, ADA).await?;
+    let refused = world.zaki(&["users", "erase", &ada, "--yes"]).await?.refusal()?;
+    assert!(refused.contains("stop it") && refused.contains("edge.key"), "{refused}");
+    assert_eq!(who(&world, TELEGRAM, ADA).await?, ada, "all is as it was");
+    world.noted().await?;
+    world.stop(Signal::SIGTERM).await?;
+    one(&world, &["users", "erase", &ada, "--yes"]).await?;
+    assert_eq!(world.list(&["users", "list"]).await?.len(), 1);
+    Ok(())
+}
