@@ -127,6 +127,7 @@ async fn close(hub: &Arc<Hub>, inbound: &Inbound, voice: Voice, answer: Answer) 
     hub.settle(inbound, SettleReason::Command).await;
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "with it, whoever answers a command ends")]
 fn said(what: &impl Say, voice: Voice) -> Answer {
     Ok(vec![Part::text(what.say(voice))])
 }

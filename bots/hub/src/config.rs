@@ -198,6 +198,7 @@ pub(crate) struct DeliverConfig {
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_field_names, reason = "they are called so in the file")]
 pub(crate) struct RetentionConfig {
     pub raw_days: u32,
     pub text_days: u32,

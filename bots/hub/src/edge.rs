@@ -6,7 +6,7 @@ use std::{collections::VecDeque, error::Error, time::Duration};
 use axum::{Router, body::Body};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use serde_json::to_vec;
 use tokio::time::timeout;
 use tower::ServiceExt;
@@ -15,14 +15,12 @@ use zaki_envelope::{
     signature::{self, SigningKey},
     wire::{
         ApprovalAnswer, Decision, RetireRequest, SILENCE, SseDecoder, SteerRequest, TurnEvent,
-        TurnRequest, UsageReport, WakeAnswer,
+        TurnRequest,
     },
 };
 
 use crate::clock;
 
-/// A JSON answer is no longer, in bytes.
-const LONGEST_ANSWER: usize = 64 * 1024;
 /// Between two questions whether something that takes its time is done.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -146,18 +144,6 @@ impl EdgeClient {
         self.act("POST", &path, json(&ApprovalAnswer { decision })?).await
     }
 
-    /// Wakes the person's sandbox: a turn is about to come.
-    pub(crate) async fn wake(&self, user: ZakiUserId) -> Result<WakeAnswer, EdgeError> {
-        let answer = self.call("POST", &format!("/v1/users/{user}/wake"), Vec::new()).await?;
-        answer.read().await
-    }
-
-    /// What the person has used, as the edge has metered it.
-    pub(crate) async fn usage(&self, user: ZakiUserId) -> Result<UsageReport, EdgeError> {
-        let answer = self.call("GET", &format!("/v1/users/{user}/usage"), Vec::new()).await?;
-        answer.read().await
-    }
-
     /// Erases everything the edge has of the person; returns when nothing is left. It goes on there
     /// when nobody waits for it.
     pub(crate) async fn erase(&self, user: ZakiUserId) -> Result<(), EdgeError> {
@@ -253,20 +239,6 @@ impl Answer {
     /// As the events of a turn.
     fn events(self) -> Events {
         Events { bytes: self.bytes, decoder: SseDecoder::default(), ready: VecDeque::new() }
-    }
-
-    /// As one JSON value.
-    async fn read<T: DeserializeOwned>(mut self) -> Result<T, EdgeError> {
-        let mut body = Vec::new();
-        while let Some(bytes) =
-            timeout(SILENCE, self.bytes.next()).await.map_err(EdgeError::lost)?
-        {
-            body.extend_from_slice(&bytes?);
-            if body.len() > LONGEST_ANSWER {
-                return Err(EdgeError::lost("the answer is too long"));
-            }
-        }
-        serde_json::from_slice(&body).map_err(EdgeError::lost)
     }
 }
 

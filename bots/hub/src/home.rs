@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use zaki_envelope::{
-    Address, ChannelKind, Conversation, ConversationId, ConversationKind, Inbound, Part,
-    ZakiUserId,
+    Address, ChannelKind, Conversation, ConversationId, ConversationKind, Inbound, Part, ZakiUserId,
 };
 use zaki_identity::{Home, Person, Setting};
 use zaki_ledger::ReplyPlan;

@@ -62,11 +62,14 @@ pub struct Slack {
 #[serde(default)]
 #[allow(clippy::struct_field_names, reason = "as Slack calls them")]
 struct Me {
-    /// Of the bot as a program, by which its messages are told.
-    bot_id: Option<String>,
-    /// Of the bot as somebody to write to.
-    user_id: Option<String>,
-    team_id: Option<String>,
+    /// The bot as a program, by which its messages are told.
+    #[serde(rename = "bot_id")]
+    bot: Option<String>,
+    /// The bot as somebody to write to.
+    #[serde(rename = "user_id")]
+    user: Option<String>,
+    #[serde(rename = "team_id")]
+    team: Option<String>,
 }
 
 impl Slack {
@@ -88,9 +91,9 @@ impl Slack {
     /// Opens the conversation with the bot:
     /// <https://docs.slack.dev/interactivity/deep-linking>.
     fn url(&self) -> Option<String> {
-        let Me { user_id, team_id, .. } = self.me.get()?;
-        let team = team_id.as_ref()?;
-        match (&self.app, user_id) {
+        let Me { user, team, .. } = self.me.get()?;
+        let team = team.as_ref()?;
+        match (&self.app, user) {
             (Some(app), _) => Some(format!("https://slack.com/app_redirect?app={app}&team={team}")),
             (None, Some(bot)) => Some(format!("slack://user?team={team}&id={bot}")),
             (None, None) => None,
@@ -296,7 +299,7 @@ impl Channel for Slack {
         key: DeliveryId,
         since: Timestamp,
     ) -> Result<Evidence, ChannelError> {
-        let bot = self.me.get().and_then(|me| me.bot_id.as_deref());
+        let bot = self.me.get().and_then(|me| me.bot.as_deref());
         Search { to, key, since, bot }.run(&self.api).await
     }
 

@@ -84,7 +84,8 @@ async fn said(order: &Order<'_>, n: u32) -> Result<Vec<Said>, Silence> {
     let read = || order.hub.ledger.recent(order.user(), &session, LAST);
     let mut said = order.attempt("read the last lines of a session", read).await?;
     for line in &mut said {
-        line.text = Rich::parse(&line.text).text().to_owned();
+        let rich = Rich::parse(&line.text);
+        rich.text().clone_into(&mut line.text);
     }
     Ok(said)
 }
