@@ -1,6 +1,11 @@
-//! Whether a person may have turns: they may, unless they are retired for a time or being erased.
+//! Whether a person may have turns: they may, unless they are retired for a time, being erased, or
+//! were erased a moment ago.
 
 use zaki_envelope::{Timestamp, wire::ErrorCode};
+
+/// How long it is known that somebody was erased, in milliseconds: what was on its way to them
+/// must not make them anew. Ids are never given twice, so nobody else is meant.
+const REMEMBERED_MS: i64 = 3_600_000;
 
 /// Where a person stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +20,11 @@ pub enum Standing {
     },
     /// Everything of theirs is being removed. There is no way back.
     Erasing,
+    /// Nothing is left of them. Known in memory alone, and not for long.
+    Erased {
+        /// Since then.
+        at: Timestamp,
+    },
 }
 
 impl Standing {
@@ -23,7 +33,7 @@ impl Standing {
         match self {
             Self::Active => None,
             Self::Retired { .. } => Some(ErrorCode::Retired),
-            Self::Erasing => Some(ErrorCode::Erased),
+            Self::Erasing | Self::Erased { .. } => Some(ErrorCode::Erased),
         }
     }
 
@@ -31,7 +41,7 @@ impl Standing {
     pub const fn retired(self, until: Timestamp) -> Option<Self> {
         match self {
             Self::Active | Self::Retired { .. } => Some(Self::Retired { until }),
-            Self::Erasing => None,
+            Self::Erasing | Self::Erased { .. } => None,
         }
     }
 
@@ -39,17 +49,22 @@ impl Standing {
     pub const fn reinstated(self) -> Option<Self> {
         match self {
             Self::Active | Self::Retired { .. } => Some(Self::Active),
-            Self::Erasing => None,
+            Self::Erasing | Self::Erased { .. } => None,
         }
     }
 
     /// Whether everything of theirs has to go, now or still.
     pub fn is_due(self, now: Timestamp) -> bool {
         match self {
-            Self::Active => false,
+            Self::Active | Self::Erased { .. } => false,
             Self::Retired { until } => until <= now,
             Self::Erasing => true,
         }
+    }
+
+    /// Whether it need not be remembered any more.
+    pub fn is_over(self, now: Timestamp) -> bool {
+        matches!(self, Self::Erased { at } if now.since(at) >= REMEMBERED_MS)
     }
 }
 
@@ -75,5 +90,17 @@ mod tests {
             (None, None)
         );
         assert!(Standing::Erasing.is_due(Timestamp::from_ms(i64::MIN)));
+        assert!(!Standing::Erasing.is_over(Timestamp::from_ms(i64::MAX)));
+    }
+
+    #[test]
+    fn who_was_erased_is_not_made_anew_by_what_was_on_its_way() {
+        let at = Timestamp::from_ms(5);
+        let erased = Standing::Erased { at };
+        assert_eq!(erased.refusal(), Some(ErrorCode::Erased));
+        assert_eq!((erased.retired(at), erased.reinstated()), (None, None));
+        assert!(!erased.is_due(at.plus_ms(REMEMBERED_MS)));
+        assert!(!erased.is_over(at.plus_ms(REMEMBERED_MS - 1)));
+        assert!(erased.is_over(at.plus_ms(REMEMBERED_MS)));
     }
 }

@@ -92,9 +92,15 @@ impl People {
     }
 
     /// Nothing is left of `user`.
-    async fn forget(&self, user: ZakiUserId) {
-        self.standings.write().await.remove(&user);
+    async fn erased(&self, user: ZakiUserId) {
+        let erased = Standing::Erased { at: clock::now() };
+        self.standings.write().await.insert(user, erased);
         self.news.notify_waiters();
+    }
+
+    /// Forgets who was erased long ago.
+    async fn forget(&self, now: Timestamp) {
+        self.standings.write().await.retain(|_, standing| !standing.is_over(now));
     }
 
     /// Who has to go now, and how long until the next one has to.
@@ -194,7 +200,7 @@ impl Running {
         state.forget_person(user).await?;
         state.forget_standing(user).await?;
         state.scrub(user.to_string()).await?;
-        self.shared.people.forget(user).await;
+        self.shared.people.erased(user).await;
         tracing::info!("person.erased");
         Ok(())
     }
@@ -236,6 +242,7 @@ pub(crate) async fn sweep(edge: Weak<Running>) {
             let retired: Vec<_> = people.standings.read().await.keys().copied().collect();
             join_all(retired.into_iter().map(|user| edge.halt(user, ErrorCode::Retired))).await;
         }
+        people.forget(clock::now()).await;
         let (due, mut wait) = people.due(clock::now()).await;
         for (user, removed) in join_all(due.into_iter().map(|user| edge.expel(user))).await {
             if let Err(error) = removed {

@@ -21,7 +21,7 @@ impl State {
         standing: Standing,
     ) -> Result<(), Error> {
         let until = match standing {
-            Standing::Active => return self.forget_standing(user).await,
+            Standing::Active | Standing::Erased { .. } => return self.forget_standing(user).await,
             Standing::Retired { until } => Some(until.as_ms()),
             Standing::Erasing => None,
         };

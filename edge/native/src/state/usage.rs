@@ -81,8 +81,10 @@ pub(super) fn forget(tx: &Tx<'_>, now: Timestamp) -> Result<usize, Error> {
 #[cfg(test)]
 mod tests {
     use zaki_envelope::SandboxKind;
+    use zaki_store::{Schema, Sqlite};
 
     use super::*;
+    use crate::state::SCHEMA;
 
     /// 21 November 2026, noon.
     const NOON: Timestamp = Timestamp::from_secs(1_795_262_400);
@@ -125,5 +127,29 @@ mod tests {
         let one = Usage { input_tokens: 10, ..Usage::default() };
         state.count(sandbox, None, one, NOON).await.unwrap();
         assert_eq!(state.used(user, NOON).await.unwrap(), UsageReport::default());
+    }
+
+    #[tokio::test]
+    async fn what_an_earlier_release_counted_is_the_persons() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("edge.db");
+        let steps = SCHEMA.steps.split_last().unwrap().1;
+        let earlier = Schema { steps, ..SCHEMA };
+        let user = ZakiUserId::from_parts(Timestamp::from_ms(1), 1);
+        let kinds = [SandboxKind::Personal, SandboxKind::Runtime];
+        let names = kinds.map(|kind| SandboxName::new(user, &kind).unwrap());
+        let db = Sqlite::open(&path, &earlier).await.unwrap();
+        db.write(move |tx| {
+            let sql = "INSERT INTO usage VALUES (?, ?, 1, 10, 2)";
+            names
+                .iter()
+                .try_for_each(|name| tx.execute(sql, params![Text(name), day(NOON)]).map(drop))
+        })
+        .await
+        .unwrap_or_else(|error: Error| panic!("{error}"));
+        db.close().await;
+        let state = State::open(&path).await.unwrap();
+        let both = Usage { input_tokens: 20, output_tokens: 4, cost_micros: 0 };
+        assert_eq!(state.used(user, NOON).await.unwrap().day, both);
     }
 }

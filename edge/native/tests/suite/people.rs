@@ -145,6 +145,7 @@ async fn a_turn_without_a_sandbox_ends_with_its_person_too() {
     assert_eq!(answer(&resume(&router, user(2), turn(2), 0).await), "echo: something else");
     let gone = signed("GET", &format!("/v1/users/{}/turns/{}", user(1), turn(1)), vec![]);
     assert_eq!(call(&router, gone).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(traces(&path, &user(1).to_string()), [""; 0], "nor by asking");
     edge.shutdown().await;
 }
 
@@ -215,11 +216,11 @@ async fn who_is_retired_is_erased_when_the_time_has_come() {
     let gone = || traces(dir.path(), &user(1).to_string()).is_empty().then_some(());
     until("the sweep", gone).await;
 
-    // As nobody's it may be anybody's again.
     assert_eq!(erase(&router, user(1)).await, StatusCode::NO_CONTENT);
-    assert_eq!(reinstate(&router, user(1)).await, StatusCode::NO_CONTENT);
-    let again = run(&router, user(1), &request(turn(1), "hello again")).await;
-    assert_eq!(answer(&again), "echo: hello again");
+    assert_eq!(reinstate(&router, user(1)).await, StatusCode::GONE);
+    let late = run(&router, user(1), &request(turn(2), "what was on its way")).await;
+    assert_eq!(code(&late), ErrorCode::Erased);
+    assert_eq!(traces(dir.path(), &user(1).to_string()), [""; 0]);
     edge.shutdown().await;
 }
 
@@ -229,19 +230,20 @@ async fn whoever_leaves_in_the_middle_of_everything_is_gone() {
     let dir = directory();
     let edge = echo(dir.path()).await;
     let router = edge.router();
-    for round in 0..20 {
+    for round in 0..20_u64 {
         let base = u128::from(round) * 100;
+        let user = user(base);
         let turns = (0..20).map(|n| {
             let router = router.clone();
             let request = request(turn(base + n), "SLOW:3x5");
-            tokio::spawn(async move { run(&router, user(1), &request).await })
+            tokio::spawn(async move { run(&router, user, &request).await })
         });
         let turns: Vec<_> = turns.collect();
         tokio::time::sleep(Duration::from_millis(round)).await;
         let (retired, erased, reinstated) = tokio::join!(
-            retire(&router, user(1), now().plus_ms(HOUR)),
-            erase(&router, user(1)),
-            reinstate(&router, user(1)),
+            retire(&router, user, now().plus_ms(HOUR)),
+            erase(&router, user),
+            reinstate(&router, user),
         );
         assert_eq!(erased, StatusCode::NO_CONTENT);
         for status in [retired, reinstated] {
@@ -252,8 +254,8 @@ async fn whoever_leaves_in_the_middle_of_everything_is_gone() {
             let end = &events.last().unwrap().kind;
             assert!(end.is_end(), "{end:?}");
         }
-        assert_eq!(erase(&router, user(1)).await, StatusCode::NO_CONTENT);
-        assert_eq!(traces(dir.path(), &user(1).to_string()), [""; 0], "round {round}");
+        assert_eq!(erase(&router, user).await, StatusCode::NO_CONTENT);
+        assert_eq!(traces(dir.path(), &user.to_string()), [""; 0], "round {round}");
     }
     edge.shutdown().await;
 }
