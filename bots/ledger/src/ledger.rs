@@ -332,3 +332,19 @@ impl Default for Retention {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key is found by the message it came with, when its person is erased.
+    #[test]
+    fn nothing_goes_before_what_leads_to_it() {
+        let day = Duration::from_hours(24);
+        let short = Retention { raw: 30 * day, text: 30 * day, messages: day, dedupe: day };
+        let kept = (short.raw(), short.text(), short.messages(), short.dedupe());
+        assert_eq!(kept, (8 * day, 8 * day, 8 * day, 8 * day));
+        let long = Retention { messages: 90 * day, ..short };
+        assert_eq!((long.raw(), long.text(), long.messages()), (30 * day, 30 * day, 90 * day));
+    }
+}
