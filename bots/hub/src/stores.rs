@@ -1,6 +1,6 @@
 //! The ledger and the people: in files of the data directory, or in a database that hubs share.
 
-use std::{io::ErrorKind, path::PathBuf, sync::Arc};
+use std::{io::ErrorKind, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use secrecy::ExposeSecret;
@@ -26,6 +26,8 @@ enum Engine {
 
 /// In the hub's own directory.
 const LEDGER: &str = "ledger.db";
+/// How long a command waits for what others are doing in a database.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Stores {
     /// Opens what an earlier run has made: for commands that look at it or mend it.
@@ -40,7 +42,13 @@ impl Stores {
                 found => found.with_context(|| format!("cannot read {}", file.display()))?,
             };
         }
-        Self::open(config).await
+        // Whoever types a command waits in line; a hub would try again.
+        let patient = PgOptions {
+            lock_timeout: PATIENCE,
+            statement_timeout: PATIENCE,
+            ..PgOptions::default()
+        };
+        Self::open_with(config, &patient).await
     }
 
     /// Where everything is kept, once it could be opened. Files that are not there are not made; in
@@ -62,6 +70,10 @@ impl Stores {
 
     /// Opens what `config` names, making or migrating it as needed.
     pub(crate) async fn open(config: &Config) -> Result<Self> {
+        Self::open_with(config, &PgOptions::default()).await
+    }
+
+    async fn open_with(config: &Config, options: &PgOptions) -> Result<Self> {
         let url = &config.ledger.url;
         if url.expose_secret().is_empty() {
             let dir = hub_dir(config)?;
@@ -73,12 +85,11 @@ impl Stores {
         if !["postgres://", "postgresql://"].iter().any(|s| url.expose_secret().starts_with(s)) {
             bail!("ledger.url must begin with postgres://; leave it empty for SQLite in data_dir");
         }
-        let options = PgOptions::default();
         let shared = async {
             let (keys, ttl) = (keys(config)?, PgLedger::TTL);
-            let ledger = PgLedger::connect_sealed(url, &options, ttl, keys).await;
+            let ledger = PgLedger::connect_sealed(url, options, ttl, keys).await;
             let ledger = ledger.map_err(about_keys)?;
-            let directory = Directory::postgres(url, &options, config.people()).await?;
+            let directory = Directory::postgres(url, options, config.people()).await?;
             anyhow::Ok(Self::new(Engine::Shared(ledger), directory))
         };
         shared.await.context("cannot use the database of ledger.url")
