@@ -12,8 +12,7 @@ use zaki_edge_core::{front::Refusal, person::Standing};
 use zaki_envelope::{Timestamp, ZakiUserId, wire::ErrorCode};
 
 use crate::{
-    clock, edge::Running, runtime::Ground, sandboxes, shared::Shared, state::ScrubError,
-    state::State,
+    clock, edge::Running, runtime::Ground, shared::Shared, state::ScrubError, state::State,
 };
 
 /// How long a caller waits for the end before it is asked to come again.
@@ -165,10 +164,12 @@ impl Running {
     async fn halt(&self, user: ZakiUserId, code: ErrorCode) {
         self.sandboxes.halt(user, code).await;
         for turn in self.shared.turns.of(user) {
-            turn.fail(code, why(code));
+            turn.condemn(code, why(code));
             if let (Ground::Standing(_), Some(link)) = (&self.shared.ground, turn.link()) {
-                sandboxes::abort(link, turn);
+                // One that it does not know has ended.
+                let _ = link.abort(turn.id()).await;
             }
+            turn.fail(code, why(code));
         }
     }
 
