@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use secrecy::SecretString;
+use tokio::sync::Semaphore;
 use zaki_store::{Either, PgOptions, Sql, glance, params, transact};
 
 use crate::cache::Cache;
@@ -23,6 +24,8 @@ pub struct Directory {
     pub(crate) seen: Arc<Seen>,
     pub(crate) options: Arc<Options>,
     pub(crate) code_key: CodeKey,
+    /// Who may change something by writing to a bot: the others wait without a connection.
+    pub(crate) turnstile: Arc<Semaphore>,
 }
 
 impl Directory {
@@ -50,7 +53,9 @@ impl Directory {
             },
         };
         let cache = Arc::new(Cache::new(options.cache));
-        Ok(Self { store, cache, seen: Arc::default(), options: Arc::new(options), code_key })
+        let turnstile = Arc::new(Semaphore::new(at_once(&store)));
+        let (seen, options) = (Arc::default(), Arc::new(options));
+        Ok(Self { store, cache, seen, options, code_key, turnstile })
     }
 
     /// Keeps what waits; later calls fail as closed.
@@ -63,6 +68,16 @@ impl Directory {
     /// Forgets what is remembered of senders: something has changed that it rests on.
     pub(crate) fn forget(&self) {
         self.cache.forget();
+    }
+}
+
+/// How many of those transactions are begun at the same time. In a database one holds the lock of
+/// all acts and one is about to take it: more would only keep connections from everybody else. In a
+/// file they share a commit.
+const fn at_once(store: &Either) -> usize {
+    match store {
+        Either::Sqlite(_) => Semaphore::MAX_PERMITS,
+        Either::Postgres(_) => 2,
     }
 }
 

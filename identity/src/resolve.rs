@@ -152,6 +152,8 @@ impl Directory {
 
     async fn decide(&self, knock: Arc<Knock>, now: Timestamp) -> Result<Decided, DirectoryError> {
         let options = Arc::clone(&self.options);
+        // It is never closed.
+        let _turn = self.turnstile.acquire().await.ok();
         transact!(&self.store, |tx| decide(tx, &knock, &options, now))
     }
 }
