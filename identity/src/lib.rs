@@ -20,6 +20,7 @@ mod merge;
 mod mint;
 mod options;
 mod pairing;
+mod parting;
 mod people;
 mod person;
 mod privacy;

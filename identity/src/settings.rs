@@ -79,6 +79,13 @@ async fn set<S: Sql>(tx: &S, user: ZakiUserId, setting: &Setting) -> Result<(), 
     }
 }
 
+/// Where they are at home.
+pub(crate) async fn home<S: Sql>(tx: &S, user: ZakiUserId) -> Result<Option<Home>, DirectoryError> {
+    let row = tx.one("SELECT home FROM person WHERE id = $1", params![Text(user)]).await?;
+    let home = row.map(|row| row.get::<Option<Json<Home>>>(0)).transpose()?.flatten();
+    Ok(home.map(|Json(home)| home))
+}
+
 /// Takes a person's home away, when it may not be theirs any more.
 pub(crate) async fn leave_home<S: Sql>(tx: &S, user: ZakiUserId) -> Result<(), DirectoryError> {
     set(tx, user, &Setting::Home(None)).await

@@ -4,8 +4,8 @@ use zaki_envelope::{Timestamp, ZakiUserId};
 use zaki_store::{Sql, Text, params, transact};
 
 use crate::{
-    Actor, Binding, BindingKey, BindingKind, Directory, DirectoryError, audit, locks, people,
-    settings,
+    Actor, Binding, BindingKey, BindingKind, Directory, DirectoryError, audit, locks, parting,
+    people,
 };
 
 /// What became of it.
@@ -24,7 +24,8 @@ pub enum Unlinked {
 
 impl Directory {
     /// Takes a sender away from a person, with the older ids that came with it, and the right to
-    /// write to the bots of a channel on which nothing of theirs is left.
+    /// write to the bots of a channel on which nothing of theirs is left. What that sender may know
+    /// of is void: their open codes, words and downloads, and a question about becoming one.
     pub async fn unlink(
         &self,
         user: ZakiUserId,
@@ -91,9 +92,7 @@ async fn unlink<S: Sql>(
     if on_channel == leaving.len() {
         tx.execute(SHUT_OUT, params![Text(user), key.channel.as_str()]).await?;
     }
-    if person.home.is_some_and(|home| home.channel == key.channel) {
-        settings::leave_home(tx, user).await?;
-    }
+    parting::part(tx, user, key.channel).await?;
     Ok(Unlinked::Done { left })
 }
 

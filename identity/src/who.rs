@@ -8,7 +8,7 @@ use crate::audit::{self, Note};
 use crate::binding::label;
 use crate::mint::mint;
 use crate::rules::{Change, Facts, ids};
-use crate::{Actor, Directory, DirectoryError, How, allowed, locks, people};
+use crate::{Actor, Directory, DirectoryError, How, allowed, locks, parting, people};
 
 /// What linking a sender changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,12 +195,15 @@ pub(crate) async fn left<S: Sql>(tx: &S, user: ZakiUserId) -> Result<usize, Dire
     Ok(row.map(|row| row.get(0)).transpose()?.unwrap_or_default())
 }
 
+/// Since when a sender is somebody's does not change while it is theirs: by that, what the one
+/// before has said by it is told from what they have.
 const BIND: &str = "INSERT INTO binding
     (channel, scope, sender, user_id, kind, bound_at, label, how, by_whom)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
     ON CONFLICT (channel, scope, sender) DO UPDATE SET user_id = excluded.user_id,
-    kind = excluded.kind, bound_at = excluded.bound_at, label = excluded.label,
-    how = excluded.how, by_whom = excluded.by_whom";
+    kind = excluded.kind, label = excluded.label, how = excluded.how, by_whom = excluded.by_whom,
+    bound_at = CASE WHEN binding.user_id = excluded.user_id
+        THEN binding.bound_at ELSE excluded.bound_at END";
 
 /// Writes what follows from the facts, all entries at the end.
 pub(crate) async fn keep<S: Sql>(
@@ -230,6 +233,9 @@ pub(crate) async fn keep<S: Sql>(
                 tx.execute(BIND, row).await?;
             }
             Change::Note { act, id, user, was } => {
+                if let Some(before) = was {
+                    parting::part(tx, before, channel).await?;
+                }
                 let mark = audit::mark(tx, user, channel, scope, &id).await?;
                 let detail = json!({ "channel": channel, "sender": mark, "was": was });
                 notes.push(Note { act, by, about: Some(user), detail });

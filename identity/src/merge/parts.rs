@@ -4,7 +4,7 @@ use zaki_envelope::{Timestamp, ZakiUserId};
 use zaki_store::{Sql, Text, params};
 
 use super::DROP;
-use crate::{DirectoryError, settings};
+use crate::{DirectoryError, parting, settings};
 
 const RECORD: &str = "INSERT INTO merge (from_id, into_id, merged_at, restorable_until)
     VALUES ($1, $2, $3, $4)";
@@ -50,10 +50,6 @@ const ADOPT: &str = "UPDATE person SET
         model = coalesce(model, (SELECT model FROM person AS other WHERE other.id = $1))
     WHERE id = $2";
 
-/// What somebody could still begin as the person they no longer are.
-const CLOSE: [&str; 2] =
-    ["DELETE FROM code WHERE user_id = $1", "DELETE FROM token WHERE user_id = $1"];
-
 const UNDO: [&str; 2] =
     ["DELETE FROM merge_part WHERE from_id = $1", "DELETE FROM merge WHERE from_id = $1"];
 
@@ -75,12 +71,10 @@ pub(super) async fn move_all<S: Sql>(
     let moved = move_parts(tx, from, into, from).await?;
     tx.execute(BECOME, params![Text(from), Text(into)]).await?;
     tx.execute(ADOPT, params![Text(from), Text(into)]).await?;
-    for close in CLOSE {
-        tx.execute(close, params![Text(from)]).await?;
-    }
-    for user in [from, into] {
-        tx.execute(DROP, params![Text(user)]).await?;
-    }
+    tx.execute(DROP, params![Text(into)]).await?;
+    // What they could still begin as the person they no longer are.
+    parting::close(tx, from).await?;
+    settings::leave_home(tx, from).await?;
     Ok(moved)
 }
 
@@ -95,7 +89,8 @@ pub(super) async fn move_back<S: Sql>(
     for undo in UNDO {
         tx.execute(undo, params![Text(from)]).await?;
     }
-    // It may be a conversation of the one who leaves.
+    // Who leaves may know of it, and it may be their conversation.
+    parting::close(tx, into).await?;
     settings::leave_home(tx, into).await?;
     Ok(moved)
 }

@@ -44,7 +44,7 @@ impl Directory {
         Ok(ExportToken(token.into()))
     }
 
-    /// Whose archive it opens; it is void from now on.
+    /// Whose archive it opens; it is void from now on. Nobody's who is blocked.
     pub async fn take_export(
         &self,
         token: &str,
@@ -60,7 +60,9 @@ const CLEAR: &str = "DELETE FROM token WHERE user_id = $1 AND purpose = $2";
 const ADD: &str =
     "INSERT INTO token (digest, purpose, user_id, expires_at) VALUES ($1, $2, $3, $4)";
 
+/// Not of somebody who is blocked.
 const TAKE: &str = "DELETE FROM token WHERE digest = $1 AND purpose = $2 AND expires_at > $3
+    AND user_id IN (SELECT id FROM person WHERE blocked_at IS NULL AND merged_into IS NULL)
     RETURNING user_id";
 
 /// Keeps a token in place of others of its purpose.

@@ -3,8 +3,8 @@
 use zaki_envelope::ChannelKind::{Discord, Slack, Telegram, WhatsApp};
 use zaki_envelope::{ConversationId, SenderId, SenderScope, ZakiUserId};
 use zaki_identity::{
-    Actor, Counts, DirectoryError, GroupKey, Home, LinkCode, NewInvite, Redeemed, Role, Setting,
-    Unlinked,
+    Actor, Confirmed, Counts, DirectoryError, ExportToken, GroupKey, Home, How, LinkCode,
+    NewInvite, Redeemed, Role, Setting, Unlinked,
 };
 
 use super::town::{DAY, MINUTE, Town, from, key, later, now};
@@ -50,6 +50,104 @@ pub(super) async fn an_unlinked_sender_is_nobody_at_every_replica(town: Town) {
     town.directory.unlink(ann, key(Slack, "ann"), operator, now()).await.unwrap();
     assert!(!other.verify(ann, &inbound).await.unwrap(), "at once");
     assert_ne!(other.resolve(&inbound, now()).await.unwrap().user(), Some(ann));
+}
+
+/// What whoever reads along has seen: a code, an erasing word, a download, and a question.
+struct Begun {
+    code: LinkCode,
+    erase: LinkCode,
+    download: ExportToken,
+    asking: ZakiUserId,
+}
+
+async fn begin(town: &Town, user: ZakiUserId) -> Begun {
+    let name = format!("asking-{user}");
+    let asking = town.user(Discord, &name).await;
+    let asked = town.redeem(Discord, &name, &town.offer(user, now()).await, now()).await;
+    assert_eq!(asked, Redeemed::Confirm { into: user, from: asking });
+    let home = Home::of(&from(WhatsApp, "CC.1"));
+    town.directory.set(user, Setting::Home(Some(home))).await.unwrap();
+    Begun {
+        code: town.offer(user, now()).await,
+        erase: town.directory.ask_erase(user, now()).await.unwrap().code,
+        download: town.directory.offer_export(user, now()).await.unwrap(),
+        asking,
+    }
+}
+
+/// None of it is good any more, and they are at home nowhere.
+async fn assert_closed(town: &Town, user: ZakiUserId, begun: Begun, how: &str) {
+    let Begun { code, erase, download, asking } = begun;
+    let stranger = format!("stranger-{user}");
+    let redeemed = town.redeem(Slack, &stranger, &code, now()).await;
+    assert_eq!(redeemed, Redeemed::Refused, "{how}");
+    assert_eq!(town.confirm(asking, now()).await, Confirmed::Nothing, "{how}");
+    assert!(!town.directory.confirm_erase(user, &erase, now()).await.unwrap(), "{how}");
+    let taken = town.directory.take_export(download.expose(), now()).await.unwrap();
+    assert_eq!(taken, None, "{how}");
+    assert_eq!(town.person(user).await.home, None, "{how}");
+}
+
+pub(super) async fn what_a_sender_who_left_may_know_of_is_void(town: Town) {
+    let operator = Actor::Operator;
+    let ann = town.user(Telegram, "ann").await;
+    town.redeem(WhatsApp, "CC.1", &town.offer(ann, now()).await, now()).await;
+    let begun = begin(&town, ann).await;
+    town.directory.unlink(ann, key(WhatsApp, "CC.1"), operator, now()).await.unwrap();
+    assert_closed(&town, ann, begun, "unlinked").await;
+
+    // A number with a new owner: the platform shows it with another id.
+    let bob = town.user(WhatsApp, "49123").await;
+    let begun = begin(&town, bob).await;
+    town.user(WhatsApp, "CC.7").await;
+    let mut owner = from(WhatsApp, "CC.7");
+    owner.sender.aliases = vec![SenderId::new("49123")];
+    town.directory.resolve(&owner, now()).await.unwrap();
+    assert_ne!(town.holder(WhatsApp, "49123").await, Some(bob));
+    assert_closed(&town, bob, begun, "an alias that moved").await;
+
+    let cem = town.user(Telegram, "cem").await;
+    town.redeem(WhatsApp, "CC.2", &town.offer(cem, now()).await, now()).await;
+    let begun = begin(&town, cem).await;
+    let (sender, how) = (from(WhatsApp, "CC.2").sender, How::Operator);
+    town.directory.link(ann, WhatsApp, &sender, operator, how, now()).await.unwrap();
+    assert_closed(&town, cem, begun, "linked to another").await;
+
+    let dan = town.user(Telegram, "dan").await;
+    let begun = begin(&town, dan).await;
+    town.merge(ann, dan, now()).await;
+    assert_closed(&town, dan, begun, "merged").await;
+    let begun = begin(&town, ann).await;
+    town.directory.unmerge(dan, operator, now()).await.unwrap();
+    assert_closed(&town, ann, begun, "parted").await;
+}
+
+pub(super) async fn a_sender_is_somebody_s_since_it_became_theirs(town: Town) {
+    let since = async |user| {
+        let bindings = town.person(user).await.bindings;
+        bindings.into_iter().find(|b| b.sender.as_str() == "49123").map(|b| b.bound_at)
+    };
+    let ann = town.user(WhatsApp, "49123").await;
+    let shown = async |id, at| {
+        let mut both = from(WhatsApp, id);
+        both.sender.aliases = vec![SenderId::new("49123")];
+        town.directory.resolve(&both, at).await.unwrap().user().unwrap()
+    };
+    assert_eq!(shown("CC.1", later(DAY)).await, ann);
+    assert_eq!(since(ann).await, Some(now()), "it was hers all along");
+    let bob = shown("CC.2", later(2 * DAY)).await;
+    assert_ne!(bob, ann);
+    assert_eq!((since(ann).await, since(bob).await), (None, Some(later(2 * DAY))));
+}
+
+pub(super) async fn a_blocked_person_has_no_download(town: Town) {
+    let ann = town.user(Telegram, "ann").await;
+    let token = town.directory.offer_export(ann, now()).await.unwrap();
+    let take = async || town.directory.take_export(token.expose(), now()).await.unwrap();
+    town.directory.block(ann, Actor::Operator, now()).await.unwrap();
+    assert_eq!(take().await, None);
+    town.directory.unblock(ann, Actor::Operator, now()).await.unwrap();
+    assert_eq!(take().await, Some(ann));
 }
 
 /// Somebody with something in every table.

@@ -68,6 +68,9 @@ contract! {
     leaving:
         a_sender_is_taken_away_but_not_the_last
         an_unlinked_sender_is_nobody_at_every_replica
+        what_a_sender_who_left_may_know_of_is_void
+        a_sender_is_somebody_s_since_it_became_theirs
+        a_blocked_person_has_no_download
         an_erased_person_leaves_nothing
         an_erased_person_takes_along_who_became_them
         a_dossier_has_everything
