@@ -82,13 +82,13 @@ async fn guessing_at_full_speed_finds_no_code() -> Result<()> {
     };
     let (looked_up, turned_away) = (count(REFUSED), count(TOO_MANY));
     let took = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
-    let most = PER_ACCOUNT.most_in(LIFE_MS);
+    let bound = PER_ACCOUNT.most_in(LIFE_MS);
     let all = 32_f64.powi(8);
     println!(
         "{tried} tries in {took} ms: {looked_up} were looked up, {turned_away} told to come later; \
-         in the life of a code {most} are at one bot, at most: a chance of 1 in {:.0} for each \
+         in the life of a code {bound} are at one bot, at most: a chance of 1 in {:.0} for each \
          open code",
-        all / most as f64
+        all / bound as f64
     );
     ensure!(count(JOINED) == 0, "a code was guessed");
     ensure!(looked_up > 0 && turned_away > 0, "nothing was tried");

@@ -154,7 +154,7 @@ async fn groups_tiers_roles_feedback_and_the_record() -> Result<()> {
     let set = ["groups", "set", "telegram", &id, "--mode", "always", "--owner", &ada];
     let changed = one(&world, &set).await?;
     assert_eq!((&changed["mode"], &changed["owner"]), (&json!("always"), &json!(ada)));
-    let heard = async || {
+    let tries = async || {
         let refreshed = |sent: &zaki_simulators::Sent| {
             sent.conversation == id && sent.text.contains(&format!("answered by openclaw-{ada}"))
         };
@@ -162,12 +162,12 @@ async fn groups_tiers_roles_feedback_and_the_record() -> Result<()> {
         tokio::time::timeout(SOON / 10, world.expect_sent(TELEGRAM, refreshed)).await
     };
     // Within the second in which the hub reads what others have changed.
-    let mut told = heard().await;
+    let mut told = tries().await;
     for _ in 0..5 {
         if told.is_ok() {
             break;
         }
-        told = heard().await;
+        told = tries().await;
     }
     told.context("the group is not heard")??;
     let allowed = one(&world, &["groups", "allow", "telegram", &id, &bob]).await?;
@@ -195,12 +195,12 @@ async fn groups_tiers_roles_feedback_and_the_record() -> Result<()> {
 
     let sound = one(&world, &["audit", "verify"]).await?;
     assert_eq!(sound["broken_at"], Value::Null);
-    let head = sound["head"].as_str().context("no head")?;
+    let newest = sound["head"].as_str().context("no head")?;
     let acts = world.list(&["audit", "list"]).await?;
     assert!(acts.iter().any(|act| act["act"] == "role_set" && act["by"] == "operator"), "{acts:?}");
-    assert_eq!(acts.last().map(|act| &act["hash"]), Some(&json!(head)));
+    assert_eq!(acts.last().map(|act| &act["hash"]), Some(&json!(newest)));
     assert_eq!(world.list(&["audit", "list", "--after", "2", "--limit", "1"]).await?[0]["seq"], 3);
-    world.zaki(&["audit", "verify", "--head", head]).await?.ok()?;
+    world.zaki(&["audit", "verify", "--head", newest]).await?.ok()?;
     let cut = world.zaki(&["audit", "verify", "--head", "00"]).await?.refusal()?;
     assert!(cut.contains("cut"), "{cut}");
     let store = rusqlite::Connection::open(world.data().join("hub/identity.db"))?;

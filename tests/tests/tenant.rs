@@ -14,7 +14,7 @@ use zaki_tests::chaos::Seed;
 use zaki_tests::edge::KEY;
 use zaki_tests::replicas::Replicas;
 use zaki_tests::tenant::{
-    Cast, Ear, Flaw, Operator, PersonNo, Place, Records, Script, Verdict, judge, play, words,
+    AccountNo, Cast, Ear, Flaw, Operator, PersonNo, Records, Script, Verdict, judge, play, words,
 };
 use zaki_tests::world::own_address;
 use zaki_tests::{Setup, World};
@@ -45,19 +45,19 @@ async fn act(world: &World, seed: Seed, households: u32) -> Result<()> {
     println!("{figures:?}; {} answers, {} of them raced", verdict.answers, verdict.raced);
     report(&records, &verdict)?;
     ensure!(verdict.raced > 0 && figures.contains_key("merged by both"), "nothing was tried");
-    exports(world, (&cast, &script), &records, &verdict).await
+    exports(world, &script, &records, &verdict).await
 }
 
 /// What the ledger has not settled, for whoever looks into it.
-async fn waiting(world: &World, about: &str) -> Result<String> {
+async fn waiting(world: &World, error: &str) -> Result<String> {
     let inbox = world.list(&["inbox", "list", "--limit", "1000000"]).await?;
     let open = inbox.iter().filter(|line| line["state"] == "accepted");
     let sent = world.list(&["deliveries", "list", "--limit", "1000000"]).await?;
     let unsent = sent.iter().filter(|line| line["state"] != "sent");
-    let number = about.split_once(" was not answered").and_then(|it| it.0.rsplit(' ').next());
-    let word = format!("m{}w0z", number.unwrap_or("?"));
-    let named = inbox.iter().filter(|line| line.to_string().contains(&word));
-    let lines = open.chain(unsent).chain(named).map(|line| format!("{line:.900}\n"));
+    let number = error.split_once(" was not answered").and_then(|it| it.0.rsplit(' ').next());
+    let mark = format!("m{}w0z", number.unwrap_or("?"));
+    let about = inbox.iter().filter(|line| line.to_string().contains(&mark));
+    let lines = open.chain(unsent).chain(about).map(|line| format!("{line:.900}\n"));
     let joined = inbox.iter().filter(|line| line["state"] == "joined");
     let turns: BTreeSet<&str> = sent.iter().filter_map(|line| line["turn"].as_str()).collect();
     let silent = joined.filter(|line| line["turn"].as_str().is_some_and(|it| !turns.contains(it)));
@@ -84,7 +84,7 @@ fn report(records: &Records, verdict: &Verdict) -> Result<()> {
 /// accounts that are theirs now.
 async fn exports(
     world: &World,
-    (cast, script): (&Cast, &Script),
+    script: &Script,
     records: &Records,
     verdict: &Verdict,
 ) -> Result<()> {
@@ -96,13 +96,13 @@ async fn exports(
         let family = family(&people, user);
         let family: BTreeSet<PersonNo> =
             verdict.users.iter().filter(|(_, one)| family.contains(*one)).map(|it| *it.0).collect();
-        let theirs = places(&people, user, (cast, script));
+        let theirs = accounts(&people, user, script);
         for line in archive(world, user).await?.lines() {
             for message in words(line) {
                 let asked = records.asked.iter().find(|asked| asked.message == message);
                 let asked = asked.with_context(|| format!("{message} was never said"))?;
                 let answers = asked.answerers.iter().any(|(one, _)| family.contains(one));
-                let said = asked.places.iter().any(|place| theirs.contains(place));
+                let said = theirs.contains(&asked.by);
                 ensure!(
                     answers || said,
                     "{message} is in the archive of {person:?}, {user}: {asked:?}\n{line}"
@@ -142,8 +142,8 @@ fn family(people: &[Value], user: &str) -> BTreeSet<String> {
     }
 }
 
-/// The private conversations of the accounts that are somebody's now.
-fn places(people: &[Value], user: &str, (cast, script): (&Cast, &Script)) -> BTreeSet<Place> {
+/// The accounts that are somebody's now.
+fn accounts(people: &[Value], user: &str, script: &Script) -> BTreeSet<AccountNo> {
     let family = family(people, user);
     let is_theirs = |person: &&Value| person["user"].as_str().is_some_and(|it| family.contains(it));
     let people = people.iter().filter(is_theirs);
@@ -158,7 +158,7 @@ fn places(people: &[Value], user: &str, (cast, script): (&Cast, &Script)) -> BTr
                 && account.is_of(binding["scope"].as_str().unwrap_or_default())
         })
     });
-    accounts.flat_map(|account| cast.places(account)).collect()
+    accounts.map(|account| account.no).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

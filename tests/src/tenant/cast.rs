@@ -75,7 +75,7 @@ impl Account {
     /// Half of them are known by their number alone at first.
     fn contact(&self) -> graph::Contact {
         let written = self.written.fetch_add(1, Ordering::Relaxed);
-        if self.no % 2 == 0 && written < 3 {
+        if self.no.is_multiple_of(2) && written < 3 {
             return graph::Contact::by_number(&self.id.to_string(), NAME);
         }
         graph::Contact::new(&self.id.to_string(), &self.business_id(), NAME)

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::model::{Answerer, PersonNo};
+use super::model::{AccountNo, Answerer, PersonNo};
 use crate::ChannelKind;
 
 /// A message's number; unique in a run.
@@ -17,6 +17,8 @@ pub type Place = (ChannelKind, String);
 pub struct Asked {
     /// Its number.
     pub message: MessageNo,
+    /// Who said it.
+    pub by: AccountNo,
     /// Where its answer may be shown: the conversation by all its names.
     pub places: Vec<Place>,
     /// Who may answer it: one, unless it raced with something. None: nobody may.
@@ -256,7 +258,14 @@ mod tests {
 
     fn asked(message: MessageNo, at: &str, people: &[u32]) -> Asked {
         let answerers = people.iter().map(|person| (PersonNo(*person), 1)).collect();
-        Asked { message, places: vec![place(at)], answerers, shared: false, must: true }
+        Asked {
+            message,
+            by: message,
+            places: vec![place(at)],
+            answerers,
+            shared: false,
+            must: true,
+        }
     }
 
     fn answer(message: MessageNo, at: &str, user: &str, n: u32) -> (Place, String) {

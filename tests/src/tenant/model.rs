@@ -125,11 +125,18 @@ impl Model {
     pub fn unmerge(&mut self, from: PersonNo) {
         let merged = self.people.get_mut(&from).and_then(|person| person.merged.take());
         let Some((into, moved)) = merged else { return };
+        let into = self.became(into);
         for account in moved {
             if self.owner(account) == Some(into) {
                 self.owners.insert(account, from);
             }
         }
+    }
+
+    /// Who somebody is by now.
+    fn became(&self, person: PersonNo) -> PersonNo {
+        let next = |one: &PersonNo| Some(self.people.get(one)?.merged.as_ref()?.0);
+        std::iter::successors(Some(person), next).last().unwrap_or(person)
     }
 
     /// An account is nobody's.
@@ -170,6 +177,9 @@ mod tests {
         assert_eq!(model.speak(3), (PersonNo(10), 2));
         model.unlink(3);
         assert_eq!(model.speak(3), (PersonNo(12), 1));
+        let host = model.speak(4).0;
+        model.merge(4, 1);
+        assert_eq!(model.speak(2).0, host);
         model.unmerge(PersonNo(11));
         assert_eq!(model.speak(2), (PersonNo(11), 1));
         assert_eq!(model.speak(3).0, PersonNo(12));

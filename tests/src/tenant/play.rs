@@ -36,12 +36,13 @@ pub async fn play(
     let first = script.households.first().context("no households")?;
     let mut host = Player::new(cast, ear, operator, first, seed, None);
     let hosted = host.open_group().await?;
-    let players = script.households.iter().skip(1).map(|household| {
+    // One alone, to look into it.
+    let only = std::env::var("ZAKI_HOUSEHOLD").ok().and_then(|text| text.parse().ok());
+    let chosen = script.households.iter().skip(1);
+    let chosen = chosen.filter(|household| only.is_none_or(|only: u32| household.no == only));
+    let players = chosen.map(|household| {
         let mut player = Player::new(cast, ear, operator, household, seed, Some(hosted.clone()));
-        async move {
-            let played = player.play().await;
-            played.map(|()| player)
-        }
+        async move { player.play().await.map(|()| player) }
     });
     let (own, others) = tokio::join!(host.play(), join_all(players));
     own?;
@@ -122,10 +123,18 @@ impl<'a> Player<'a> {
 
     async fn play(&mut self) -> Result<()> {
         for (n, step) in self.household.steps.iter().enumerate() {
+            if std::env::var_os("ZAKI_HOUSEHOLD").is_some() {
+                println!(
+                    "{} {n}: {step:?}, {} said; {:?}",
+                    self.household.no,
+                    self.asked.len(),
+                    self.model
+                );
+            }
             let done = self.step(*step).await;
             done.with_context(|| format!("household {}, step {n}: {step:?}", self.household.no))?;
         }
-        if self.household.no != 0 && self.household.no % 7 == 0 {
+        if self.household.no != 0 && self.household.no.is_multiple_of(7) {
             self.leave_in_silence().await?;
         }
         Ok(())
@@ -170,7 +179,8 @@ impl<'a> Player<'a> {
     fn utter(&mut self, n: usize, answerers: Vec<Answerer>, must: bool) -> Result<MessageNo> {
         let (account, places) = (self.account(n)?, self.places(n)?);
         let message = self.next();
-        self.asked.push(Asked { message, places, answerers, shared: false, must });
+        let by = account.no;
+        self.asked.push(Asked { message, by, places, answerers, shared: false, must });
         self.cast.say(account, &spelled(message));
         self.count("messages");
         Ok(message)
@@ -224,8 +234,8 @@ impl<'a> Player<'a> {
         let hosted = self.hosted.as_ref().filter(|hosted| hosted.group == place);
         let answerers = vec![hosted.map_or(own, |hosted| hosted.host)];
         let message = self.next();
-        let places = vec![place.clone()];
-        self.asked.push(Asked { message, places, answerers, shared: true, must: true });
+        let (by, places) = (account.no, vec![place.clone()]);
+        self.asked.push(Asked { message, by, places, answerers, shared: true, must: true });
         self.cast.say_in(&place, account, &spelled(message));
         self.count("messages in groups");
         self.hear(message).await
@@ -288,8 +298,8 @@ impl<'a> Player<'a> {
                     self.cast.say(account, &spelled(message));
                 };
                 let (done, ()) = tokio::join!(acting, late);
-                let (places, answerers) = (self.places(n)?, Vec::new());
-                self.asked.push(Asked { message, places, answerers, shared: false, must });
+                let (by, places, answerers) = (account.no, self.places(n)?, Vec::new());
+                self.asked.push(Asked { message, by, places, answerers, shared: false, must });
                 self.count("messages");
                 said.push(message);
                 done?
