@@ -10,7 +10,7 @@ use zaki_store::{Json, Row, Sql, Text, params, snapshot, transact};
 use crate::binding::label;
 use crate::codes::LinkCode;
 use crate::scene::Knock;
-use crate::{Actor, Directory, DirectoryError, How, allowed, audit, locks, people, who};
+use crate::{Actor, Directory, DirectoryError, How, allowed, audit, locks, people, told, who};
 
 /// How long a request waits.
 const LIFE_MS: i64 = 24 * 60 * 60 * 1000;
@@ -195,6 +195,8 @@ async fn deny<S: Sql>(
     now: Timestamp,
 ) -> Result<bool, DirectoryError> {
     let Some(pairing) = take(tx, code, by, now).await? else { return Ok(false) };
+    // Who asks again is told the new code.
+    told::forget(tx, pairing.channel, &pairing.account, &pairing.sender()).await?;
     let detail = json!({ "channel": pairing.channel, "account": pairing.account });
     audit::note(tx, "denied", by, None, detail, now).await?;
     Ok(true)

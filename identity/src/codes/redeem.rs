@@ -5,7 +5,9 @@ use zaki_store::{Row, Sql, Text, glance, params, transact};
 
 use super::attempts::{Try, shut_until};
 use super::{CodeKey, Keyed, LinkCode, PER_ACCOUNT, PER_SENDER, admit};
-use crate::{Actor, Directory, DirectoryError, How, Linked, allowed, locks, merge, who};
+use crate::{
+    Actor, Directory, DirectoryError, How, Linked, SignUp, allowed, locks, merge, privacy, who,
+};
 
 /// What became of a code that somebody typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +63,13 @@ struct Redeemer {
     sender: Sender,
     by_account: String,
     by_sender: String,
+    /// Nobody new is let in by this bot, with or without an invitation.
+    closed: bool,
 }
 
 impl Redeemer {
-    fn of(inbound: &Inbound, key: &CodeKey) -> Self {
+    fn of(inbound: &Inbound, directory: &Directory) -> Self {
+        let (key, access) = (&directory.code_key, &directory.options.access);
         let (channel, sender) = (inbound.channel, &inbound.sender);
         let bot = [channel.as_str(), inbound.account.as_str()];
         Self {
@@ -73,6 +78,7 @@ impl Redeemer {
             sender: sender.clone(),
             by_account: key.digest(Keyed::Attempt, &["account", bot[0], bot[1]]),
             by_sender: sender_mark(key, channel, sender.scope.as_str(), sender.id.as_str()),
+            closed: access.of(channel, &inbound.account).sign_up == SignUp::Closed,
         }
     }
 
@@ -94,7 +100,8 @@ pub(crate) fn sender_mark(key: &CodeKey, channel: ChannelKind, scope: &str, id: 
 impl Directory {
     /// Uses a code for the sender of a message, who may be a stranger: ask this before
     /// [`resolve`](Self::resolve), which would sign them up. A person's code links the sender to
-    /// that person, with a right to write to this bot directly; an invitation signs them up.
+    /// that person, with a right to write to this bot directly; an invitation signs them up, unless
+    /// the bot is closed.
     pub async fn redeem(
         &self,
         inbound: &Inbound,
@@ -102,7 +109,7 @@ impl Directory {
         now: Timestamp,
     ) -> Result<Redeemed, DirectoryError> {
         let key = &self.code_key;
-        let (digest, redeemer) = (key.code(Keyed::Code, code), Redeemer::of(inbound, key));
+        let (digest, redeemer) = (key.code(Keyed::Code, code), Redeemer::of(inbound, self));
         let looker = redeemer.clone();
         let shut = glance!(&self.store, |tx| shut(tx, &looker, now))?;
         if let Some(until) = shut {
@@ -112,6 +119,46 @@ impl Directory {
         self.forget();
         done
     }
+}
+
+impl Directory {
+    /// Makes a code void that somebody has typed where others read along, for it is no secret any
+    /// more: one that links, an invitation of one use, or the word that erases the sender.
+    /// Whether it was good. It counts as a try, and one that is too many changes nothing.
+    pub async fn void(
+        &self,
+        code: &LinkCode,
+        inbound: &Inbound,
+        now: Timestamp,
+    ) -> Result<bool, DirectoryError> {
+        let (key, code) = (self.code_key.clone(), code.clone());
+        let redeemer = Redeemer::of(inbound, self);
+        transact!(&self.store, |tx| void(tx, &redeemer, &key, &code, now))
+    }
+}
+
+const VOID: &str = "DELETE FROM code WHERE digest = $1 AND uses_left > 0 AND expires_at > $2
+    AND (kind = 'link' OR uses = 1)";
+
+async fn void<S: Sql>(
+    tx: &S,
+    redeemer: &Redeemer,
+    key: &CodeKey,
+    code: &LinkCode,
+    now: Timestamp,
+) -> Result<bool, DirectoryError> {
+    locks::acts(tx).await?;
+    if admit(tx, &redeemer.tries(), now).await?.is_some() {
+        return Ok(false);
+    }
+    let row = params![key.code(Keyed::Code, code), now.as_ms()];
+    let voided = tx.execute(VOID, row).await? > 0;
+    let speaker = who::holder(tx, redeemer.channel, &redeemer.sender).await?;
+    let word = match speaker {
+        Some(user) => privacy::void_word(tx, key, user, code, now).await?,
+        None => false,
+    };
+    Ok(voided || word)
 }
 
 async fn shut<S: Sql>(
@@ -212,6 +259,9 @@ async fn invite<S: Sql>(
     holder: Option<ZakiUserId>,
     now: Timestamp,
 ) -> Result<Redeemed, DirectoryError> {
+    if redeemer.closed {
+        return Ok(Redeemed::Refused);
+    }
     let (how, by) = (How::Invite, code.made_by);
     let Redeemer { channel, sender, .. } = redeemer;
     let user = match holder {

@@ -80,6 +80,17 @@ fn erase_digest(key: &CodeKey, user: ZakiUserId, code: &LinkCode) -> String {
     key.digest(Keyed::Erase, &[&user.to_string(), code.plain()])
 }
 
+/// Takes back the word that a person was given to confirm with; whether this was it.
+pub(crate) async fn void_word<S: Sql>(
+    tx: &S,
+    key: &CodeKey,
+    user: ZakiUserId,
+    code: &LinkCode,
+    now: Timestamp,
+) -> Result<bool, DirectoryError> {
+    Ok(take(tx, &erase_digest(key, user, code), "erase", now).await?.is_some())
+}
+
 async fn confirm<S: Sql>(
     tx: &S,
     digest: &str,

@@ -134,3 +134,60 @@ pub(super) async fn an_invitation_is_taken_back(town: Town) {
     let eve = Actor::Person(town.user(Slack, "eve").await);
     assert!(town.directory.invite(invitation(1), eve, now()).await.is_err(), "not by just anybody");
 }
+
+pub(super) async fn an_invitation_opens_no_closed_door(town: Town) {
+    let closed = town.closed().await;
+    let made = town.directory.invite(invitation(1), Actor::Operator, now()).await.unwrap();
+    let refused = closed.redeem(&from(Slack, "eve"), &made.code, now()).await.unwrap();
+    assert_eq!((refused, town.holder(Slack, "eve").await), (Redeemed::Refused, None));
+    let invited = town.redeem(Slack, "ann", &made.code, now()).await;
+    assert!(matches!(invited, Redeemed::Invited { .. }), "it was not used up: {invited:?}");
+    let user = town.user(Slack, "ann").await;
+    let code = town.offer(user, now()).await;
+    let joined = closed.redeem(&from(Discord, "ann"), &code, now()).await.unwrap();
+    assert_eq!(joined, Redeemed::Joined { user, moved: false }, "she is not new");
+}
+
+pub(super) async fn a_code_that_others_have_read_is_void(town: Town) {
+    let ann = town.user(Telegram, "ann").await;
+    let void = async |code: &LinkCode, sender: &str, at| {
+        town.directory.void(code, &from(Telegram, sender), at).await.unwrap()
+    };
+    let (code, old) = (town.offer(ann, now()).await, town.offer(ann, now()).await);
+    assert!(void(&code, "ann", now()).await);
+    assert!(!void(&code, "ann", now()).await, "it is void already");
+    assert!(!void(&old, "ann", later(10 * MINUTE)).await, "it is too old");
+    assert_eq!(town.redeem(Slack, "eve", &code, now()).await, Redeemed::Refused);
+
+    let code = town.offer(ann, now()).await;
+    assert!(void(&code, "a stranger", now()).await, "whoever has typed it");
+    assert_eq!(town.redeem(Slack, "eve", &code, now()).await, Redeemed::Refused);
+    assert_eq!(town.holder(Telegram, "a stranger").await, None, "who is still nobody");
+
+    let word = town.directory.ask_erase(ann, now()).await.unwrap().code;
+    assert!(!void(&word, "a stranger", now()).await, "it is good for her alone");
+    assert!(void(&word, "ann", later(1)).await);
+    assert!(!town.directory.confirm_erase(ann, &word, now()).await.unwrap());
+
+    for (uses, burnt) in [(1, true), (2, false)] {
+        let made = town.directory.invite(invitation(uses), Actor::Operator, now()).await.unwrap();
+        assert_eq!(void(&made.code, "an invited", now()).await, burnt, "for {uses}");
+    }
+}
+
+pub(super) async fn burning_codes_is_no_way_to_guess_them(town: Town) {
+    let ann = town.user(Telegram, "ann").await;
+    let code = town.offer(ann, now()).await;
+    let void = async |code: &LinkCode| {
+        town.directory.void(code, &from(Slack, "eve"), now()).await.unwrap()
+    };
+    for _ in 0..5 {
+        assert!(!void(&LinkCode::typed("2345-6789")).await);
+    }
+    assert!(!void(&code).await, "it is a sixth try");
+    let until = later(10 * MINUTE);
+    let refused = town.redeem(Slack, "eve", &code, now()).await;
+    assert_eq!(refused, Redeemed::TooMany { until }, "of one count with the others");
+    let joined = town.redeem(Slack, "ann", &code, now()).await;
+    assert_eq!(joined, Redeemed::Joined { user: ann, moved: false }, "which changed nothing");
+}

@@ -39,7 +39,10 @@ contract! {
         five_codes_of_a_person_are_open_at_most
         a_code_of_somebody_blocked_is_none
         an_invitation_lets_in_as_many_as_it_says
-        an_invitation_is_taken_back;
+        an_invitation_is_taken_back
+        an_invitation_opens_no_closed_door
+        a_code_that_others_have_read_is_void
+        burning_codes_is_no_way_to_guess_them;
     guessing:
         a_sender_has_five_tries
         a_bot_has_sixty_tries_a_minute

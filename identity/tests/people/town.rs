@@ -62,9 +62,9 @@ pub(super) fn key(channel: ChannelKind, sender: &str) -> BindingKey {
 }
 
 impl Ground {
-    async fn open(&self) -> Directory {
+    async fn open(&self, sign_up: SignUp) -> Directory {
         let options = Options {
-            access: Access::new(SignUp::Open),
+            access: Access::new(sign_up),
             group: GroupRules::default(),
             code_key: Some(CodeKey::new("a key of tests".into())),
             cache: 100,
@@ -84,17 +84,22 @@ impl Ground {
 impl Town {
     pub(super) async fn sqlite() -> Self {
         let ground = Ground::File(tempfile::tempdir().unwrap());
-        Self { directory: ground.open().await, ground }
+        Self { directory: ground.open(SignUp::Open).await, ground }
     }
 
     pub(super) async fn postgres() -> Option<Self> {
         let ground = Ground::Server(Box::new(database().await?));
-        Some(Self { directory: ground.open().await, ground })
+        Some(Self { directory: ground.open(SignUp::Open).await, ground })
     }
 
     /// Another process's view of it.
     pub(super) async fn replica(&self) -> Directory {
-        self.ground.open().await
+        self.ground.open(SignUp::Open).await
+    }
+
+    /// Another process, which lets in nobody new.
+    pub(super) async fn closed(&self) -> Directory {
+        self.ground.open(SignUp::Closed).await
     }
 
     /// Who a sender is; they sign up if they are nobody.
