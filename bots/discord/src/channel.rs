@@ -6,25 +6,25 @@ use async_trait::async_trait;
 use reqwest::Method;
 use serde_json::Value;
 use serenity::builder::{
-    CreateActionRow, CreateAllowedMentions, CreateButton, CreateCommand, CreateCommandOption,
-    CreateInteractionResponseFollowup, CreateMessage, EditInteractionResponse, EditMessage,
+    CreateActionRow, CreateAllowedMentions, CreateCommand, CreateInteractionResponseFollowup,
+    CreateMessage, EditInteractionResponse, EditMessage,
 };
-use serenity::model::application::{ButtonStyle, CommandOptionType, InteractionContext};
 use serenity::model::channel::{MessageFlags, MessageReference, MessageReferenceKind, Nonce};
 use serenity::model::id::{ChannelId, MessageId as SerenityMessageId};
 use zaki_channel::{
-    Capabilities, Channel, ChannelError, ChoiceLimits, Dialect, Failure, Invitation, MediaBody,
-    Pace, Rate, Receipt, Recourse, Retry, Support, TextLimit, Unit, now,
+    Capabilities, Channel, ChannelError, Dialect, Failure, Invitation, MediaBody, Pace, Rate,
+    Receipt, Recourse, Retry, Support, TextLimit, Unit, now,
 };
 use zaki_envelope::{
-    AccountName, Address, ChannelKind, Choice, ConversationKind, DeliveryId, MediaRef, MessageId,
-    Outbound, Part, ReplyHandle, plain_text,
+    AccountName, Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound,
+    Part, ReplyHandle, plain_text,
 };
 
 use crate::Config;
 use crate::api::{Api, code, error, failed, is};
 use crate::handle::{self, First, Live};
 use crate::inbound::{ATTACHMENT, COMMAND};
+use crate::widgets::{CHOICES, buttons, command};
 
 /// How soon an interaction whose acknowledgement is still on its way may be answered.
 const SETTLE_MS: u64 = 250;
@@ -41,14 +41,6 @@ const ALL: Rate = Rate::within(50, Duration::from_secs(1), 10);
 /// A nonce is "checked for uniqueness in the past few minutes": fewer than two are no few.
 /// <https://discord.com/developers/docs/resources/message#create-message>
 const NONCE_LIVES: Duration = Duration::from_mins(2);
-
-/// "An Action Row can contain … up to 5 Buttons", whose `custom_id` is 1-100 and whose label at most
-/// 80 characters: <https://discord.com/developers/docs/components/reference>.
-const CHOICES: ChoiceLimits = ChoiceLimits {
-    count: 5,
-    label: TextLimit { max: 80, unit: Unit::CodePoints },
-    data: TextLimit { max: 100, unit: Unit::CodePoints },
-};
 
 /// One bot on Discord. Nothing it says can ping anybody, and links are not unfolded.
 ///
@@ -326,16 +318,6 @@ impl Channel for Discord {
     }
 }
 
-/// A command with words behind it.
-fn command(name: &str, about: &str, required: bool) -> CreateCommand {
-    let words = CreateCommandOption::new(CommandOptionType::String, "message", "What to say")
-        .required(required);
-    CreateCommand::new(name)
-        .description(about.chars().take(100).collect::<String>())
-        .contexts(vec![InteractionContext::Guild, InteractionContext::BotDm])
-        .add_option(words)
-}
-
 /// Whether an interaction that refuses an answer is over, so that an ordinary way is to be gone:
 /// its token is expired or void, or what it pointed at is deleted. Nothing was done with it.
 fn over(live: &Live<'_>, failure: Failure) -> Result<(), ChannelError> {
@@ -387,18 +369,6 @@ fn text(parts: &[Part]) -> Result<String, ChannelError> {
         return Err(error("a message without text", Retry::Never));
     }
     Ok(text)
-}
-
-/// One row of buttons.
-fn buttons(parts: &[Part]) -> Vec<CreateActionRow> {
-    let choices = parts.iter().find_map(|part| match part {
-        Part::Choices { choices } => Some(choices),
-        _ => None,
-    });
-    let button =
-        |it: &Choice| CreateButton::new(&it.data).label(&it.label).style(ButtonStyle::Secondary);
-    let row = |choices: &Vec<Choice>| choices.iter().map(button).collect();
-    choices.map(|choices| CreateActionRow::Buttons(row(choices))).into_iter().collect()
 }
 
 fn receipt(message: &Value) -> Receipt {

@@ -15,6 +15,7 @@ mod inbound;
 mod session;
 mod source;
 mod webhook;
+mod widgets;
 
 pub use channel::Discord;
 pub use config::{Config, ConfigError};

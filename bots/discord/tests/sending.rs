@@ -20,8 +20,8 @@ use zaki_channel::{
 };
 use zaki_discord::{Config, Discord, Hook};
 use zaki_envelope::{
-    Address, ChannelKind, Choice, Conversation, ConversationId, ConversationKind, DeliveryId,
-    MediaRef, MessageId, Outbound, Part, Presence, Timestamp,
+    Address, ChannelKind, Conversation, ConversationId, ConversationKind, DeliveryId, MediaRef,
+    MessageId, Outbound, Part, Presence, Timestamp,
 };
 use zaki_simulators::discord::{self, Channel as Place, Interaction, User};
 use zaki_simulators::{Act, Fault, Simulator};
@@ -393,38 +393,6 @@ async fn the_command_is_registered_with_its_option() {
     assert_eq!(call.body[0]["options"][0]["required"], true);
     assert_eq!(call.body[1]["name"], "help");
     assert_ne!(call.body[1]["options"][0]["required"], true, "it needs no words");
-}
-
-fn question() -> Outbound {
-    let choice = |label: &str, data: &str| Choice { label: label.into(), data: data.into() };
-    let choices = vec![choice("Yes", "zaki:/approve 1"), choice("No", "zaki:/deny 1")];
-    Outbound::Post { parts: vec![Part::text("May I?"), Part::Choices { choices }], reply_to: None }
-}
-
-#[tokio::test]
-async fn a_question_has_its_buttons_under_it() {
-    let bench = Bench::new().await;
-    bench.bot.send(&bench.to, &question(), key(1)).await.unwrap();
-    let call = bench.server.calls().last().unwrap();
-    let row = &call.body["components"][0];
-    assert_eq!((call.status, &row["type"]), (200, &json!(1)));
-    assert_eq!(row["components"][0]["custom_id"], "zaki:/approve 1");
-    assert_eq!(row["components"][1]["label"], "No");
-    bench.bot.send(&bench.to, &Outbound::post("no question"), key(2)).await.unwrap();
-    let call = bench.server.calls().last().unwrap();
-    assert!(call.body["components"].as_array().is_none_or(Vec::is_empty), "{}", call.body);
-}
-
-#[tokio::test]
-async fn an_invitation_is_a_command_and_shows_the_bot_once_it_is_known() {
-    let bench = Bench::new().await;
-    let before = bench.bot.invitation("ABCD-2345").unwrap();
-    assert_eq!((before.text.as_str(), before.url), ("/zaki link ABCD-2345", None));
-    bench.bot.register_commands(&[]).await.unwrap();
-    let invitation = bench.bot.invitation("ABCD-2345").unwrap();
-    let id = bench.server.config().application_id;
-    let url = Some(format!("https://discord.com/users/{id}"));
-    assert_eq!((invitation.url, invitation.prefilled), (url, false));
 }
 
 #[tokio::test]

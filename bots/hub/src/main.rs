@@ -12,6 +12,7 @@ macro_rules! outln {
     }};
 }
 
+mod accept;
 mod accounts;
 mod approvals;
 mod cli;

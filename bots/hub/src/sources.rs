@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use zaki_channel::Source;
 
-use crate::hub::{AccountInbox, Hub};
+use crate::{accept::AccountInbox, hub::Hub};
 
 /// How long until a socket that another replica holds is asked for again, and until one that ended
 /// by a defect of ours is started again.

@@ -12,8 +12,8 @@ use zaki_channel::{
     Arrival, Channel, ChannelError, Evidence, Receipt, Request, Retry, Webhook, fit,
 };
 use zaki_envelope::{
-    AccountName, Address, ChannelKind, Choice, Conversation, ConversationId, ConversationKind,
-    DeliveryId, MediaRef, MessageId, Outbound, Part, Presence, ReplyHandle, ThreadId, Timestamp,
+    AccountName, Address, ChannelKind, Conversation, ConversationId, ConversationKind, DeliveryId,
+    MediaRef, MessageId, Outbound, Part, Presence, ReplyHandle, ThreadId, Timestamp,
 };
 use zaki_simulators::slack::{Config as World, Slack as Simulator};
 use zaki_simulators::{Act, Fault, Simulator as _};
@@ -136,44 +136,6 @@ async fn failures_say_whether_the_call_may_be_repeated() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nowhere = channel(&format!("http://{closed}/api/"), "xoxb");
     assert_eq!(retry(say(&nowhere, &to, "x").await), Retry::AfterMs(1_000));
-}
-
-fn asked(text: &str) -> Outbound {
-    let choice = |label: &str, data: &str| Choice { label: label.into(), data: data.into() };
-    let choices = vec![choice("Yes", "zaki:/approve 1"), choice("No", "zaki:/deny 1")];
-    Outbound::Post { parts: vec![Part::text(text), Part::Choices { choices }], reply_to: None }
-}
-
-#[tokio::test]
-async fn a_question_has_its_buttons_under_it_unless_it_is_long() {
-    let (simulator, slack) = start().await;
-    let to = address("C1", None);
-    slack.send(&to, &asked("May I?"), KEY).await.unwrap();
-    let body = simulator.calls().last().unwrap().body;
-    assert_eq!(body["text"], "May I?", "for notifications, and clients without blocks");
-    assert_eq!(body["blocks"][0]["text"]["text"], "May I?");
-    assert_eq!(body["blocks"][1]["elements"][1]["value"], "zaki:/deny 1");
-    slack.send(&to, &asked(&"May I? ".repeat(500)), key(2)).await.unwrap();
-    assert_eq!(simulator.calls().last().unwrap().body.get("blocks"), None);
-}
-
-#[tokio::test]
-async fn an_invitation_is_a_command_and_opens_the_bot_once_it_is_known() {
-    let (simulator, slack) = start().await;
-    let before = slack.invitation("ABCD-2345").unwrap();
-    assert_eq!((before.text.as_str(), before.url), ("/zaki link ABCD-2345", None));
-    slack.learn().await.unwrap();
-    let (team, bot) = (&simulator.config().team_id, &simulator.config().bot_user_id);
-    let invitation = slack.invitation("ABCD-2345").unwrap();
-    let url = Some(format!("slack://user?team={team}&id={bot}"));
-    assert_eq!((invitation.url, invitation.prefilled), (url, false));
-    let mut config = Config::new(simulator.token().into(), "secret".into());
-    config.api_base = simulator.api_url();
-    config.app_id = Some("A1".to_owned());
-    let app = Slack::new(account(), &config, reqwest::Client::new());
-    app.learn().await.unwrap();
-    let url = format!("https://slack.com/app_redirect?app=A1&team={team}");
-    assert_eq!(app.invitation("A").unwrap().url, Some(url));
 }
 
 /// When a delivery of these tests was tried: long ago enough for Slack to be done with it.
