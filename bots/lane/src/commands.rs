@@ -6,17 +6,21 @@
 //! `/approve`…) is ours.
 
 mod args;
+mod blot;
 mod find;
 mod secret;
+mod shape;
 mod table;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 use std::str::FromStr;
 
 use zaki_envelope::{Conversation, ConversationKind, Inbound};
 
-pub use secret::{Code, Secret, blot, redact, redact_bare};
+pub use blot::blot;
+pub use secret::{Code, Secret, redact, redact_bare};
 pub use table::{Name, Place, Row, TABLE};
 
 use crate::turns::Mode;

@@ -2,7 +2,7 @@
 
 use std::{ops::Range, str::FromStr};
 
-use super::secret::{self, Code};
+use super::{secret::Code, shape};
 
 /// A text that is being read.
 #[derive(Debug)]
@@ -122,7 +122,7 @@ impl<'t> Args<'t> {
     /// secret: a slip of the finger makes no less of it known.
     pub(super) fn code(&mut self) -> Option<Code> {
         let rest = self.rest.trim_end_matches(is_blank);
-        let looks = self.heads().find(|head| secret::looks(head));
+        let looks = self.heads().find(|head| shape::looks(head));
         let typed = looks.unwrap_or(rest);
         let code = Code::read(typed)?;
         let at = self.text.len() - self.rest.len();
@@ -134,10 +134,10 @@ impl<'t> Args<'t> {
     /// What an approval is called: a code, or one word, which is no secret. A word like `once` may
     /// follow, and is no part of it.
     pub(super) fn id(&mut self, then: fn(&str) -> bool) -> Option<Code> {
-        let is_one = |head: &&str| !head.contains(char::is_whitespace) || secret::is_certain(head);
+        let is_one = |head: &&str| !head.contains(char::is_whitespace) || shape::is_certain(head);
         let is_last = |head: &&str| head.split_whitespace().any(|word| then(&bare(word)));
         let mut heads = self.heads().filter(|head| is_one(head) && !is_last(head));
-        let looks = heads.find(|head| secret::looks(head));
+        let looks = heads.find(|head| shape::looks(head));
         let typed = looks.or_else(|| self.peek())?;
         let code = Code::read(typed)?;
         let at = self.text.len() - self.rest.len();
@@ -148,9 +148,9 @@ impl<'t> Args<'t> {
     }
 
     fn note(&mut self, code: &Code, typed: &str, span: Range<usize>) {
-        let is_certain = *code == Code::Redacted || secret::is_certain(typed);
+        let is_certain = *code == Code::Redacted || shape::is_certain(typed);
         self.certain |= is_certain;
-        self.free |= !(is_certain || secret::is_likely(typed) || secret::is_hex(typed));
+        self.free |= !(is_certain || shape::is_likely(typed) || shape::is_hex(typed));
         self.secret = Some(span);
     }
 
@@ -182,9 +182,10 @@ pub(super) fn name_of(word: &str) -> String {
     name.to_lowercase()
 }
 
-/// A word without quotes, stops and the like around it, in lower case.
+/// A word without quotes, stops and the like around it, in lower case and western signs.
 fn bare(word: &str) -> String {
-    let visible = word.chars().filter(|c| !is_invisible(*c)).collect::<String>();
+    let signs = word.chars().filter(|c| !is_invisible(*c)).map(shape::western);
+    let visible = signs.collect::<String>();
     visible.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase()
 }
 

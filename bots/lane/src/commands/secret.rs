@@ -5,16 +5,23 @@ use std::{fmt, mem, ops::Range};
 use secrecy::{ExposeSecret, SecretString};
 use zaki_envelope::{Inbound, InboundKind, Part};
 
-use super::{args::is_invisible, find::find_anywhere};
+use super::{
+    find::find_anywhere,
+    shape::{self, MARK},
+    traces::Traces,
+};
 
-/// What stands where a code stood.
-const MARK: &str = "[redacted]";
-/// How many letters and digits a code has.
-const LENGTH: usize = 8;
+/// What is shorter is left where it stands beside a code: it may be part of anything.
+const SHORTEST: usize = 4;
 
-/// A code as somebody typed it, but for blanks, quotes and marks that nobody sees. Never logged.
+/// A code as somebody typed it, but for blanks, quotes and marks that nobody sees, in western
+/// letters and digits. Never logged.
 #[derive(Clone)]
-pub struct Secret(SecretString);
+pub struct Secret {
+    code: SecretString,
+    /// All that was typed in its place.
+    typed: SecretString,
+}
 
 /// A code, or the id of something, in a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,16 +33,22 @@ pub enum Code {
 }
 
 impl Secret {
-    pub(super) fn new(text: String) -> Self {
-        Self(text.into())
+    /// `typed`: all that may have been meant.
+    fn read(typed: &str) -> Self {
+        Self { code: shape::clean(typed).into(), typed: typed.into() }
     }
 
     /// The code. Not for logs, errors, models or anything that is stored.
     pub fn expose(&self) -> &str {
-        self.0.expose_secret()
+        self.code.expose_secret()
+    }
+
+    pub(super) fn typed(&self) -> &str {
+        self.typed.expose_secret()
     }
 }
 
+/// Not in constant time: no code is accepted by comparing.
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
         self.expose() == other.expose()
@@ -56,8 +69,8 @@ impl Code {
         if typed.contains(MARK) {
             return Some(Self::Redacted);
         }
-        let code = clean(typed);
-        (!code.is_empty()).then(|| Self::Given(Secret::new(code)))
+        let secret = Secret::read(typed);
+        (!secret.expose().is_empty()).then_some(Self::Given(secret))
     }
 
     /// What stands in the text for it.
@@ -74,8 +87,8 @@ impl Code {
 pub fn redact(inbound: &mut Inbound) -> Option<Secret> {
     let found = find_anywhere(inbound)?;
     let span = found.secret?;
-    let Some(Code::Given(secret)) = found.command.code().cloned() else { return None };
-    cover(inbound, span, &secret);
+    let Some(Code::Given(mut secret)) = found.command.code().cloned() else { return None };
+    cover(inbound, span, &mut secret);
     Some(secret)
 }
 
@@ -84,166 +97,40 @@ pub fn redact(inbound: &mut Inbound) -> Option<Secret> {
 pub fn redact_bare(inbound: &mut Inbound) -> Option<Secret> {
     let is_said = matches!(inbound.kind, InboundKind::Message | InboundKind::Edit { .. });
     let [Part::Text { text, .. }] = inbound.parts.as_mut_slice() else { return None };
-    if !is_said || !is_alone(text.trim()) {
+    if !is_said || !shape::is_alone(text.trim()) {
         return None;
     }
     let typed = mem::replace(text, MARK.to_owned());
-    Some(Secret::new(clean(&typed)))
+    Some(Secret::read(&typed))
 }
 
-/// Covers what stands at `span` of the text that a command was found in, and the same words
-/// wherever else they stand; the command itself stays.
-fn cover(inbound: &mut Inbound, span: Range<usize>, secret: &Secret) {
-    let mut texts: Vec<&mut String> = inbound
-        .parts
-        .iter_mut()
-        .filter_map(|part| match part {
-            Part::Text { text, .. } => Some(text),
-            _ => None,
-        })
-        .collect();
-    let words = match &mut inbound.kind {
+/// Covers what stands at `span` of the text that a command was found in, and the same wherever else
+/// it stands; the command itself stays. All of it is what was typed.
+fn cover(inbound: &mut Inbound, span: Range<usize>, secret: &mut Secret) {
+    let mut texts = inbound.parts.iter_mut().filter_map(|part| match part {
+        Part::Text { text, .. } => Some(text),
+        _ => None,
+    });
+    let traces = match &mut inbound.kind {
         InboundKind::Button { data } => cut(data, span, secret),
-        _ if texts.is_empty() => return,
-        _ => cut(texts.remove(0), span, secret),
+        _ => texts.next().and_then(|text| cut(text, span, secret)),
     };
+    let Some(traces) = traces else { return };
     for text in texts {
-        replace(text, &words);
+        *text = traces.covered(text);
     }
     for part in &mut inbound.parts {
         let Part::Text { mentions, .. } = part else { continue };
-        mentions.retain(|mention| !words.iter().any(|word| mention.text.contains(word)));
+        mentions.retain(|mention| !traces.are_in(&mention.text));
     }
 }
 
 /// Covers what stands at `span`, and the same behind it; returns what it is known by.
-fn cut(text: &mut String, span: Range<usize>, secret: &Secret) -> Vec<String> {
-    let Some(typed) = text.get(span.clone()) else { return Vec::new() };
-    let mut words = vec![typed.to_owned(), secret.expose().to_owned()];
-    // Nobody knows more by a letter or two, and they stand everywhere.
-    words.retain(|word| word.len() >= 4);
-    let mut behind = text.split_off(span.end);
-    replace(&mut behind, &words);
+fn cut(text: &mut String, span: Range<usize>, secret: &mut Secret) -> Option<Traces> {
+    secret.typed = text.get(span.clone())?.into();
+    let traces = Traces::of(secret, SHORTEST);
+    let behind = traces.covered(text.get(span.end..)?);
     text.replace_range(span.start.., MARK);
     text.push_str(&behind);
-    words
-}
-
-fn replace(text: &mut String, words: &[String]) {
-    for word in words {
-        *text = text.replace(word, MARK);
-    }
-}
-
-/// Blots a code out of the raw request that it came with, letter by letter, so that the request
-/// stays what it was: JSON or a form, where what is between the letters may be escaped.
-pub fn blot(raw: &mut [u8], secret: &Secret) {
-    let code: Vec<u8> = secret.expose().bytes().filter(u8::is_ascii_alphanumeric).collect();
-    // A short one is no code, and may be part of anything.
-    if code.len() < LENGTH - 2 {
-        return;
-    }
-    let mut at = 0;
-    while at < raw.len() {
-        let Some(places) = places(raw, at, &code) else {
-            at += 1;
-            continue;
-        };
-        at = places.last().map_or(raw.len(), |last| last + 1);
-        for place in places {
-            if let Some(byte) = raw.get_mut(place) {
-                *byte = b'*';
-            }
-        }
-    }
-}
-
-/// Where the letters of `code` stand, if they begin at `at`; not in the name of a field.
-fn places(raw: &[u8], at: usize, code: &[u8]) -> Option<Vec<usize>> {
-    let mut places = Vec::with_capacity(code.len());
-    let mut next = at;
-    for letter in code {
-        if !places.is_empty() {
-            next += between(raw.get(next..)?);
-        }
-        if raw.get(next)? != letter {
-            return None;
-        }
-        places.push(next);
-        next += 1;
-    }
-    let is_name = raw.get(next..).is_some_and(|rest| rest.starts_with(b"\":"));
-    (!is_name).then_some(places)
-}
-
-/// How many bytes at the head of `raw` may stand between two letters of a code.
-fn between(raw: &[u8]) -> usize {
-    const MOST: usize = 24;
-    let mut length = 0;
-    while length < MOST {
-        length += match raw.get(length..) {
-            Some([b'\\', b'u', _, _, _, _, ..]) => 6,
-            Some([b'%', _, _, ..]) => 3,
-            Some([b'"' | b',' | b'{' | b'}' | b'=' | b'&', ..]) => break,
-            Some([byte, ..]) if !byte.is_ascii_alphanumeric() => 1,
-            _ => break,
-        };
-    }
-    length
-}
-
-/// Without what nobody sees and what stands around it. The blanks in a code are slips.
-fn clean(typed: &str) -> String {
-    let visible = typed.chars().filter(|c| !is_invisible(*c)).map(|c| match c {
-        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => '-',
-        c => c,
-    });
-    let visible: String = visible.collect();
-    let code = visible.trim_matches(|c: char| !c.is_alphanumeric());
-    if is_code(code) { code.replace(' ', "") } else { code.to_owned() }
-}
-
-/// Whether something has the shape of a code: eight letters and digits, with dashes and blanks.
-/// Words have it, too: "elephant", "half-year", "this page".
-pub(super) fn looks(typed: &str) -> bool {
-    typed == MARK || is_code(&clean(typed))
-}
-
-fn is_code(clean: &str) -> bool {
-    let signs = clean.chars().filter(char::is_ascii_alphanumeric).count();
-    signs == LENGTH && clean.chars().all(|c| c.is_ascii_alphanumeric() || "- ".contains(c))
-}
-
-/// Whether it can hardly be anything else, whatever else is said: as we write codes, or nearly.
-pub(super) fn is_certain(typed: &str) -> bool {
-    let (code, small) = (clean(typed), typed.contains(|c: char| c.is_ascii_lowercase()));
-    is_code(&code)
-        && if is_dashed(&code) { has_digit(&code) || !small } else { has_digit(&code) && !small }
-}
-
-/// Whether it may well be a code, where nothing else is said.
-pub(super) fn is_likely(typed: &str) -> bool {
-    let code = clean(typed);
-    is_code(&code) && !typed.contains(char::is_whitespace) && (is_dashed(&code) || has_digit(&code))
-}
-
-/// Whether it may be a code, where nothing at all is said but this.
-fn is_alone(typed: &str) -> bool {
-    let code = clean(typed);
-    let small = typed.contains(|c: char| c.is_ascii_lowercase());
-    is_code(&code) && (code.contains('-') || has_digit(&code) || !small)
-}
-
-fn is_dashed(code: &str) -> bool {
-    code.split_once('-').is_some_and(|(one, other)| one.len() == other.len())
-}
-
-fn has_digit(code: &str) -> bool {
-    code.contains(|c: char| c.is_ascii_digit())
-}
-
-/// Whether it is an id such as programs make.
-pub(super) fn is_hex(typed: &str) -> bool {
-    let is_hex = typed.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-    typed.len() >= LENGTH && is_hex && has_digit(typed)
+    Some(traces)
 }

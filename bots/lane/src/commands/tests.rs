@@ -1,6 +1,7 @@
 //! What is a command and what is not, by hand and by whatever somebody may write.
 
 mod random;
+mod scripts;
 mod secrets;
 
 use std::collections::HashSet;
