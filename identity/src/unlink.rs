@@ -39,18 +39,19 @@ impl Directory {
     }
 }
 
-/// The binding with this key and those that mean nothing without it: aliases, where no other best
-/// id is left in their space.
+/// The binding with this key, and all ids beside it where they are one account: where there is no
+/// more than one best id in their space. Whoever names an account by its older id means the account:
+/// it may have been upgraded a moment ago, and would still lead to its person by the better one.
 fn leaving<'b>(bindings: &'b [Binding], key: &BindingKey) -> Vec<&'b Binding> {
     let is_it = |binding: &&Binding| binding.key() == *key;
     let Some(taken) = bindings.iter().find(is_it) else { return Vec::new() };
-    let beside = |binding: &&Binding| {
-        !is_it(binding) && binding.channel == key.channel && binding.scope == key.scope
-    };
-    let another = bindings.iter().filter(beside).any(|b| b.kind == BindingKind::Primary);
+    let in_space =
+        |binding: &&Binding| binding.channel == key.channel && binding.scope == key.scope;
+    let space = || bindings.iter().filter(in_space);
+    let best = space().filter(|binding| binding.kind == BindingKind::Primary).count();
     let mut leaving = vec![taken];
-    if taken.kind == BindingKind::Primary && !another {
-        leaving.extend(bindings.iter().filter(beside));
+    if best <= 1 {
+        leaving.extend(space().filter(|binding| !is_it(binding)));
     }
     leaving
 }
@@ -148,10 +149,11 @@ mod tests {
             leaving.iter().map(|b| b.sender.as_str().to_owned()).collect::<Vec<_>>()
         };
         assert_eq!(leaving(&all, 0), ["CC.1", "49123"]);
-        assert_eq!(leaving(&all, 1), ["49123"]);
+        assert_eq!(leaving(&all, 1), ["49123", "CC.1"], "an account that was upgraded just now");
         assert_eq!(leaving(&all, 2), ["1"]);
         all.push(binding(WhatsApp, "CC.2", Primary));
         assert_eq!(leaving(&all, 0), ["CC.1"], "the number may be the other one's");
+        assert_eq!(leaving(&all, 1), ["49123"], "nobody knows whose");
         let strange = binding(WhatsApp, "CC.3", Primary).key();
         assert!(super::leaving(&all, &strange).is_empty());
     }
