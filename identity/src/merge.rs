@@ -3,6 +3,7 @@
 
 mod joining;
 mod parts;
+mod question;
 
 use zaki_envelope::{Timestamp, ZakiUserId};
 use zaki_store::{Row, Sql, Text, glance, params, transact};
@@ -10,6 +11,8 @@ use zaki_store::{Row, Sql, Text, glance, params, transact};
 use crate::codes::Bot;
 use crate::{Actor, Directory, DirectoryError, How, allowed, audit, locks, people};
 use joining::{Joining, Yes};
+
+pub use question::Question;
 
 /// How long a merge can be undone, in milliseconds.
 const RESTORABLE_MS: i64 = 30 * 24 * 3_600_000;
@@ -61,15 +64,21 @@ pub enum Unmerged {
 }
 
 impl Directory {
-    /// A person's yes to becoming one with whoever they have linked with.
+    /// A person's yes to becoming one with whoever they have linked with: to whichever question is
+    /// open. Of a button, see [`confirm_question`](Self::confirm_question).
     pub async fn confirm(
         &self,
         user: ZakiUserId,
         now: Timestamp,
     ) -> Result<Confirmed, DirectoryError> {
-        let done = transact!(&self.store, |tx| confirm(tx, user, now));
+        let done = transact!(&self.store, |tx| confirm(tx, user, None, now));
         self.forget();
         done
+    }
+
+    /// With whom a person is being asked to become one.
+    pub async fn partner(&self, user: ZakiUserId) -> Result<Option<ZakiUserId>, DirectoryError> {
+        zaki_store::glance!(&self.store, |tx| partner(tx, user))
     }
 
     /// A person's no; who else was asked, if anybody.
@@ -78,7 +87,7 @@ impl Directory {
         user: ZakiUserId,
         now: Timestamp,
     ) -> Result<Option<ZakiUserId>, DirectoryError> {
-        transact!(&self.store, |tx| decline(tx, user, now))
+        transact!(&self.store, |tx| decline(tx, user, None, now))
     }
 
     /// Makes `from` the same person as `into`, unasked: moves their bindings, what they are allowed
@@ -117,6 +126,11 @@ impl Directory {
     ) -> Result<Vec<ZakiUserId>, DirectoryError> {
         glance!(&self.store, |tx| lapsed(tx, now, limit))
     }
+}
+
+async fn partner<S: Sql>(tx: &S, user: ZakiUserId) -> Result<Option<ZakiUserId>, DirectoryError> {
+    let open = joining(tx, user).await?;
+    Ok(open.map(|open| if open.into == user { open.from } else { open.into }))
 }
 
 /// Whether somebody is there, not blocked, and nobody else.
@@ -181,13 +195,26 @@ fn read(row: &Row) -> Result<Joining, DirectoryError> {
     })
 }
 
+/// The question a person is being asked, or was, if it is the one they answer.
+async fn answered<S: Sql>(
+    tx: &S,
+    user: ZakiUserId,
+    question: Option<&str>,
+) -> Result<Option<Joining>, DirectoryError> {
+    let joining = joining(tx, user).await?;
+    Ok(joining.filter(|joining| question.is_none_or(|id| joining.id() == id)))
+}
+
 async fn confirm<S: Sql>(
     tx: &S,
     user: ZakiUserId,
+    question: Option<&str>,
     now: Timestamp,
 ) -> Result<Confirmed, DirectoryError> {
     locks::acts(tx).await?;
-    let Some(joining) = joining(tx, user).await? else { return Ok(Confirmed::Nothing) };
+    let Some(joining) = answered(tx, user, question).await? else {
+        return Ok(Confirmed::Nothing);
+    };
     let Joining { into, from, .. } = joining;
     let free = is_free(tx, into).await? && is_free(tx, from).await?;
     match joining.agree(user, now) {
@@ -226,12 +253,13 @@ async fn let_in<S: Sql>(
 async fn decline<S: Sql>(
     tx: &S,
     user: ZakiUserId,
+    question: Option<&str>,
     now: Timestamp,
 ) -> Result<Option<ZakiUserId>, DirectoryError> {
     locks::acts(tx).await?;
-    let asked = joining(tx, user).await?;
+    let Some(asked) = answered(tx, user, question).await? else { return Ok(None) };
     tx.execute(DROP, params![Text(user)]).await?;
-    Ok(asked.filter(|joining| joining.is_open(now)).map(|joining| joining.other(user)))
+    Ok(Some(asked).filter(|joining| joining.is_open(now)).map(|joining| joining.other(user)))
 }
 
 async fn decree<S: Sql>(

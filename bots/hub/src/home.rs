@@ -60,6 +60,25 @@ async fn say(
     post(hub, address, parts).await;
 }
 
+/// Where a person is at home, as long as they are somebody.
+pub(crate) async fn of(hub: &Hub, user: ZakiUserId) -> Option<Address> {
+    let person = hub.directory.person(user).await.ok().flatten()?;
+    address(hub, &person)
+}
+
+/// Says something where somebody was at home.
+pub(crate) async fn tell_at(
+    hub: &Arc<Hub>,
+    home: &Address,
+    about: &Inbound,
+    said: &(impl Say + Sync),
+) {
+    if !is_same(home, &Address::of(about)) {
+        let text = said.say(hub.voice_at(home));
+        post(hub, home.clone(), vec![Part::text(text)]).await;
+    }
+}
+
 /// Sends something that answers nothing.
 pub(crate) async fn post(hub: &Arc<Hub>, address: Address, parts: Vec<Part>) {
     let deliveries = compose_parts(hub, None, &ReplyPlan { address, reply_to: None }, parts);

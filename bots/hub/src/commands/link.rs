@@ -117,6 +117,12 @@ fn yes_or_no(voice: Voice) -> Part {
 async fn confirm(order: &Order<'_>) -> Answer {
     let Order { hub, inbound, now, .. } = *order;
     let me = order.user();
+    // Asked before: whoever becomes somebody else is at home nowhere any more.
+    let partner = hub.directory.partner(me).await.ok().flatten();
+    let there = match partner {
+        Some(partner) => home::of(hub, partner).await,
+        None => None,
+    };
     let confirm = || hub.directory.confirm(me, now);
     match order.attempt("confirm a link", confirm).await? {
         Confirmed::Nothing => order.say(&Linking::Nothing),
@@ -128,10 +134,11 @@ async fn confirm(order: &Order<'_>) -> Answer {
             retire(hub, from, restorable_until);
             let stays = me == into;
             let merged = |stays, other| Linking::Merged { stays, other, restorable_until };
-            let other = if stays { from } else { into };
-            home::tell(hub, other, Some(inbound), &merged(!stays, inbound.channel)).await;
-            let there = home::channel_of(hub, other).await.unwrap_or(inbound.channel);
-            order.say(&merged(stays, there))
+            if let Some(home) = &there {
+                home::tell_at(hub, home, inbound, &merged(!stays, inbound.channel)).await;
+            }
+            let other = there.map_or(inbound.channel, |home| home.channel);
+            order.say(&merged(stays, other))
         }
     }
 }
