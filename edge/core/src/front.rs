@@ -311,7 +311,9 @@ pub fn parse_turn(user: ZakiUserId, body: &[u8]) -> Result<(SandboxName, TurnReq
 /// An id as sandboxes give them, which is safe in a path and in a log.
 fn approval(id: &str) -> Option<String> {
     let fits = (1..=LONGEST_APPROVAL).contains(&id.len())
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b));
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
+        // Those would lead elsewhere in a path.
+        && id.bytes().any(|b| b != b'.');
     fits.then(|| id.to_owned())
 }
 

@@ -72,6 +72,7 @@ fn anything_else_is_not_found() {
         format!("/v1/users/{user}/"),
         format!("/v1/users/{user}/approvals"),
         format!("/v1/users/{user}/approvals/"),
+        format!("/v1/users/{user}/approvals/.."),
         format!("/v1/users/{user}/approvals/a%2fb"),
         format!("/v1/users/{user}/approvals/{}", "a".repeat(129)),
         format!("/v1/users/{user}/approvals/a/b"),
