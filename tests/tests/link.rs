@@ -73,7 +73,7 @@ async fn guessing_at_full_speed_finds_no_code() -> Result<()> {
     for done in join_all((0..48).map(attack)).await {
         done?;
     }
-    let tried = tries.load(Ordering::Relaxed);
+    let sent = tries.load(Ordering::Relaxed);
     world.noted().await?;
     let count = |wanted: &str| {
         let people = (50..250).map(|n| world.answers(WHATSAPP, Person(n)));
@@ -85,7 +85,7 @@ async fn guessing_at_full_speed_finds_no_code() -> Result<()> {
     let bound = PER_ACCOUNT.most_in(LIFE_MS);
     let all = 32_f64.powi(8);
     println!(
-        "{tried} tries in {took} ms: {looked_up} were looked up, {turned_away} told to come later; \
+        "{sent} tries in {took} ms: {looked_up} were looked up, {turned_away} told to come later; \
          in the life of a code {bound} are at one bot, at most: a chance of 1 in {:.0} for each \
          open code",
         all / bound as f64
