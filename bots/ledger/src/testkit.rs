@@ -132,21 +132,24 @@ fn dead() -> DeliveryEnd {
     DeliveryEnd::Dead { reason: "blocked".into() }
 }
 
+/// Each part on a subject of its own.
+macro_rules! each {
+    ($make:ident; $($room:ident { $($part:ident)* })*) => {
+        $($(
+            println!("{}: {}", stringify!($room), stringify!($part));
+            $room::$part($make().await).await;
+        )*)*
+    };
+}
+
 /// Runs the whole contract, each part on a fresh subject. Panics where one is broken.
 pub async fn contract<F, Fut>(make: F)
 where
     F: Fn() -> Fut,
     Fut: Future<Output = Subject>,
 {
-    macro_rules! each {
-        ($($room:ident { $($part:ident)* })*) => {
-            $($(
-                println!("{}: {}", stringify!($room), stringify!($part));
-                $room::$part(make().await).await;
-            )*)*
-        };
-    }
     each! {
+        make;
         inbox {
             stores_a_message_once
             keeps_one_of_three_at_a_time
@@ -224,6 +227,7 @@ where
             leaves_what_others_have_said
             leaves_nobody_waiting_for_a_turn_that_is_gone
             finds_what_was_said_by_a_former_id
+            keeps_apart_whose_an_id_was_and_is
             recalls_what_was_said_last
             text_goes_before_its_row
         }

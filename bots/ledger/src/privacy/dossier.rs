@@ -1,15 +1,14 @@
 //! Showing everything that is kept of a person, page by page.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 use zaki_envelope::{
     Address, ChannelKind, Inbound, MessageId, Outbound, SandboxKind, SessionKey, Timestamp, TurnId,
 };
 use zaki_store::{Json, Keys, Row, Sql, Text, params, snapshot};
 
-use super::Who;
 use super::find::{Found, adopt, by_sender, found, is_direct};
+use super::who::{Places, floor};
+use super::{SenderKey, Who};
 use crate::Error;
 use crate::desk::Desk;
 use crate::encode::clean;
@@ -43,7 +42,7 @@ pub struct Mark {
     stage: Stage,
     after: String,
     /// Where they were met, and nobody else is.
-    places: BTreeSet<String>,
+    places: Places,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -204,7 +203,7 @@ async fn stretch<S: Sql>(
     let nothing = Stretch { kept: Vec::new(), last: None };
     match mark.stage {
         Stage::Messages(n) => match who.senders.get(n) {
-            Some(sender) => messages(tx, keys, &sender.digest(), mark).await,
+            Some(sender) => messages(tx, keys, who, sender, mark).await,
             None => Ok(nothing),
         },
         Stage::Turns(n) => match who.users.get(n) {
@@ -212,10 +211,13 @@ async fn stretch<S: Sql>(
             None => Ok(nothing),
         },
         Stage::Notices => {
-            mark.places.extend(who.places());
-            let place = mark.places.iter().find(|place| **place > mark.after).cloned();
-            let Some(place) = place else { return Ok(nothing) };
-            Ok(Stretch { kept: notices_at(tx, keys, &place).await?, last: Some(place) })
+            for (place, since) in who.places().0 {
+                mark.places.add(place, since);
+            }
+            let place = mark.places.0.iter().find(|(place, _)| **place > mark.after);
+            let Some((place, since)) = place else { return Ok(nothing) };
+            let kept = notices_at(tx, keys, place, *since).await?;
+            Ok(Stretch { kept, last: Some(place.clone()) })
         }
         Stage::Letters => letters(tx, keys, who, &mark.after).await,
     }
@@ -224,28 +226,32 @@ async fn stretch<S: Sql>(
 async fn messages<S: Sql>(
     tx: &S,
     keys: &Keys,
-    sender: &[u8],
+    who: &Who,
+    sender: &SenderKey,
     mark: &mut Mark,
 ) -> Result<Stretch, Error> {
-    let (theirs, last) = by_sender(tx, keys, sender, &mark.after, STEP).await?;
+    let claim = who.claim(sender);
+    let (theirs, last) = by_sender(tx, keys, &claim, &mark.after, STEP).await?;
     let mut kept = Vec::new();
     for message in theirs {
-        kept.extend(message_kept(tx, keys, message, mark).await?);
+        kept.extend(message_kept(tx, keys, message, Some(sender.since), mark).await?);
     }
     Ok(Stretch { kept, last })
 }
 
-/// A message, and the notice about it where that went to where others are.
+/// A message, and the notice about it where that went to where others are, or may be now. `since`:
+/// when the id that said it became theirs, if it is.
 async fn message_kept<S: Sql>(
     tx: &S,
     keys: &Keys,
     found: Found,
+    since: Option<Timestamp>,
     mark: &mut Mark,
 ) -> Result<Vec<Kept>, Error> {
     let mut kept = Vec::new();
     let direct = found.inbound.as_ref().is_some_and(is_direct);
-    if direct {
-        mark.places.extend(found.conversation());
+    if let (true, Some(since), Some(place)) = (direct, since, found.conversation()) {
+        mark.places.add(place, since);
     } else {
         let sql = deliveries!("id = $1 AND turn IS NULL");
         kept.extend(deliveries(keys, &tx.all(sql, params![&found.id]).await?)?);
@@ -300,7 +306,7 @@ async fn turns<S: Sql>(
         let rows = tx.all(found!("turn = $1"), params![&id]).await?;
         for message in Found::read(keys, &rows)? {
             if message.is_of(who) && !message.is_by(who) {
-                kept.extend(message_kept(tx, keys, message, mark).await?);
+                kept.extend(message_kept(tx, keys, message, None, mark).await?);
             }
         }
         last = Some(id);
@@ -325,9 +331,14 @@ fn turn(row: &Row) -> Result<KeptTurn, Error> {
     })
 }
 
-async fn notices_at<S: Sql>(tx: &S, keys: &Keys, place: &str) -> Result<Vec<Kept>, Error> {
-    let sql = deliveries!("conversation = $1 AND turn IS NULL");
-    deliveries(keys, &tx.all(sql, params![clean(place)]).await?)
+async fn notices_at<S: Sql>(
+    tx: &S,
+    keys: &Keys,
+    place: &str,
+    since: Timestamp,
+) -> Result<Vec<Kept>, Error> {
+    let sql = deliveries!("conversation = $1 AND turn IS NULL AND id >= $2");
+    deliveries(keys, &tx.all(sql, params![clean(place), floor(since)]).await?)
 }
 
 fn deliveries(keys: &Keys, rows: &[Row]) -> Result<Vec<Kept>, Error> {
@@ -359,8 +370,8 @@ async fn letters<S: Sql>(tx: &S, keys: &Keys, who: &Who, after: &str) -> Result<
         let id: i64 = row.get(0)?;
         let (Text(channel), raw): (Text<ChannelKind>, _) =
             (row.get(1)?, keys.open(Column::DeadLetter.of(&id), row.get(4)?)?);
-        if who.is_named_in(channel, &raw) {
-            let received_at = Timestamp::from_ms(row.get(2)?);
+        let received_at = Timestamp::from_ms(row.get(2)?);
+        if who.is_named_in(channel, received_at, &raw) {
             let (reason, bytes) = (row.get(3)?, raw.len());
             kept.push(Kept::DeadLetter(KeptLetter { id, channel, received_at, reason, bytes }));
         }

@@ -7,8 +7,9 @@ use serde::Serialize;
 use zaki_envelope::{Timestamp, ZakiUserId};
 use zaki_store::{Either, Keys, Row, Sql, params, snapshot, transact};
 
-use super::Who;
 use super::find::{Found, adopt, by_sender, found, is_direct};
+use super::who::{Claim, floor};
+use super::{SenderKey, Who};
 use crate::Error;
 use crate::desk::{Desk, Locks, locked};
 use crate::encode::{clean, seen};
@@ -57,15 +58,14 @@ pub(crate) async fn erase(desk: Desk<'_>, who: &Who, at: Timestamp) -> Result<Er
     adopt(&store, desk.keys()).await?;
     let mut erased = Erased::default();
     for sender in &who.senders {
-        let digest = sender.digest().to_vec();
-        erased += erase_messages(desk, &digest, at).await?;
+        erased += erase_messages(desk, who, sender, at).await?;
     }
     for user in &who.users {
         erased += erase_turns(desk, who, *user, at).await?;
     }
-    for place in who.places() {
+    for (place, since) in who.places().0 {
         let locks = Locks { conversations: vec![place.clone()], ..Locks::default() };
-        erased += locked!(desk, locks, |tx| forget_place(tx, place))?;
+        erased += locked!(desk, locks, |tx| forget_place(tx, place, since))?;
     }
     erased.dead_letters += erase_letters(&store, desk.keys(), who).await?;
     overwrite(desk, "FAST").await?;
@@ -83,41 +83,54 @@ async fn overwrite(desk: Desk<'_>, how: &'static str) -> Result<(), Error> {
     Ok(())
 }
 
-async fn erase_messages(desk: Desk<'_>, digest: &[u8], at: Timestamp) -> Result<Erased, Error> {
+async fn erase_messages(
+    desk: Desk<'_>,
+    who: &Who,
+    sender: &SenderKey,
+    at: Timestamp,
+) -> Result<Erased, Error> {
     let (store, mut erased) = (desk.store(), Erased::default());
+    let (claim, since) = (who.claim(sender), sender.since);
     loop {
-        let (keys, digest) = (desk.keys().clone(), digest.to_vec());
-        let theirs = snapshot!(&store, |tx| some_of(tx, keys, digest))?;
+        let (keys, claim) = (desk.keys().clone(), claim.clone());
+        let theirs = snapshot!(&store, |tx| some_of(tx, keys, claim))?;
         if theirs.is_empty() {
             return Ok(erased);
         }
         let conversations = theirs.iter().filter_map(Found::conversation).collect::<BTreeSet<_>>();
         let conversations: Vec<_> = conversations.into_iter().collect();
         let locks = Locks { conversations: conversations.clone(), ..Locks::default() };
-        erased += locked!(desk, locks, |tx| remove_all(tx, theirs, conversations, at))?;
+        erased += locked!(desk, locks, |tx| remove_all(tx, theirs, since, conversations, at))?;
     }
 }
 
-async fn some_of<S: Sql>(tx: &S, keys: Keys, digest: Vec<u8>) -> Result<Vec<Found>, Error> {
-    Ok(by_sender(tx, &keys, &digest, "", STEP).await?.0)
+async fn some_of<S: Sql>(tx: &S, keys: Keys, claim: Claim) -> Result<Vec<Found>, Error> {
+    Ok(by_sender(tx, &keys, &claim, "", STEP).await?.0)
 }
 
 async fn remove_all<S: Sql>(
     tx: &S,
     theirs: Vec<Found>,
+    since: Timestamp,
     conversations: Vec<String>,
     at: Timestamp,
 ) -> Result<Erased, Error> {
     let mut erased = Erased::default();
     for message in &theirs {
-        erased += remove(tx, message, at).await?;
+        erased += remove(tx, message, Some(since), at).await?;
     }
     promote(tx, &conversations).await?;
     Ok(erased)
 }
 
-/// Removes a message and what came with it, was sent because of it alone, or points at it.
-async fn remove<S: Sql>(tx: &S, message: &Found, at: Timestamp) -> Result<Erased, Error> {
+/// Removes a message and what came with it, was sent because of it alone, or points at it. `since`:
+/// when the id that said it became theirs, if it is.
+async fn remove<S: Sql>(
+    tx: &S,
+    message: &Found,
+    since: Option<Timestamp>,
+    at: Timestamp,
+) -> Result<Erased, Error> {
     let mut erased = Erased::default();
     if let Some(inbound) = &message.inbound {
         let (channel, account) = (inbound.channel.as_str(), inbound.account.as_str());
@@ -131,8 +144,9 @@ async fn remove<S: Sql>(tx: &S, message: &Found, at: Timestamp) -> Result<Erased
             let sql = "UPDATE turn SET reply_to = NULL WHERE id = $1 AND reply_to = $2";
             tx.execute(sql, params![turn, clean(said.as_str())]).await?;
         }
-        if let Some(place) = message.conversation().filter(|_| is_direct(inbound)) {
-            erased += forget_place(tx, place).await?;
+        let place = message.conversation().filter(|_| is_direct(inbound));
+        if let (Some(place), Some(since)) = (place, since) {
+            erased += forget_place(tx, place, since).await?;
         }
     }
     if let Some(request) = message.request {
@@ -149,10 +163,10 @@ async fn remove<S: Sql>(tx: &S, message: &Found, at: Timestamp) -> Result<Erased
     Ok(erased)
 }
 
-/// What was sent without a turn to where nobody else is.
-async fn forget_place<S: Sql>(tx: &S, place: String) -> Result<Erased, Error> {
-    let sql = "DELETE FROM delivery WHERE conversation = $1 AND turn IS NULL";
-    let deliveries = tx.execute(sql, params![clean(&place)]).await?;
+/// What was sent without a turn to where nobody else is, since they are there.
+async fn forget_place<S: Sql>(tx: &S, place: String, since: Timestamp) -> Result<Erased, Error> {
+    let sql = "DELETE FROM delivery WHERE conversation = $1 AND turn IS NULL AND id >= $2";
+    let deliveries = tx.execute(sql, params![clean(&place), floor(since)]).await?;
     Ok(Erased { deliveries, ..Erased::default() })
 }
 
@@ -240,7 +254,7 @@ async fn part<S: Sql>(
     let mut erased = Erased::default();
     for message in messages {
         if message.is_of(who) {
-            erased += remove(tx, &message, at).await?;
+            erased += remove(tx, &message, message.since(who), at).await?;
             continue;
         }
         let sql = "UPDATE inbound SET state = 'settled', reason = 'erased', turn = NULL,
@@ -257,9 +271,9 @@ async fn erase_letters(store: &Either, keys: &Keys, who: &Who) -> Result<u64, Er
         let Some((last, ..)) = letters.last() else { return Ok(erased) };
         after = *last;
         let mut theirs = Vec::new();
-        for (id, channel, raw) in letters {
+        for (id, channel, received_at, raw) in letters {
             let raw = keys.open(Column::DeadLetter.of(&id), raw)?;
-            if channel.is_ok_and(|channel| who.is_named_in(channel, &raw)) {
+            if channel.is_ok_and(|channel| who.is_named_in(channel, received_at, &raw)) {
                 theirs.push(id);
             }
         }
@@ -267,14 +281,16 @@ async fn erase_letters(store: &Either, keys: &Keys, who: &Who) -> Result<u64, Er
     }
 }
 
-type StoredLetter = (i64, Result<zaki_envelope::ChannelKind, ()>, Vec<u8>);
+type StoredLetter = (i64, Result<zaki_envelope::ChannelKind, ()>, Timestamp, Vec<u8>);
 
 async fn letters<S: Sql>(tx: &S, after: i64) -> Result<Vec<StoredLetter>, Error> {
-    let sql = "SELECT id, channel, raw FROM dead_letter WHERE id > $1 ORDER BY id LIMIT $2";
+    let sql =
+        "SELECT id, channel, received_at, raw FROM dead_letter WHERE id > $1 ORDER BY id LIMIT $2";
     let rows = tx.all(sql, params![after, STEP]).await?;
     let read = |row: &Row| -> Result<StoredLetter, Error> {
         let channel: String = row.get(1)?;
-        Ok((row.get(0)?, channel.parse().map_err(drop), row.get(2)?))
+        let received_at = Timestamp::from_ms(row.get(2)?);
+        Ok((row.get(0)?, channel.parse().map_err(drop), received_at, row.get(3)?))
     };
     rows.iter().map(read).collect()
 }

@@ -1,8 +1,9 @@
 //! Finding what is somebody's.
 
-use zaki_envelope::{Address, ConversationKind, Inbound};
+use zaki_envelope::{Address, ConversationKind, Inbound, Timestamp};
 use zaki_store::{Either, Keys, Row, Sql, params, snapshot, transact};
 
+use super::who::Claim;
 use super::{SenderKey, Who};
 use crate::Error;
 use crate::encode::conversation;
@@ -61,34 +62,42 @@ macro_rules! found {
 
 pub(super) use found;
 
-/// What somebody said that does not wait any more, behind one id, in order.
-pub(crate) const SAID: &str =
-    found!("sender = $1 AND id > $2 AND state <> 'accepted' ORDER BY id LIMIT $3");
+/// What somebody said that does not wait any more, behind one id, in order: since the sender is
+/// theirs, or in a turn of theirs.
+pub(crate) const SAID: &str = found!(
+    "sender = $1 AND id > $2 AND state <> 'accepted' AND (id >= $3
+        OR $4 LIKE '%' || (SELECT user_id FROM turn WHERE turn.id = inbound.turn) || '%')
+    ORDER BY id LIMIT $5"
+);
 
-/// What waits for a turn.
-pub(crate) const WAITS: [&str; 2] = [
-    found!("sender = $1 AND state = 'accepted' AND lane IS NULL"),
-    found!("sender = $1 AND lane IS NOT NULL"),
-];
+/// What has not been taken up.
+pub(crate) const NEW: &str =
+    found!("sender = $1 AND state = 'accepted' AND lane IS NULL AND id >= $2");
+
+/// What waits for a turn of a lane, which begins with its user.
+pub(crate) const WAITS: &str = found!(
+    "sender = $1 AND lane IS NOT NULL
+        AND (id >= $2 OR $3 LIKE '%' || substr(lane, 1, 26) || '%')"
+);
 
 /// What somebody said: some of what does not wait, and, after the last of that, what waits. The
 /// last id; `None`: that was all.
 pub(super) async fn by_sender<S: Sql>(
     tx: &S,
     keys: &Keys,
-    sender: &[u8],
+    claim: &Claim,
     after: &str,
     most: i64,
 ) -> Result<(Vec<Found>, Option<String>), Error> {
-    let mut rows = tx.all(SAID, params![sender, after, most]).await?;
+    let (sender, floor, users) = (claim.digest.as_slice(), &claim.floor, &claim.users);
+    let mut rows = tx.all(SAID, params![sender, after, floor, users, most]).await?;
     if i64::try_from(rows.len()).is_ok_and(|found| found == most) {
         let found = Found::read(keys, &rows)?;
         let last = found.last().map(|message| message.id.clone());
         return Ok((found, last));
     }
-    for sql in WAITS {
-        rows.extend(tx.all(sql, params![sender]).await?);
-    }
+    rows.extend(tx.all(NEW, params![sender, floor]).await?);
+    rows.extend(tx.all(WAITS, params![sender, floor, users]).await?);
     Ok((Found::read(keys, &rows)?, None))
 }
 
@@ -117,7 +126,12 @@ impl Found {
 
     /// Whether it was said by an id of theirs.
     pub(super) fn is_by(&self, who: &Who) -> bool {
-        who.wrote(&self.sender)
+        self.since(who).is_some()
+    }
+
+    /// Since when the id that said it is theirs, if it is.
+    pub(super) fn since(&self, who: &Who) -> Option<Timestamp> {
+        who.since(&self.sender)
     }
 
     /// Its conversation, as the rows of deliveries carry it.

@@ -1,9 +1,10 @@
 //! Whose things are meant.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use zaki_envelope::{
-    AccountName, Address, ChannelKind, ConversationId, Inbound, SenderId, SenderScope, ZakiUserId,
+    AccountName, Address, ChannelKind, ConversationId, Inbound, SenderId, SenderScope, Timestamp,
+    TurnId, ZakiUserId,
 };
 
 use crate::inbound::digest;
@@ -29,6 +30,9 @@ pub struct SenderKey {
     pub scope: SenderScope,
     /// The id.
     pub id: SenderId,
+    /// Since when it is theirs: numbers get new owners. What came by it before is theirs only where
+    /// it was in a turn of theirs.
+    pub since: Timestamp,
 }
 
 /// A conversation of one of our bots.
@@ -40,13 +44,15 @@ pub struct Place {
     pub account: AccountName,
     /// The conversation.
     pub conversation: ConversationId,
+    /// Since when it is with them.
+    pub since: Timestamp,
 }
 
 impl SenderKey {
-    /// Who wrote a message.
+    /// Who wrote a message; always the same person's.
     pub fn of(inbound: &Inbound) -> Self {
-        let sender = &inbound.sender;
-        Self { channel: inbound.channel, scope: sender.scope.clone(), id: sender.id.clone() }
+        let (scope, id) = (inbound.sender.scope.clone(), inbound.sender.id.clone());
+        Self { channel: inbound.channel, scope, id, since: Timestamp::default() }
     }
 
     /// As the rows of messages carry it.
@@ -56,10 +62,10 @@ impl SenderKey {
 }
 
 impl Place {
-    /// The place of an address.
+    /// The place of an address; always with the same person.
     pub fn of(address: &Address) -> Self {
-        let conversation = address.conversation.id.clone();
-        Self { channel: address.channel, account: address.account.clone(), conversation }
+        let (account, conversation) = (address.account.clone(), address.conversation.id.clone());
+        Self { channel: address.channel, account, conversation, since: Timestamp::default() }
     }
 
     /// As the rows of deliveries carry it.
@@ -68,19 +74,59 @@ impl Place {
     }
 }
 
+/// By what the messages of a sender are found that are theirs, and not a former owner's.
+#[derive(Clone, Debug)]
+pub(super) struct Claim {
+    pub digest: Vec<u8>,
+    /// The first id of what came in since it is theirs.
+    pub floor: String,
+    /// All users, as one text: what was in a turn of one of these is theirs all the same.
+    pub users: String,
+}
+
+/// Conversations by their keys, and since when each is theirs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Places(pub BTreeMap<String, Timestamp>);
+
+impl Places {
+    /// Of what is known twice, the later time counts.
+    pub(super) fn add(&mut self, place: String, since: Timestamp) {
+        let known = self.0.entry(place).or_insert(since);
+        *known = since.max(*known);
+    }
+}
+
+/// The least id of what was minted since then: ids of all kinds begin with their time.
+pub(super) fn floor(since: Timestamp) -> String {
+    TurnId::from_parts(since, 0).to_string()
+}
+
 impl Who {
-    pub(super) fn wrote(&self, sender: &[u8]) -> bool {
-        self.senders.iter().any(|key| key.digest() == sender)
+    /// Since when a sender is theirs, if it is.
+    pub(super) fn since(&self, sender: &[u8]) -> Option<Timestamp> {
+        self.senders.iter().find(|key| key.digest() == sender).map(|key| key.since)
     }
 
-    pub(super) fn places(&self) -> BTreeSet<String> {
-        self.places.iter().map(Place::key).collect()
+    pub(super) fn claim(&self, sender: &SenderKey) -> Claim {
+        let users: Vec<_> = self.users.iter().map(ZakiUserId::to_string).collect();
+        let digest = sender.digest().to_vec();
+        Claim { digest, floor: floor(sender.since), users: users.join(" ") }
     }
 
-    /// Whether one of their ids on this platform stands as a word in bytes that nobody understands.
-    pub(super) fn is_named_in(&self, channel: ChannelKind, raw: &[u8]) -> bool {
-        let senders = self.senders.iter().filter(|key| key.channel == channel);
-        let places = self.places.iter().filter(|place| place.channel == channel);
+    pub(super) fn places(&self) -> Places {
+        let mut places = Places::default();
+        for place in &self.places {
+            places.add(place.key(), place.since);
+        }
+        places
+    }
+
+    /// Whether one of their ids on this platform stands as a word in bytes that nobody understands,
+    /// and that came in then.
+    pub(super) fn is_named_in(&self, channel: ChannelKind, at: Timestamp, raw: &[u8]) -> bool {
+        let senders = self.senders.iter().filter(|key| key.channel == channel && key.since <= at);
+        let is_place = |place: &&Place| place.channel == channel && place.since <= at;
+        let places = self.places.iter().filter(is_place);
         let ids = senders.map(|key| key.id.as_str());
         ids.chain(places.map(|place| place.conversation.as_str())).any(|id| stands_in(id, raw))
     }

@@ -83,8 +83,8 @@ fn what_is_open_is_found_without_what_is_done() {
         TAKE_HEADS,
         COUNTS,
         find::SAID,
-        find::WAITS[0],
-        find::WAITS[1],
+        find::NEW,
+        find::WAITS,
     ]);
     for sql in starting {
         for step in plan(&conn, sql) {
