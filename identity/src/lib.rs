@@ -51,7 +51,7 @@ pub use error::DirectoryError;
 pub use feedback::Feedback;
 pub use groups::{Changers, Group, GroupChange, GroupKey, GroupMode, GroupRules, Who};
 pub use limits::{Limits, Quota, Verdict, judge, risen};
-pub use merge::{Confirmed, Merged, Unmerged};
+pub use merge::{Confirmed, Merged, Question, Unmerged};
 pub use options::Options;
 pub use pairing::{Approved, Pairing};
 pub use person::{PeopleFilter, Person, Role};

@@ -1,5 +1,6 @@
 //! Two people who have linked and are to become one: what each of them has said. Pure.
 
+use sha2::{Digest, Sha256};
 use zaki_envelope::{Timestamp, ZakiUserId};
 
 /// How long both have to say so, in milliseconds.
@@ -31,6 +32,13 @@ pub(super) enum Yes {
 impl Joining {
     pub(super) const fn asked(into: ZakiUserId, from: ZakiUserId, now: Timestamp) -> Self {
         Self { into, from, asked_at: now, into_said: false, from_said: false }
+    }
+
+    /// What names it among all questions.
+    pub(super) fn id(&self) -> String {
+        let text = format!("{} {} {}", self.into, self.from, self.asked_at.as_ms());
+        let digest = Sha256::digest(text);
+        hex::encode(digest.iter().take(8).copied().collect::<Vec<_>>())
     }
 
     pub(super) const fn is_open(&self, now: Timestamp) -> bool {

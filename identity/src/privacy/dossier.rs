@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use zaki_envelope::ZakiUserId;
 use zaki_store::{FromValue, Row, Sql, Text, params, snapshot};
 
+use super::erase::family;
 use crate::{Directory, DirectoryError, people};
 
 /// What is kept in a table: its heading, the columns, and the rest of the query.
@@ -93,6 +94,28 @@ impl Directory {
     pub async fn dossier(&self, user: ZakiUserId) -> Result<Value, DirectoryError> {
         snapshot!(&self.store, |tx| dossier(tx, user))
     }
+}
+
+impl Directory {
+    /// The dossiers of everybody a person is: those who have become them, and theirs. Those who
+    /// have become another can still be restored, so all that was kept of them is.
+    pub async fn dossiers(
+        &self,
+        user: ZakiUserId,
+    ) -> Result<Vec<(ZakiUserId, Value)>, DirectoryError> {
+        snapshot!(&self.store, |tx| dossiers(tx, user))
+    }
+}
+
+async fn dossiers<S: Sql>(
+    tx: &S,
+    user: ZakiUserId,
+) -> Result<Vec<(ZakiUserId, Value)>, DirectoryError> {
+    let mut dossiers = Vec::new();
+    for user in family(tx, user).await? {
+        dossiers.push((user, dossier(tx, user).await?));
+    }
+    Ok(dossiers)
 }
 
 async fn dossier<S: Sql>(tx: &S, user: ZakiUserId) -> Result<Value, DirectoryError> {

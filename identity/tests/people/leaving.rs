@@ -306,6 +306,19 @@ pub(super) async fn a_dossier_has_everything(town: Town) {
     assert!(town.directory.dossier(nobody).await.is_err());
 }
 
+pub(super) async fn the_dossiers_are_of_all_they_were(town: Town) {
+    let (ann, bob) = (town.user(Telegram, "ann").await, town.user(Slack, "bob").await);
+    town.directory.feedback(bob, "before", now()).await.unwrap();
+    town.merge(ann, bob, now()).await;
+    let dossiers = town.directory.dossiers(ann).await.unwrap();
+    let of: Vec<_> = dossiers.iter().map(|(user, _)| *user).collect();
+    assert_eq!(of, [bob, ann]);
+    assert_eq!(dossiers[0].1["feedback"][0]["text"], "before");
+    assert_eq!(dossiers[1].1, town.directory.dossier(ann).await.unwrap());
+    let nobody = ZakiUserId::from_parts(now(), 1);
+    assert!(town.directory.dossiers(nobody).await.is_err());
+}
+
 pub(super) async fn a_download_is_had_once(town: Town) {
     let ann = town.user(Telegram, "ann").await;
     let token = town.directory.offer_export(ann, now()).await.unwrap();

@@ -55,6 +55,7 @@ contract! {
         two_who_say_so_at_once_become_one_once
         nobody_is_bound_to_who_is_no_more
         a_yes_is_to_one_question_only
+        an_old_button_answers_no_new_question
         a_merge_is_undone_within_thirty_days
         merges_in_a_row_are_undone_in_any_order
         what_has_gone_elsewhere_stays_there
@@ -77,6 +78,7 @@ contract! {
         an_erased_person_leaves_nothing
         an_erased_person_takes_along_who_became_them
         a_dossier_has_everything
+        the_dossiers_are_of_all_they_were
         a_download_is_had_once
         an_erasure_is_confirmed_by_its_own_word
         what_has_expired_is_swept;

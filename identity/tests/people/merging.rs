@@ -142,6 +142,35 @@ pub(super) async fn a_yes_is_to_one_question_only(town: Town) {
     assert_eq!(asked, Redeemed::Confirm { into: ann, from: eve }, "the code was still good");
 }
 
+pub(super) async fn an_old_button_answers_no_new_question(town: Town) {
+    let (ann, bob) = asked(&town).await;
+    let question = async |user, at| town.directory.question(user, at).await.unwrap();
+    let first = question(ann, now()).await.unwrap();
+    assert_eq!((first.into, first.from), (ann, bob));
+    assert_eq!(question(bob, now()).await.as_ref(), Some(&first), "both are asked the same");
+    assert_eq!(question(ann, later(60 * MINUTE)).await, None);
+    let yes = async |user, id: &str| {
+        town.directory.confirm_question(user, id, later(MINUTE)).await.unwrap()
+    };
+    let no = async |user, id: &str| {
+        town.directory.decline_question(user, id, later(MINUTE)).await.unwrap()
+    };
+    assert_eq!(no(bob, &first.id).await, Some(ann));
+
+    let eve = town.user(Discord, "eve").await;
+    let code = town.offer(eve, later(MINUTE)).await;
+    let asked = town.redeem(Telegram, "ann", &code, later(MINUTE)).await;
+    assert_eq!(asked, Redeemed::Confirm { into: eve, from: ann });
+    let second = question(ann, later(MINUTE)).await.unwrap();
+    assert_ne!(first.id, second.id);
+    assert_eq!(yes(eve, &second.id).await, Confirmed::Waiting { other: ann });
+    assert_eq!(yes(ann, &first.id).await, Confirmed::Nothing, "it was about Bob");
+    assert_eq!(no(ann, &first.id).await, None);
+    assert_eq!(question(ann, later(MINUTE)).await, Some(second.clone()), "and stays open");
+    let merged = yes(ann, &second.id).await;
+    assert!(matches!(merged, Confirmed::Merged { into, from, .. } if (into, from) == (eve, ann)));
+}
+
 pub(super) async fn a_merge_is_undone_within_thirty_days(town: Town) {
     let (ann, bob) = (town.user(Telegram, "ann").await, town.user(Slack, "bob").await);
     let unmerge = async |at| town.directory.unmerge(bob, Actor::Operator, at).await.unwrap();
