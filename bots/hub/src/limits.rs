@@ -1,6 +1,8 @@
 //! How much people may use: asked before a message gets a turn, and of what is left to that turn.
 
 mod spending;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeMap,
@@ -23,6 +25,8 @@ use crate::{clock, hub::Hub, notice};
 
 /// So many people are remembered who have written in this minute, or been told of a limit.
 const MOST: usize = 20_000;
+/// Whoever is stopped for longer hears why again after this.
+const DAY_MS: i64 = 24 * 3_600_000;
 
 /// What the people of each tier may use, and what each of them has.
 pub(crate) struct Allowance {
@@ -33,9 +37,12 @@ pub(crate) struct Allowance {
     pub(crate) is_limited: bool,
     began: Instant,
     minutes: Mutex<Minutes<ZakiUserId>>,
-    told: Mutex<Once<(ZakiUserId, Quota, Stage)>>,
+    told: Mutex<Once<Told>>,
     pub(crate) spending: Spending,
 }
+
+/// What has been told: to whom, whose limit it is, which, and what of it.
+type Told = (ZakiUserId, ZakiUserId, Quota, Stage);
 
 /// What of a limit has been told.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,43 +102,44 @@ impl Allowance {
         }
     }
 
-    /// What is to be said of a verdict, each thing once until it begins anew.
-    fn said(&self, user: ZakiUserId, verdict: Verdict, now: Timestamp) -> Said {
-        let first = |what, stage, until| {
+    /// What comes of all limits together, and what whoever writes is told: one thing, and that
+    /// alone counts as told. What stops a message outweighs what is near.
+    fn said(&self, speaker: ZakiUserId, minute: Said, found: &[Found], now: Timestamp) -> Said {
+        let first = |whose, what, stage, until| {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            told.first((user, what, stage), until, now)
+            told.first((speaker, whose, what, stage), until, now)
         };
-        match verdict {
-            Verdict::Fine => Said::Nothing,
-            Verdict::Near { what, left, resets_at } => {
-                let near = Limit::Near { what: spoken(what), left, resets_at, now };
-                if first(what, Stage::Near, resets_at) { Said::Pass(near) } else { Said::Nothing }
-            }
-            Verdict::Over { what, resets_at } => {
+        for (whose, verdict) in found {
+            if let Verdict::Over { what, resets_at } = *verdict {
                 let over = Limit::Over { what: spoken(what), resets_at, now };
-                Said::Stop(first(what, Stage::Over, resets_at).then_some(over))
+                let until = resets_at.min(now.plus_ms(DAY_MS));
+                return Said::Stop(first(*whose, what, Stage::Over, until).then_some(over));
             }
         }
+        if !matches!(minute, Said::Nothing) {
+            return minute;
+        }
+        for (whose, verdict) in found {
+            if let Verdict::Near { what, left, resets_at } = *verdict
+                && first(*whose, what, Stage::Near, resets_at)
+            {
+                return Said::Pass(Limit::Near { what: spoken(what), left, resets_at, now });
+            }
+        }
+        Said::Nothing
     }
 }
 
 /// What comes of limits, and what is said about it.
+#[derive(Clone, Copy)]
 enum Said {
     Nothing,
     Pass(Limit),
     Stop(Option<Limit>),
 }
 
-impl Said {
-    /// What comes of two limits: what stops a message outweighs what is only said.
-    fn or(self, other: Self) -> Self {
-        match (self, other) {
-            (stop @ Self::Stop(_), _) | (_, stop @ Self::Stop(_)) => stop,
-            (Self::Nothing, other) => other,
-            (said, _) => said,
-        }
-    }
-}
+/// How somebody's quotas judge a message.
+type Found = (ZakiUserId, Verdict);
 
 const fn spoken(what: Quota) -> What {
     match what {
@@ -219,31 +227,39 @@ impl Hub {
         (host, person): (ZakiUserId, Option<&Person>),
         now: Timestamp,
     ) -> Option<Said> {
-        let limits = self.limits(person);
-        if host == speaker {
-            let minute = self.allowance.minute(speaker, &limits, now);
-            return Some(minute.or(self.judged(speaker, &limits, now).await?));
+        let answers = self.limits(person);
+        let writes = if host == speaker {
+            answers
+        } else {
+            self.limits(self.profile(speaker).await?.as_deref())
+        };
+        let minute = self.allowance.minute(speaker, &writes, now);
+        if matches!(minute, Said::Stop(_)) {
+            return Some(minute);
         }
-        let theirs = self.limits(self.profile(speaker).await?.as_deref());
-        let minute = self.allowance.minute(speaker, &theirs, now);
-        let said = minute.or(self.judged(speaker, &of_messages(&theirs), now).await?);
-        Some(said.or(self.judged(host, &of_usage(&limits), now).await?))
+        let mut found = Vec::with_capacity(2);
+        if host == speaker {
+            found.push((speaker, self.judged(speaker, &answers, now).await?));
+        } else {
+            found.push((speaker, self.judged(speaker, &of_messages(&writes), now).await?));
+            found.push((host, self.judged(host, &of_usage(&answers), now).await?));
+        }
+        Some(self.allowance.said(speaker, minute, &found, now))
     }
 
-    async fn judged(&self, user: ZakiUserId, limits: &Limits, now: Timestamp) -> Option<Said> {
+    async fn judged(&self, user: ZakiUserId, limits: &Limits, now: Timestamp) -> Option<Verdict> {
         if !counts(limits) {
-            return Some(Said::Nothing);
+            return Some(Verdict::Fine);
         }
         let totals = self.totals(user, now).await?;
-        let verdict = match judge(limits, &totals) {
+        Some(match judge(limits, &totals) {
             over @ Verdict::Over { .. } => over,
             // With this one, the last may be near: it is taken all the same.
             _ => match judge(limits, &with(&totals, one_message())) {
                 Verdict::Over { .. } => Verdict::Fine,
                 verdict => verdict,
             },
-        };
-        Some(self.allowance.said(user, verdict, now))
+        })
     }
 
     /// What a person has spent, as far as this replica knows.
@@ -312,93 +328,5 @@ fn left(limits: &Limits, totals: &Totals) -> Left {
             left(limits.cost_per_day_micros, day.cost_micros),
             left(limits.cost_per_month_micros, month.cost_micros),
         ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Timestamp = Timestamp::from_ms(1_000);
-
-    fn user() -> ZakiUserId {
-        ZakiUserId::from_parts(NOW, 1)
-    }
-
-    fn allowance(limits: Limits) -> Allowance {
-        Allowance::new([("plain".to_owned(), limits)].into(), "plain".to_owned(), false)
-    }
-
-    fn totals(tokens: u64, month_tokens: u64, cost_micros: u64) -> Totals {
-        Totals {
-            day: Counts { input_tokens: tokens, cost_micros, ..Counts::default() },
-            month: Counts { output_tokens: month_tokens, cost_micros, ..Counts::default() },
-            day_resets_at: NOW.plus_ms(1),
-            month_resets_at: NOW.plus_ms(2),
-        }
-    }
-
-    #[test]
-    fn a_tier_that_is_not_configured_any_more_is_the_default() {
-        let few = Limits { messages_per_day: 3, ..Limits::default() };
-        let allowance = allowance(few);
-        for tier in [None, Some("plain"), Some("gone")] {
-            assert_eq!(allowance.of(tier), few);
-        }
-    }
-
-    #[test]
-    fn what_is_left_is_the_least_of_day_and_month() {
-        let limits = Limits {
-            tokens_per_day: 100,
-            tokens_per_month: 1_000,
-            cost_per_month_micros: 50,
-            ..Limits::default()
-        };
-        let of = |totals| left(&limits, &totals);
-        assert_eq!(of(totals(30, 30, 20)), Left { tokens: Some(70), cost_micros: Some(30) });
-        assert_eq!(of(totals(0, 990, 60)), Left { tokens: Some(10), cost_micros: Some(0) });
-        assert_eq!(left(&Limits::default(), &totals(1, 1, 1)), Left::default());
-    }
-
-    #[test]
-    fn each_limit_is_told_once_until_it_begins_anew() {
-        let allowance = allowance(Limits::default());
-        let over = |resets_at| Verdict::Over { what: Quota::TokensPerDay, resets_at };
-        let told = |resets_at, now| match allowance.said(user(), over(resets_at), now) {
-            Said::Stop(told) => told.is_some(),
-            Said::Nothing | Said::Pass(_) => panic!("it is to be stopped"),
-        };
-        let (today, tomorrow) = (NOW.plus_ms(10), NOW.plus_ms(20));
-        assert!(told(today, NOW));
-        assert!(!told(today, NOW.plus_ms(1)));
-        assert!(told(tomorrow, today));
-    }
-
-    #[test]
-    fn what_stops_a_message_outweighs_what_is_only_said() {
-        let near = || {
-            let (left, resets_at, now) = (1, NOW, NOW);
-            Said::Pass(Limit::Near { what: What::MessagesPerDay, left, resets_at, now })
-        };
-        assert!(matches!(near().or(Said::Stop(None)), Said::Stop(None)));
-        assert!(matches!(Said::Stop(None).or(near()), Said::Stop(None)));
-        assert!(matches!(Said::Nothing.or(near()), Said::Pass(_)));
-        assert!(matches!(near().or(Said::Nothing), Said::Pass(_)));
-    }
-
-    #[test]
-    fn a_burst_is_stopped_and_told_once() {
-        let limits = Limits { messages_per_minute: 4, ..Limits::default() };
-        let allowance = allowance(limits);
-        let mut stopped = 0;
-        let mut told = 0;
-        for _ in 0..10 {
-            if let Said::Stop(said) = allowance.minute(user(), &limits, NOW) {
-                stopped += 1;
-                told += usize::from(said.is_some());
-            }
-        }
-        assert_eq!((stopped, told), (8, 1), "half of a minute's come at once");
     }
 }
