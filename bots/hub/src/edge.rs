@@ -132,7 +132,8 @@ impl EdgeClient {
         self.act("POST", &path, json(said)?).await
     }
 
-    /// Answers what an agent asked. [`EdgeError::Unknown`]: it expired, or its turn has ended.
+    /// Answers what an agent asked. [`EdgeError::Unknown`]: it expired, its turn has ended, or
+    /// nothing can be called so: whoever answers may have typed it.
     /// [`EdgeError::Refused`]: it was answered otherwise before, or cannot be answered so.
     pub(crate) async fn approve(
         &self,
@@ -140,6 +141,9 @@ impl EdgeClient {
         approval: &str,
         decision: Decision,
     ) -> Result<(), EdgeError> {
+        if !is_approval(approval) {
+            return Err(EdgeError::Unknown);
+        }
         let path = format!("/v1/users/{user}/approvals/{approval}");
         self.act("POST", &path, json(&ApprovalAnswer { decision })?).await
     }
@@ -210,6 +214,12 @@ impl EdgeClient {
     }
 }
 
+/// Whether this can be the id of a question. It becomes part of a path.
+fn is_approval(id: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || ":_.-".contains(c);
+    (1..=128).contains(&id.len()) && id.chars().all(fits) && id.contains(|c: char| c != '.')
+}
+
 fn json(body: &impl Serialize) -> Result<Vec<u8>, EdgeError> {
     to_vec(body).map_err(EdgeError::lost)
 }
@@ -267,6 +277,27 @@ impl Events {
                 Ok(events) => self.ready.extend(events),
                 Err(error) => return Some(Err(EdgeError::lost(error))),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_somebody_typed_leads_nowhere_else() {
+        // Whatever comes here is answered.
+        let router = Router::new().fallback(async || ());
+        let key = SigningKey::new("hub", "a secret of the tests, long enough");
+        let edge = EdgeClient::new(Reach::InProcess(router), key);
+        let user = ZakiUserId::from_parts(Timestamp::from_ms(1), 1);
+        let ask = async |id: &str| edge.approve(user, id, Decision::Deny).await;
+        for id in ["0b9f6e0e-6a53", "exec:1_a.b", "...a"] {
+            assert!(ask(id).await.is_ok(), "{id}");
+        }
+        for path in ["", ".", "..", "../x", "a/b", "a?b", "a#b", "a%2fb", "é", &"a".repeat(129)] {
+            assert!(matches!(ask(path).await, Err(EdgeError::Unknown)), "{path}");
         }
     }
 }
