@@ -62,29 +62,42 @@ async fn retire(output: &Output, from: ZakiUserId, until: Timestamp) -> Result<(
     done
 }
 
-async fn reinstate(output: &Output, user: ZakiUserId) -> Result<()> {
-    let edge = edge::reach(output.source.load()?).await?;
-    let done = edge.within(edge.client.reinstate(user)).await;
-    edge.close().await;
-    done
-}
-
 pub(super) async fn unmerge(One { user, output }: &One) -> Result<()> {
     let directory = output.directory().await?;
-    let merged = directory.person(*user).await?.and_then(|person| person.merged_into);
-    if merged.is_none() {
-        bail!("{user} has not become anybody else");
+    if directory.person(*user).await?.is_none() {
+        bail!("no person {user}; `zaki users list` shows everybody");
     }
-    // First, since their next message wakes it.
-    reinstate(output, *user).await.context("nothing is undone yet")?;
-    let (into, moved) = match directory.unmerge(*user, Actor::Operator, clock::now()).await? {
-        Unmerged::Restored { into, moved } => (into, moved),
-        Unmerged::TooLate => bail!("{user} became another more than 30 days ago: that stays"),
-        Unmerged::NotMerged => bail!("{user} has not become anybody else"),
+    let edge = edge::reach(output.source.load()?).await?;
+    let done = async {
+        edge.within(edge.client.check()).await.context("nothing is undone yet")?;
+        let unmerged = directory.unmerge(*user, Actor::Operator, clock::now()).await?;
+        restore(*user, unmerged, edge.within(edge.client.reinstate(*user))).await
     };
+    let done = done.await;
+    edge.close().await;
+    let (into, moved) = done?;
     let line = json!({"user": user, "was": into, "moved": moved});
     output.say(&line, || format!("{user} and {into} are two again; {moved} senders went back"));
     Ok(())
+}
+
+/// Lets the sandbox of a person run who is nobody else any more: who they had become, and how many
+/// senders went back. The sandbox of whoever stays another is to be removed, so it stays stopped.
+async fn restore(
+    user: ZakiUserId,
+    unmerged: Unmerged,
+    reinstate: impl Future<Output = Result<()>>,
+) -> Result<(ZakiUserId, usize)> {
+    let restored = match unmerged {
+        Unmerged::Restored { into, moved } => Some((into, moved)),
+        // Perhaps since the last time, when the edge did not hear of it.
+        Unmerged::NotMerged => None,
+        Unmerged::TooLate => bail!("{user} became another more than 30 days ago: that stays"),
+    };
+    reinstate.await.with_context(|| {
+        format!("{user} is nobody else, but their sandbox stays stopped: say this again")
+    })?;
+    restored.with_context(|| format!("{user} has not become anybody else"))
 }
 
 pub(super) async fn block(One { user, output }: &One, blocked: bool) -> Result<()> {
@@ -136,5 +149,29 @@ fn said(error: DirectoryError, from: ZakiUserId) -> anyhow::Error {
             "{user} has become somebody else already; `zaki users unmerge {user}` undoes that"
         ),
         error => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_sandbox_of_whoever_stays_another_stays_stopped() {
+        let user = |n| ZakiUserId::from_parts(Timestamp::from_ms(1), n);
+        let undo = async |unmerged| {
+            let mut runs = false;
+            let reinstate = async {
+                runs = true;
+                Ok(())
+            };
+            let done = restore(user(1), unmerged, reinstate).await;
+            (done.ok(), runs)
+        };
+        let into = user(2);
+        let restored = Unmerged::Restored { into, moved: 3 };
+        assert_eq!(undo(restored).await, (Some((into, 3)), true));
+        assert_eq!(undo(Unmerged::TooLate).await, (None, false));
+        assert_eq!(undo(Unmerged::NotMerged).await, (None, true), "the edge may not know yet");
     }
 }
