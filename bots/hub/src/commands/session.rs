@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use zaki_channel::Rich;
-use zaki_envelope::SessionKey;
+use zaki_envelope::{SessionKey, ZakiUserId};
 use zaki_identity::{Home, Setting};
 use zaki_lane::commands::Session;
 use zaki_ledger::{By, Said};
 use zaki_words::{self as words, SessionLine, Sessions, Spoken, State};
 
 use super::{Answer, Order, Silence, settings};
+use crate::people::session_of;
 
 /// So many lines are shown of a conversation that is gone on with.
 const LAST: u32 = 6;
@@ -99,8 +100,8 @@ fn spoken<'s>(said: &'s [Said]) -> Vec<Spoken<'s>> {
 pub(super) async fn status(order: &Order<'_>) -> Answer {
     let Order { hub, person, inbound, .. } = order;
     let direct = order.is_direct();
-    let session = if direct { SessionKey::direct(person.session) } else { SessionKey::of(inbound) };
-    let (working, waiting) = hub.lanes.standing(&Arc::new((order.user(), session)));
+    let lane = (answering(order).await?, session_of(Some(person), inbound));
+    let (working, waiting) = hub.lanes.standing(&Arc::new(lane));
     let sessions = if direct { sessions(order).await? } else { Vec::new() };
     let current = sessions.iter().find(|it| it.n == person.session);
     let name = current.and_then(|it| it.name.as_deref());
@@ -114,4 +115,14 @@ pub(super) async fn status(order: &Order<'_>) -> Answer {
         mode: direct.then_some(mode),
         links: direct.then(|| super::link::count(person)),
     })
+}
+
+/// Whose sandbox answers here: in a group, its owner's.
+async fn answering(order: &Order<'_>) -> Result<ZakiUserId, Silence> {
+    if order.is_direct() {
+        return Ok(order.user());
+    }
+    let resolve = || order.hub.directory.resolve(order.inbound, order.now);
+    let found = order.attempt("find out who answers a group", resolve).await?;
+    Ok(found.user().unwrap_or(order.user()))
 }
