@@ -211,3 +211,28 @@ async fn each_speaker_has_their_own_sandbox_unless_somebody_lends_theirs() -> Re
     assert_eq!(answered_by(&world, "three of 2").await?, bob.to_string());
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_sees_that_the_assistant_of_a_host_is_at_work() -> Result<()> {
+    let world = telegram().start().await?;
+    for who in [ADA, BOB] {
+        world.ask(TELEGRAM, who, "hello").await?;
+        ask(&world, who, "hello").await?;
+    }
+    let house = House::of(&world).await?;
+    let ada = house.user(TELEGRAM, ADA).await?;
+    let lend = GroupChange { owner: Some(Some(ada)), ..GroupChange::default() };
+    house.set_group(&friends(), lend).await?;
+    let before = answers(&world).len();
+    say(&world, ADA, "@zaki_sim_bot SLOW:100x60000");
+    // Behind it in the line of the sender: what is asked next comes after it.
+    say(&world, ADA, "/status@zaki_sim_bot");
+    let own = answer(&world, before).await?;
+    assert!(own.contains("working"), "{own}");
+    say(&world, BOB, "/status@zaki_sim_bot");
+    let guest = answer(&world, before + 1).await?;
+    assert!(guest.contains("working"), "{guest}");
+    say(&world, ADA, "/stop@zaki_sim_bot");
+    answer(&world, before + 2).await?;
+    Ok(())
+}
