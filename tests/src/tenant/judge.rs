@@ -328,7 +328,7 @@ mod tests {
         assert_eq!(flaws(|it| it.shown.push(answer(9, "a", "one", 1))), [Flaw::Invented(9)]);
         let blocked = flaws(|it| it.asked[3].answerers.clear());
         assert!(blocked.contains(&Flaw::Answered(4)), "{blocked:?}");
-        let reminded = flaws(|it| it.shown[4].1.push_str(&format!(" {}", spelled(2))));
+        let reminded = flaws(|it| it.shown[4].1 += &[" ", &spelled(2)].concat());
         assert_eq!(reminded, [Flaw::Recalled(2, PersonNo(1))]);
         let silent = flaws(|it| it.shown[3].1 = spelled(4));
         assert_eq!(silent, [Flaw::Anonymous(4)]);
