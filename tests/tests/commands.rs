@@ -287,10 +287,12 @@ async fn nothing_private_is_shown_in_a_group() -> Result<()> {
     let seen = world.telegram.sent().matching(here);
     let words: Vec<_> = seen.iter().map(|sent| sent.text.clone()).collect();
     assert!(words.iter().all(|text| *text == words[0]), "one sentence for all: {words:?}");
-    // A code that is shown to others is not used.
+    // A code that is shown to others is not used, there or anywhere.
     let said = format!("/link@{name} {code}");
     world.telegram.say_in(&group, &ADA.telegram(), &said, json!({}));
     world.telegram.sent().wait_for_count(private.len() + 1, here, SOON).await?;
+    let seen = world.ask(TELEGRAM, ADA, &format!("/link {code}")).await?;
+    assert_eq!(seen, world.ask(TELEGRAM, ADA, "/link ZZZZ-ZZZZ").await?);
     assert_eq!(users(&world).await?.iter().map(bindings).max(), Some(1));
     Ok(())
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use zaki_envelope::{Choice, ConversationKind, Inbound, Part, Timestamp, ZakiUserId};
 use zaki_identity::{LinkCode, Person};
-use zaki_lane::commands::{Code, Command, Link};
+use zaki_lane::commands::{Code, Command, Erase, Link};
 use zaki_ledger::SettleReason;
 use zaki_words::{self as words, Say, Voice};
 
@@ -57,9 +57,28 @@ pub(crate) async fn early(hub: &Arc<Hub>, inbound: &Inbound, command: Option<&Co
         Some(command @ Command::GroupMode(_)) if !direct => {
             return of_known(hub, inbound, command).await;
         }
+        Some(
+            Command::Link(Link::Redeem(code))
+            | Command::Start(Some(code))
+            | Command::Erase(Erase::Confirm(Some(code))),
+        ) if !direct => {
+            void(hub, inbound, code).await;
+            return false;
+        }
         _ => return false,
     }
     true
+}
+
+/// A code that others have read is nobody's any more.
+async fn void(hub: &Arc<Hub>, inbound: &Inbound, code: &Code) {
+    if let Code::Given(secret) = code {
+        let code = LinkCode::typed(secret.expose());
+        if code.is_well_formed() {
+            let void = || hub.directory.void(&code, inbound, clock::now());
+            hub.persist("make a code void", void).await;
+        }
+    }
 }
 
 /// What stands in a link to the bot need not be a code of ours.

@@ -128,9 +128,12 @@ impl Packer {
 
     async fn pack(&mut self, source: &Source, user: ZakiUserId) -> Result<(), ExportError> {
         let Source { directory, ledger, accounts } = source;
-        self.begin("person.json")?;
-        serde_json::to_writer_pretty(&mut self.zip, &directory.dossier(user).await?)?;
-        self.send().await?;
+        for (whose, dossier) in directory.dossiers(user).await? {
+            let merged = || format!("merged/{whose}.json");
+            self.begin(&if whose == user { "person.json".to_owned() } else { merged() })?;
+            serde_json::to_writer_pretty(&mut self.zip, &dossier)?;
+            self.send().await?;
+        }
         self.begin("messages.jsonl")?;
         let who = who::who(directory, accounts, user).await?;
         let (mut lines, mut from) = (BTreeSet::new(), Some(Mark::default()));
