@@ -42,7 +42,7 @@ impl Directory {
 /// The binding with this key, and all ids beside it where they are one account: where there is no
 /// more than one best id in their space. Whoever names an account by its older id means the account:
 /// it may have been upgraded a moment ago, and would still lead to its person by the better one.
-fn leaving<'b>(bindings: &'b [Binding], key: &BindingKey) -> Vec<&'b Binding> {
+pub(crate) fn leaving<'b>(bindings: &'b [Binding], key: &BindingKey) -> Vec<&'b Binding> {
     let is_it = |binding: &&Binding| binding.key() == *key;
     let Some(taken) = bindings.iter().find(is_it) else { return Vec::new() };
     let in_space =

@@ -8,7 +8,8 @@ use crate::audit::{self, Note};
 use crate::binding::label;
 use crate::mint::mint;
 use crate::rules::{Change, Facts, ids};
-use crate::{Actor, Directory, DirectoryError, How, allowed, locks, parting, people};
+use crate::{Actor, BindingKey, BindingKind, Directory, DirectoryError, How};
+use crate::{allowed, locks, parting, people, unlink};
 
 /// What linking a sender changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +29,8 @@ pub enum Linked {
 
 impl Directory {
     /// Makes a sender (with its aliases) this person's, who is let in on all accounts of that
-    /// channel. A binding to another person is moved, with an audit entry: this one alone, whatever
-    /// else the other person has, and none of their data.
+    /// channel. A binding to another person is moved, with an audit entry, and the other ids of the
+    /// same account with it: nothing else of what that person has, and none of their data.
     pub async fn link(
         &self,
         user: ZakiUserId,
@@ -99,9 +100,33 @@ async fn link<S: Sql>(
 ) -> Result<Linked, DirectoryError> {
     locks::acts(tx).await?;
     people::authorise(tx, by).await?;
+    let sender = &whole(tx, channel, sender).await?;
     let linked = bind(tx, user, channel, sender, how, by, now).await?;
     allowed::channel(tx, user, channel, how, by, now).await?;
     Ok(linked)
+}
+
+/// The account that is named by one of its ids, with all of them: moved by an older one alone, it
+/// would still lead to its person by the better one.
+async fn whole<S: Sql>(
+    tx: &S,
+    channel: ChannelKind,
+    sender: &Sender,
+) -> Result<Sender, DirectoryError> {
+    let mut whole = sender.clone();
+    let Some(owner) = facts(tx, channel, sender).await?.owner() else { return Ok(whole) };
+    let Some(person) = people::person(tx, owner).await? else { return Ok(whole) };
+    let key = BindingKey { channel, scope: sender.scope.clone(), sender: sender.id.clone() };
+    for binding in unlink::leaving(&person.bindings, &key) {
+        let mut id = binding.sender.clone();
+        if binding.kind == BindingKind::Primary {
+            std::mem::swap(&mut whole.id, &mut id);
+        }
+        if id != whole.id && !whole.aliases.contains(&id) {
+            whole.aliases.push(id);
+        }
+    }
+    Ok(whole)
 }
 
 /// `IN ($from, …)`, for so many values.

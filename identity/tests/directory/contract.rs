@@ -114,6 +114,12 @@ pub(super) async fn ids_shown_together_stay_together(town: Town) {
     let user = town.user(WhatsApp, &also("CC.1", &["CC.1", "49123"])).await;
     assert_eq!(town.user(WhatsApp, &sender("49123")).await, user);
 
+    // Linked by the older one, which an operator may know it by: it is the same account.
+    let other = town.user(Telegram, &sender("other")).await;
+    let linked = town.link(other, WhatsApp, &sender("49123")).await;
+    assert_eq!(linked, Linked::Moved { from: user, left: 0 });
+    assert_eq!(town.user(WhatsApp, &sender("CC.1")).await, other, "by the better one, too");
+
     // Met apart, shown together later: the better id decides, though it is in the cache.
     let (better, older) =
         (town.user(WhatsApp, &sender("CC.3")).await, town.user(WhatsApp, &sender("49333")).await);
