@@ -12,6 +12,7 @@ use crate::codes::Bot;
 use crate::{Actor, Directory, DirectoryError, How, allowed, audit, locks, people};
 use joining::{Joining, Yes};
 
+pub use joining::JOINING_MS;
 pub use question::Question;
 
 /// How long a merge can be undone, in milliseconds.

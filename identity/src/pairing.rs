@@ -12,8 +12,8 @@ use crate::codes::LinkCode;
 use crate::scene::Knock;
 use crate::{Actor, Directory, DirectoryError, How, allowed, audit, locks, people, told, who};
 
-/// How long a request waits.
-const LIFE_MS: i64 = 24 * 60 * 60 * 1000;
+/// How long a request waits, in milliseconds.
+pub const PAIRING_MS: i64 = 24 * 60 * 60 * 1000;
 /// Requests that wait, per account: strangers cannot fill the store.
 const MOST: usize = 100;
 
@@ -138,7 +138,7 @@ pub(crate) async fn ask<S: Sql>(
         label(sender),
         knock.conversation(),
         now.as_ms(),
-        now.plus_ms(LIFE_MS).as_ms(),
+        now.plus_ms(PAIRING_MS).as_ms(),
     ];
     tx.execute(sql, row).await?;
     Ok(Some(code))

@@ -6,4 +6,4 @@ mod export;
 
 pub(crate) use erase::void_word;
 pub use erase::{AskedErase, Erased};
-pub use export::ExportToken;
+pub use export::{EXPORT_MS, ExportToken};

@@ -15,17 +15,8 @@ const TELEGRAM: ChannelKind = ChannelKind::Telegram;
 const WHATSAPP: ChannelKind = ChannelKind::WhatsApp;
 const SLACK: ChannelKind = ChannelKind::Slack;
 
-/// The code in what the hub has said: `XXXX-XXXX`.
 fn code(said: &str) -> Result<String> {
-    let is_sign = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
-    let is_code = |word: &&str| {
-        let halves = word.split_once('-');
-        halves.is_some_and(|(a, b)| {
-            a.len() == 4 && b.len() == 4 && (a.to_owned() + b).chars().all(is_sign)
-        })
-    };
-    let mut words = said.split(|c: char| !is_sign(c) && c != '-');
-    Ok(words.find(is_code).with_context(|| format!("no code in {said:?}"))?.to_owned())
+    zaki_tests::tenant::code(said).with_context(|| format!("no code in {said:?}"))
 }
 
 async fn users(world: &World) -> Result<Vec<Value>> {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use zaki_envelope::{AccountName, ChannelKind, Inbound, Timestamp};
-use zaki_identity::{GroupKey, Refusal, Who};
+use zaki_identity::{GroupKey, PAIRING_MS, Refusal, Who};
 use zaki_lane::minute::{Minutes, Verdict};
 use zaki_words::{Access, Groups, Say};
 
@@ -17,8 +17,6 @@ use crate::{clock, hub::Hub, notice, voice::voice};
 const PER_MINUTE: u32 = 60;
 /// So many accounts are told apart.
 const ACCOUNTS: usize = 1_000;
-/// How long a code for pairing is good.
-const PAIRING_MS: i64 = 24 * 3_600_000;
 
 /// Counts the lines.
 pub(crate) struct Strangers {

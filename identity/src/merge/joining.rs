@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 use zaki_envelope::{Timestamp, ZakiUserId};
 
 /// How long both have to say so, in milliseconds.
-pub(super) const LIFE_MS: i64 = 60 * 60_000;
+pub const JOINING_MS: i64 = 60 * 60_000;
 
 /// The question that both are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Joining {
     }
 
     pub(super) const fn is_open(&self, now: Timestamp) -> bool {
-        now.since(self.asked_at) < LIFE_MS
+        now.since(self.asked_at) < JOINING_MS
     }
 
     /// Whether a new question to two people may take this one's place: an open one stays, so that
@@ -87,8 +87,8 @@ mod tests {
             assert_eq!(half.other(first), second);
             let Yes::Waiting(still) = half.agree(first, at(2)) else { panic!("twice one neither") };
             assert_eq!(still.agree(eve, at(3)), Yes::Nothing);
-            assert_eq!(still.agree(second, at(LIFE_MS)), Yes::Nothing, "too late");
-            assert_eq!(still.agree(second, at(LIFE_MS - 1)), Yes::Both);
+            assert_eq!(still.agree(second, at(JOINING_MS)), Yes::Nothing, "too late");
+            assert_eq!(still.agree(second, at(JOINING_MS - 1)), Yes::Both);
         }
     }
 
@@ -100,6 +100,6 @@ mod tests {
         assert!(!asked.gives_way(eve, bob, at(1)));
         assert!(asked.gives_way(ann, bob, at(1)));
         assert!(asked.gives_way(bob, ann, at(1)), "the same two, the other way round");
-        assert!(asked.gives_way(ann, eve, at(LIFE_MS)));
+        assert!(asked.gives_way(ann, eve, at(JOINING_MS)));
     }
 }

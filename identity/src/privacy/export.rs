@@ -9,8 +9,8 @@ use zaki_store::{Sql, Text, params, transact};
 use crate::codes::{Keyed, random};
 use crate::{Directory, DirectoryError, locks, people};
 
-/// How long, in milliseconds.
-const LIFE_MS: i64 = 24 * 3_600_000;
+/// How long an address for a download is good, in milliseconds.
+pub const EXPORT_MS: i64 = 24 * 3_600_000;
 
 /// For the address of the one person who may download it.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl Directory {
     ) -> Result<ExportToken, DirectoryError> {
         let token = hex::encode(random::<32>()?);
         let digest = self.code_key.digest(Keyed::Export, &[&token]);
-        let until = now.plus_ms(LIFE_MS);
+        let until = now.plus_ms(EXPORT_MS);
         transact!(&self.store, |tx| keep(tx, &digest, "export", user, until))?;
         Ok(ExportToken(token.into()))
     }

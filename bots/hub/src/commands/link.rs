@@ -5,17 +5,14 @@ use std::sync::Arc;
 use zaki_channel::Invitation;
 use zaki_envelope::{ChannelKind, Inbound, Part, Timestamp, ZakiUserId};
 use zaki_identity::{
-    Actor, Binding, BindingKey, BindingKind, Confirmed, LinkCode, Offered, Person, Redeemed,
-    Unlinked,
+    Actor, Binding, BindingKey, BindingKind, Confirmed, JOINING_MS, LinkCode, Offered, Person,
+    Redeemed, Unlinked,
 };
 use zaki_lane::commands::{Command, Link, Secret};
 use zaki_words::{self as words, LinkLine, Linking, Voice, Way};
 
 use super::{Answer, Order, attempt, button, said};
 use crate::{clock, home, hub::Hub, insist::insist};
-
-/// How long both have to say that they are one: [`zaki_identity::Directory::confirm`].
-const JOINING_MS: i64 = 3_600_000;
 
 /// `/link`, without a code: those come by [`redeem`].
 pub(super) async fn link(order: &Order<'_>, what: Link) -> Answer {

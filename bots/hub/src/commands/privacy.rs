@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use zaki_envelope::ZakiUserId;
-use zaki_identity::{Actor, AskedErase, LinkCode};
+use zaki_identity::{Actor, AskedErase, EXPORT_MS, LinkCode};
 use zaki_lane::commands::{Code, Erase};
 use zaki_ledger::Who;
 use zaki_words as words;
@@ -13,8 +13,6 @@ use crate::{clock, hub::Hub, insist::insist, who};
 
 /// What is under way while a person is erased is over after this: then it is erased, too.
 const AFTERWARDS: Duration = Duration::from_mins(1);
-/// How long an address for a download is good: [`zaki_identity::Directory::offer_export`].
-const EXPORT_MS: i64 = 24 * 3_600_000;
 
 /// `/export`: an address from which everything can be had once.
 pub(super) async fn export(order: &Order<'_>) -> Answer {
