@@ -3,7 +3,9 @@
 //! Routes, all under `/v1/users/{userId}/` at the edge and under `/v1/` inside a sandbox:
 //! `POST turns`, `GET turns/{turn}?after=seq`, `POST turns/{turn}/steer`,
 //! `POST turns/{turn}/abort`, `POST approvals/{id}`. At the edge alone: `POST wake`, `GET usage`,
-//! `POST retire`, `POST reinstate`, and `DELETE /v1/users/{userId}` itself.
+//! `POST retire`, `POST reinstate`, and `DELETE /v1/users/{userId}` itself. Inside a sandbox alone:
+//! `GET health`, `POST suspend` (200: the agent rests; 409: it is busy), `POST resume`,
+//! `GET reminders`.
 //!
 //! A stream of events says something at least every [`SIGN_OF_LIFE`], if only a comment. A reader
 //! that hears nothing for [`SILENCE`] has lost the connection, whatever TCP says (half-open ones
@@ -16,6 +18,7 @@ use std::time::Duration;
 mod approval;
 mod event;
 mod person;
+mod rest;
 mod sse;
 mod turn;
 mod usage;
@@ -23,6 +26,7 @@ mod usage;
 pub use approval::{ApprovalAnswer, Decision};
 pub use event::{AgentInfo, ErrorCode, TurnEvent, TurnEventKind, WakeStage};
 pub use person::RetireRequest;
+pub use rest::Reminders;
 pub use sse::{SseDecoder, SseError, encode_sse};
 pub use turn::{Budget, Origin, SteerRequest, TurnRequest, WakeAnswer};
 pub use usage::{Usage, UsageReport};

@@ -1,5 +1,7 @@
-//! What can hold a sandbox: two small traits, and one implementation of both per kind.
+//! What can hold a sandbox: two small traits, and one implementation of both per kind; and what is
+//! done around its life whatever holds it.
 
+mod container;
 mod echo;
 mod http_link;
 mod process;
@@ -12,10 +14,12 @@ use serde::{Deserialize, Serialize};
 use zaki_edge_core::sandbox::Generation;
 use zaki_envelope::{
     SandboxName, TurnId, ZakiUserId,
-    wire::{ApprovalAnswer, SteerRequest, TurnEvent, TurnRequest},
+    wire::{ApprovalAnswer, Reminders, SteerRequest, TurnEvent, TurnRequest},
 };
 
+pub(crate) use container::{Container, Life};
 pub(crate) use echo::Echo;
+pub(crate) use http_link::HttpLink;
 pub(crate) use process::{Process, Surroundings, draw_uids};
 
 /// Where one start of a sandbox is. Durable before anything is put there, so that whatever a crash
@@ -72,9 +76,15 @@ pub(crate) enum Ground {
     Built(Arc<dyn Runtime>),
 }
 
-/// A kind of sandbox: puts them there and ends them.
+/// A kind of sandbox: puts them there and ends them. For one sandbox nothing is asked before the
+/// last thing asked has returned.
 #[async_trait]
 pub(crate) trait Runtime: Send + Sync + 'static {
+    /// Whether it can hold a sandbox still, with everything it has in memory.
+    fn can_freeze(&self) -> bool {
+        false
+    }
+
     /// Chooses where the next start goes; `number` is the sandbox's own. Puts nothing there.
     async fn place(&self, number: u32, generation: Generation) -> Result<Place, RuntimeError>;
 
@@ -86,11 +96,24 @@ pub(crate) trait Runtime: Send + Sync + 'static {
         place: &mut Place,
     ) -> Result<Arc<dyn Link>, RuntimeError>;
 
-    /// Takes over what an earlier edge put at `place`; `None`: it is not there, or not to be used.
+    /// Takes over what an earlier edge put at `place`, thawed if it was frozen; `None`: it is not
+    /// there, or not to be used.
     async fn adopt(&self, name: &SandboxName, place: &Place) -> Option<Arc<dyn Link>>;
 
-    /// Ends exactly what is at `place`, if anything, and returns when it is gone.
+    /// Ends exactly what is at `place`, if anything, frozen or not, and returns when it is gone.
     async fn stop(&self, name: &SandboxName, place: &Place, manner: Manner);
+
+    /// Holds everything at `place` still until [`Runtime::thaw`]; when it fails, nothing is held.
+    async fn freeze(&self, name: &SandboxName, place: &Place) -> Result<(), RuntimeError> {
+        let _ = (name, place);
+        Err(RuntimeError::new("this kind of sandbox cannot be frozen"))
+    }
+
+    /// Lets it go on, wherever it was held. What is not frozen stays as it is.
+    async fn thaw(&self, name: &SandboxName, place: &Place) -> Result<(), RuntimeError> {
+        let _ = (name, place);
+        Ok(())
+    }
 
     /// Removes everything that was kept of the sandboxes of `user`, which are all stopped.
     async fn erase(&self, user: ZakiUserId) -> std::io::Result<()>;
@@ -105,9 +128,54 @@ pub(crate) enum Manner {
     AtOnce,
 }
 
+/// What is done around the life of a sandbox, so that its memory outlives it. Whatever fails in
+/// here is said by whoever does it, and keeps no sandbox from starting or stopping.
+#[async_trait]
+pub(crate) trait Hooks: Send + Sync + 'static {
+    /// Nothing of it runs, and it is about to start at `place`.
+    async fn before_start(&self, name: &SandboxName, place: &Place) {
+        let _ = (name, place);
+    }
+
+    /// It was started; it may not answer yet, and has got no turn. Its turns wait for this.
+    async fn after_start(&self, name: &SandboxName, link: &Arc<dyn Link>) {
+        let _ = (name, link);
+    }
+
+    /// A turn of it has ended: there may be something new in it. Returns at once.
+    fn changed(&self, name: &SandboxName, link: &Arc<dyn Link>) {
+        let _ = (name, link);
+    }
+
+    /// It is about to be stopped gently. `rests`: its agent was [suspended](Link::suspend), does
+    /// nothing and takes nothing new; otherwise nobody has asked it.
+    async fn before_stop(&self, name: &SandboxName, link: &Arc<dyn Link>, rests: bool) {
+        let _ = (name, link, rests);
+    }
+}
+
+/// Does nothing.
+pub(crate) struct NoHooks;
+
+impl Hooks for NoHooks {}
+
+/// What an agent says when it is asked to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// It does nothing, and takes nothing new until it is resumed, or for two minutes.
+    Ready(Reminders),
+    /// It has something to do.
+    Busy,
+}
+
 /// The way to one start of a sandbox.
 #[async_trait]
 pub(crate) trait Link: Send + Sync + 'static {
+    /// How to call what is not in here, such as a backup; `None`: there is nothing more to call.
+    fn endpoint(&self) -> Option<&HttpLink> {
+        None
+    }
+
     /// Returns when it takes turns, or says that it never will.
     async fn ready(&self) -> Result<(), RuntimeError>;
 
@@ -131,4 +199,14 @@ pub(crate) trait Link: Send + Sync + 'static {
 
     /// The edge has durably what it keeps of the turn up to `seq`; its journal may go.
     async fn ack(&self, turn: TurnId, seq: u64) -> Result<(), LinkError>;
+
+    /// Asks the agent to rest, if it has nothing to do. Again while it rests: the two minutes begin
+    /// anew.
+    async fn suspend(&self) -> Result<Rest, LinkError>;
+
+    /// It rests no more. Nothing to do for one that does not rest.
+    async fn resume(&self) -> Result<(), LinkError>;
+
+    /// When it wants to act by itself next. Not to be asked while it rests.
+    async fn reminders(&self) -> Result<Reminders, LinkError>;
 }

@@ -18,12 +18,12 @@ use tokio_util::sync::CancellationToken;
 use zaki_envelope::{
     InboundId, Part, SandboxName, TurnId, plain_text,
     wire::{
-        AgentInfo, ApprovalAnswer, Decision, ErrorCode, SteerRequest, TurnEvent, TurnEventKind,
-        TurnRequest, Usage,
+        AgentInfo, ApprovalAnswer, Decision, ErrorCode, Reminders, SteerRequest, TurnEvent,
+        TurnEventKind, TurnRequest, Usage,
     },
 };
 
-use super::{Events, Link, LinkError, RuntimeError};
+use super::{Events, Link, LinkError, Rest, RuntimeError};
 use crate::model::{fails, slow_words};
 
 /// The link to all of them.
@@ -123,6 +123,19 @@ impl Link for Echo {
 
     async fn ack(&self, _turn: TurnId, _seq: u64) -> Result<(), LinkError> {
         Ok(())
+    }
+
+    async fn suspend(&self) -> Result<Rest, LinkError> {
+        let is_idle = self.running.is_empty();
+        Ok(if is_idle { Rest::Ready(Reminders::default()) } else { Rest::Busy })
+    }
+
+    async fn resume(&self) -> Result<(), LinkError> {
+        Ok(())
+    }
+
+    async fn reminders(&self) -> Result<Reminders, LinkError> {
+        Ok(Reminders::default())
     }
 }
 

@@ -1,17 +1,20 @@
 //! The way to a sandbox that runs our container program: HTTP with the sandbox's token.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use zaki_envelope::{
     TurnId,
-    wire::{ApprovalAnswer, SILENCE, SseDecoder, SteerRequest, TurnEvent, TurnRequest},
+    wire::{
+        ApprovalAnswer, Reminders, SILENCE, SseDecoder, SteerRequest, TurnEvent, TurnRequest,
+    },
 };
 
-use super::{Events, LinkError, RuntimeError};
+use super::{Events, LinkError, Rest, RuntimeError};
 
 /// Between two looks at a sandbox that starts.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -47,8 +50,14 @@ impl HttpLink {
         client.connect_timeout(Duration::from_secs(5)).read_timeout(SILENCE).build()
     }
 
-    pub(crate) fn new(client: Client, port: u16, token: &str) -> Self {
-        Self { client, base: format!("http://127.0.0.1:{port}/v1"), token: token.into() }
+    /// To the container program at that address.
+    pub(crate) fn new(client: Client, address: SocketAddr, token: &str) -> Self {
+        Self { client, base: format!("http://{address}/v1"), token: token.into() }
+    }
+
+    /// A call of its own making: `path` without `/v1/`. To be sent with [`HttpLink::send`].
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, self.url(path))
     }
 
     pub(crate) async fn health(&self) -> Result<Health, LinkError> {
@@ -112,6 +121,24 @@ impl HttpLink {
         self.post(&format!("turns/{turn}/ack?seq={seq}")).await
     }
 
+    pub(crate) async fn suspend(&self) -> Result<Rest, LinkError> {
+        let call = self.client.post(self.url("suspend")).timeout(CALL);
+        match self.send(call).await {
+            Ok(answer) => Ok(Rest::Ready(answer.json().await.map_err(lost)?)),
+            Err(LinkError::Refused(409)) => Ok(Rest::Busy),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) async fn resume(&self) -> Result<(), LinkError> {
+        self.post("resume").await
+    }
+
+    pub(crate) async fn reminders(&self) -> Result<Reminders, LinkError> {
+        let answer = self.send(self.client.get(self.url("reminders")).timeout(CALL)).await?;
+        answer.json().await.map_err(lost)
+    }
+
     async fn post(&self, path: &str) -> Result<(), LinkError> {
         let call = self.client.post(self.url(path)).timeout(CALL);
         self.send(call).await.map(drop)
@@ -121,7 +148,8 @@ impl HttpLink {
         format!("{}/{path}", self.base)
     }
 
-    async fn send(&self, call: RequestBuilder) -> Result<Response, LinkError> {
+    /// Makes a call with the sandbox's token.
+    pub(crate) async fn send(&self, call: RequestBuilder) -> Result<Response, LinkError> {
         let call = call.bearer_auth(self.token.expose_secret());
         let answer = call.send().await.map_err(lost)?;
         let status = answer.status();

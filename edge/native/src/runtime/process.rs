@@ -21,12 +21,9 @@ use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use zaki_edge_core::sandbox::Generation;
-use zaki_envelope::{
-    SandboxName, TurnId, ZakiUserId,
-    wire::{ApprovalAnswer, SteerRequest, TurnRequest},
-};
+use zaki_envelope::{SandboxName, ZakiUserId};
 
-use super::{Events, Link, LinkError, Manner, Place, Runtime, RuntimeError, http_link::HttpLink};
+use super::{Container, HttpLink, Life, Link, Manner, Place, Runtime, RuntimeError};
 use crate::{EdgeError, config::ProcessConfig};
 use identity::{Handle, Identity};
 use launch::{Launch, TOKEN_VARIABLE};
@@ -77,8 +74,9 @@ impl Process {
         Ok(Self { launch, client: HttpLink::client()? })
     }
 
-    fn link(&self, place: &Place, spot: &Spot, handle: Handle) -> ProcessLink {
-        ProcessLink { http: HttpLink::new(self.client.clone(), spot.port, &place.token), handle }
+    fn link(&self, place: &Place, spot: &Spot, life: Handle) -> Container<Handle> {
+        let address = (Ipv4Addr::LOCALHOST, spot.port).into();
+        Container { http: HttpLink::new(self.client.clone(), address, &place.token), life }
     }
 }
 
@@ -193,39 +191,10 @@ async fn sweep(left: impl Fn() -> Vec<Identity>) {
     }
 }
 
-struct ProcessLink {
-    http: HttpLink,
-    handle: Handle,
-}
-
 #[async_trait]
-impl Link for ProcessLink {
-    async fn ready(&self) -> Result<(), RuntimeError> {
-        self.http.ready().await
-    }
-
+impl Life for Handle {
     async fn exited(&self) {
-        self.handle.exited().await;
-    }
-
-    async fn open(&self, request: &TurnRequest, after: u64) -> Result<Events, LinkError> {
-        self.http.open(request, after).await
-    }
-
-    async fn steer(&self, turn: TurnId, said: &SteerRequest) -> Result<(), LinkError> {
-        self.http.steer(turn, said).await
-    }
-
-    async fn approve(&self, approval: &str, answer: ApprovalAnswer) -> Result<(), LinkError> {
-        self.http.approve(approval, answer).await
-    }
-
-    async fn abort(&self, turn: TurnId) -> Result<(), LinkError> {
-        self.http.abort(turn).await
-    }
-
-    async fn ack(&self, turn: TurnId, seq: u64) -> Result<(), LinkError> {
-        self.http.ack(turn, seq).await
+        Self::exited(self).await;
     }
 }
 
