@@ -80,7 +80,7 @@ impl Allow {
         let by_place = match channel {
             ChannelKind::Slack => here(&self.workspaces) || self.workspaces.contains(scope),
             ChannelKind::Discord => here(&self.guilds),
-            ChannelKind::Telegram | ChannelKind::WhatsApp => false,
+            ChannelKind::Telegram | ChannelKind::WhatsApp | ChannelKind::Web => false,
         };
         by_place
             || listed(sender.id.as_str())

@@ -33,5 +33,10 @@ pub use zaki_envelope::ChannelKind;
 
 use std::time::Duration;
 
+/// For what only a channel with a bot has.
+pub fn no_bot() -> ! {
+    unreachable!("nobody writes to a bot on the web")
+}
+
 /// Longer than anything but a real agent takes, also on a machine that is busy with other tests.
 pub const SOON: Duration = Duration::from_secs(30);

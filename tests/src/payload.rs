@@ -14,6 +14,7 @@ pub fn message(world: &World, channel: ChannelKind, who: Person, number: u32, te
             whatsapp(world, &[whatsapp_text(who, number, text)])
         }
         ChannelKind::Slack => slack(world, who, number, text),
+        ChannelKind::Web => crate::no_bot(),
     };
     Post::signed(world, channel, body.to_string())
 }

@@ -50,6 +50,7 @@ impl Person {
                 (scope, self.whatsapp().user_id.unwrap_or_default())
             }
             ChannelKind::Slack => (world.slack.config().team_id.clone(), self.slack()),
+            ChannelKind::Web => crate::no_bot(),
         }
     }
 }
@@ -75,6 +76,7 @@ impl World {
             ChannelKind::Discord => Said::Discord(self.discord.say(&who.discord(), text).into()),
             ChannelKind::WhatsApp => Said::WhatsApp(self.whatsapp.say(&who.whatsapp(), text)),
             ChannelKind::Slack => Said::Slack(self.slack.say(&who.slack(), text).into()),
+            ChannelKind::Web => crate::no_bot(),
         }
     }
 
@@ -95,6 +97,7 @@ impl World {
             ChannelKind::Discord => &self.discord,
             ChannelKind::WhatsApp => &self.whatsapp,
             ChannelKind::Slack => &self.slack,
+            ChannelKind::Web => crate::no_bot(),
         }
     }
 
@@ -112,6 +115,7 @@ impl World {
                 contact.wa_id.into_iter().chain(contact.user_id).collect()
             }
             ChannelKind::Slack => vec![self.slack.direct_channel(&who.slack())],
+            ChannelKind::Web => crate::no_bot(),
         };
         move |sent| sent.has_text() && places.contains(&sent.conversation)
     }

@@ -64,6 +64,7 @@ impl Post {
                 let signed = signature::slack(secret, seconds, &body);
                 vec![("x-slack-signature", signed), ("x-slack-request-timestamp", time)]
             }
+            ChannelKind::Web => crate::no_bot(),
         };
         let mut post =
             Self { method: Method::POST, path: path(channel), headers: Vec::new(), body };

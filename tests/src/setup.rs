@@ -206,6 +206,7 @@ impl World {
                 "api_base": self.slack.api_url(),
                 "signing_secret": self.slack.config().signing_secret,
             }),
+            ChannelKind::Web => crate::no_bot(),
         }
     }
 }

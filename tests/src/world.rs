@@ -137,6 +137,7 @@ impl World {
                         self.slack.set_events_url(&format!("{}/events", hook(*channel))).await;
                     set.with_context(|| log("Slack"))?;
                 }
+                ChannelKind::Web => crate::no_bot(),
             }
         }
         Ok(())

@@ -160,6 +160,7 @@ fn buttons(channel: ChannelKind, sent: &Value) -> Vec<String> {
         ChannelKind::Discord => ("/components/0/components", "/custom_id"),
         WHATSAPP => ("/interactive/action/buttons", "/reply/id"),
         ChannelKind::Slack => ("/blocks/1/elements", "/value"),
+        ChannelKind::Web => zaki_tests::no_bot(),
     };
     let found = sent.pointer(list).and_then(Value::as_array).cloned().unwrap_or_default();
     found.iter().filter_map(|it| Some(it.pointer(data)?.as_str()?.to_owned())).collect()
@@ -188,6 +189,7 @@ async fn press(world: &World, channel: ChannelKind, sent: &Sent, data: &str) -> 
             let direct = world.slack.direct_channel(&ADA.slack());
             world.slack.press(&url, &ADA.slack(), &direct, &sent.message, action).await;
         }
+        ChannelKind::Web => zaki_tests::no_bot(),
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ fn sending(channel: ChannelKind) -> &'static str {
         ChannelKind::Discord => "create_message",
         ChannelKind::WhatsApp => "messages",
         ChannelKind::Slack => "chat.postMessage",
+        ChannelKind::Web => zaki_tests::no_bot(),
     }
 }
 

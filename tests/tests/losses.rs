@@ -33,6 +33,7 @@ fn sends(world: &World, channel: ChannelKind) -> Vec<Call> {
         ChannelKind::Discord => "create_message",
         ChannelKind::WhatsApp => "messages",
         ChannelKind::Slack => "chat.postMessage",
+        ChannelKind::Web => zaki_tests::no_bot(),
     };
     let posts = |call: &Call| call.method == method && call.body["status"].is_null();
     world.platform(channel).calls().matching(posts)

@@ -18,6 +18,7 @@ fn proof(channel: ChannelKind) -> &'static str {
         ChannelKind::Discord => "x-signature-ed25519",
         ChannelKind::WhatsApp => "x-hub-signature-256",
         ChannelKind::Slack => "x-slack-signature",
+        ChannelKind::Web => zaki_tests::no_bot(),
     }
 }
 

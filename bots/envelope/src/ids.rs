@@ -20,7 +20,7 @@ pub struct IdError {
     pub rule: &'static str,
 }
 
-/// A chat platform. The one list of channels; adding one starts here.
+/// A way by which people come. The one list of channels; adding one starts here.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -34,10 +34,12 @@ pub enum ChannelKind {
     WhatsApp,
     /// Slack Events API and Web API.
     Slack,
+    /// Sign-in on the web, brought by the edge: people whom the issuer of a token names. No bot.
+    Web,
 }
 
 impl ChannelKind {
-    /// All channels, in the order they are shown to people.
+    /// The chat platforms, in the order they are shown to people: all that a bot can be on.
     pub const ALL: [Self; 4] = [Self::Telegram, Self::Discord, Self::WhatsApp, Self::Slack];
 
     /// The name in routes, config and the ledger.
@@ -47,6 +49,7 @@ impl ChannelKind {
             Self::Discord => "discord",
             Self::WhatsApp => "whatsapp",
             Self::Slack => "slack",
+            Self::Web => "web",
         }
     }
 }
@@ -61,10 +64,10 @@ impl FromStr for ChannelKind {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or(IdError { kind: "channel", rule: "one of telegram, discord, whatsapp, slack" })
+        Self::ALL.into_iter().chain([Self::Web]).find(|kind| kind.as_str() == text).ok_or(IdError {
+            kind: "channel",
+            rule: "one of telegram, discord, whatsapp, slack, web",
+        })
     }
 }
 
@@ -189,6 +192,8 @@ own_id! {
     TurnId = "turn id",
     /// One message that leaves.
     DeliveryId = "delivery id",
+    /// One call of the edge to the hub that may be made only once.
+    CallId = "call id",
 }
 
 impl InboundId {
@@ -212,6 +217,11 @@ impl InboundId {
 pub struct AccountName(String);
 
 impl AccountName {
+    /// The one account of [`ChannelKind::Web`], which has no bots to tell apart.
+    pub fn web() -> Self {
+        Self("web".to_owned())
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -282,8 +292,18 @@ mod tests {
     }
 
     #[test]
+    fn channels_are_read_as_they_are_written() {
+        for channel in ChannelKind::ALL.into_iter().chain([ChannelKind::Web]) {
+            assert_eq!(channel.to_string().parse(), Ok(channel));
+        }
+        assert!("Web".parse::<ChannelKind>().is_err());
+        assert!(!ChannelKind::ALL.contains(&ChannelKind::Web), "no bot is there");
+    }
+
+    #[test]
     fn account_names_stay_within_their_alphabet() {
         assert!("main-2".parse::<AccountName>().is_ok());
+        assert_eq!("web".parse(), Ok(AccountName::web()));
         for bad in ["", "Main", "a/b", "a b", &"a".repeat(33)] {
             assert!(bad.parse::<AccountName>().is_err(), "{bad:?}");
         }

@@ -21,8 +21,8 @@ pub mod wire;
 pub use address::{Address, ReplyHandle};
 pub use conversation::{Conversation, ConversationKind};
 pub use ids::{
-    AccountName, ChannelKind, ConversationId, DedupeKey, DeliveryId, GroupId, IdError, InboundId,
-    MediaRef, MessageId, SenderId, SenderScope, SpaceId, ThreadId, TraceContext, TurnId,
+    AccountName, CallId, ChannelKind, ConversationId, DedupeKey, DeliveryId, GroupId, IdError,
+    InboundId, MediaRef, MessageId, SenderId, SenderScope, SpaceId, ThreadId, TraceContext, TurnId,
     ZakiUserId,
 };
 pub use inbound::{EnvelopeError, Inbound, InboundKind, StatusKind, Version};

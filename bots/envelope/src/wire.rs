@@ -7,6 +7,8 @@
 //! `GET health`, `POST suspend` (200: the agent rests; 409: it is busy), `POST resume`,
 //! `GET reminders`.
 //!
+//! The other way round, from the edge to the hub: [`web`].
+//!
 //! A stream of events says something at least every [`SIGN_OF_LIFE`], if only a comment. A reader
 //! that hears nothing for [`SILENCE`] has lost the connection, whatever TCP says (half-open ones
 //! stay "established" for minutes): it hangs up and resumes with `after`.
@@ -22,6 +24,7 @@ mod rest;
 mod sse;
 mod turn;
 mod usage;
+pub mod web;
 
 pub use approval::{ApprovalAnswer, Decision};
 pub use event::{AgentInfo, ErrorCode, TurnEvent, TurnEventKind, WakeStage};

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use futures::future::BoxFuture;
 use reqwest::Client;
 use tokio_util::sync::CancellationToken;
@@ -100,6 +100,7 @@ pub(crate) fn build(config: &Config, channel: ChannelKind, name: &AccountName) -
             whatsapp(name, config.whatsapp.get(name).context(missing)?, http_client()?)
         }
         ChannelKind::Slack => slack(name, config.slack.get(name).context(missing)?, http_client()?),
+        ChannelKind::Web => bail!("the web has no bots"),
     }
 }
 

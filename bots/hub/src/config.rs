@@ -247,6 +247,7 @@ impl Config {
             ChannelKind::Discord => self.discord.keys().collect(),
             ChannelKind::WhatsApp => self.whatsapp.keys().collect(),
             ChannelKind::Slack => self.slack.keys().collect(),
+            ChannelKind::Web => Vec::new(),
         }
     }
 

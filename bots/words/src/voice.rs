@@ -24,7 +24,7 @@ impl Voice {
     pub const fn on(lang: Lang, channel: ChannelKind) -> Self {
         let behind = match channel {
             ChannelKind::Slack | ChannelKind::Discord => Some("zaki"),
-            ChannelKind::Telegram | ChannelKind::WhatsApp => None,
+            ChannelKind::Telegram | ChannelKind::WhatsApp | ChannelKind::Web => None,
         };
         Self { lang, behind }
     }
@@ -52,5 +52,6 @@ pub(crate) const fn brand(channel: ChannelKind) -> &'static str {
         ChannelKind::Discord => "Discord",
         ChannelKind::WhatsApp => "WhatsApp",
         ChannelKind::Slack => "Slack",
+        ChannelKind::Web => "Web",
     }
 }

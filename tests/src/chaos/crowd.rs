@@ -50,6 +50,7 @@ impl Crowd {
                 Spoken { conversation: line.speaker.to_string(), keys: vec![key], thread: None }
             }
             ChannelKind::Slack => self.on_slack(talk, line),
+            ChannelKind::Web => crate::no_bot(),
         }
     }
 

@@ -76,6 +76,7 @@ async fn between(world: &World, channel: ChannelKind, seed: Seed) -> Result<Prox
         ChannelKind::Telegram | ChannelKind::WhatsApp => "",
         ChannelKind::Discord => "/api/v10",
         ChannelKind::Slack => "/api/",
+        ChannelKind::Web => crate::no_bot(),
     };
     let base = proxy.before(&format!("{url}{path}"));
     world.reconfigure(&format!("{channel}.main.api_base"), base)?;

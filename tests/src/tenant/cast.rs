@@ -48,6 +48,7 @@ impl Account {
             ChannelKind::Telegram | ChannelKind::Discord => vec![self.id.to_string()],
             ChannelKind::WhatsApp => vec![self.id.to_string(), self.business_id()],
             ChannelKind::Slack => vec![self.slack()],
+            ChannelKind::Web => crate::no_bot(),
         }
     }
 
@@ -114,6 +115,7 @@ impl Cast {
             ChannelKind::WhatsApp => account.ids(),
             ChannelKind::Slack if account.twin => vec![format!("D0TWIN{}", account.id)],
             ChannelKind::Slack => vec![self.slack.direct_channel(&account.slack())],
+            ChannelKind::Web => crate::no_bot(),
         };
         ids.into_iter().map(|id| (account.channel, id)).collect()
     }
@@ -126,6 +128,7 @@ impl Cast {
             ChannelKind::WhatsApp => drop(self.whatsapp.say(&account.contact(), text)),
             ChannelKind::Slack if account.twin => self.say_in_twin_team(account, text),
             ChannelKind::Slack => drop(self.slack.say(&account.slack(), text)),
+            ChannelKind::Web => crate::no_bot(),
         }
     }
 
@@ -135,7 +138,7 @@ impl Cast {
             ChannelKind::Telegram => (-1_002_000_000_000 - i64::from(group)).to_string(),
             ChannelKind::Discord => (93_000_000_000_000_000 + u64::from(group)).to_string(),
             ChannelKind::Slack => format!("C0TENANT{group:04}"),
-            ChannelKind::WhatsApp => return None,
+            ChannelKind::WhatsApp | ChannelKind::Web => return None,
         };
         Some((channel, id))
     }
@@ -158,7 +161,7 @@ impl Cast {
             ChannelKind::Slack => {
                 self.slack.mention(id, &account.slack(), text, json!({}));
             }
-            ChannelKind::WhatsApp => {}
+            ChannelKind::WhatsApp | ChannelKind::Web => {}
         }
     }
 

@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Deserialize;
 use zaki_channel::{Parse, Verified};
@@ -41,6 +41,7 @@ impl Inspect {
             ChannelKind::Discord => Box::new(zaki_discord::Reader::inspect()),
             ChannelKind::WhatsApp => Box::new(zaki_whatsapp::Reader::inspect()?),
             ChannelKind::Slack => Box::new(zaki_slack::Reader::inspect()?),
+            ChannelKind::Web => bail!("name telegram, discord, whatsapp or slack"),
         };
         let parsed = reader.parse(Verified::trusted("", &bytes), clock::now())?;
         let mut out = std::io::stdout().lock();

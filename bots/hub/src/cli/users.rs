@@ -119,6 +119,9 @@ pub(super) fn check_scope(channel: ChannelKind, scope: &str) -> Result<()> {
             "WhatsApp's ids are unique only within an account or portfolio: give its id by \
              --scope, as `zaki inbox list --json` shows it (sender.scope)"
         ),
+        (ChannelKind::Web, true) => bail!(
+            "people on the web are named by whoever issues their tokens: give the issuer by --scope"
+        ),
         (ChannelKind::Telegram | ChannelKind::Discord, false) => {
             bail!("{channel} has no scopes: leave --scope out")
         }

@@ -63,8 +63,8 @@ struct Chat<'w> {
 
 impl<'w> Chat<'w> {
     fn new(world: &'w World, stages: Receiver<Stage>) -> Self {
-        let follow = |kind| (kind, world.conversation(kind, 0), world.sent(kind).follow());
-        let acts = ChannelKind::ALL.into_iter().map(follow).collect();
+        let follow = |kind| Some((kind, world.conversation(kind, 0), world.sent(kind)?.follow()));
+        let acts = ChannelKind::ALL.into_iter().filter_map(follow).collect();
         Self { world, stages, acts, written: None, open: HashMap::new() }
     }
 
@@ -108,6 +108,7 @@ impl<'w> Chat<'w> {
 fn address(line: &str) -> (ChannelKind, &str) {
     let named =
         line.split_once(':').and_then(|(name, text)| Some((name.trim().parse().ok()?, text)));
+    let named = named.filter(|(channel, _)| ChannelKind::ALL.contains(channel));
     let (channel, text) = named.unwrap_or((ChannelKind::Telegram, line));
     (channel, text.trim())
 }
@@ -119,6 +120,8 @@ mod tests {
     #[test]
     fn a_line_names_its_channel_or_means_telegram() {
         assert_eq!(address("slack: hi"), (ChannelKind::Slack, "hi"));
-        assert_eq!(address("remember: milk"), (ChannelKind::Telegram, "remember: milk"));
+        for line in ["remember: milk", "web: hi"] {
+            assert_eq!(address(line), (ChannelKind::Telegram, line));
+        }
     }
 }

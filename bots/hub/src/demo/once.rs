@@ -73,7 +73,8 @@ async fn ask(
     question: String,
 ) -> Exchange {
     let conversation = world.conversation(channel, person);
-    let (stages, seen) = (server.parts.stages.watch(), world.sent(channel).len());
+    let (stages, seen) =
+        (server.parts.stages.watch(), world.sent(channel).map_or(0, |sent| sent.len()));
     let mut journey = Journey::begin(channel);
     world.say(channel, person, &question);
     let follow = watch::follow(&mut journey, stages, &conversation);

@@ -110,6 +110,7 @@ impl World {
             ChannelKind::Discord => self.discord.direct(&discord(person)).id.to_string(),
             ChannelKind::WhatsApp => whatsapp(person).user_id.unwrap_or_default(),
             ChannelKind::Slack => self.slack.direct_channel(&slack_user(person)),
+            ChannelKind::Web => String::new(),
         }
     }
 
@@ -120,17 +121,20 @@ impl World {
             ChannelKind::Discord => drop(self.discord.say(&discord(person), text)),
             ChannelKind::WhatsApp => drop(self.graph.say(&whatsapp(person), text)),
             ChannelKind::Slack => drop(self.slack.say(&slack_user(person), text)),
+            ChannelKind::Web => {}
         }
     }
 
-    /// What the bot did on a channel.
-    pub(super) fn sent(&self, channel: ChannelKind) -> &Log<Sent> {
-        match channel {
+    /// What the bot did on a channel, if there is one.
+    pub(super) fn sent(&self, channel: ChannelKind) -> Option<&Log<Sent>> {
+        let sent = match channel {
             ChannelKind::Telegram => self.telegram.sent(),
             ChannelKind::Discord => self.discord.sent(),
             ChannelKind::WhatsApp => self.graph.sent(),
             ChannelKind::Slack => self.slack.sent(),
-        }
+            ChannelKind::Web => return None,
+        };
+        Some(sent)
     }
 
     /// What the bot wrote in a conversation since its `seen`-th act on the channel.
@@ -141,7 +145,7 @@ impl World {
         seen: u64,
     ) -> Option<String> {
         let seen = usize::try_from(seen).unwrap_or(usize::MAX);
-        let acts = self.sent(channel).all();
+        let acts = self.sent(channel)?.all();
         let texts: Vec<&str> = acts
             .iter()
             .skip(seen)

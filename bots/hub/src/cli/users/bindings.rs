@@ -15,12 +15,13 @@ pub(crate) struct Named {
     /// The person, as `zaki users list` shows them.
     #[arg(value_parser = person)]
     user: ZakiUserId,
-    /// telegram, discord, whatsapp or slack.
+    /// telegram, discord, whatsapp, slack or web.
     channel: ChannelKind,
-    /// The sender's id on that platform, as `zaki inbox list --json` shows it (sender.id).
+    /// The sender's id on that platform, as `zaki inbox list --json` shows it (sender.id); on the
+    /// web, the subject of their tokens.
     sender: String,
-    /// Where the id is unique, for Slack and WhatsApp alone: `zaki inbox list --json` shows it
-    /// (sender.scope).
+    /// Where the id is unique, for Slack and WhatsApp: `zaki inbox list --json` shows it
+    /// (sender.scope). For the web: the issuer of their tokens.
     #[arg(long, default_value = "", hide_default_value = true)]
     scope: String,
     #[command(flatten)]
