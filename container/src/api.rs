@@ -20,13 +20,16 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use zaki_envelope::{
     TurnId,
-    wire::{AgentInfo, ApprovalAnswer, SIGN_OF_LIFE, SteerRequest, TurnRequest, encode_sse},
+    wire::{
+        AgentInfo, ApprovalAnswer, Reminders, SIGN_OF_LIFE, SteerRequest, TurnRequest, encode_sse,
+    },
 };
 
 use crate::{
     choices::Choices,
     gateway::{self, CallError, Link, approval::resolution},
     relay::Relay,
+    rest::{Rest, RestError},
     turn::{Accepted, Turn, Turns},
 };
 
@@ -36,6 +39,7 @@ pub(crate) struct App {
     pub(crate) link: Arc<Link>,
     pub(crate) turns: Turns,
     pub(crate) choices: Arc<Choices>,
+    pub(crate) rest: Rest,
     /// From then on nothing new is accepted.
     pub(crate) stopping: CancellationToken,
 }
@@ -77,6 +81,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/turns/{turn}/abort", post(abort))
         .route("/v1/turns/{turn}/ack", post(acknowledge))
         .route("/v1/approvals/{approval}", post(approve))
+        .route("/v1/suspend", post(suspend))
+        .route("/v1/resume", post(resume_agent))
+        .route("/v1/reminders", get(reminders))
         .layer(from_fn_with_state(Arc::clone(&app), authenticate))
         .with_state(app)
 }
@@ -195,6 +202,23 @@ async fn approve(
     }
 }
 
+/// The agent rests until it is resumed, or for two minutes; 409: it has something to do.
+async fn suspend(State(app): State<Arc<App>>) -> Result<Json<Reminders>, Refusal> {
+    if !app.turns.running().is_empty() {
+        return Err(Refusal::Busy);
+    }
+    Ok(Json(app.rest.suspend().await?))
+}
+
+async fn resume_agent(State(app): State<Arc<App>>) -> Result<StatusCode, Refusal> {
+    app.rest.resume().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn reminders(State(app): State<Arc<App>>) -> Result<Json<Reminders>, Refusal> {
+    Ok(Json(app.rest.reminders().await?))
+}
+
 #[derive(Deserialize)]
 struct Seen {
     seq: u64,
@@ -237,9 +261,19 @@ enum Refusal {
     Unasked,
     Ended,
     Decided,
+    Busy,
     NotReady,
     Stopping,
     Journal,
+}
+
+impl From<RestError> for Refusal {
+    fn from(error: RestError) -> Self {
+        match error {
+            RestError::Busy => Self::Busy,
+            RestError::Unready => Self::NotReady,
+        }
+    }
 }
 
 impl Refusal {
@@ -255,6 +289,7 @@ impl IntoResponse for Refusal {
             Self::Malformed => (StatusCode::BAD_REQUEST, "the body is not what this call takes"),
             Self::Ended => (StatusCode::CONFLICT, "the turn takes nothing more"),
             Self::Decided => (StatusCode::CONFLICT, "this cannot be the answer"),
+            Self::Busy => (StatusCode::CONFLICT, "the agent has something to do"),
             Self::Unknown => (StatusCode::NOT_FOUND, "no such turn"),
             Self::Unasked => (StatusCode::NOT_FOUND, "nobody asks that"),
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "the agent is not ready"),

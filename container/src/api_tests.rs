@@ -20,9 +20,11 @@ struct Server {
 impl Server {
     async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let link = Link::new();
         let app = Arc::new(App {
             token: TOKEN.to_owned().into(),
-            link: Link::new(),
+            rest: Rest::new(Arc::clone(&link)),
+            link,
             turns: Turns::open(dir.path()).unwrap().0,
             choices: Arc::new(Choices::open(&dir.path().join("models.json")).unwrap()),
             stopping: CancellationToken::new(),
@@ -61,7 +63,7 @@ async fn read(response: reqwest::Response) -> Vec<TurnEvent> {
     SseDecoder::default().push(&bytes).unwrap()
 }
 
-fn routes() -> [(Method, String); 7] {
+fn routes() -> [(Method, String); 10] {
     let turn = request(1).turn;
     [
         (Method::GET, "/v1/health".to_owned()),
@@ -71,6 +73,9 @@ fn routes() -> [(Method, String); 7] {
         (Method::POST, format!("/v1/turns/{turn}/steer")),
         (Method::POST, format!("/v1/turns/{turn}/ack?seq=1")),
         (Method::POST, "/v1/approvals/a1".to_owned()),
+        (Method::POST, "/v1/suspend".to_owned()),
+        (Method::POST, "/v1/resume".to_owned()),
+        (Method::GET, "/v1/reminders".to_owned()),
     ]
 }
 

@@ -16,6 +16,7 @@ mod progress;
 mod prompt;
 mod recovery;
 mod relay;
+mod rest;
 mod settings;
 mod steering;
 mod turn;
@@ -42,6 +43,7 @@ use api::App;
 use choices::Choices;
 use gateway::Link;
 use layout::Layout;
+use rest::Rest;
 pub use settings::{Exec, Settings, TOKEN_VARIABLE};
 use turn::Turns;
 
@@ -104,9 +106,11 @@ pub async fn run(settings: Settings) -> Result<(), ContainerError> {
     let listener = TcpListener::bind(address).await.map_err(listen)?;
     announce(listener.local_addr()?);
 
+    let link = Link::new();
     let app = Arc::new(App {
         token: settings.token.clone(),
-        link: Link::new(),
+        rest: Rest::new(Arc::clone(&link)),
+        link,
         turns,
         choices: Arc::new(choices),
         stopping: CancellationToken::new(),

@@ -11,7 +11,10 @@ use std::{
 
 use tokio::sync::{mpsc, watch};
 
-use super::{Connection, protocol::SessionEvent};
+use super::{
+    Connection,
+    protocol::{Role, SessionEvent},
+};
 
 /// How the gateway is.
 #[derive(Clone, Debug)]
@@ -30,6 +33,8 @@ pub(crate) struct Link {
     state: watch::Sender<State>,
     /// Who answers what agents ask, where they may.
     approver: Mutex<Option<Arc<Connection>>>,
+    /// Where the gateway listens, and its token, once it is up.
+    door: Mutex<Option<(u16, String)>>,
     readers: Mutex<HashMap<String, Vec<mpsc::UnboundedSender<SessionEvent>>>>,
     gateways: AtomicU64,
 }
@@ -39,6 +44,7 @@ impl Link {
         Arc::new(Self {
             state: watch::Sender::new(State::Starting),
             approver: Mutex::default(),
+            door: Mutex::default(),
             readers: Mutex::default(),
             gateways: AtomicU64::new(0),
         })
@@ -71,6 +77,20 @@ impl Link {
     pub(crate) fn approver(&self) -> Option<Arc<Connection>> {
         let approver = self.approver.lock().unwrap_or_else(PoisonError::into_inner).clone();
         approver.filter(|approver| !approver.closed.is_cancelled())
+    }
+
+    /// From now on the gateway's host calls there.
+    pub(crate) fn set_door(&self, port: u16, token: &str) {
+        let mut door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
+        *door = Some((port, token.to_owned()));
+    }
+
+    /// A connection of the gateway's host, made anew since it is seldom wanted; `None`: the gateway
+    /// does not answer.
+    pub(crate) async fn host(&self) -> Option<Connection> {
+        let door = self.door.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (port, token) = door?;
+        Connection::open(port, &token, Role::Host, |_| {}).await.ok()
     }
 
     pub(crate) fn state(&self) -> State {

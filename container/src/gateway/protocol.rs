@@ -79,6 +79,8 @@ pub(crate) enum Role {
     /// To hear what agents ask, and to answer. The gateway shows that to admins and to paired
     /// devices alone (measured with 2026.9.6), and asks only when one of them listens.
     Approvals,
+    /// To let the gateway rest, as its host may. It hears what is said, and nobody listens.
+    Host,
 }
 
 impl Role {
@@ -87,13 +89,15 @@ impl Role {
             // An agent asks with the scopes of whoever began its turn.
             Self::Turns => &["operator.read", "operator.write", "operator.approvals"],
             Self::Approvals => &["operator.admin", "operator.approvals"],
+            Self::Host => &["operator.admin", "operator.read"],
         }
     }
 
-    const fn capability(self) -> &'static str {
+    const fn capabilities(self) -> &'static [&'static str] {
         match self {
-            Self::Turns => "tool-events",
-            Self::Approvals => "exec-approvals",
+            Self::Turns => &["tool-events"],
+            Self::Approvals => &["exec-approvals"],
+            Self::Host => &[],
         }
     }
 }
@@ -107,7 +111,7 @@ pub(crate) fn connect_params(token: &str, role: Role) -> Value {
                    "platform": "linux", "mode": "backend"},
         "role": "operator",
         "scopes": role.scopes(),
-        "caps": [role.capability()],
+        "caps": role.capabilities(),
         "auth": {"token": token},
     })
 }

@@ -123,6 +123,7 @@ async fn run_once(
         .env("OPENCLAW_GATEWAY_TOKEN", &token)
         .env("ZAKI_MODEL_TOKEN", settings.token.expose_secret());
     link.count_gateway();
+    link.set_door(port, &token);
     let mut process = Process::start(command, &layout.output())?;
     remember(&layout.pid_file(), &process)?;
     tracing::info!(port, "the gateway starts");

@@ -1,0 +1,94 @@
+use super::*;
+use crate::fake_gateway::{FakeGateway, Peer, TOKEN};
+
+async fn gateway() -> (FakeGateway, Arc<Rest>) {
+    let link = Link::new();
+    let gateway = FakeGateway::new(&link).await;
+    link.set_door(gateway.port(), TOKEN);
+    (gateway, Arc::new(Rest::new(link)))
+}
+
+fn job(at: i64, key: Option<&str>, kind: &str) -> serde_json::Value {
+    json!({"state": {"nextRunAtMs": at}, "declarationKey": key, "payload": {"kind": kind}})
+}
+
+async fn tells_its_jobs(peer: &mut Peer) {
+    let list = peer.expect("cron.list").await;
+    let jobs = [
+        job(7, Some("openclaw-review"), "agentTurn"),
+        job(8, None, "heartbeat"),
+        json!({"payload": {"kind": "agentTurn"}, "state": {}}),
+        job(12, None, "agentTurn"),
+        job(9, None, "agentTurn"),
+    ];
+    peer.answer(&list, json!({ "jobs": jobs })).await;
+}
+
+async fn rests(peer: &mut Peer, status: &str) -> serde_json::Value {
+    let prepare = peer.expect("gateway.suspend.prepare").await;
+    peer.answer(&prepare, json!({"status": status, "suspensionId": "s1"})).await;
+    prepare["params"]["requestId"].clone()
+}
+
+#[tokio::test]
+async fn it_says_when_it_wants_to_act_and_rests_until_it_is_resumed() {
+    let (gateway, rest) = gateway().await;
+    let next = Reminders { next: Some(Timestamp::from_ms(9)) };
+    let host = async {
+        let mut peer = gateway.accept().await;
+        tells_its_jobs(&mut peer).await;
+        let first = rests(&mut peer, "ready").await;
+        let again = rests(&mut gateway.accept().await, "ready").await;
+        assert_eq!(first, again, "more time, not another rest");
+        let mut peer = gateway.accept().await;
+        let resume = peer.expect("gateway.suspend.resume").await;
+        assert_eq!(resume["params"]["suspensionId"], "s1");
+        peer.answer(&resume, json!({"ok": true})).await;
+    };
+    let edge = async {
+        assert_eq!(rest.suspend().await.unwrap(), next);
+        assert!(rest.is_held().await);
+        // Resting, a gateway answers nothing else.
+        assert_eq!(rest.reminders().await.unwrap(), next);
+        assert_eq!(rest.suspend().await.unwrap(), next);
+        rest.resume().await.unwrap();
+        assert!(!rest.is_held().await);
+        rest.resume().await.unwrap();
+    };
+    tokio::join!(host, edge);
+}
+
+#[tokio::test]
+async fn one_that_has_something_to_do_does_not_rest() {
+    let (gateway, rest) = gateway().await;
+    let host = async {
+        let mut peer = gateway.accept().await;
+        tells_its_jobs(&mut peer).await;
+        rests(&mut peer, "busy").await;
+    };
+    let (asked, ()) = tokio::join!(rest.suspend(), host);
+    assert!(matches!(asked, Err(RestError::Busy)), "{asked:?}");
+    assert!(!rest.is_held().await);
+}
+
+#[tokio::test]
+async fn another_gateway_knows_nothing_of_a_rest() {
+    let (gateway, rest) = gateway().await;
+    let host = async {
+        let mut peer = gateway.accept().await;
+        tells_its_jobs(&mut peer).await;
+        rests(&mut peer, "ready").await;
+    };
+    let (asked, ()) = tokio::join!(rest.suspend(), host);
+    asked.unwrap();
+    rest.link.count_gateway();
+    assert!(!rest.is_held().await);
+    rest.resume().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_gateway_that_does_not_answer_does_not_rest() {
+    let rest = Rest::new(Link::new());
+    assert!(matches!(rest.suspend().await, Err(RestError::Unready)));
+    assert!(matches!(rest.reminders().await, Err(RestError::Unready)));
+}
