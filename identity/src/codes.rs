@@ -16,7 +16,7 @@ use zaki_store::{Sql, Text, params, transact};
 use crate::{Actor, Directory, DirectoryError, locks, people};
 
 pub use alphabet::{CODES, LinkCode};
-pub use attempts::{OFFERS, PER_ACCOUNT, PER_SENDER, Rule};
+pub use attempts::{FIRST_WRONG, MORE_WRONG, OFFERS, PER_SENDER, Rule, most_wrong_in};
 pub use invites::{Invite, Invited, NewInvite};
 pub use key::CodeKey;
 pub use redeem::Redeemed;
@@ -98,7 +98,7 @@ async fn offer<S: Sql>(
 ) -> Result<Result<Timestamp, Timestamp>, DirectoryError> {
     locks::acts(tx).await?;
     people::known(tx, user).await?;
-    if let Some(until) = admit(tx, &[(asker, OFFERS)], now).await? {
+    if let Some(until) = admit(tx, (asker, OFFERS), now).await? {
         return Ok(Err(until));
     }
     tx.execute(CLEAR, params![Text(user), now.as_ms(), OPEN - 1]).await?;

@@ -43,8 +43,8 @@ pub use actor::{Actor, How, WordError};
 pub use audit::{Audited, Entry};
 pub use binding::{Binding, BindingKey, BindingKind};
 pub use codes::{
-    CODES, CodeKey, Invite, Invited, LinkCode, NewInvite, OFFERS, Offered, PER_ACCOUNT, PER_SENDER,
-    Redeemed, Rule,
+    CODES, CodeKey, FIRST_WRONG, Invite, Invited, LinkCode, MORE_WRONG, NewInvite, OFFERS, Offered,
+    PER_SENDER, Redeemed, Rule, most_wrong_in,
 };
 pub use directory::Directory;
 pub use error::DirectoryError;

@@ -19,10 +19,20 @@ const WRONG_MS: i64 = 24 * 60 * MINUTE_MS;
 
 /// Codes that one sender may try.
 pub const PER_SENDER: Rule = Rule { most: 5, within_ms: 10 * MINUTE_MS };
-/// Codes that all senders together may try at one bot.
-pub const PER_ACCOUNT: Rule = Rule { most: 60, within_ms: MINUTE_MS };
+/// Wrong codes at one bot of all senders together who had not tried any in their ten minutes. Many,
+/// since nobody adds more than one to them: whoever wants to shut honest newcomers out needs as many
+/// accounts as that each minute, and ten times as many to go on with it.
+pub const FIRST_WRONG: Rule = Rule { most: 240, within_ms: MINUTE_MS };
+/// Wrong codes at one bot of all who had tried one already.
+pub const MORE_WRONG: Rule = Rule { most: 60, within_ms: MINUTE_MS };
 /// Codes that one person may ask for.
 pub const OFFERS: Rule = Rule { most: 10, within_ms: 10 * MINUTE_MS };
+
+/// The most wrong codes that are looked up at one bot in any stretch of so many milliseconds, whoever
+/// types them. Right ones are not counted: who has one need not guess.
+pub const fn most_wrong_in(ms: i64) -> u64 {
+    FIRST_WRONG.most_in(ms) + MORE_WRONG.most_in(ms)
+}
 
 /// The tries of somebody since the first that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,50 +68,97 @@ impl Rule {
 /// Whoever tries, as a keyed hash, and how often they may.
 pub(crate) type Try<'a> = (&'a str, Rule);
 
-/// Counts a try of all of these, unless it is one too many for one of them: then none is counted,
-/// and this says when to come again. To be called by one at a time ([`crate::locks::acts`]).
+/// Counts a try, unless it is one too many: then this says when to come again. To be called by one
+/// at a time ([`crate::locks::acts`]).
 pub(crate) async fn admit<S: Sql>(
     tx: &S,
-    tries: &[Try<'_>],
+    (who, rule): Try<'_>,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, DirectoryError> {
-    let windows = match admitted(tx, tries, now).await? {
-        Ok(windows) => windows,
-        Err(until) => return Ok(Some(until)),
-    };
-    for ((who, _), window) in tries.iter().zip(windows) {
-        tx.execute(KEEP, params![*who, window.since.as_ms(), window.tries]).await?;
+    match rule.admit(window(tx, who).await?, now) {
+        Ok(window) => keep(tx, who, window).await.map(|()| None),
+        Err(until) => Ok(Some(until)),
     }
-    Ok(None)
 }
 
-/// The same without counting: who is turned away by this need not stand in line for it.
-pub(crate) async fn shut_until<S: Sql>(
-    tx: &S,
-    tries: &[Try<'_>],
-    now: Timestamp,
-) -> Result<Option<Timestamp>, DirectoryError> {
-    Ok(admitted(tx, tries, now).await?.err())
+/// As what the tries of a sender at a bot are counted: keyed hashes.
+#[derive(Clone)]
+pub(crate) struct Counted {
+    /// All of the sender's.
+    pub(crate) sender: String,
+    /// The wrong ones at the bot of those who had tried none before.
+    pub(crate) first: String,
+    /// Those of all others.
+    pub(crate) more: String,
 }
 
-async fn admitted<S: Sql>(
-    tx: &S,
-    tries: &[Try<'_>],
-    now: Timestamp,
-) -> Result<Result<Vec<Window>, Timestamp>, DirectoryError> {
-    let mut windows = Vec::with_capacity(tries.len());
-    for (who, rule) in tries {
-        let row = tx.one(FIND, params![*who]).await?;
-        let window = |row: Row| {
-            let since = Timestamp::from_ms(row.get(0)?);
-            Ok::<_, DirectoryError>(Window { since, tries: row.get(1)? })
-        };
-        match rule.admit(row.map(window).transpose()?, now) {
-            Ok(window) => windows.push(window),
+/// As what a try is to be counted that turns out to be wrong.
+pub(crate) struct Wrong<'a> {
+    who: &'a str,
+    window: Window,
+}
+
+impl Counted {
+    /// Counts a try of the sender, or says when to come again: then nothing is counted. To be called
+    /// by one at a time ([`crate::locks::acts`]).
+    pub(crate) async fn admit<S: Sql>(
+        &self,
+        tx: &S,
+        now: Timestamp,
+    ) -> Result<Result<Wrong<'_>, Timestamp>, DirectoryError> {
+        let (mine, wrong) = match self.ask(tx, now).await? {
+            Ok(both) => both,
             Err(until) => return Ok(Err(until)),
-        }
+        };
+        keep(tx, &self.sender, mine).await?;
+        Ok(Ok(wrong))
     }
-    Ok(Ok(windows))
+
+    /// The same without counting: who is turned away by this need not stand in line for it.
+    pub(crate) async fn shut_until<S: Sql>(
+        &self,
+        tx: &S,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, DirectoryError> {
+        Ok(self.ask(tx, now).await?.err())
+    }
+
+    async fn ask<S: Sql>(
+        &self,
+        tx: &S,
+        now: Timestamp,
+    ) -> Result<Result<(Window, Wrong<'_>), Timestamp>, DirectoryError> {
+        let mine = match PER_SENDER.admit(window(tx, &self.sender).await?, now) {
+            Ok(mine) => mine,
+            Err(until) => return Ok(Err(until)),
+        };
+        let is_first = mine.tries == 1;
+        let (who, rule) =
+            if is_first { (&self.first, FIRST_WRONG) } else { (&self.more, MORE_WRONG) };
+        let wrong = rule.admit(window(tx, who).await?, now);
+        Ok(wrong.map(|window| (mine, Wrong { who, window })))
+    }
+}
+
+impl Wrong<'_> {
+    /// It was.
+    pub(crate) async fn count<S: Sql>(self, tx: &S) -> Result<(), DirectoryError> {
+        keep(tx, self.who, self.window).await
+    }
+}
+
+async fn window<S: Sql>(tx: &S, who: &str) -> Result<Option<Window>, DirectoryError> {
+    let row = tx.one(FIND, params![who]).await?;
+    let window = |row: Row| {
+        let since = Timestamp::from_ms(row.get(0)?);
+        Ok(Window { since, tries: row.get(1)? })
+    };
+    row.map(window).transpose()
+}
+
+async fn keep<S: Sql>(tx: &S, who: &str, window: Window) -> Result<(), DirectoryError> {
+    tx.execute(KEEP, params![who, window.since.as_ms(), window.tries]).await?;
+    Ok(())
 }
 
 const FIND: &str = "SELECT since, tries FROM attempt WHERE who = $1";
@@ -156,7 +213,7 @@ mod tests {
     /// What brute force at full speed can hope for. Without the limits, 40 bits would not do.
     #[test]
     fn the_odds_of_guessing_are_long() {
-        let tries = PER_ACCOUNT.most_in(LIFE_MS);
+        let tries = most_wrong_in(LIFE_MS);
         #[expect(clippy::cast_precision_loss, reason = "odds are no exact science")]
         let odds = |open: u64, bots: u64| (tries * open * bots) as f64 / CODES as f64;
         for (open, bots) in [(1, 1), (5, 4), (1_000, 4)] {
@@ -168,13 +225,13 @@ mod tests {
             );
         }
         println!("one sender alone: {} tries", PER_SENDER.most_in(LIFE_MS));
-        let year = PER_ACCOUNT.most_in(365 * 24 * 60 * MINUTE_MS);
+        let year = most_wrong_in(365 * 24 * 60 * MINUTE_MS);
         println!(
             "an invitation that is open for a year, one bot: {year} tries, one in {}",
             CODES / year
         );
-        assert!(odds(1, 1) < 1e-9);
-        assert!(odds(1_000, 4) < 1e-5);
+        assert!(odds(1, 1) < 1e-8);
+        assert!(odds(1_000, 4) < 2e-5);
         assert!(PER_SENDER.most_in(LIFE_MS) <= 10);
     }
 }

@@ -3,8 +3,8 @@
 use zaki_envelope::{AccountName, ChannelKind, Inbound, Sender, Timestamp, ZakiUserId};
 use zaki_store::{Row, Sql, Text, glance, params, transact};
 
-use super::attempts::{Try, shut_until};
-use super::{CodeKey, Keyed, LinkCode, PER_ACCOUNT, PER_SENDER, admit};
+use super::attempts::Counted;
+use super::{CodeKey, Keyed, LinkCode};
 use crate::{
     Actor, Directory, DirectoryError, How, Linked, SignUp, allowed, locks, merge, privacy, who,
 };
@@ -61,8 +61,7 @@ struct Redeemer {
     channel: ChannelKind,
     account: AccountName,
     sender: Sender,
-    by_account: String,
-    by_sender: String,
+    tries: Counted,
     /// Nobody new is let in by this bot, with or without an invitation.
     closed: bool,
 }
@@ -71,13 +70,19 @@ impl Redeemer {
     fn of(inbound: &Inbound, directory: &Directory) -> Self {
         let (key, access) = (&directory.code_key, &directory.options.access);
         let (channel, sender) = (inbound.channel, &inbound.sender);
-        let bot = [channel.as_str(), inbound.account.as_str()];
+        let of_bot = |count| {
+            let bot = [count, channel.as_str(), inbound.account.as_str()];
+            key.digest(Keyed::Attempt, &bot)
+        };
         Self {
             channel,
             account: inbound.account.clone(),
             sender: sender.clone(),
-            by_account: key.digest(Keyed::Attempt, &["account", bot[0], bot[1]]),
-            by_sender: sender_mark(key, channel, sender.scope.as_str(), sender.id.as_str()),
+            tries: Counted {
+                sender: sender_mark(key, channel, sender.scope.as_str(), sender.id.as_str()),
+                first: of_bot("first"),
+                more: of_bot("account"),
+            },
             closed: access.of(channel, &inbound.account).sign_up == SignUp::Closed,
         }
     }
@@ -85,10 +90,6 @@ impl Redeemer {
     /// Which of our bots they typed it to.
     fn bot(&self) -> Bot<'_> {
         (self.channel, &self.account)
-    }
-
-    fn tries(&self) -> [Try<'_>; 2] {
-        [(&self.by_account, PER_ACCOUNT), (&self.by_sender, PER_SENDER)]
     }
 }
 
@@ -148,9 +149,7 @@ async fn void<S: Sql>(
     now: Timestamp,
 ) -> Result<bool, DirectoryError> {
     locks::acts(tx).await?;
-    if admit(tx, &redeemer.tries(), now).await?.is_some() {
-        return Ok(false);
-    }
+    let Ok(wrong) = redeemer.tries.admit(tx, now).await? else { return Ok(false) };
     let row = params![key.code(Keyed::Code, code), now.as_ms()];
     let voided = tx.execute(VOID, row).await? > 0;
     let speaker = who::holder(tx, redeemer.channel, &redeemer.sender).await?;
@@ -158,6 +157,9 @@ async fn void<S: Sql>(
         Some(user) => privacy::void_word(tx, key, user, code, now).await?,
         None => false,
     };
+    if !voided && !word {
+        wrong.count(tx).await?;
+    }
     Ok(voided || word)
 }
 
@@ -166,7 +168,7 @@ async fn shut<S: Sql>(
     redeemer: &Redeemer,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, DirectoryError> {
-    shut_until(tx, &redeemer.tries(), now).await
+    redeemer.tries.shut_until(tx, now).await
 }
 
 /// The one look-up: finds a code that is good, and uses it.
@@ -198,13 +200,29 @@ async fn redeem<S: Sql>(
     now: Timestamp,
 ) -> Result<Redeemed, DirectoryError> {
     locks::acts(tx).await?;
-    if let Some(until) = admit(tx, &redeemer.tries(), now).await? {
-        return Ok(Redeemed::TooMany { until });
-    }
-    let Some(row) = tx.one(TAKE, params![digest, now.as_ms()]).await? else {
-        return Ok(Redeemed::Refused);
+    let wrong = match redeemer.tries.admit(tx, now).await? {
+        Ok(wrong) => wrong,
+        Err(until) => return Ok(Redeemed::TooMany { until }),
     };
-    let outcome = used(tx, redeemer, &Taken::read(&row)?, now).await?;
+    let outcome = match tx.one(TAKE, params![digest, now.as_ms()]).await? {
+        Some(row) => take(tx, redeemer, digest, &Taken::read(&row)?, now).await?,
+        None => Redeemed::Refused,
+    };
+    if outcome == Redeemed::Refused {
+        wrong.count(tx).await?;
+    }
+    Ok(outcome)
+}
+
+/// What comes of a code that is good; it keeps its use if that is nothing.
+async fn take<S: Sql>(
+    tx: &S,
+    redeemer: &Redeemer,
+    digest: &str,
+    code: &Taken,
+    now: Timestamp,
+) -> Result<Redeemed, DirectoryError> {
+    let outcome = used(tx, redeemer, code, now).await?;
     if !outcome.uses() {
         tx.execute(GIVE_BACK, params![digest]).await?;
     }

@@ -98,7 +98,7 @@ async fn confirm<S: Sql>(
     now: Timestamp,
 ) -> Result<bool, DirectoryError> {
     locks::acts(tx).await?;
-    if admit(tx, &[(who, PER_SENDER)], now).await?.is_some() {
+    if admit(tx, (who, PER_SENDER), now).await?.is_some() {
         return Ok(false);
     }
     Ok(take(tx, digest, "erase", now).await?.is_some())

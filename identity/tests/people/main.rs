@@ -45,7 +45,9 @@ contract! {
         burning_codes_is_no_way_to_guess_them;
     guessing:
         a_sender_has_five_tries
-        a_bot_has_sixty_tries_a_minute
+        a_bot_has_so_many_wrong_codes_a_minute
+        a_few_who_guess_shut_no_newcomer_out
+        right_codes_use_nothing_up
         guessing_at_full_speed_finds_nothing
         wrong_codes_take_equally_long;
     merging:
