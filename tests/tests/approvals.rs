@@ -2,6 +2,7 @@
 //! button. The edge is a scripted one that speaks the wire.
 
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ struct Edge {
     answers: Arc<Answers>,
     /// Turns so far: each asks one question of its own.
     turns: Arc<Mutex<u32>>,
+    /// It cannot settle anything just now.
+    is_stuck: Arc<AtomicBool>,
 }
 
 fn event(seq: u64, kind: TurnEventKind) -> String {
@@ -46,7 +49,8 @@ fn event(seq: u64, kind: TurnEventKind) -> String {
 
 impl Edge {
     async fn start() -> Result<(Self, String)> {
-        let edge = Self { answers: Arc::new(Answers::new(Vec::new())), turns: Arc::default() };
+        let answers = Arc::new(Answers::new(Vec::new()));
+        let edge = Self { answers, turns: Arc::default(), is_stuck: Arc::default() };
         let routes = Router::new()
             .route("/health", get(async || "ok"))
             .route("/v1/users/{user}/turns", post(turn))
@@ -110,6 +114,9 @@ async fn approve(
     let Ok(answer) = serde_json::from_slice::<ApprovalAnswer>(&body) else {
         return StatusCode::BAD_REQUEST;
     };
+    if edge.is_stuck.load(Ordering::Relaxed) {
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
     let asked = *edge.turns.lock().unwrap_or_else(PoisonError::into_inner);
     if !(1..=asked).any(|turn| Edge::id_of(turn) == id) {
         return StatusCode::NOT_FOUND;
@@ -213,6 +220,41 @@ async fn a_question_is_answered_by_a_press_on_every_channel() -> Result<()> {
         assert!(done, "{channel}: {said:?}");
         assert_eq!(decisions(&edge).len(), n + 1);
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_waits_for_the_edge_holds_nothing_up() -> Result<()> {
+    let (world, edge) = world(&[TELEGRAM]).await?;
+    world.ask(TELEGRAM, ADA, "tidy up").await?;
+    edge.is_stuck.store(true, Ordering::Relaxed);
+    world.say(TELEGRAM, ADA, "/approve");
+    world.say(TELEGRAM, ADA, "/status");
+    let said = world.expect(TELEGRAM, ADA, 3, SOON).await?;
+    assert!(said.iter().any(|text| text.contains("working on an answer")), "{said:?}");
+    assert!(said.iter().any(|text| text.contains("longer than it should")), "{said:?}");
+    assert_eq!(decisions(&edge), []);
+    edge.is_stuck.store(false, Ordering::Relaxed);
+    let said = world.expect(TELEGRAM, ADA, 5, SOON).await?;
+    assert!(said.iter().any(|text| text.contains("Allowed")), "{said:?}");
+    assert!(said.iter().any(|text| text == "decided: Some(AllowOnce)"), "{said:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_the_edge_never_takes_is_said_not_to_count_and_may_be_given_again()
+-> Result<()> {
+    let (world, edge) = world(&[TELEGRAM]).await?;
+    world.ask(TELEGRAM, ADA, "tidy up").await?;
+    edge.is_stuck.store(true, Ordering::Relaxed);
+    world.say(TELEGRAM, ADA, "/approve");
+    let said = world.expect(TELEGRAM, ADA, 3, 2 * SOON).await?;
+    assert!(said[2].contains("could not do that just now"), "{said:?}");
+    edge.is_stuck.store(false, Ordering::Relaxed);
+    world.say(TELEGRAM, ADA, "/approve");
+    let said = world.expect(TELEGRAM, ADA, 5, SOON).await?;
+    assert!(said.iter().any(|text| text == "decided: Some(AllowOnce)"), "{said:?}");
+    assert_eq!(decisions(&edge).len(), 1);
     Ok(())
 }
 

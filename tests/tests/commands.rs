@@ -1,12 +1,17 @@
 //! What people can ask of the hub itself, on every channel, and what becomes of it.
 
+use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use zaki_lane::commands::TABLE;
 use zaki_simulators::slack::Slash;
-use zaki_simulators::{Act, Sent, Simulator, telegram};
-use zaki_tests::{ChannelKind, Person, SOON, Setup, World};
+use zaki_simulators::{Act, Sent, Simulator, discord, telegram};
+use zaki_tests::store::Held;
+use zaki_tests::world::GUILD;
+use zaki_tests::{ChannelKind, Person, SOON, Setup, World, house};
 use zip::ZipArchive;
 
 const ADA: Person = Person::ADA;
@@ -14,6 +19,7 @@ const BOB: Person = Person::BOB;
 const TELEGRAM: ChannelKind = ChannelKind::Telegram;
 const WHATSAPP: ChannelKind = ChannelKind::WhatsApp;
 const SLACK: ChannelKind = ChannelKind::Slack;
+const DISCORD: ChannelKind = ChannelKind::Discord;
 
 fn code(said: &str) -> Result<String> {
     zaki_tests::tenant::code(said).with_context(|| format!("no code in {said:?}"))
@@ -29,59 +35,193 @@ fn bindings(user: &Value) -> usize {
     user["bindings"].as_array().map_or(0, Vec::len)
 }
 
+/// Commands, and what their answers hold. The last one is answered in German.
+const COMMANDS: [(&str, &str); 31] = [
+    ("/help", "/link"),
+    ("/start", "/link"),
+    ("/status", "queue"),
+    ("/stop", "nothing to stop"),
+    ("/link", "-"),
+    ("/links", "1"),
+    ("/unlink", "1"),
+    ("/unlink 1", "only way"),
+    ("/unlink 9", ""),
+    ("/new plans", "plans"),
+    ("/session", "plans"),
+    ("/session 1", ""),
+    ("/session 77", ""),
+    ("/session here", ""),
+    ("/session name trip", "trip"),
+    ("/model", ""),
+    ("/usage", ""),
+    ("/mode", "interrupt"),
+    ("/mode steer", ""),
+    ("/approve", ""),
+    ("/approve 0b9f6e0e-6a53", ""),
+    ("/deny", ""),
+    ("/lang klingon", "Deutsch"),
+    ("/feedback", ""),
+    ("/feedback it is fine", ""),
+    ("/export", "/export/"),
+    ("/erase", "/erase"),
+    ("/erase cancel", ""),
+    ("/link confirm", ""),
+    ("/link ABCD-2345", ""),
+    ("/lang de", "Deutsch"),
+];
+
 #[tokio::test(flavor = "multi_thread")]
-async fn every_command_is_answered_on_every_channel_and_never_reaches_an_agent() -> Result<()> {
-    // So many in a row come sooner than the platforms want answers.
-    let world = Setup::echo().set("deliver.paced", false).start().await?;
-    let commands = [
-        ("/help", "/link"),
-        ("/start", "/link"),
-        ("/status", "queue"),
-        ("/link", "-"),
-        ("/links", "1"),
-        ("/unlink", "1"),
-        ("/unlink 1", "only way"),
-        ("/unlink 9", ""),
-        ("/new plans", "plans"),
-        ("/session", "plans"),
-        ("/session 1", ""),
-        ("/session 77", ""),
-        ("/session here", ""),
-        ("/session name trip", "trip"),
-        ("/model", ""),
-        ("/usage", ""),
-        ("/mode", "interrupt"),
-        ("/mode steer", ""),
-        ("/approve", ""),
-        ("/approve 0b9f6e0e-6a53", ""),
-        ("/deny", ""),
-        ("/lang klingon", "Deutsch"),
-        ("/feedback", ""),
-        ("/feedback it is fine", ""),
-        ("/export", "/export/"),
-        ("/erase", "/erase"),
-        ("/erase cancel", ""),
-        ("/link confirm", ""),
-        ("/link ABCD-2345", ""),
-        ("/lang de", "Deutsch"),
-    ];
-    for channel in ChannelKind::ALL {
-        for (command, expected) in commands {
+async fn every_command_is_answered_on_every_channel_and_wakes_nobody() -> Result<()> {
+    // So many in a row come sooner than the platforms want answers, and than people type.
+    let setup = Setup::echo().set("deliver.paced", false).set("hub.commands_per_minute", 0);
+    let world = setup.start().await?;
+    let mut times = Times::default();
+    for (n, channel) in ChannelKind::ALL.into_iter().enumerate() {
+        for (command, expected) in COMMANDS {
+            let begun = Instant::now();
             let said = world.ask(channel, ADA, command).await?;
+            times.note(channel, command, begun.elapsed());
             let is_echo = said.starts_with("echo:");
             assert!(!is_echo && said.contains(expected), "{channel} {command}: {said}");
         }
-        let is_command = |it: &&Value| it["reason"] == "command" && it["turn"].is_null();
-        let all = |inbox: &Vec<Value>| inbox.iter().filter(is_command).count() == commands.len();
+        // What stops is a turn of the hub's own; all else is none.
+        let is_done = |it: &&Value| {
+            let is_stop = it["parts"][0]["text"] == "/stop";
+            it["reason"] == "command" && it["turn"].is_null() || is_stop
+        };
+        let all = |inbox: &Vec<Value>| inbox.iter().filter(is_done).count() == COMMANDS.len();
         world.until("every command settled", || world.inbox(channel), all).await?;
+        let known = house::known_to_edge(&world)?;
+        assert!(known.len() <= n, "{channel}: the edge has heard of {known:?}");
         assert_eq!(world.ask(channel, ADA, "/weather").await?, "echo: /weather", "{channel}");
     }
+    times.print();
+    Ok(())
+}
+
+#[test]
+fn the_suite_gives_every_command_there_is() {
+    for row in &TABLE {
+        let name = format!("/{}", row.word);
+        let is_given = |(given, _): &(&str, &str)| given.split(' ').next() == Some(&name);
+        assert!(COMMANDS.iter().any(is_given), "{name} is not tried");
+    }
+}
+
+/// How long answers took, from the platform's message to the platform's being told: for people to
+/// read, since a machine that also compiles proves nothing.
+#[derive(Default)]
+struct Times(BTreeMap<&'static str, Vec<(ChannelKind, Duration)>>);
+
+impl Times {
+    /// What they are to stay below.
+    const GOAL: Duration = Duration::from_millis(300);
+
+    fn note(&mut self, channel: ChannelKind, command: &'static str, took: Duration) {
+        self.0.entry(command).or_default().push((channel, took));
+    }
+
+    fn print(&self) {
+        for (command, times) in &self.0 {
+            let shown = times.iter().map(|(channel, took)| format!("{channel} {took:>9.1?}"));
+            println!("{command:24} {}", shown.collect::<Vec<_>>().join("  "));
+        }
+        let mut all: Vec<Duration> = self.0.values().flatten().map(|(_, took)| *took).collect();
+        all.sort_unstable();
+        let at = |percent: usize| all.get((all.len() - 1) * percent / 100);
+        let late = all.iter().filter(|took| **took > Self::GOAL).count();
+        println!(
+            "{} commands: p50 {:.1?}, p95 {:.1?}, at most {:.1?}; {late} over {:?}",
+            all.len(),
+            at(50).unwrap_or(&Duration::ZERO),
+            at(95).unwrap_or(&Duration::ZERO),
+            at(100).unwrap_or(&Duration::ZERO),
+            Self::GOAL
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_commands_are_told_once_in_the_persons_words_and_stop_nothing_urgent() -> Result<()>
+{
+    let setup = Setup::echo().only(&[TELEGRAM, DISCORD]).set("hub.commands_per_minute", 4);
+    let world = setup.start().await?;
+    world.ask(TELEGRAM, ADA, "/lang de").await?;
+    world.ask(TELEGRAM, ADA, "/links").await?;
+    let told = world.ask(TELEGRAM, ADA, "/usage").await?;
+    assert!(told.contains("viele Befehle auf einmal"), "{told}");
+    world.say(TELEGRAM, ADA, "/model");
+    let limited = |inbox: &Vec<Value>| {
+        ["/usage", "/model"].iter().all(|text| {
+            inbox.iter().any(|it| it["parts"][0]["text"] == *text && it["reason"] == "limited")
+        })
+    };
+    world.until("two too many", || world.inbox(TELEGRAM), limited).await?;
+    assert_eq!(world.answers(TELEGRAM, ADA).len(), 3, "it is said once");
+    let stopped = world.ask(TELEGRAM, ADA, "/stop").await?;
+    assert!(stopped.contains("nichts zu stoppen"), "{stopped}");
+    let denied = world.ask(TELEGRAM, ADA, "/deny").await?;
+    assert!(!denied.contains("viele Befehle"), "{denied}");
+    assert_eq!(world.ask(TELEGRAM, ADA, "hello").await?, "echo: hello", "these are commands'");
+    let others = world.ask(TELEGRAM, BOB, "/links").await?;
+    assert!(others.contains("Telegram"), "{others}");
+    // Also one who may be nobody, before anything is looked up.
+    for n in 0..3 {
+        let said = world.ask(TELEGRAM, Person(7), "/link ZZZZ-ZZZZ").await?;
+        assert_eq!(said.contains("a lot of commands"), n == 2, "{said}");
+    }
+    // Where a platform shows that something is under way, that ends.
+    let (direct, ada) = (world.discord.direct(&ADA.discord()), ADA.discord());
+    for _ in 0..4 {
+        world.discord.command(&direct, &ada, "status", ("message", "")).await;
+    }
+    world.expect_sent(DISCORD, |sent| sent.text.contains("a lot of commands")).await?;
+    world.expect_sent(DISCORD, |sent| sent.act == Act::Retract).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_is_refused_in_silence_leaves_nothing_under_way() -> Result<()> {
+    let setup = Setup::echo().only(&[DISCORD]).set("identity.sign_up", "closed");
+    let world = setup.set("identity.groups.mode", "off").start().await?;
+    let (direct, ada) = (world.discord.direct(&ADA.discord()), ADA.discord());
+    let retracted = |sent: &Sent| sent.act == Act::Retract;
+    let gone = async |count: usize| {
+        world.discord.sent().wait_for_count(count, retracted, SOON).await.context(world.log())
+    };
+    world.discord.command(&direct, &ada, "zaki", ("message", "hello")).await;
+    let told = world.expect_sent(DISCORD, |sent| sent.act == Act::Edit).await?;
+    assert!(told.text.contains("private"), "{told:?}");
+    // A stranger is told once a day.
+    world.discord.command(&direct, &ada, "zaki", ("message", "hello?")).await;
+    gone(1).await?;
+    world.discord.command(&direct, &ada, "status", ("message", "")).await;
+    gone(2).await?;
+    let general = discord::Channel::in_guild(GUILD.0, GUILD.1, "general");
+    world.discord.command(&general, &ada, "zaki", ("message", "hello")).await;
+    gone(3).await?;
+    assert_eq!(world.discord.sent().matching(|sent| sent.act == Act::Edit).len(), 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_waits_for_a_store_holds_nothing_up() -> Result<()> {
+    let world = Setup::echo().only(&[TELEGRAM]).start().await?;
+    world.ask(TELEGRAM, ADA, "hello").await?;
+    let held = Held::on(&world.data().join("hub/identity.db"))?;
+    world.say(TELEGRAM, ADA, "/new plans");
+    world.say(TELEGRAM, ADA, "how are you?");
+    let said = world.expect(TELEGRAM, ADA, 3, SOON).await?;
+    assert!(said.iter().any(|text| text == "echo: how are you?"), "{said:?}");
+    assert!(said.iter().any(|text| text.contains("longer than it should")), "{said:?}");
+    drop(held);
+    let said = world.expect(TELEGRAM, ADA, 4, SOON).await?;
+    assert!(said[3].contains("plans"), "{said:?}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_are_given_behind_zaki_and_natively_where_a_platform_has_them() -> Result<()> {
-    const DISCORD: ChannelKind = ChannelKind::Discord;
     let world = Setup::echo().only(&[DISCORD, SLACK]).start().await?;
     let (direct, ada) = (world.discord.direct(&ADA.discord()), ADA.discord());
     for (name, words, answer) in [

@@ -228,11 +228,17 @@ async fn a_guest_sees_that_the_assistant_of_a_host_is_at_work() -> Result<()> {
     // Behind it in the line of the sender: what is asked next comes after it.
     say(&world, ADA, "/status@zaki_sim_bot");
     let own = answer(&world, before).await?;
-    assert!(own.contains("working"), "{own}");
+    assert!(own.contains("Your assistant is working"), "{own}");
     say(&world, BOB, "/status@zaki_sim_bot");
     let guest = answer(&world, before + 1).await?;
-    assert!(guest.contains("working"), "{guest}");
+    assert!(guest.contains("The assistant here is working"), "{guest}");
     say(&world, ADA, "/stop@zaki_sim_bot");
     answer(&world, before + 2).await?;
+    // What is said about what a guest wrote is in the guest's language.
+    world.ask(TELEGRAM, BOB, "/lang de").await?;
+    world.ask(TELEGRAM, ADA, "/lang fr").await?;
+    say(&world, BOB, "/stop@zaki_sim_bot");
+    let idle = answer(&world, before + 3).await?;
+    assert!(idle.contains("nichts zu stoppen"), "{idle}");
     Ok(())
 }

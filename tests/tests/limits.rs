@@ -173,9 +173,13 @@ async fn what_a_sandbox_costs_that_serves_a_group_is_its_owners() -> Result<()> 
     until(&world, "@zaki_sim_bot USE:1x1x500000", "joined").await?;
     let spent = async || Ok(house.directory.totals(ada, house::now()).await?.month.cost_micros);
     world.until("the cost", spent, |cost| *cost == 500_000).await?;
+    // The guest hears of it in words of his own, the host what it is.
+    world.ask(TELEGRAM, BOB, "/lang de").await?;
     say("more");
-    let told = |sent: &Sent| sent.text.contains("This month’s budget is used up");
+    let told = |sent: &Sent| sent.text.starts_with("Der Assistent, der hier antwortet, hat");
     world.expect_sent(TELEGRAM, told).await?;
+    let own = world.ask(TELEGRAM, ADA, "more").await?;
+    assert!(own.contains("This month’s budget is used up"), "{own}");
     assert_eq!(world.ask(TELEGRAM, BOB, "my own").await?, "echo: my own");
     Ok(())
 }

@@ -25,7 +25,7 @@ fn number(name: &str, otherwise: u32) -> u32 {
 }
 
 fn setup() -> Setup {
-    Setup::echo().set("deliver.paced", false)
+    Setup::echo().set("deliver.paced", false).set("hub.commands_per_minute", 0)
 }
 
 async fn act(world: &World, seed: Seed, households: u32) -> Result<()> {

@@ -9,7 +9,7 @@ use zaki_envelope::{AccountName, ChannelKind, Inbound, InboundKind};
 use zaki_lane::commands::Command;
 use zaki_ledger::{Line, SettleReason};
 
-use crate::{accounts::Account, clock, groups::Groups, hub::Hub};
+use crate::{accounts::Account, clock, groups::Groups, hub::Hub, notice};
 
 /// Why a message is not for the agent, if it is not.
 pub(crate) fn no_turn(groups: &Groups, inbound: &Inbound) -> Option<SettleReason> {
@@ -29,10 +29,10 @@ pub(crate) fn no_turn(groups: &Groups, inbound: &Inbound) -> Option<SettleReason
 }
 
 /// Why a message has been dealt with as soon as it is stored, if it has. A report on a delivery has
-/// not: it may prove that the delivery arrived.
+/// not: it may prove that the delivery arrived. Nor has what its platform shows as under way.
 fn at_once(groups: &Groups, inbound: &Inbound) -> Option<SettleReason> {
     let is_report = matches!(inbound.kind, InboundKind::Status { delivery: Some(_), .. });
-    if is_report { None } else { no_turn(groups, inbound) }
+    if is_report || notice::is_shown(inbound) { None } else { no_turn(groups, inbound) }
 }
 
 /// The place among others of a message that is for the agent: a command of ours has none.

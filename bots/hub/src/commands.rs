@@ -5,6 +5,8 @@ mod approvals;
 mod groups;
 mod help;
 mod link;
+mod pace;
+mod patience;
 mod privacy;
 mod session;
 mod settings;
@@ -19,7 +21,12 @@ use zaki_ledger::SettleReason;
 use zaki_words::{self as words, Say, Voice};
 
 pub(crate) use approvals::ask as ask_approval;
+pub(crate) use pace::{Pace, admits_code};
+pub(crate) use patience::in_turn;
 pub(crate) use privacy::lapse;
+
+use pace::Giver;
+use patience::PATIENCE;
 
 use crate::{clock, hub::Hub, notice, voice::voice, writes::Answer as Verdict};
 
@@ -39,7 +46,7 @@ type Answer = Result<Vec<Part>, Silence>;
 enum Silence {
     /// The hub stops: the command is taken up again by whoever comes next.
     Closing,
-    /// The store says that it cannot be.
+    /// It cannot be, or not now.
     Refused,
     /// It has been said already, or is said by somebody else.
     Said,
@@ -121,9 +128,12 @@ pub(crate) async fn carry_out(
         None => return,
         Some(Ok(Some(person))) if person.blocked_at.is_none() => person,
         // Blocked, or erased meanwhile.
-        Some(_) => return hub.settle(inbound, SettleReason::Refused).await,
+        Some(_) => return hub.dismiss(inbound, SettleReason::Refused).await,
     };
     let order = Order::new(hub, person, inbound);
+    if !pace::admits(hub, &Giver::Person(user), inbound, &command, order.voice).await {
+        return;
+    }
     let answer = if command.fits(&inbound.conversation) {
         order.answer(command).await
     } else {
@@ -156,13 +166,14 @@ fn button(label: words::Button, command: &Command, voice: Voice) -> Choice {
     Choice { label: label.say(voice), data: command.button() }
 }
 
-/// Repeats a call of a store until there is an answer to it.
+/// Repeats a call of a store until there is an answer to it, or whoever waits for it has waited
+/// long enough.
 async fn attempt<T, E, F>(hub: &Hub, what: &str, call: impl FnMut() -> F) -> Result<T, Silence>
 where
     F: Future<Output = Result<T, E>>,
     E: Verdict,
 {
-    let answer = hub.attempt(what, call).await.ok_or(Silence::Closing)?;
+    let answer = hub.attempt_for(PATIENCE, what, call).await.ok_or(Silence::Closing)?;
     answer.map_err(|_| Silence::Refused)
 }
 

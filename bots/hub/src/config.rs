@@ -67,6 +67,8 @@ pub(crate) struct HubConfig {
     pub stop_timeout: Duration,
     /// 0: as many as there are.
     pub turns_at_once: usize,
+    /// Of one person; 0: as many as they like.
+    pub commands_per_minute: u32,
 }
 
 #[derive(Debug, Deserialize)]

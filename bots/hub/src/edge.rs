@@ -58,6 +58,11 @@ impl EdgeError {
         Self::Lost(source.into())
     }
 
+    /// Whether the same call may be answered another time.
+    pub(crate) const fn is_passing(&self) -> bool {
+        matches!(self, Self::Lost(_) | Self::Busy(_))
+    }
+
     fn of_status(status: u16) -> Self {
         match status {
             404 => Self::Unknown,

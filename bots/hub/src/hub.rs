@@ -6,7 +6,7 @@ use futures::FutureExt;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use zaki_channel::Batch;
 use zaki_envelope::{Inbound, ZakiUserId};
-use zaki_identity::{Access, Directory, Resolution};
+use zaki_identity::{Access, Directory, Refusal, Resolution};
 use zaki_lane::{
     commands::{Code, Command, Link, Secret},
     turns::{Event, Mode},
@@ -26,6 +26,7 @@ use crate::{
     lane::{Bounds, Lanes},
     lease::{Lease, Uptime},
     limits::Allowance,
+    notice,
     outbox::{self, Outbox},
     people::{People, session_of},
     queue::Queue,
@@ -96,6 +97,7 @@ pub(crate) struct Parts {
     pub stages: Arc<Stages>,
     pub tongues: Arc<Tongues>,
     pub approvals: Arc<Approvals>,
+    pub pace: Arc<commands::Pace>,
     /// Fires when the process is to end.
     pub closing: CancellationToken,
 }
@@ -118,6 +120,8 @@ pub(crate) struct Hub {
     pub stages: Arc<Stages>,
     pub tongues: Arc<Tongues>,
     pub approvals: Arc<Approvals>,
+    /// How many commands people give.
+    pub pace: Arc<commands::Pace>,
     /// People as they were a moment ago.
     pub people: People,
     /// The right to act, by this machine's clock.
@@ -148,8 +152,8 @@ impl Hub {
     pub(crate) fn new(parts: &Parts, lease: Lease) -> Arc<Self> {
         let Parts { accounts, ledger, directory, edge, settings, .. } = parts.clone();
         let Parts { public_url, models, access, groups, allowance, .. } = parts.clone();
-        let Parts { strangers, counters, troubles, stages, tongues, approvals, closing, .. } =
-            parts.clone();
+        let Parts { strangers, counters, troubles, stages, tongues, approvals, .. } = parts.clone();
+        let Parts { pace, closing, .. } = parts.clone();
         let tasks = TaskTracker::new();
         Arc::new(Self {
             accounts,
@@ -168,6 +172,7 @@ impl Hub {
             stages,
             tongues,
             approvals,
+            pace,
             people: People::new(parts.ledger.ttl().is_some()),
             fence: lease.fence(),
             lease,
@@ -242,33 +247,55 @@ impl Hub {
     async fn resolve(self: Arc<Self>, inbound: Inbound, origin: Origin) {
         if let Some(reason) = no_turn(&self.groups, &inbound) {
             outbox::report(&self, &inbound).await;
-            return self.settle(&inbound, reason).await;
+            return self.dismiss(&inbound, reason).await;
         }
         let (origin, command) = origin.command(&inbound);
-        if commands::early(&self, &inbound, command.as_ref()).await {
-            return;
+        if let Some(command) = command {
+            let (hub, about) = (Arc::clone(&self), inbound.clone());
+            return commands::in_turn(&hub, &about, self.obey(inbound, origin, command)).await;
         }
-        // A command is carried out at once: there is no claim at which it would be asked again.
-        let resolve = async || match command {
-            Some(_) => self.directory.resolve_anew(&inbound, clock::now()).await,
-            None => self.directory.resolve(&inbound, clock::now()).await,
-        };
+        let resolve = || self.directory.resolve(&inbound, clock::now());
         match self.persist("resolve a sender", resolve).await {
-            Some(Resolution::Known { user, speaker, .. }) => match command {
-                Some(command) if command != Command::Stop => {
-                    commands::carry_out(&self, speaker, &inbound, command).await;
-                }
-                stop => self.take(user, speaker, inbound, origin, stop.is_some()).await,
-            },
+            Some(Resolution::Known { user, speaker, .. }) => {
+                self.take(user, speaker, inbound, origin, false).await;
+            }
             Some(Resolution::Refused { reason, tell }) => {
-                if tell {
-                    strangers::tell(&self, &inbound, &reason).await;
-                }
-                self.settle(&inbound, SettleReason::Refused).await;
+                self.turn_away(&inbound, &reason, tell).await;
             }
             // Stopping: the message stays accepted and is taken up at the next start.
             None => {}
         }
+    }
+
+    /// Carries out a command, at once: there is no claim at which it would be asked again whose it
+    /// is, so the store is asked now.
+    async fn obey(self: Arc<Self>, inbound: Inbound, origin: Origin, command: Command) {
+        if !commands::admits_code(&self, &inbound, &command).await
+            || commands::early(&self, &inbound, Some(&command)).await
+        {
+            return;
+        }
+        let resolve = || self.directory.resolve_anew(&inbound, clock::now());
+        match self.persist("resolve a sender", resolve).await {
+            Some(Resolution::Known { user, speaker, .. }) if command == Command::Stop => {
+                self.take(user, speaker, inbound, origin, true).await;
+            }
+            Some(Resolution::Known { speaker, .. }) => {
+                commands::carry_out(&self, speaker, &inbound, command).await;
+            }
+            Some(Resolution::Refused { reason, tell }) => {
+                self.turn_away(&inbound, &reason, tell).await;
+            }
+            None => {}
+        }
+    }
+
+    /// Nobody answers.
+    async fn turn_away(self: &Arc<Self>, inbound: &Inbound, reason: &Refusal, tell: bool) {
+        if tell {
+            strangers::tell(self, inbound, reason).await;
+        }
+        self.dismiss(inbound, SettleReason::Refused).await;
     }
 
     /// Puts a message on the lane of whoever answers it, if its speaker may write so much.
@@ -298,6 +325,12 @@ impl Hub {
             Origin::Fresh(_) | Origin::Moved => self.arrive(&key, inbound),
             Origin::Left => self.happen(&key, Event::Left { message: Box::new(inbound) }),
         }
+    }
+
+    /// Settles a message about which no more is said than has been.
+    pub(crate) async fn dismiss(self: &Arc<Self>, inbound: &Inbound, reason: SettleReason) {
+        notice::release(self, inbound).await;
+        self.settle(inbound, reason).await;
     }
 
     pub(crate) async fn settle(&self, inbound: &Inbound, reason: SettleReason) {

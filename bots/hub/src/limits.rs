@@ -111,7 +111,7 @@ impl Allowance {
         };
         for (whose, verdict) in found {
             if let Verdict::Over { what, resets_at } = *verdict {
-                let over = Limit::Over { what: spoken(what), resets_at, now };
+                let over = over(*whose == speaker, what, resets_at, now);
                 let until = resets_at.min(now.plus_ms(DAY_MS));
                 return Said::Stop(first(*whose, what, Stage::Over, until).then_some(over));
             }
@@ -120,7 +120,9 @@ impl Allowance {
             return minute;
         }
         for (whose, verdict) in found {
+            // How near a host is to theirs is not for their guests.
             if let Verdict::Near { what, left, resets_at } = *verdict
+                && *whose == speaker
                 && first(*whose, what, Stage::Near, resets_at)
             {
                 return Said::Pass(Limit::Near { what: spoken(what), left, resets_at, now });
@@ -136,6 +138,15 @@ enum Said {
     Nothing,
     Pass(Limit),
     Stop(Option<Limit>),
+}
+
+/// What whoever is stopped by a limit hears, of their own or of their host's.
+const fn over(own: bool, what: Quota, resets_at: Timestamp, now: Timestamp) -> Limit {
+    if own {
+        Limit::Over { what: spoken(what), resets_at, now }
+    } else {
+        Limit::Host { resets_at, now }
+    }
 }
 
 /// How somebody's quotas judge a message.
@@ -288,14 +299,23 @@ impl Hub {
         }
     }
 
-    /// What to say of a turn that used up what was left.
-    pub(crate) async fn used_up(&self, user: ZakiUserId, usage: Usage) -> Option<Limit> {
+    /// What to say of a turn that used up what was left; `about`: to whoever wrote this.
+    pub(crate) async fn used_up(
+        &self,
+        user: ZakiUserId,
+        usage: Usage,
+        about: Option<&Inbound>,
+    ) -> Option<Limit> {
         let limits = of_usage(&self.limits(self.profile(user).await?.as_deref()));
         let now = clock::now();
         let totals = self.totals(user, now).await?;
         match judge(&limits, &with(&totals, counted(usage))) {
             Verdict::Over { what, resets_at } => {
-                Some(Limit::Over { what: spoken(what), resets_at, now })
+                let speaker = match about {
+                    Some(about) => self.speaker(user, about).await,
+                    None => Some(user),
+                };
+                Some(over(speaker == Some(user), what, resets_at, now))
             }
             _ => None,
         }

@@ -49,7 +49,29 @@ pub(crate) async fn remark(hub: &Arc<Hub>, about: &Inbound, text: String) {
     }
 }
 
-/// Ends the press of a button, which its platform shows as under way until then.
+/// Whether a platform shows that something is under way until it is answered: a press, or a command
+/// that it knows by itself.
+pub(crate) fn is_shown(about: &Inbound) -> bool {
+    matches!(about.kind, InboundKind::Button { .. } | InboundKind::Command { .. })
+}
+
+/// Ends what a platform shows as under way, unless something has been said about it.
+pub(crate) async fn release(hub: &Arc<Hub>, about: &Inbound) {
+    if !is_shown(about) {
+        return;
+    }
+    let mut end = closing(about);
+    // Of one id with what is said about it, so there is the one or the other.
+    if let Ok(id) = about.id.to_string().parse() {
+        end.id = id;
+    }
+    let post = || hub.ledger.post(hub.fence, vec![end.clone()], &[], clock::now());
+    if let Some(next) = hub.persist("let go of a command", post).await {
+        outbox::drive(hub, next);
+    }
+}
+
+/// Ends a press or a command without a word.
 fn closing(about: &Inbound) -> NewDelivery {
     let (id, kind) = (clock::delivery_id(), DeliveryKind::Notice);
     delivery(id, None, &Address::of(about), Outbound::Answer { text: None }, kind, 0)

@@ -100,6 +100,7 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
         stages: Arc::default(),
         tongues: Arc::default(),
         approvals: Arc::default(),
+        pace: Arc::new(commands::Pace::new(config.hub.commands_per_minute)),
         closing: CancellationToken::new(),
     };
     let replica = replica::begin(parts.clone(), config.replica_name())

@@ -292,7 +292,7 @@ async fn finish(hub: &Arc<Hub>, key: &LaneKey, mut open: OpenTurn, live: &Live, 
                 Some(last) => hub.voice(key.0, last).await,
                 None => hub.voice_at(&open.turn.reply.address),
             };
-            let text = match used_up(hub, key.0, &ended, live).await {
+            let text = match used_up(hub, key.0, &ended, live, open.inbounds.last()).await {
                 Some(limit) => Some(limit.say(voice)),
                 None => said.map(|said| said.say(voice)),
             };
@@ -322,9 +322,15 @@ async fn finish(hub: &Arc<Hub>, key: &LaneKey, mut open: OpenTurn, live: &Live, 
 }
 
 /// Which limit has ended a turn, if one has.
-async fn used_up(hub: &Hub, user: ZakiUserId, ended: &End, live: &Live) -> Option<words::Limit> {
+async fn used_up(
+    hub: &Hub,
+    user: ZakiUserId,
+    ended: &End,
+    live: &Live,
+    about: Option<&Inbound>,
+) -> Option<words::Limit> {
     match ended {
-        End::Failed(ErrorCode::Budget) => hub.used_up(user, live.usage()).await,
+        End::Failed(ErrorCode::Budget) => hub.used_up(user, live.usage(), about).await,
         _ => None,
     }
 }

@@ -2,7 +2,9 @@
 //! their platform in, else English.
 
 use dashmap::DashMap;
-use zaki_envelope::{AccountName, Address, ChannelKind, ConversationId, Inbound, ZakiUserId};
+use zaki_envelope::{
+    AccountName, Address, ChannelKind, ConversationId, ConversationKind, Inbound, ZakiUserId,
+};
 use zaki_words::{Lang, Voice};
 
 use crate::hub::Hub;
@@ -25,8 +27,8 @@ impl Tongues {
         self.0.insert(place(to), lang);
     }
 
-    fn at(&self, to: &Address) -> Lang {
-        self.0.get(&place(to)).map_or(Lang::En, |lang| *lang)
+    fn known(&self, to: &Address) -> Option<Lang> {
+        self.0.get(&place(to)).map(|lang| *lang)
     }
 }
 
@@ -41,18 +43,36 @@ pub(crate) fn voice(chosen: Option<&str>, about: &Inbound) -> Voice {
 }
 
 impl Hub {
-    /// How to talk to a person about one of their messages.
+    /// How to talk about a message that this person's sandbox answers, to whoever wrote it.
     pub(crate) async fn voice(&self, user: ZakiUserId, about: &Inbound) -> Voice {
         // One try: no answer waits for the store only to be in the right language.
-        let person = self.directory.person(user).await.ok().flatten();
+        let person = match self.speaker(user, about).await {
+            Some(speaker) => self.directory.person(speaker).await.ok().flatten(),
+            None => None,
+        };
         let chosen = person.and_then(|person| person.lang);
         let voice = voice(chosen.as_deref(), about);
         self.tongues.note(&Address::of(about), voice.lang);
         voice
     }
 
+    /// Who wrote a message that this person's sandbox answers: in a group that may be a guest.
+    pub(crate) async fn speaker(&self, user: ZakiUserId, about: &Inbound) -> Option<ZakiUserId> {
+        if about.conversation.kind == ConversationKind::Direct {
+            return Some(user);
+        }
+        let (channel, sender) = (about.channel, &about.sender);
+        self.directory.find(channel, &sender.scope, &sender.id).await.ok().flatten()
+    }
+
+    /// How to talk about a message as long as nobody has looked whose it is.
+    pub(crate) fn voice_before(&self, about: &Inbound) -> Voice {
+        let spoken = self.tongues.known(&Address::of(about));
+        spoken.map_or_else(|| voice(None, about), |lang| Voice::on(lang, about.channel))
+    }
+
     /// How to talk in a conversation about something that nobody there has asked for.
     pub(crate) fn voice_at(&self, to: &Address) -> Voice {
-        Voice::on(self.tongues.at(to), to.channel)
+        Voice::on(self.tongues.known(to).unwrap_or(Lang::En), to.channel)
     }
 }

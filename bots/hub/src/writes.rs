@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     error::Error,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio_util::sync::CancellationToken;
@@ -138,7 +138,21 @@ impl Hub {
         F: Future<Output = Result<T, E>>,
         E: Answer,
     {
-        self.writes.repeat(what, &self.stop, write).await
+        self.writes.repeat(what, &self.stop, None, write).await
+    }
+
+    /// The same for whoever has to hear of it: after so long, what was wrong last is the answer.
+    pub(crate) async fn attempt_for<T, E, F>(
+        &self,
+        patience: Duration,
+        what: &str,
+        write: impl FnMut() -> F,
+    ) -> Option<Result<T, E>>
+    where
+        F: Future<Output = Result<T, E>>,
+        E: Answer,
+    {
+        self.writes.repeat(what, &self.stop, Some(Instant::now() + patience), write).await
     }
 
     /// Finds out whether what was refused can be written again, after a pulse that worked: nobody
@@ -160,11 +174,12 @@ impl Hub {
 }
 
 impl Writes {
-    /// Until it is done, there is a verdict, or the hub stops.
+    /// Until it is done, there is a verdict, it is too late to go on trying, or the hub stops.
     async fn repeat<T, E, F>(
         &self,
         what: &str,
         stop: &CancellationToken,
+        until: Option<Instant>,
         mut write: impl FnMut() -> F,
     ) -> Option<Result<T, E>>
     where
@@ -186,6 +201,9 @@ impl Writes {
                 tracing::warn!(what, %error, "trying again");
             } else if is_new {
                 tracing::error!(what, %error, "cannot go on, and tries until it can");
+            }
+            if until.is_some_and(|until| Instant::now() + pause > until) {
+                return Some(Err(error));
             }
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
@@ -228,21 +246,34 @@ mod tests {
             async move { if n < 5 { Err(odd()) } else { Ok(n) } }
         };
         assert!(!odd().is_transient());
-        assert!(matches!(writes.repeat("end a turn", &stop, write).await, Some(Ok(5))));
+        assert!(matches!(writes.repeat("end a turn", &stop, None, write).await, Some(Ok(5))));
         assert_eq!(writes.trouble(), None, "it has been written");
         for verdict in [Error::Fenced, unknown()] {
             let write = || std::future::ready(Err::<(), _>(verdict.clone()));
-            let done = writes.repeat("end a turn", &stop, write).await;
+            let done = writes.repeat("end a turn", &stop, None, write).await;
             assert!(matches!(done, Some(Err(_))), "{done:?}");
             assert_eq!(writes.trouble(), None);
         }
     }
 
     #[tokio::test]
+    async fn whoever_waits_for_it_hears_what_is_wrong() {
+        let (writes, stop, tries) = (Writes::default(), CancellationToken::new(), Cell::new(0));
+        let write = || {
+            tries.set(tries.get() + 1);
+            std::future::ready(Err::<(), _>(odd()))
+        };
+        let until = Some(Instant::now() + 4 * FIRST_PAUSE);
+        let done = writes.repeat("name a session", &stop, until, write).await;
+        assert!(matches!(done, Some(Err(_))) && tries.get() > 1, "{done:?} after {tries:?}");
+        assert_eq!(writes.trouble(), None, "nobody tries it any more");
+    }
+
+    #[tokio::test]
     async fn it_ends_with_the_hub() {
         let (writes, stop) = (Writes::default(), CancellationToken::new());
         let write = || std::future::ready(Err::<(), _>(odd()));
-        let repeat = writes.repeat("end a turn", &stop, write);
+        let repeat = writes.repeat("end a turn", &stop, None, write);
         let end = async {
             tokio::time::sleep(3 * FIRST_PAUSE).await;
             stop.cancel();

@@ -163,6 +163,8 @@ session-unknown = Diese Unterhaltung gibt es nicht. `/session` zeigt alle.
 
 status-ready = Dein Assistent ist bereit.
 status-working = Dein Assistent arbeitet an einer Antwort.
+status-ready-here = Der Assistent hier ist bereit.
+status-working-here = Der Assistent hier arbeitet an einer Antwort.
 status-waiting = { $count ->
     [one] { $count } Nachricht von dir wartet.
    *[other] { $count } Nachrichten von dir warten.
@@ -254,11 +256,13 @@ near-tokens-month = Die Tokens für diesen Monat sind fast aufgebraucht: noch { 
 near-cost-day = Das Budget für heute ist fast aufgebraucht: noch { $left }. Neu gezählt wird { $when }.
 near-cost-month = Das Budget für diesen Monat ist fast aufgebraucht: noch { $left }. Neu gezählt wird { $when }.
 over-messages-minute = Das war viel auf einmal, deshalb wurde diese Nachricht nicht angenommen. Weiter geht es { $when }.
+over-commands-minute = Das waren viele Befehle auf einmal, deshalb wurde dieser nicht ausgeführt. Weiter geht es { $when }. `/stop` geht immer.
 over-messages-day = Du hast heute so viele Nachrichten geschickt, wie möglich sind, deshalb wurde diese nicht angenommen. Weiter geht es { $when }.
 over-tokens-day = Die Tokens für heute sind aufgebraucht, deshalb wurde diese Nachricht nicht angenommen. Weiter geht es { $when }.
 over-tokens-month = Die Tokens für diesen Monat sind aufgebraucht, deshalb wurde diese Nachricht nicht angenommen. Weiter geht es { $when }.
 over-cost-day = Das Budget für heute ist aufgebraucht, deshalb wurde diese Nachricht nicht angenommen. Weiter geht es { $when }.
 over-cost-month = Das Budget für diesen Monat ist aufgebraucht, deshalb wurde diese Nachricht nicht angenommen. Weiter geht es { $when }.
+over-host = Der Assistent, der hier antwortet, hat fürs Erste verbraucht, was er darf, deshalb wurde diese Nachricht nicht angenommen. Weiter geht es { $when }.
 
 ## Who may use the bot
 
@@ -327,4 +331,5 @@ feedback-empty = Bitte schreib deine Meinung gleich hinter den Befehl: `/feedbac
 ## When a command cannot be carried out
 
 trouble-failed = Das ging gerade nicht. Bitte versuch es noch einmal.
+trouble-later = Das dauert länger, als es sollte. Ich versuche es weiter, und du hörst von mir.
 trouble-not-allowed = Das darfst du hier nicht.

@@ -165,6 +165,8 @@ session-unknown = There is no such conversation. `/session` shows them all.
 
 status-ready = Your assistant is ready.
 status-working = Your assistant is working on an answer.
+status-ready-here = The assistant here is ready.
+status-working-here = The assistant here is working on an answer.
 status-waiting = { $count ->
     [one] { $count } message of yours is waiting.
    *[other] { $count } messages of yours are waiting.
@@ -256,11 +258,13 @@ near-tokens-month = This month’s tokens are nearly used up: { $left } left. It
 near-cost-day = Today’s budget is nearly used up: { $left } left. It starts over { $when }.
 near-cost-month = This month’s budget is nearly used up: { $left } left. It starts over { $when }.
 over-messages-minute = That was a lot at once, so this message was not taken. You can continue { $when }.
+over-commands-minute = That was a lot of commands at once, so this one was not carried out. You can continue { $when }. `/stop` always works.
 over-messages-day = You have sent as many messages today as you can, so this one was not taken. You can continue { $when }.
 over-tokens-day = Today’s tokens are used up, so this message was not taken. You can continue { $when }.
 over-tokens-month = This month’s tokens are used up, so this message was not taken. You can continue { $when }.
 over-cost-day = Today’s budget is used up, so this message was not taken. You can continue { $when }.
 over-cost-month = This month’s budget is used up, so this message was not taken. You can continue { $when }.
+over-host = The assistant that answers here has used up what it may for now, so this message was not taken. It goes on { $when }.
 
 ## Who may use the bot
 
@@ -329,4 +333,5 @@ feedback-empty = Please write what you think right behind the command: `/feedbac
 ## When a command cannot be carried out
 
 trouble-failed = I could not do that just now. Please try again.
+trouble-later = This takes longer than it should. I keep trying, and you will hear from me.
 trouble-not-allowed = You may not do that here.

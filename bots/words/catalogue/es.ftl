@@ -163,6 +163,8 @@ session-unknown = Esa conversación no existe. `/session` las muestra todas.
 
 status-ready = Tu asistente está listo.
 status-working = Tu asistente está preparando una respuesta.
+status-ready-here = El asistente de aquí está listo.
+status-working-here = El asistente de aquí está preparando una respuesta.
 status-waiting = { $count ->
     [one] { $count } mensaje tuyo está esperando.
    *[other] { $count } mensajes tuyos están esperando.
@@ -254,11 +256,13 @@ near-tokens-month = Los tokens de este mes casi se han agotado: quedan { $left }
 near-cost-day = El presupuesto de hoy casi se ha agotado: quedan { $left }. Vuelve a cero { $when }.
 near-cost-month = El presupuesto de este mes casi se ha agotado: quedan { $left }. Vuelve a cero { $when }.
 over-messages-minute = Ha sido mucho de golpe, así que este mensaje no se ha aceptado. Podrás seguir { $when }.
+over-commands-minute = Han sido muchos comandos de golpe, así que este no se ha ejecutado. Podrás seguir { $when }. `/stop` funciona siempre.
 over-messages-day = Hoy ya has enviado todos los mensajes posibles, así que este no se ha aceptado. Podrás seguir { $when }.
 over-tokens-day = Los tokens de hoy se han agotado, así que este mensaje no se ha aceptado. Podrás seguir { $when }.
 over-tokens-month = Los tokens de este mes se han agotado, así que este mensaje no se ha aceptado. Podrás seguir { $when }.
 over-cost-day = El presupuesto de hoy se ha agotado, así que este mensaje no se ha aceptado. Podrás seguir { $when }.
 over-cost-month = El presupuesto de este mes se ha agotado, así que este mensaje no se ha aceptado. Podrás seguir { $when }.
+over-host = El asistente que responde aquí ha agotado lo que puede usar por ahora, así que este mensaje no se ha aceptado. Seguirá { $when }.
 
 ## Who may use the bot
 
@@ -327,4 +331,5 @@ feedback-empty = Escribe tu opinión justo detrás del comando: `/feedback …`
 ## When a command cannot be carried out
 
 trouble-failed = No he podido hacerlo ahora mismo. Inténtalo de nuevo, por favor.
+trouble-later = Esto tarda más de lo debido. Sigo intentándolo y te diré cómo ha ido.
 trouble-not-allowed = No puedes hacer eso aquí.

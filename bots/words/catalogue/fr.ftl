@@ -163,6 +163,8 @@ session-unknown = Cette conversation n’existe pas. `/session` les montre toute
 
 status-ready = Ton assistant est prêt.
 status-working = Ton assistant prépare une réponse.
+status-ready-here = L’assistant d’ici est prêt.
+status-working-here = L’assistant d’ici prépare une réponse.
 status-waiting = { $count ->
     [one] { $count } message de toi attend.
    *[other] { $count } messages de toi attendent.
@@ -254,11 +256,13 @@ near-tokens-month = Les jetons du mois sont presque épuisés : il en reste { $
 near-cost-day = Le budget du jour est presque épuisé : il reste { $left }. Remise à zéro { $when }.
 near-cost-month = Le budget du mois est presque épuisé : il reste { $left }. Remise à zéro { $when }.
 over-messages-minute = Cela fait beaucoup d’un coup, alors ce message n’a pas été pris. Tu pourras continuer { $when }.
+over-commands-minute = Cela fait beaucoup de commandes d’un coup, alors celle-ci n’a pas été exécutée. Tu pourras continuer { $when }. `/stop` marche toujours.
 over-messages-day = Tu as envoyé aujourd’hui autant de messages que possible, alors celui-ci n’a pas été pris. Tu pourras continuer { $when }.
 over-tokens-day = Les jetons du jour sont épuisés, alors ce message n’a pas été pris. Tu pourras continuer { $when }.
 over-tokens-month = Les jetons du mois sont épuisés, alors ce message n’a pas été pris. Tu pourras continuer { $when }.
 over-cost-day = Le budget du jour est épuisé, alors ce message n’a pas été pris. Tu pourras continuer { $when }.
 over-cost-month = Le budget du mois est épuisé, alors ce message n’a pas été pris. Tu pourras continuer { $when }.
+over-host = L’assistant qui répond ici a épuisé ce qu’il peut utiliser pour l’instant, alors ce message n’a pas été pris. Il continuera { $when }.
 
 ## Who may use the bot
 
@@ -327,4 +331,5 @@ feedback-empty = Écris ton avis juste derrière la commande : `/feedback …`
 ## When a command cannot be carried out
 
 trouble-failed = Je n’ai pas pu faire cela à l’instant. Réessaie, s’il te plaît.
+trouble-later = Cela prend plus de temps que prévu. Je continue d’essayer, et tu auras de mes nouvelles.
 trouble-not-allowed = Tu n’as pas le droit de faire cela ici.

@@ -44,6 +44,21 @@ pub enum Limit {
         /// When this is said.
         now: Timestamp,
     },
+    /// More commands than are carried out in a minute.
+    Commands {
+        /// When the next one is.
+        resets_at: Timestamp,
+        /// When this is said.
+        now: Timestamp,
+    },
+    /// A limit of whoever lends a group their assistant is reached, which is for nobody else to
+    /// know more about.
+    Host {
+        /// When it starts over.
+        resets_at: Timestamp,
+        /// When this is said.
+        now: Timestamp,
+    },
 }
 
 impl Say for Limit {
@@ -53,11 +68,17 @@ impl Say for Limit {
                 let when = when::reset(resets_at, now, voice);
                 near(what, left, when, voice)
             }
-            Self::Over { what, resets_at, now } => {
-                voice.phrase(over(what)).text("when", when::reset(resets_at, now, voice)).said()
+            Self::Over { what, resets_at, now } => until(over(what), resets_at, now, voice),
+            Self::Commands { resets_at, now } => {
+                until("over-commands-minute", resets_at, now, voice)
             }
+            Self::Host { resets_at, now } => until("over-host", resets_at, now, voice),
         }
     }
+}
+
+fn until(key: &'static str, resets_at: Timestamp, now: Timestamp, voice: Voice) -> String {
+    voice.phrase(key).text("when", when::reset(resets_at, now, voice)).said()
 }
 
 fn near(what: What, left: u64, when: String, voice: Voice) -> String {

@@ -21,6 +21,8 @@ pub enum State {
 pub struct Status<'a> {
     /// What the assistant does.
     pub state: State,
+    /// It is somebody else's, who lends it to a group.
+    pub lent: bool,
     /// Messages of the person that wait.
     pub waiting: usize,
     /// The conversation they are in: its number, and what they called it.
@@ -36,7 +38,9 @@ pub struct Status<'a> {
 impl Say for Status<'_> {
     fn say(&self, voice: Voice) -> String {
         let state = match self.state {
+            State::Ready if self.lent => voice.text("status-ready-here"),
             State::Ready => voice.text("status-ready"),
+            State::Working if self.lent => voice.text("status-working-here"),
             State::Working => voice.text("status-working"),
             State::Queued { ahead } => Turn::Queued { ahead }.say(voice),
         };

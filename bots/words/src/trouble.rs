@@ -7,6 +7,8 @@ use crate::{Say, Voice};
 pub enum Trouble {
     /// Something of ours does not work; the log says what.
     Failed,
+    /// It is not done yet, and still being tried.
+    Later,
     /// The person may not do this.
     NotAllowed,
 }
@@ -15,6 +17,7 @@ impl Say for Trouble {
     fn say(&self, voice: Voice) -> String {
         voice.text(match self {
             Self::Failed => "trouble-failed",
+            Self::Later => "trouble-later",
             Self::NotAllowed => "trouble-not-allowed",
         })
     }

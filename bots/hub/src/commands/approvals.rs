@@ -11,10 +11,16 @@ use zaki_lane::commands::{self, Code};
 use zaki_ledger::{OpenTurn, ReplyPlan};
 use zaki_words::{self as words, Access, Button, Pairings, Say, Voice};
 
-use super::{Answer, Order, Silence};
+use super::{Answer, Order, Silence, patience::PATIENCE};
 use crate::{
-    approvals::Pending, clock, edge::EdgeError, home, hub::Hub, insist::insist,
-    notice::compose_parts, outbox,
+    approvals::Pending,
+    clock,
+    edge::EdgeError,
+    home,
+    hub::Hub,
+    insist::{insist, insist_for},
+    notice::compose_parts,
+    outbox,
 };
 
 /// How the data behind a button of the hub's own begins: what [`zaki_lane::commands`] reads as a
@@ -84,9 +90,14 @@ async fn settle(
         }
         Some(_) => Decision::AllowOnce,
     };
-    let answer = insist(hub, "settle an approval", || hub.edge.approve(user, id, decision)).await;
-    hub.approvals.close(user, id);
-    match answer.ok_or(Silence::Closing)? {
+    let approve = || hub.edge.approve(user, id, decision);
+    let answer = insist_for(hub, PATIENCE, "settle an approval", approve).await;
+    let answer = answer.ok_or(Silence::Closing)?;
+    // Of what the edge has not heard, it may be asked again.
+    if !matches!(&answer, Err(error) if error.is_passing()) {
+        hub.approvals.close(user, id);
+    }
+    match answer {
         Ok(()) if decision == Decision::Deny => order.say(&words::Approvals::Denied),
         Ok(()) => order.say(&words::Approvals::Approved),
         Err(EdgeError::Unknown | EdgeError::Gone | EdgeError::Refused(_)) => {

@@ -100,7 +100,9 @@ fn spoken<'s>(said: &'s [Said]) -> Vec<Spoken<'s>> {
 pub(super) async fn status(order: &Order<'_>) -> Answer {
     let Order { hub, person, inbound, .. } = order;
     let direct = order.is_direct();
-    let lane = (answering(order).await?, session_of(Some(person), inbound));
+    let host = answering(order).await?;
+    let lent = host != order.user();
+    let lane = (host, session_of(Some(person), inbound));
     let (working, waiting) = hub.lanes.standing(&Arc::new(lane));
     let sessions = if direct { sessions(order).await? } else { Vec::new() };
     let current = sessions.iter().find(|it| it.n == person.session);
@@ -109,7 +111,9 @@ pub(super) async fn status(order: &Order<'_>) -> Answer {
     let mode = settings::spoken(mode.unwrap_or(hub.settings.mid_turn));
     order.say(&words::Status {
         state: if working { State::Working } else { State::Ready },
-        waiting,
+        lent,
+        // Where all share one, they are not all theirs.
+        waiting: if lent { 0 } else { waiting },
         session: direct.then_some((person.session, name)),
         model: person.model.as_deref().filter(|_| direct),
         mode: direct.then_some(mode),

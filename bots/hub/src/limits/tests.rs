@@ -23,10 +23,21 @@ fn near_minute() -> Said {
     Said::Pass(Limit::Near { what: What::MessagesPerMinute, left, resets_at, now })
 }
 
-/// Whether a message is stopped, and what is said.
-fn heard(said: Said) -> (bool, Option<What>) {
+/// Of which limit somebody hears.
+#[derive(Debug, PartialEq)]
+enum Of {
+    Own(What),
+    Host,
+}
+
+use Of::{Host, Own};
+
+/// Whether a message is stopped, and of what it is said.
+fn heard(said: Said) -> (bool, Option<Of>) {
     let what = |limit| match limit {
-        Limit::Near { what, .. } | Limit::Over { what, .. } => what,
+        Limit::Near { what, .. } | Limit::Over { what, .. } => Own(what),
+        Limit::Host { .. } => Host,
+        Limit::Commands { .. } => panic!("this is no command"),
     };
     match said {
         Said::Nothing => (false, None),
@@ -93,10 +104,10 @@ fn what_stops_a_message_outweighs_what_is_only_said() {
     let of = |minute, found: &[Found]| heard(allowance.said(user(), minute, found, NOW));
     assert_eq!(
         of(near_minute(), &[(user(), Verdict::Fine)]),
-        (false, Some(What::MessagesPerMinute))
+        (false, Some(Own(What::MessagesPerMinute)))
     );
     let found = [(user(), near_day()), (person(2), over_month())];
-    assert_eq!(of(near_minute(), &found), (true, Some(What::TokensPerMonth)));
+    assert_eq!(of(near_minute(), &found), (true, Some(Host)));
     assert_eq!(of(near_minute(), &found), (true, None), "told, and stopped all the same");
 }
 
@@ -105,10 +116,14 @@ fn only_what_is_said_counts_as_told() {
     let allowance = allowance(Limits::default());
     let of = |minute, found: &[Found]| heard(allowance.said(user(), minute, found, NOW)).1;
     let found = [(user(), near_day())];
-    assert_eq!(of(near_minute(), &found), Some(What::MessagesPerMinute));
+    assert_eq!(of(near_minute(), &found), Some(Own(What::MessagesPerMinute)));
     let stopped = [(user(), near_day()), (person(2), over_month())];
-    assert_eq!(of(Said::Nothing, &stopped), Some(What::TokensPerMonth));
-    assert_eq!(of(Said::Nothing, &found), Some(What::MessagesPerDay), "nobody has said it yet");
+    assert_eq!(of(Said::Nothing, &stopped), Some(Host));
+    assert_eq!(
+        of(Said::Nothing, &found),
+        Some(Own(What::MessagesPerDay)),
+        "nobody has said it yet"
+    );
     assert_eq!(of(Said::Nothing, &found), None);
 }
 
@@ -124,6 +139,15 @@ fn everybody_hears_of_the_limit_of_a_host() {
     assert!(told(host, NOW), "who has heard nothing so far");
     assert!(!told(host, NOW.plus_ms(DAY_MS - 1)));
     assert!(told(host, NOW.plus_ms(DAY_MS)), "again the next day, though it is a month's limit");
+}
+
+#[test]
+fn how_near_a_host_is_to_a_limit_is_nobody_elses_business() {
+    let allowance = allowance(Limits::default());
+    let found = [(person(1), near_day())];
+    let said = |speaker| heard(allowance.said(speaker, Said::Nothing, &found, NOW)).1;
+    assert_eq!(said(person(2)), None);
+    assert_eq!(said(person(1)), Some(Own(What::MessagesPerDay)));
 }
 
 #[test]

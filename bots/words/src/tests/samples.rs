@@ -113,6 +113,7 @@ fn commands(all: &mut Vec<Box<dyn Say>>) {
     put(all, Feedback::Thanks);
     put(all, Feedback::Empty);
     put(all, Trouble::Failed);
+    put(all, Trouble::Later);
     put(all, Trouble::NotAllowed);
 }
 
@@ -143,6 +144,7 @@ fn sessions(all: &mut Vec<Box<dyn Say>>) {
             all,
             Status {
                 state,
+                lent: false,
                 waiting: n,
                 session: Some((2, None)),
                 model: Some("claude-opus"),
@@ -153,6 +155,7 @@ fn sessions(all: &mut Vec<Box<dyn Say>>) {
     }
     let bare = Status {
         state: State::Queued { ahead: 2 },
+        lent: false,
         waiting: 0,
         session: None,
         model: None,
@@ -160,6 +163,9 @@ fn sessions(all: &mut Vec<Box<dyn Say>>) {
         links: None,
     };
     put(all, bare);
+    for state in [State::Ready, State::Working] {
+        put(all, Status { state, lent: true, ..bare });
+    }
 }
 
 fn linking(all: &mut Vec<Box<dyn Say>>) {
@@ -237,6 +243,8 @@ fn usage(all: &mut Vec<Box<dyn Say>>) {
         put(all, Limit::Over { what, resets_at: at(20_000), now: NOW });
         put(all, Limit::Over { what, resets_at: month, now: NOW });
     }
+    put(all, Limit::Commands { resets_at: at(20_000), now: NOW });
+    put(all, Limit::Host { resets_at: month, now: NOW });
 }
 
 fn people(all: &mut Vec<Box<dyn Say>>) {
