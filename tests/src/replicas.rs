@@ -55,7 +55,7 @@ impl Replicas {
         for address in addresses {
             hubs.push(Hub::prepare(&world, address, database.address(), seed).await?);
         }
-        let connected = usize::try_from(world.discord.connections().len())?;
+        let before = world.met();
         for hub in &mut hubs {
             hub.begin()?;
         }
@@ -63,7 +63,7 @@ impl Replicas {
             hub.ready().await?;
         }
         tokio::time::timeout(SOON, balancer.ready()).await.context("the balancer sees nobody")?;
-        world.attach(connected).await.with_context(|| logs(&hubs))?;
+        world.attach(before, count).await.with_context(|| logs(&hubs))?;
         Ok(Some(Self { world, hubs, _balancer: balancer, _edge: edge, _database: database }))
     }
 

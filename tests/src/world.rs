@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 use toml::Table;
-use zaki_simulators::{Simulator, discord, graph, slack, telegram};
+use zaki_simulators::{Call, Follow, Simulator, discord, graph, slack, telegram};
 
 use crate::openclaw::OpenClaw;
 use crate::program::{self, Output};
@@ -75,9 +75,9 @@ impl World {
 
     /// Starts the hub, again if need be, and introduces it to the platforms.
     pub async fn up(&mut self) -> Result<()> {
-        let connected = usize::try_from(self.discord.connections().len())?;
+        let before = self.met();
         self.launch().await?;
-        self.attach(connected).await
+        self.attach(before, 1).await
     }
 
     /// Starts the hub and waits until it is ready; the platforms are not told.
@@ -100,26 +100,31 @@ impl World {
         self.up.as_mut().context("the hub is not up")?.ready(&url, 2 * SOON).await
     }
 
-    /// Introduces whatever hears at `front` to the platforms; `connected`: how many sockets to
-    /// Discord there have been before.
-    pub async fn attach(&self, connected: usize) -> Result<()> {
+    /// Whom the platforms have met so far.
+    pub fn met(&self) -> Met {
+        let mut telegram = self.telegram.calls().follow();
+        telegram.take();
+        Met { telegram, discord: self.discord.connections().len() }
+    }
+
+    /// Introduces whatever hears at `front` to the platforms, once so many `hubs` have come forward
+    /// since `before`: a bot knows its name on Telegram only then, and turns messages away until it
+    /// does, which come again after pauses that grow.
+    pub async fn attach(&self, mut before: Met, hubs: usize) -> Result<()> {
         let hook = |channel: ChannelKind| format!("{}/webhooks/{channel}/{ACCOUNT}", self.front);
         let log = |what: &str| format!("{what}\n{}", self.log());
         for channel in &self.channels {
             match channel {
                 ChannelKind::Telegram => {
-                    let told = |call: &zaki_simulators::Call| {
-                        ["setWebhook", "getUpdates"].contains(&call.method.as_str())
-                    };
                     // A poll that waits is recorded only when it ends, so do not wait for one.
                     if self.public {
-                        let told = self.telegram.calls().wait_for(told, SOON).await;
+                        let told = tokio::time::timeout(SOON, before.telegram(hubs)).await;
                         told.with_context(|| log("Telegram was not told of the webhook"))?;
                     }
                 }
                 ChannelKind::Discord => {
-                    let ready = self.discord.connections();
-                    let ready = ready.wait_for_count(connected + 1, |_| true, SOON).await;
+                    let (ready, count) = (self.discord.connections(), before.discord + 1);
+                    let ready = ready.wait_for_count(usize::try_from(count)?, |_| true, SOON).await;
                     ready.with_context(|| log("Discord's gateway was not connected to"))?;
                     if self.public {
                         let set = self.discord.set_interactions_endpoint(&hook(*channel)).await;
@@ -265,6 +270,24 @@ impl Drop for World {
         drop(self.up.take());
         for left in self.processes() {
             left.kill();
+        }
+    }
+}
+
+/// Whom the platforms had met at some moment.
+pub struct Met {
+    telegram: Follow<Call>,
+    /// Sockets so far.
+    discord: u64,
+}
+
+impl Met {
+    /// Waits until so many hubs have told Telegram how they are reached.
+    async fn telegram(&mut self, hubs: usize) {
+        let is_it = |call: &&Call| ["setWebhook", "getUpdates"].contains(&call.method.as_str());
+        let mut told = 0;
+        while told < hubs {
+            told += self.telegram.more().await.iter().filter(is_it).count();
         }
     }
 }
