@@ -1,18 +1,16 @@
-//! The hub's side of the edge wire: signed requests out, turn events in. In one process the
-//! edge's router is called without a socket; otherwise over HTTP. The bytes are the same.
+//! The hub's side of the edge wire: signed requests out, turn events in.
 
 use std::{collections::VecDeque, error::Error, time::Duration};
 
-use axum::{Router, body::Body};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use serde::Serialize;
 use serde_json::to_vec;
 use tokio::time::timeout;
-use tower::ServiceExt;
+use zaki_edge_native::{Answered, Caller, Reach};
 use zaki_envelope::{
     Timestamp, TurnId, ZakiUserId,
-    signature::{self, SigningKey},
+    signature::SigningKey,
     wire::{
         ApprovalAnswer, Decision, RetireRequest, SILENCE, SseDecoder, SteerRequest, TurnEvent,
         TurnRequest,
@@ -23,15 +21,6 @@ use crate::clock;
 
 /// Between two questions whether something that takes its time is done.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
-
-/// How the edge is reached.
-#[derive(Clone)]
-pub(crate) enum Reach {
-    /// The native edge in this process.
-    InProcess(Router),
-    /// An edge that runs elsewhere.
-    Remote { http: reqwest::Client, base: url::Url },
-}
 
 /// Why the edge did not serve a call.
 #[derive(Debug, thiserror::Error)]
@@ -76,22 +65,16 @@ impl EdgeError {
 
 /// Calls the edge.
 #[derive(Clone)]
-pub(crate) struct EdgeClient {
-    reach: Reach,
-    key: SigningKey,
-}
+pub(crate) struct EdgeClient(Caller);
 
 impl EdgeClient {
     pub(crate) fn new(reach: Reach, key: SigningKey) -> Self {
-        Self { reach, key }
+        Self(Caller::new(reach, key))
     }
 
     /// Where an edge runs that is not in this process.
     pub(crate) fn place(&self) -> Option<String> {
-        match &self.reach {
-            Reach::InProcess(_) => None,
-            Reach::Remote { base, .. } => Some(base.origin().ascii_serialization()),
-        }
+        self.0.reach().place()
     }
 
     /// Whether it answers.
@@ -184,38 +167,9 @@ impl EdgeClient {
     }
 
     async fn call(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Answer, EdgeError> {
-        let message = signature::Message { method, path_and_query: path, body: &body };
-        let signed = self.key.sign(clock::now(), message);
-        let headers = [
-            (signature::KEY_HEADER, signed.key),
-            (signature::TIMESTAMP_HEADER, signed.timestamp),
-            (signature::SIGNATURE_HEADER, signed.signature),
-        ];
-        match &self.reach {
-            Reach::InProcess(router) => {
-                let mut request = axum::http::Request::builder().method(method).uri(path);
-                for (name, value) in headers {
-                    request = request.header(name, value);
-                }
-                let request = request.body(Body::from(body)).map_err(EdgeError::lost)?;
-                let answer = router.clone().oneshot(request).await.map_err(EdgeError::lost)?;
-                let status = answer.status().as_u16();
-                let bytes = answer.into_body().into_data_stream().map_err(EdgeError::lost);
-                Answer::open(status, bytes.boxed())
-            }
-            Reach::Remote { http, base } => {
-                let url = base.join(path).map_err(EdgeError::lost)?;
-                let method = method.parse::<reqwest::Method>().map_err(EdgeError::lost)?;
-                let mut request = http.request(method, url).body(body);
-                for (name, value) in headers {
-                    request = request.header(name, value);
-                }
-                let answer = timeout(SILENCE, request.send()).await.map_err(EdgeError::lost)?;
-                let answer = answer.map_err(EdgeError::lost)?;
-                let status = answer.status().as_u16();
-                Answer::open(status, answer.bytes_stream().map_err(EdgeError::lost).boxed())
-            }
-        }
+        let answered = self.0.call(clock::now(), method, path, body).await;
+        let Answered { status, bytes } = answered.map_err(EdgeError::lost)?;
+        Answer::open(status, bytes.map_err(EdgeError::lost).boxed())
     }
 }
 
@@ -288,6 +242,8 @@ impl Events {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
+
     use super::*;
 
     #[tokio::test]

@@ -6,13 +6,14 @@ use anyhow::{Context, Result, bail};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use zaki_edge_native::{
-    Edge, EdgeConfig, Exec, Isolation, ModelConfig, ProcessConfig, RuntimeChoice, RuntimePaths,
+    Edge, EdgeConfig, Exec, Isolation, ModelConfig, ProcessConfig, Reach, RuntimeChoice,
+    RuntimePaths,
 };
 use zaki_envelope::signature::{Keyring, SigningKey};
 
 use crate::{
     config::{self, Config},
-    edge::{EdgeClient, Reach},
+    edge::EdgeClient,
 };
 
 /// The way to the edge: to a remote one where configured, otherwise to one started here.
@@ -23,21 +24,14 @@ pub(crate) async fn reach(config: &Config) -> Result<(Option<Edge>, EdgeClient)>
         let reach = Reach::InProcess(edge.router());
         return Ok((Some(edge), EdgeClient::new(reach, signing(&key))));
     };
-    let reach = Reach::Remote { http: http()?, base: base.clone() };
+    let reach = Reach::remote(base.clone())?;
     Ok((None, EdgeClient::new(reach, signing(&key))))
-}
-
-/// The edge ends idle connections after 30 s: none must be used that is about to end.
-fn http() -> Result<reqwest::Client> {
-    Ok(reqwest::Client::builder()
-        .connect_timeout(Duration::from_secs(10))
-        .pool_idle_timeout(Duration::from_secs(20))
-        .build()?)
 }
 
 /// Asks the edge at `base` whether it is there.
 pub(crate) async fn ask(base: &Url) -> Result<()> {
-    let asked = http()?.get(base.join("/health")?).timeout(Duration::from_secs(5)).send().await;
+    let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
+    let asked = http.get(base.join("/health")?).send().await;
     if asked.is_ok_and(|answer| answer.status().is_success()) {
         return Ok(());
     }

@@ -7,11 +7,13 @@
 mod account;
 mod actor;
 mod approve;
+mod call;
 mod clock;
 mod config;
 mod edge;
 mod error;
 mod http;
+mod hub;
 pub mod install;
 mod listen;
 mod model;
@@ -27,10 +29,12 @@ mod steer;
 mod turn;
 mod turns;
 
+pub use call::{Answered, CallError, Caller, Reach};
 pub use config::{
     EdgeConfig, Exec, Isolation, ModelConfig, ProcessConfig, RuntimeChoice, RuntimePaths,
 };
 pub use edge::{Edge, Load};
 pub use error::EdgeError;
+pub use hub::{HubClient, HubError};
 pub use listen::serve;
 pub use zaki_edge_core::meter::Price;
