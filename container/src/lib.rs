@@ -44,7 +44,7 @@ use choices::Choices;
 use gateway::Link;
 use layout::Layout;
 use rest::Rest;
-pub use settings::{Exec, Settings, TOKEN_VARIABLE};
+pub use settings::{Exec, LISTEN_VARIABLE, Settings, TOKEN_VARIABLE};
 use turn::Turns;
 
 /// How long open HTTP connections may take to close.

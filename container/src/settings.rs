@@ -8,12 +8,14 @@ use secrecy::SecretString;
 /// The variable that holds the sandbox's token. Never an argument: those are visible to everyone
 /// on the machine.
 pub const TOKEN_VARIABLE: &str = "ZAKI_SANDBOX_TOKEN";
+/// The variable that says where the sandbox listens, where no argument does.
+pub const LISTEN_VARIABLE: &str = "ZAKI_SANDBOX_LISTEN";
 
 /// How one sandbox runs.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Settings {
     /// Where to listen; port 0 takes a free one.
-    #[arg(long, env = "ZAKI_SANDBOX_LISTEN", default_value = "127.0.0.1:0")]
+    #[arg(long, env = LISTEN_VARIABLE, default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
     /// The directory of everything this sandbox keeps. It must keep its absolute path for life:
     /// OpenClaw refuses to start on moved state.

@@ -125,7 +125,7 @@ fn node_clients(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// Makes sure that a program is on the path, from its Debian package if need be.
-fn require(program: &str, package: &str) -> Result<()> {
+pub(crate) fn require(program: &str, package: &str) -> Result<()> {
     let there = || output(Command::new(program).arg("--version")).is_some();
     if there() {
         return Ok(());

@@ -5,6 +5,8 @@ mod bench;
 mod cache;
 mod clean_room;
 mod deny;
+mod engine;
+mod image;
 mod install;
 mod postgres;
 mod skips;
@@ -45,6 +47,8 @@ enum Task {
     },
     /// Break it for as long as you like, in a release build.
     Soak(soak::Soak),
+    /// Build the image of a sandbox, or of the hub, with an engine of our own if none answers.
+    Image(image::Options),
     /// Clone the repository and run the README's two commands there, as a new user would.
     CleanRoom,
 }
@@ -71,6 +75,7 @@ fn run(task: &Task) -> Result<ExitCode> {
         Task::Wasm => println!("{}", wasm::check(&cache)?),
         Task::Bench { args } => bench::run(args)?,
         Task::Soak(soak) => soak::run(soak)?,
+        Task::Image(options) => image::run_all(&cache, options)?,
         Task::CleanRoom => clean_room::run_readme()?,
     }
     Ok(ExitCode::SUCCESS)

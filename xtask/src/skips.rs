@@ -12,8 +12,10 @@ const SKIPPING: [&str; 2] = ["SKIPPED", "NOT CHECKED"];
 pub(crate) struct Skips(BTreeSet<String>);
 
 /// What no installing brings.
+#[derive(Default)]
 struct Here {
     corpus: bool,
+    image: bool,
     root: bool,
 }
 
@@ -28,8 +30,8 @@ impl Skips {
     }
 
     /// Those that have no excuse, once everything is installed.
-    pub(crate) fn inexcusable(&self, corpus: bool) -> Vec<&str> {
-        let here = Here { corpus, root: is_root() };
+    pub(crate) fn inexcusable(&self, corpus: bool, image: bool) -> Vec<&str> {
+        let here = Here { corpus, image, root: is_root() };
         self.0.iter().map(String::as_str).filter(|line| !here.excuses(line)).collect()
     }
 
@@ -43,6 +45,7 @@ impl Here {
     fn excuses(&self, line: &str) -> bool {
         let about = |words: &[&str]| words.iter().any(|word| line.contains(word));
         (!self.corpus && about(&["corpus", "ZAKI_CORPUS"]))
+            || (!self.image && about(&["ZAKI_TEST_IMAGE"]))
             || (!self.root && about(&["root"]))
             // Root in a container, mostly.
             || about(&["mount a"])
@@ -70,11 +73,11 @@ mod tests {
 
     #[test]
     fn only_what_cannot_be_installed_is_an_excuse() {
-        let (all, nothing) =
-            (Here { corpus: true, root: true }, Here { corpus: false, root: false });
+        let (all, nothing) = (Here { corpus: true, image: true, root: true }, Here::default());
         for (line, without) in [
             ("SKIPPED: there is no corpus at ../corpus", true),
             ("SKIPPED: no vectors.json in ZAKI_CORPUS", true),
+            ("SKIPPED: ZAKI_TEST_IMAGE names no image", true),
             ("SKIPPED: only root can give sandboxes users of their own", true),
             ("SKIPPED a::test: PostgreSQL is not installed", false),
             ("SKIPPED: no libfaketime; install Debian's package `faketime`", false),

@@ -8,7 +8,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::cache::Cache;
+use crate::cache::{Cache, is_root};
+use crate::image::Image;
 use crate::postgres::{self, Server};
 use crate::skips::Skips;
 use crate::step::{Outcome, Report, output, run};
@@ -30,7 +31,9 @@ pub(crate) fn run_all(cache: &Cache) -> ExitCode {
     report.step("install faketime", install::faketime);
     let mut server = Server::default();
     report.step("postgresql", || start_server(&mut server));
-    let rig = Rig { cache, server };
+    let mut image = None;
+    report.step("image", || open_image(cache, &mut image));
+    let rig = Rig { cache, server, image };
     report.step("doc tests", || passed(rig.cargo().args(["test", "--workspace", "--doc"])));
     let mut skips = Skips::default();
     report.step("tests", || rig.suites(&mut skips));
@@ -48,6 +51,22 @@ fn start_server(server: &mut Server) -> Result<Outcome> {
     Ok(installed)
 }
 
+/// The image that tests run sandboxes in, and an engine for as long as they run. Where nothing can
+/// be installed it may be missing; in CI never.
+fn open_image(cache: &Cache, image: &mut Option<Image>) -> Result<Outcome> {
+    match Image::open(cache) {
+        Ok(opened) => {
+            let name = opened.name().to_owned();
+            *image = Some(opened);
+            Ok(Outcome::Passed(name))
+        }
+        Err(error) if !is_root() && env::var_os("CI").is_none() => {
+            Ok(Outcome::Skipped(format!("{error:#}")))
+        }
+        Err(error) => Err(error),
+    }
+}
+
 const CLIPPY: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
 const DOC: [&str; 3] = ["doc", "--workspace", "--no-deps"];
 
@@ -60,6 +79,7 @@ fn passed(command: &mut Command) -> Result<Outcome> {
 struct Rig<'a> {
     cache: &'a Cache,
     server: Server,
+    image: Option<Image>,
 }
 
 impl Rig<'_> {
@@ -70,6 +90,9 @@ impl Rig<'_> {
         cargo.env("ZAKI_RUNTIME", cache.join("runtime"));
         cargo.env("ZAKI_CLIENTS", cache.join("clients"));
         self.server.tell(&mut cargo);
+        if let Some(image) = &self.image {
+            image.tell(&mut cargo);
+        }
         if let Some(corpus) = corpus() {
             cargo.env("ZAKI_CORPUS", corpus);
         }
@@ -85,7 +108,7 @@ impl Rig<'_> {
         } else {
             self.libtest(skips)?;
         }
-        let inexcusable = skips.inexcusable(corpus().is_some());
+        let inexcusable = skips.inexcusable(corpus().is_some(), self.image.is_some());
         ensure!(inexcusable.is_empty(), "tests skipped themselves: {}", inexcusable.join("; "));
         Ok(match skips.len() {
             0 => Outcome::passed(),

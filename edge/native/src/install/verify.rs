@@ -18,18 +18,7 @@ const SEAL: &str = "zaki-runtime.json";
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The probe OpenClaw's own install script uses: it loads the native package, or fails.
-const NATIVE_PROBE: &str = r#"
-import { createRequire } from "node:module";
-import path from "node:path";
-import { pathToFileURL } from "node:url";
-const from = createRequire(path.join(process.argv[1], "package.json"));
-const load = (name) => import(pathToFileURL(from.resolve(name)).href);
-const { configureFsSafeNative } = await load("@openclaw/fs-safe/config");
-configureFsSafeNative({ mode: "require" });
-const { readCloneFileMetadata } = await load("@openclaw/fs-safe/copy");
-await readCloneFileMetadata([]);
-console.log("native ok");
-"#;
+const NATIVE_PROBE: &str = include_str!("native.mjs");
 
 /// Whether `dir` holds a whole installation of the pinned versions whose Node runs here. One that
 /// somebody else made is tried in full.
