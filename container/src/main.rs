@@ -18,7 +18,10 @@ use clap::Parser;
 
 /// Runs one sandbox: an OpenClaw gateway behind a small HTTP interface.
 #[derive(Parser)]
-#[command(version, after_help = "In an image: `zaki-container health` and `zaki-container tunnel`.")]
+#[command(
+    version,
+    after_help = "In an image: `zaki-container health` and `zaki-container tunnel`."
+)]
 struct Arguments {
     #[command(flatten)]
     settings: zaki_container::Settings,

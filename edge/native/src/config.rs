@@ -68,6 +68,49 @@ pub enum RuntimeChoice {
     Echo,
     /// A process of this machine, under a user of its own when the edge runs as root.
     Process(ProcessConfig),
+    /// A container of a Docker engine, from our image.
+    Docker(DockerConfig),
+}
+
+/// How to run sandboxes as containers.
+#[derive(Clone, Debug)]
+pub struct DockerConfig {
+    /// The engine's socket. `None`: `/var/run/docker.sock`.
+    pub socket: Option<PathBuf>,
+    /// The image, which the engine has: the stage `sandbox` of our Dockerfile.
+    pub image: String,
+    /// What a sandbox may take of the machine.
+    pub tier: Tier,
+    /// Whether the private agents run commands.
+    pub exec: Exec,
+}
+
+impl DockerConfig {
+    /// The smallest tier, without exec.
+    pub fn new(image: impl Into<String>) -> Self {
+        Self { socket: None, image: image.into(), tier: Tier::STANDARD_1, exec: Exec::Deny }
+    }
+}
+
+/// What a sandbox may take of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tier {
+    /// Memory, in MiB; beyond it the sandbox is ended. A gateway has 800 MB at rest and was seen
+    /// with 1,100.
+    pub memory_mb: u32,
+    /// Time of processors, in hundredths of one. Never more than the machine has.
+    pub cpu_percent: u32,
+    /// Processes and threads. A gateway has about sixty.
+    pub pids: u32,
+}
+
+impl Tier {
+    /// What one gateway was measured to need.
+    pub const STANDARD_1: Self = Self { memory_mb: 1536, cpu_percent: 100, pids: 512 };
+    /// Room for the commands of an agent.
+    pub const STANDARD_2: Self = Self { memory_mb: 3072, cpu_percent: 200, pids: 1024 };
+    /// Room for big ones.
+    pub const STANDARD_3: Self = Self { memory_mb: 6144, cpu_percent: 400, pids: 2048 };
 }
 
 /// How to run sandboxes as processes.

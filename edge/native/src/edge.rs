@@ -18,7 +18,9 @@ use zaki_envelope::{
 use crate::{
     EdgeConfig, EdgeError, RuntimeChoice,
     actor::Message,
-    clock, http, listen,
+    clock,
+    docker::{self, Docker},
+    http, listen,
     model::Model,
     people::{self, People},
     record::Recorder,
@@ -80,6 +82,16 @@ impl Edge {
                     first_uid: first_uid(process.first_uid, &state).await?,
                 };
                 Ground::Built(Arc::new(Process::new(process, around)?))
+            }
+            RuntimeChoice::Docker(docker) => {
+                let around = docker::Surroundings {
+                    edge: own_number(&state).await?,
+                    model_proxy: reachable(address),
+                    model: config.model.name(),
+                    choices: &config.choices,
+                };
+                let known = state.sandboxes().await?;
+                Ground::Built(Arc::new(Docker::open(docker, around, &known).await?))
             }
         };
         let (recorder, notes) = Recorder::new();
@@ -198,8 +210,23 @@ async fn first_uid(configured: Option<u32>, state: &State) -> Result<u32, EdgeEr
     Ok(uid)
 }
 
+/// What tells this edge from others that use the same Docker engine: drawn once.
+async fn own_number(state: &State) -> Result<u32, EdgeError> {
+    if let Some(number) = state.setting(Setting::Docker).await? {
+        return Ok(number);
+    }
+    let number = rand::random();
+    state.save_setting(Setting::Docker, number).await?;
+    Ok(number)
+}
+
 /// The model proxy, as a process on this machine reaches it.
 fn model_url(address: SocketAddr) -> String {
+    format!("http://{}/model/v1", reachable(address))
+}
+
+/// The edge, as whoever is on this machine reaches it.
+fn reachable(address: SocketAddr) -> SocketAddr {
     let mut address = address;
     if address.ip().is_unspecified() {
         address.set_ip(match address {
@@ -207,7 +234,7 @@ fn model_url(address: SocketAddr) -> String {
             SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         });
     }
-    format!("http://{address}/model/v1")
+    address
 }
 
 /// Takes the data directory for this edge alone, as long as the file is open.

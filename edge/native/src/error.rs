@@ -46,6 +46,27 @@ pub enum EdgeError {
     /// The process runtime was given no program.
     #[error("the process runtime needs the container program; set edge.program")]
     NoProgram,
+    /// No Docker engine.
+    #[error(
+        "no Docker engine answers at {}: {source}; start it, or set another sandbox.docker.socket",
+        socket.display()
+    )]
+    Engine {
+        /// Where it was looked for.
+        socket: PathBuf,
+        /// What the client said.
+        #[source]
+        source: bollard::errors::Error,
+    },
+    /// No image.
+    #[error(
+        "the Docker engine has no image {image}; make it by `cargo xtask image`, or set \
+         sandbox.docker.image to one it has"
+    )]
+    NoImage {
+        /// What was asked for.
+        image: String,
+    },
     /// Its database cannot be used.
     #[error(transparent)]
     Store(#[from] zaki_store::Error),

@@ -10,6 +10,7 @@ mod approve;
 mod call;
 mod clock;
 mod config;
+mod docker;
 mod edge;
 mod error;
 mod http;
@@ -31,7 +32,8 @@ mod turns;
 
 pub use call::{Answered, CallError, Caller, Reach};
 pub use config::{
-    EdgeConfig, Exec, Isolation, ModelConfig, ProcessConfig, RuntimeChoice, RuntimePaths,
+    DockerConfig, EdgeConfig, Exec, Isolation, ModelConfig, ProcessConfig, RuntimeChoice,
+    RuntimePaths, Tier,
 };
 pub use edge::{Edge, Load};
 pub use error::EdgeError;

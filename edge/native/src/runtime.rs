@@ -33,6 +33,9 @@ pub(crate) struct Place {
     /// Where a process is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) process: Option<process::Spot>,
+    /// Where a container is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) docker: Option<crate::docker::Spot>,
 }
 
 /// Why a sandbox is not there. For the log; holds no secrets and no message text.

@@ -324,6 +324,8 @@ pub(crate) enum Setting {
     Port,
     /// The first of its sandboxes' user ids.
     FirstUid,
+    /// What tells it from other edges of a Docker engine.
+    Docker,
 }
 
 impl Setting {
@@ -331,6 +333,7 @@ impl Setting {
         match self {
             Self::Port => "port",
             Self::FirstUid => "first_uid",
+            Self::Docker => "docker",
         }
     }
 }

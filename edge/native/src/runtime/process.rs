@@ -96,6 +96,7 @@ impl Runtime for Process {
                 spec: self.launch.spec(),
                 identity: None,
             }),
+            ..Place::default()
         })
     }
 

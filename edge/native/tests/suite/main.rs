@@ -3,6 +3,7 @@
 
 mod approvals;
 mod client;
+mod contract;
 mod echo;
 mod model;
 mod openclaw;
