@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use futures::{StreamExt, stream};
 use secrecy::{ExposeSecret, SecretString};
@@ -27,7 +27,10 @@ use zaki_envelope::{
 
 use crate::{
     choices::Choices,
+    gate::{Door, Gate},
     gateway::{self, CallError, Link, approval::resolution},
+    layout::Layout,
+    memory,
     relay::Relay,
     rest::{Rest, RestError},
     turn::{Accepted, Turn, Turns},
@@ -40,6 +43,8 @@ pub(crate) struct App {
     pub(crate) turns: Turns,
     pub(crate) choices: Arc<Choices>,
     pub(crate) rest: Rest,
+    pub(crate) layout: Layout,
+    pub(crate) gate: Arc<Gate>,
     /// From then on nothing new is accepted.
     pub(crate) stopping: CancellationToken,
 }
@@ -84,6 +89,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/suspend", post(suspend))
         .route("/v1/resume", post(resume_agent))
         .route("/v1/reminders", get(reminders))
+        .route("/v1/backup", post(memory::backup))
+        .route("/v1/restore", put(memory::restore))
+        .route("/v1/begin", post(memory::begin))
         .layer(from_fn_with_state(Arc::clone(&app), authenticate))
         .with_state(app)
 }
@@ -112,10 +120,11 @@ struct Health {
 }
 
 async fn health(State(app): State<Arc<App>>) -> Json<Health> {
-    let (state, agent, error) = match app.link.state() {
-        gateway::State::Starting => ("starting", None, None),
-        gateway::State::Ready(connection) => ("ready", Some(connection.agent()), None),
-        gateway::State::Failed(why) => ("failed", None, Some(why)),
+    let (state, agent, error) = match (app.gate.door(), app.link.state()) {
+        (Door::Empty, _) => ("empty", None, None),
+        (Door::Refused(why), _) | (_, gateway::State::Failed(why)) => ("failed", None, Some(why)),
+        (_, gateway::State::Starting) => ("starting", None, None),
+        (_, gateway::State::Ready(connection)) => ("ready", Some(connection.agent()), None),
     };
     Json(Health { state, agent, running: app.turns.running().len(), error })
 }

@@ -27,6 +27,8 @@ impl Server {
             link,
             turns: Turns::open(dir.path()).unwrap().0,
             choices: Arc::new(Choices::open(&dir.path().join("models.json")).unwrap()),
+            layout: crate::layout::Layout::create(&dir.path().join("state")).unwrap(),
+            gate: Arc::new(Gate::new(Door::Open)),
             stopping: CancellationToken::new(),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -29,16 +29,17 @@ struct Inner {
 impl Choices {
     /// As they were kept at `path`; a file that cannot be read is an empty one.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let told = match fs::read(path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
-                tracing::warn!(%error, "the sessions' models cannot be read");
-                BTreeMap::new()
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) => return Err(error),
-        };
-        let inner = Mutex::new(Inner { told, ..Inner::default() });
+        let inner = Mutex::new(Inner { told: read(path)?, ..Inner::default() });
         Ok(Self { path: path.to_owned(), inner })
+    }
+
+    /// As they are kept now: another state has taken the place of the one they were of.
+    pub(crate) fn reload(&self) {
+        let told = read(&self.path).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the sessions' models cannot be read");
+            BTreeMap::new()
+        });
+        *self.lock() = Inner { told, ..Inner::default() };
     }
 
     /// Whether the session may have another model than this; `None`: the default.
@@ -79,6 +80,17 @@ impl Choices {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn read(path: &Path) -> io::Result<BTreeMap<String, String>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the sessions' models cannot be read");
+            BTreeMap::new()
+        })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) => Err(error),
     }
 }
 

@@ -5,18 +5,22 @@
 //! installing anything.
 
 mod api;
+mod backup;
 mod choices;
 mod config;
 #[cfg(test)]
 mod fake_gateway;
+mod gate;
 mod gateway;
 mod journal;
 mod layout;
+mod memory;
 mod progress;
 mod prompt;
 mod recovery;
 mod relay;
 mod rest;
+mod restore;
 mod settings;
 mod steering;
 mod turn;
@@ -41,6 +45,7 @@ use tokio_util::sync::CancellationToken;
 
 use api::App;
 use choices::Choices;
+use gate::{Door, Gate};
 use gateway::Link;
 use layout::Layout;
 use rest::Rest;
@@ -97,6 +102,9 @@ pub async fn run(settings: Settings) -> Result<(), ContainerError> {
     check(&settings)?;
     let layout = Layout::create(&settings.state).map_err(|source| state(&settings, source))?;
     let _lock = lock(&layout, &settings)?;
+    restore::finish(&layout).map_err(|source| state(&settings, source))?;
+    let is_empty = settings.hold && !memory::is_there(&layout);
+    let gate = Arc::new(Gate::new(if is_empty { Door::Empty } else { Door::Open }));
     let (turns, interrupted) =
         Turns::open(&layout.journal()).map_err(|source| state(&settings, source))?;
     let choices = Choices::open(&layout.choices()).map_err(|source| state(&settings, source))?;
@@ -113,6 +121,8 @@ pub async fn run(settings: Settings) -> Result<(), ContainerError> {
         link,
         turns,
         choices: Arc::new(choices),
+        layout: layout.clone(),
+        gate: Arc::clone(&gate),
         stopping: CancellationToken::new(),
     });
     for (turn, request) in interrupted {
@@ -123,6 +133,7 @@ pub async fn run(settings: Settings) -> Result<(), ContainerError> {
         settings.clone(),
         layout,
         Arc::clone(&app.link),
+        gate,
         stop_gateway.clone(),
     ));
     let server = axum::serve(listener, api::router(Arc::clone(&app)))

@@ -39,6 +39,10 @@ pub struct Settings {
     /// Whether the private agent runs commands. Only where the sandbox is isolated.
     #[arg(long, env = "ZAKI_SANDBOX_EXEC", value_enum, default_value_t)]
     pub exec: Exec,
+    /// Without a state, wait until somebody brings one (`PUT /v1/restore`) or says that there is none
+    /// (`POST /v1/begin`).
+    #[arg(long, env = "ZAKI_SANDBOX_HOLD")]
+    pub hold: bool,
     /// How long a running turn may take to end when the sandbox stops, in seconds.
     #[arg(long, env = "ZAKI_SANDBOX_GRACE", default_value = "5", value_parser = seconds)]
     pub grace: Duration,

@@ -87,9 +87,14 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("tokio-postgres-rustls", &["zaki-store"]),
     ("deadpool*", &["zaki-store"]),
     ("reqwest", HTTP_CLIENTS),
+    ("object_store", &["zaki-edge-native"]),
+    ("tar", &["zaki-container"]),
+    ("zstd", &["zaki-container"]),
     ("fluent*", &["zaki-words"]),
 ];
-const SQL: &[&str] = &["zaki-store", "zaki-ledger", "zaki-identity", "zaki-edge-native"];
+/// The container, to copy OpenClaw's databases while they are in use.
+const SQL: &[&str] =
+    &["zaki-store", "zaki-ledger", "zaki-identity", "zaki-edge-native", "zaki-container"];
 const HTTP_CLIENTS: &[&str] = &[
     "zaki",
     "zaki-container",

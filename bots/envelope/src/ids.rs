@@ -192,6 +192,8 @@ own_id! {
     TurnId = "turn id",
     /// One message that leaves.
     DeliveryId = "delivery id",
+    /// One backup of a sandbox: its version, later ones greater.
+    BackupId = "backup id",
     /// One call of the edge to the hub that may be made only once.
     CallId = "call id",
 }

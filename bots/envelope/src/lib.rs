@@ -21,9 +21,9 @@ pub mod wire;
 pub use address::{Address, ReplyHandle};
 pub use conversation::{Conversation, ConversationKind};
 pub use ids::{
-    AccountName, CallId, ChannelKind, ConversationId, DedupeKey, DeliveryId, GroupId, IdError,
-    InboundId, MediaRef, MessageId, SenderId, SenderScope, SpaceId, ThreadId, TraceContext, TurnId,
-    ZakiUserId,
+    AccountName, BackupId, CallId, ChannelKind, ConversationId, DedupeKey, DeliveryId, GroupId,
+    IdError, InboundId, MediaRef, MessageId, SenderId, SenderScope, SpaceId, ThreadId,
+    TraceContext, TurnId, ZakiUserId,
 };
 pub use inbound::{EnvelopeError, Inbound, InboundKind, StatusKind, Version};
 pub use outbound::{Outbound, Presence};

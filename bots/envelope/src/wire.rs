@@ -18,6 +18,7 @@
 use std::time::Duration;
 
 mod approval;
+mod backup;
 mod event;
 mod person;
 mod rest;
@@ -27,6 +28,9 @@ mod usage;
 pub mod web;
 
 pub use approval::{ApprovalAnswer, Decision};
+pub use backup::{
+    BACKUP_HEADER, Backup, BackupOutcome, BackupState, BackupSummary, RestoreRequest, SandboxReport,
+};
 pub use event::{AgentInfo, ErrorCode, TurnEvent, TurnEventKind, WakeStage};
 pub use person::RetireRequest;
 pub use rest::Reminders;

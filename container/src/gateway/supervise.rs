@@ -27,6 +27,7 @@ use super::{
 use crate::{
     Exec, Layout, Settings,
     config::{RenderError, Values, render},
+    gate::Gate,
 };
 
 /// OpenClaw's "the configuration is wrong". Starting again would not mend it.
@@ -50,6 +51,8 @@ const KNOCK: Duration = Duration::from_millis(50);
 enum Down {
     #[error("the sandbox stops")]
     Stopped,
+    #[error("its state is exchanged")]
+    Exchange,
     #[error(
         "OpenClaw refuses its configuration (exit 78); read gateway.out in the sandbox's logs, then update the sandbox or run `openclaw doctor`"
     )]
@@ -73,20 +76,26 @@ impl Down {
     }
 }
 
-/// Runs gateways until `stop`, one after the other. When none comes up any more, the link says so
+/// Runs gateways until `stop`, one after the other, while the gate is open. When none comes up any more, the link says so
 /// for a while, then it returns why.
 pub(crate) async fn supervise(
     settings: Settings,
     layout: Layout,
     link: Arc<Link>,
+    gate: Arc<Gate>,
     stop: CancellationToken,
 ) -> Result<(), String> {
     let mut failures = 0;
     while !stop.is_cancelled() {
         link.set(State::Starting);
+        let _running = tokio::select! {
+            entered = gate.enter() => entered,
+            () = stop.cancelled() => break,
+        };
         let began = Instant::now();
-        let down = match run_once(&settings, &layout, &link, &stop).await {
+        let down = match run_once(&settings, &layout, &link, &gate, &stop).await {
             Err(Down::Stopped) | Ok(()) => break,
+            Err(Down::Exchange) => continue,
             Err(down) => down,
         };
         failures = if began.elapsed() > STABLE { 1 } else { failures + 1 };
@@ -113,6 +122,7 @@ async fn run_once(
     settings: &Settings,
     layout: &Layout,
     link: &Arc<Link>,
+    gate: &Gate,
     stop: &CancellationToken,
 ) -> Result<(), Down> {
     end_previous(&layout.pid_file()).await;
@@ -135,6 +145,7 @@ async fn run_once(
             connected = timeout(patience, door.connect()) => connected.unwrap_or(Err(Down::Silent)),
             status = process.wait() => break exited(status),
             () = stop.cancelled() => break Down::Stopped,
+            () = gate.closed() => break Down::Exchange,
         };
         let lost = match connected {
             Ok(lost) => lost,
@@ -144,6 +155,7 @@ async fn run_once(
             () = lost.cancelled() => link.set(State::Starting),
             status = process.wait() => break exited(status),
             () = stop.cancelled() => break Down::Stopped,
+            () = gate.closed() => break Down::Exchange,
         }
         patience = SILENT;
     };

@@ -9,6 +9,7 @@ struct Stage {
     settings: Settings,
     layout: Layout,
     link: Arc<Link>,
+    gate: Arc<Gate>,
     stop: CancellationToken,
 }
 
@@ -30,6 +31,7 @@ impl Stage {
             model: "stub".into(),
             choices: Vec::new(),
             exec: crate::Exec::Deny,
+            hold: false,
             grace: Duration::from_millis(100),
             token: "sandbox-token-0123".to_owned().into(),
         };
@@ -38,13 +40,15 @@ impl Stage {
             settings,
             dir,
             link: Link::new(),
+            gate: Arc::new(Gate::new(crate::gate::Door::Open)),
             stop: CancellationToken::new(),
         }
     }
 
     fn supervise(&self) -> tokio::task::JoinHandle<Result<(), String>> {
         let (settings, layout) = (self.settings.clone(), self.layout.clone());
-        tokio::spawn(supervise(settings, layout, Arc::clone(&self.link), self.stop.clone()))
+        let gate = Arc::clone(&self.gate);
+        tokio::spawn(supervise(settings, layout, Arc::clone(&self.link), gate, self.stop.clone()))
     }
 
     /// The ports of the starts so far.
