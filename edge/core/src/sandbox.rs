@@ -1,9 +1,16 @@
-//! The life of one sandbox: stopped -> starting -> running -> stopping -> stopped.
+//! The life of one sandbox: stopped -> queued -> starting -> running -> (frozen ->) stopped.
 //!
 //! [`Sandbox::step`] takes what happened and returns what to do, in order; a shell does exactly that.
 //! One start is in flight at most. Every start has a number, its generation, and an event about
-//! another generation than the current one changes nothing. How many sandboxes of a machine may
-//! start at once is the shell's budget: [`Effect::Admit`] asks for it.
+//! another generation than the current one changes nothing. What all sandboxes of a machine share,
+//! who may start and who has to make room, is the [`fleet`](crate::fleet)'s to decide: after every
+//! step the shell tells it the sandbox's [`Claim`].
+//!
+//! It rests only when its own agent has said that nothing is to do, by a handshake right before:
+//! frozen after some time, stopped after more, or when others wait for its room.
+
+mod event;
+mod rest;
 
 use std::collections::BTreeMap;
 
@@ -12,9 +19,14 @@ use zaki_envelope::{
     wire::{ErrorCode, WakeStage},
 };
 
+pub use event::{Effect, Event};
+
 /// How often a turn is handed to a sandbox that then dies, before it fails. The sandbox knows turns
 /// by id, so handing one over again takes it up and does not run it twice.
 pub const MAX_RUNS: u32 = 3;
+
+/// After a start for a reminder came to nothing, the next try, in milliseconds.
+pub const REMIND_AGAIN_MS: i64 = 60_000;
 
 /// Number of a start. Grows by one with every start and is durable before the start.
 #[derive(
@@ -33,6 +45,10 @@ pub const MAX_RUNS: u32 = 3;
 #[serde(transparent)]
 pub struct Generation(pub u64);
 
+/// Number of an alarm, as long as a sandbox is known to the shell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AlarmId(u64);
+
 /// Where a sandbox is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
@@ -45,117 +61,153 @@ pub enum Phase {
     Starting,
     /// It takes turns.
     Running,
+    /// Its agent is being asked whether it may rest.
+    Suspending,
+    /// It is about to be held still.
+    Freezing,
+    /// It is held still, with all it has in memory.
+    Frozen,
+    /// It is about to go on.
+    Thawing,
     /// It is being ended.
     Stopping,
 }
 
-/// What happened.
+/// How a sandbox rests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A turn is about to come.
-    Wake,
-    /// This turn is to run; accepting it again changes nothing.
-    Accept(TurnId),
-    /// This turn needs the sandbox no longer: it ended, or was aborted while it waited.
-    Ended(TurnId),
-    /// The shell's budget allows the start it was asked for.
-    Admitted(Generation),
-    /// The start has put something there; it is not ready yet.
-    Started(Generation),
-    /// It takes turns.
-    Ready(Generation),
-    /// The start failed, or could not even be asked for.
-    StartFailed(Generation),
-    /// It went away by itself.
-    Exited(Generation),
-    /// Nothing of that start is left.
-    Stopped(Generation),
-    /// The time asked for by [`Effect::SetAlarm`] has come.
-    Alarm(Generation),
-    /// Its turns end with this, and it stops. What is asked of it later starts it again.
-    Halt(ErrorCode),
-    /// The edge goes down: stop, and start no more.
-    Close,
+pub enum Rest {
+    /// It keeps its memory and is there at once.
+    Frozen,
+    /// Nothing runs.
+    Stopped,
 }
 
-/// What to do.
+/// How a kind of sandbox lives. Times in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Make the state durable before doing any later effect.
-    Persist,
-    /// Ask the shell's budget for a start; answer with [`Event::Admitted`].
-    Admit(Generation),
-    /// Start it; answer with [`Event::Started`] or [`Event::StartFailed`].
-    Start(Generation),
-    /// Watch until it takes turns; answer with [`Event::Ready`] or [`Event::StartFailed`].
-    AwaitReady(Generation),
-    /// End exactly this start, whatever is left of it; answer with [`Event::Stopped`].
-    Stop(Generation),
-    /// Send [`Event::Alarm`] at this time.
-    SetAlarm {
-        /// When.
-        at: Timestamp,
-        /// About which start.
-        generation: Generation,
-    },
-    /// Tell the turn's readers how far the sandbox is.
-    Waking {
-        /// Whose readers.
-        turn: TurnId,
-        /// How far.
-        stage: WakeStage,
-    },
-    /// Hand the turn over, or take it up again; answer with [`Event::Ended`].
-    Run {
-        /// Which.
-        turn: TurnId,
-        /// To which start; its link is of no use to another.
-        generation: Generation,
-    },
-    /// End the turn with an error.
-    Fail {
-        /// Which.
-        turn: TurnId,
-        /// Why.
-        code: ErrorCode,
-    },
-    /// Leave the turn as it is; whoever asks for it after the next start takes it up.
-    Release(TurnId),
+pub struct Habits {
+    /// How long a start may take.
+    pub start_timeout_ms: i64,
+    /// Unused for so long it is frozen; `None`: never, or it cannot be.
+    pub freeze_after_ms: Option<i64>,
+    /// Unused for so long it is stopped; `None`: only to make room.
+    pub stop_after_ms: Option<i64>,
+    /// After its agent has said that it is busy, until it is asked again.
+    pub busy_ms: i64,
+}
+
+/// What a sandbox has, or wants, of what its machine has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Nothing.
+    Absent,
+    /// To start.
+    Waiting(Generation),
+    /// It starts.
+    Starting(Generation),
+    /// It is up and has something to do.
+    Busy(Generation),
+    /// It is up, frozen or not, and was used last at that time.
+    Idle(Generation, Timestamp),
+    /// It is about to be gone.
+    Going(Generation),
+}
+
+/// A turn that needs the sandbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Need {
+    /// How often it was handed over, or waited for a start that died.
+    runs: u32,
+    /// It was handed to the current start.
+    running: bool,
+}
+
+/// Whether the time of the reminder has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Due {
+    /// Not yet, as far as is known.
+    #[default]
+    No,
+    /// It has, and the sandbox must be up.
+    Yes,
+    /// It is up for it, or starts; nobody has asked its agent since.
+    Served,
+}
+
+/// What an alarm is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Alarm {
+    Start,
+    Rest(Rest),
+    /// Its agent was busy.
+    Again,
 }
 
 /// The state of one sandbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
 pub struct Sandbox {
     phase: Phase,
     generation: Generation,
-    /// Turns that need it, with how often each was handed over, or waited for a start that died.
-    turns: BTreeMap<TurnId, u32>,
+    habits: Habits,
+    turns: BTreeMap<TurnId, Need>,
+    /// How many others start before it.
+    ahead: Option<u32>,
+    /// When it was used last.
+    used: Timestamp,
+    /// What it rests for.
+    rest: Rest,
+    /// Somebody else needs its room.
+    leaving: bool,
+    /// Its agent has said that it is busy, a moment ago.
+    engaged: bool,
+    /// It is wanted while it is on its way to rest.
+    woken: bool,
+    /// This start could not be frozen.
+    unfreezable: bool,
+    /// When its agent wants to act by itself, as it said last.
+    reminder: Option<Timestamp>,
+    due: Due,
+    /// What was due when it was asked to rest last, and was waited for.
+    overdue: Option<Timestamp>,
+    alarm: Option<Alarm>,
+    alarms: u64,
     closing: bool,
-    start_timeout_ms: i64,
 }
 
 impl Sandbox {
-    /// A stopped sandbox whose last start was `generation`.
-    pub const fn stopped(generation: Generation, start_timeout_ms: i64) -> Self {
+    /// A stopped sandbox whose last start was `generation`, and whose agent wants to act at
+    /// `reminder`.
+    pub const fn stopped(
+        generation: Generation,
+        reminder: Option<Timestamp>,
+        habits: Habits,
+    ) -> Self {
         Self {
             phase: Phase::Stopped,
             generation,
+            habits,
             turns: BTreeMap::new(),
+            ahead: None,
+            used: Timestamp::from_ms(0),
+            rest: Rest::Stopped,
+            leaving: false,
+            engaged: false,
+            woken: false,
+            unfreezable: false,
+            reminder,
+            due: Due::No,
+            overdue: None,
+            alarm: None,
+            alarms: 0,
             closing: false,
-            start_timeout_ms,
         }
     }
 
-    /// A sandbox that an earlier edge started and that is still there; watch it until it is ready.
-    pub fn adopted(
-        generation: Generation,
-        start_timeout_ms: i64,
-        now: Timestamp,
-    ) -> (Self, Vec<Effect>) {
-        let mut sandbox = Self::stopped(generation, start_timeout_ms);
-        sandbox.phase = Phase::Starting;
-        let effects = vec![sandbox.alarm(now), Effect::AwaitReady(generation)];
-        (sandbox, effects)
+    /// This one, as an earlier edge left it: it is still there; watch it until it is ready.
+    pub fn adopt(&mut self, now: Timestamp) -> Vec<Effect> {
+        self.phase = Phase::Starting;
+        let effects = [self.set_start_alarm(now), Effect::AwaitReady(self.generation)];
+        effects.into_iter().collect()
     }
 
     /// Where it is in its life.
@@ -168,54 +220,121 @@ impl Sandbox {
         self.generation
     }
 
+    /// When its agent wants to act by itself, as far as is known. Part of what is durable.
+    pub const fn reminder(&self) -> Option<Timestamp> {
+        self.reminder
+    }
+
     /// The turns that need it.
     pub fn turns(&self) -> impl Iterator<Item = TurnId> + '_ {
         self.turns.keys().copied()
     }
 
+    /// Whether this turn runs in it.
+    pub fn runs(&self, turn: TurnId) -> bool {
+        self.turns.get(&turn).is_some_and(|need| need.running)
+    }
+
+    /// What it has or wants of what its machine has.
+    pub fn claim(&self) -> Claim {
+        let generation = self.generation;
+        match self.phase {
+            Phase::Stopped => Claim::Absent,
+            Phase::Queued => Claim::Waiting(generation),
+            Phase::Starting => Claim::Starting(generation),
+            Phase::Stopping => Claim::Going(generation),
+            _ if self.is_working() || self.engaged => Claim::Busy(generation),
+            _ if self.leaving => Claim::Going(generation),
+            _ if self.is_wanted() => Claim::Busy(generation),
+            _ => Claim::Idle(generation, self.used),
+        }
+    }
+
     /// Takes what happened, returns what to do, in order.
     pub fn step(&mut self, event: Event, now: Timestamp) -> Vec<Effect> {
+        if event.generation().is_some_and(|generation| generation != self.generation) {
+            return Vec::new();
+        }
         match event {
-            Event::Wake => self.begin(),
+            Event::Wake => self.wake(now),
             Event::Accept(turn) => self.accept(turn),
-            Event::Ended(turn) => {
-                self.turns.remove(&turn);
-                Vec::new()
-            }
-            Event::Halt(code) => self.halt(code),
-            Event::Close => self.close(),
-            Event::Admitted(generation)
-            | Event::Started(generation)
-            | Event::Ready(generation)
-            | Event::StartFailed(generation)
-            | Event::Exited(generation)
-            | Event::Stopped(generation)
-            | Event::Alarm(generation)
-                if generation != self.generation =>
-            {
-                Vec::new()
-            }
+            Event::Ended(turn) => self.ended(turn, now),
+            Event::Due(at) => self.fall_due(at, now),
             Event::Admitted(_) => self.admitted(now),
+            Event::Ahead(_, ahead) => self.line_up(ahead),
             Event::Started(generation) => match self.phase {
                 Phase::Starting => vec![Effect::Persist, Effect::AwaitReady(generation)],
                 _ => Vec::new(),
             },
-            Event::Ready(_) => self.ready(),
-            Event::StartFailed(_) => self.start_failed(ErrorCode::Sandbox),
-            Event::Alarm(_) => self.start_failed(ErrorCode::Timeout),
+            Event::Ready(_) => self.ready(now),
+            Event::StartFailed(_) => self.start_failed(ErrorCode::Sandbox, now),
             Event::Exited(_) => self.exited(),
-            Event::Stopped(_) => self.stopped_now(),
+            Event::Stopped(_) => self.stopped_now(now),
+            Event::Suspended(_, next) => self.suspended(next, now),
+            Event::Busy(_) => self.busy(now),
+            Event::Frozen(_) => self.frozen(now),
+            Event::FreezeFailed(_) => self.freeze_failed(),
+            Event::Thawed(_) => self.thawed(now),
+            Event::Noted(_, next) => self.noted(next),
+            Event::MakeRoom(_) => self.make_room(),
+            Event::Stay(_) => self.stay(),
+            Event::Rest(rest) => self.asked_to_rest(rest),
+            Event::Alarm(alarm) => self.alarmed(alarm, now),
+            Event::Halt(code) => self.halt(code),
+            Event::Close => self.close(),
         }
     }
 
-    /// Starts when nothing runs; otherwise whatever is under way goes on.
+    /// Whether a turn runs in it.
+    fn is_working(&self) -> bool {
+        self.turns.values().any(|need| need.running)
+    }
+
+    /// Whether it has to be up.
+    fn is_wanted(&self) -> bool {
+        !self.turns.is_empty() || self.woken || self.due == Due::Yes
+    }
+
+    fn wake(&mut self, now: Timestamp) -> Vec<Effect> {
+        match self.phase {
+            Phase::Stopped => self.begin(),
+            Phase::Queued | Phase::Starting => Vec::new(),
+            Phase::Running if !self.leaving => self.use_it(now),
+            Phase::Frozen => {
+                self.woken = true;
+                self.thaw()
+            }
+            _ => {
+                self.woken = true;
+                Vec::new()
+            }
+        }
+    }
+
+    /// Somebody uses it, and not by a turn: what time there is until it rests begins anew.
+    fn use_it(&mut self, now: Timestamp) -> Vec<Effect> {
+        self.used = now;
+        if self.is_working() || self.engaged { Vec::new() } else { self.idle(now) }
+    }
+
+    /// Starts; nothing runs now.
     fn begin(&mut self) -> Vec<Effect> {
-        if self.phase != Phase::Stopped || self.closing {
+        if self.closing {
             return Vec::new();
         }
         self.generation = Generation(self.generation.0.saturating_add(1));
         self.phase = Phase::Queued;
-        vec![Effect::Persist, Effect::Admit(self.generation)]
+        self.ahead = None;
+        self.serve();
+        vec![Effect::Persist]
+    }
+
+    /// It is up, or comes up, for whatever it was woken for.
+    fn serve(&mut self) {
+        self.woken = false;
+        if self.due == Due::Yes {
+            self.due = Due::Served;
+        }
     }
 
     fn accept(&mut self, turn: TurnId) -> Vec<Effect> {
@@ -225,16 +344,73 @@ impl Sandbox {
         if self.turns.contains_key(&turn) {
             return Vec::new();
         }
-        self.turns.insert(turn, 0);
+        self.turns.insert(turn, Need::default());
         match self.phase {
-            Phase::Running => self.run(&[turn]),
-            Phase::Starting => vec![waking(turn, WakeStage::Starting)],
-            Phase::Stopped | Phase::Queued | Phase::Stopping => {
+            Phase::Running if !self.leaving => self.run(),
+            Phase::Starting => vec![waking(turn, WakeStage::Starting, None)],
+            Phase::Queued => vec![waking(turn, WakeStage::Queued, self.ahead)],
+            Phase::Frozen => self.thaw(),
+            Phase::Stopped => {
                 let mut effects = self.begin();
-                effects.push(waking(turn, WakeStage::Queued));
+                effects.push(waking(turn, WakeStage::Queued, None));
                 effects
             }
+            Phase::Stopping => vec![waking(turn, WakeStage::Queued, None)],
+            _ if self.leaving => vec![waking(turn, WakeStage::Queued, None)],
+            // It is back before anybody could be told.
+            _ => Vec::new(),
         }
+    }
+
+    fn ended(&mut self, turn: TurnId, now: Timestamp) -> Vec<Effect> {
+        let Some(Need { running: true, .. }) = self.turns.remove(&turn) else {
+            return Vec::new();
+        };
+        self.used = now;
+        if self.is_working() {
+            return Vec::new();
+        }
+        if self.leaving {
+            return self.suspend(Rest::Stopped);
+        }
+        // It may have been about a reminder, and whatever is up may die.
+        let mut effects = vec![Effect::Look(self.generation)];
+        effects.extend(self.idle(now));
+        effects
+    }
+
+    fn fall_due(&mut self, at: Timestamp, now: Timestamp) -> Vec<Effect> {
+        if self.reminder != Some(at) || self.due != Due::No {
+            return Vec::new();
+        }
+        self.due = Due::Yes;
+        match self.phase {
+            Phase::Queued | Phase::Starting => {
+                self.due = Due::Served;
+                Vec::new()
+            }
+            // Its own clock tells it, too.
+            Phase::Running if !self.leaving => {
+                self.due = Due::Served;
+                self.use_it(now)
+            }
+            Phase::Stopped => self.begin(),
+            Phase::Frozen => self.thaw(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn line_up(&mut self, ahead: u32) -> Vec<Effect> {
+        if self.phase != Phase::Queued {
+            return Vec::new();
+        }
+        self.ahead = Some(ahead);
+        self.told(WakeStage::Queued).collect()
+    }
+
+    fn told(&self, stage: WakeStage) -> impl Iterator<Item = Effect> + '_ {
+        let ahead = self.ahead.filter(|_| stage == WakeStage::Queued);
+        self.turns().map(move |turn| waking(turn, stage, ahead))
     }
 
     fn admitted(&mut self, now: Timestamp) -> Vec<Effect> {
@@ -242,45 +418,75 @@ impl Sandbox {
             return Vec::new();
         }
         self.phase = Phase::Starting;
-        let told = self.turns().map(|turn| waking(turn, WakeStage::Starting));
-        let start = [self.alarm(now), Effect::Start(self.generation)];
-        told.chain(start).collect()
+        let start = [self.set_start_alarm(now), Effect::Start(self.generation)];
+        self.told(WakeStage::Starting).chain(start).collect()
     }
 
-    fn alarm(&self, now: Timestamp) -> Effect {
-        Effect::SetAlarm { at: now.plus_ms(self.start_timeout_ms), generation: self.generation }
+    fn set_start_alarm(&mut self, now: Timestamp) -> Effect {
+        self.set_alarm(now.plus_ms(self.habits.start_timeout_ms), Alarm::Start)
     }
 
-    fn ready(&mut self) -> Vec<Effect> {
+    fn set_alarm(&mut self, at: Timestamp, what: Alarm) -> Effect {
+        self.alarms = self.alarms.saturating_add(1);
+        self.alarm = Some(what);
+        Effect::SetAlarm { at, alarm: AlarmId(self.alarms) }
+    }
+
+    fn alarmed(&mut self, alarm: AlarmId, now: Timestamp) -> Vec<Effect> {
+        if alarm != AlarmId(self.alarms) {
+            return Vec::new();
+        }
+        match self.alarm.take() {
+            Some(Alarm::Start) => self.start_failed(ErrorCode::Timeout, now),
+            Some(Alarm::Rest(rest)) => self.tire(rest),
+            Some(Alarm::Again) => self.try_again(now),
+            None => Vec::new(),
+        }
+    }
+
+    fn ready(&mut self, now: Timestamp) -> Vec<Effect> {
         if self.phase != Phase::Starting {
             return Vec::new();
         }
         self.phase = Phase::Running;
-        let waiting: Vec<TurnId> = self.turns().collect();
-        self.run(&waiting)
+        self.used = now;
+        self.go_on(now)
     }
 
-    fn run(&mut self, turns: &[TurnId]) -> Vec<Effect> {
-        let generation = self.generation;
-        for turn in turns {
-            if let Some(runs) = self.turns.get_mut(turn) {
-                *runs = runs.saturating_add(1);
-            }
+    /// It is up: its turns run, or nothing is to do.
+    fn go_on(&mut self, now: Timestamp) -> Vec<Effect> {
+        self.alarm = None;
+        if self.is_wanted() {
+            self.used = now;
         }
-        let run = |&turn| Effect::Run { turn, generation };
-        turns.iter().map(run).collect()
+        self.serve();
+        if self.turns.is_empty() { self.idle(now) } else { self.run() }
+    }
+
+    /// Hands over the turns that wait.
+    fn run(&mut self) -> Vec<Effect> {
+        (self.engaged, self.alarm) = (false, None);
+        let generation = self.generation;
+        let waiting = self.turns.iter_mut().filter(|(_, need)| !need.running);
+        let run = |(&turn, need): (&TurnId, &mut Need)| {
+            *need = Need { runs: need.runs.saturating_add(1), running: true };
+            Effect::Run { turn, generation }
+        };
+        waiting.map(run).collect()
     }
 
     /// A start that failed will fail again: its turns end, what is left of it is ended too.
-    fn start_failed(&mut self, code: ErrorCode) -> Vec<Effect> {
+    fn start_failed(&mut self, code: ErrorCode, now: Timestamp) -> Vec<Effect> {
         if !matches!(self.phase, Phase::Queued | Phase::Starting) {
             return Vec::new();
         }
         let mut effects = self.fail_all(code);
         if self.phase == Phase::Queued {
             self.phase = Phase::Stopped;
+            let again = self.remind_again(now);
+            effects.extend([Effect::Persist].into_iter().chain(again));
         } else {
-            effects.push(self.stop());
+            effects.push(self.stop(false));
         }
         effects
     }
@@ -295,43 +501,62 @@ impl Sandbox {
     fn exited(&mut self) -> Vec<Effect> {
         match self.phase {
             Phase::Starting => {
-                for runs in self.turns.values_mut() {
-                    *runs = runs.saturating_add(1);
+                for need in self.turns.values_mut() {
+                    need.runs = need.runs.saturating_add(1);
                 }
             }
-            Phase::Running => {}
             Phase::Stopped | Phase::Queued | Phase::Stopping => return Vec::new(),
+            _ => {}
         }
-        let spent = |runs: &u32| *runs >= MAX_RUNS;
+        let spent = |need: &Need| need.runs >= MAX_RUNS;
         let code = ErrorCode::Sandbox;
-        let failed = self.turns.iter().filter(|(_, runs)| spent(runs));
+        let failed = self.turns.iter().filter(|(_, need)| spent(need));
         let mut effects: Vec<_> = failed.map(|(&turn, _)| Effect::Fail { turn, code }).collect();
-        self.turns.retain(|_, runs| !spent(runs));
-        effects.push(self.stop());
+        self.turns.retain(|_, need| !spent(need));
+        effects.push(self.stop(false));
         effects
     }
 
-    fn stop(&mut self) -> Effect {
+    fn stop(&mut self, rests: bool) -> Effect {
         self.phase = Phase::Stopping;
-        Effect::Stop(self.generation)
+        (self.alarm, self.engaged) = (None, false);
+        for need in self.turns.values_mut() {
+            need.running = false;
+        }
+        Effect::Stop { generation: self.generation, rests }
     }
 
-    fn stopped_now(&mut self) -> Vec<Effect> {
+    fn stopped_now(&mut self, now: Timestamp) -> Vec<Effect> {
         if self.phase != Phase::Stopping {
             return Vec::new();
         }
         self.phase = Phase::Stopped;
+        (self.leaving, self.unfreezable) = (false, false);
+        let again = self.remind_again(now);
         let mut effects = vec![Effect::Persist];
-        if !self.turns.is_empty() {
+        effects.extend(again);
+        if self.is_wanted() && !self.closing {
             effects.extend(self.begin());
-            effects.extend(self.turns().map(|turn| waking(turn, WakeStage::Queued)));
+            effects.extend(self.told(WakeStage::Queued));
         }
         effects
     }
 
+    /// It went down before its agent could say that it has done what was due.
+    fn remind_again(&mut self, now: Timestamp) -> Option<Effect> {
+        if self.due == Due::Served {
+            self.due = Due::No;
+            self.reminder = Some(now.plus_ms(REMIND_AGAIN_MS));
+        }
+        self.reminder.map(|at| Effect::Remind(Some(at)))
+    }
+
     fn halt(&mut self, code: ErrorCode) -> Vec<Effect> {
+        self.woken = false;
+        self.due = Due::No;
         let mut effects = self.fail_all(code);
         effects.extend(self.leave());
+        effects.extend(self.reminder.map(|at| Effect::Remind(Some(at))));
         effects
     }
 
@@ -350,17 +575,15 @@ impl Sandbox {
                 self.phase = Phase::Stopped;
                 None
             }
-            Phase::Starting | Phase::Running => Some(self.stop()),
             Phase::Stopped | Phase::Stopping => None,
+            _ => Some(self.stop(false)),
         }
     }
 }
 
-const fn waking(turn: TurnId, stage: WakeStage) -> Effect {
-    Effect::Waking { turn, stage }
+const fn waking(turn: TurnId, stage: WakeStage, ahead: Option<u32>) -> Effect {
+    Effect::Waking { turn, stage, ahead }
 }
 
-#[cfg(test)]
-mod model;
 #[cfg(test)]
 mod tests;

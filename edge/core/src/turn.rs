@@ -356,7 +356,7 @@ mod tests {
     #[test]
     fn waking_is_passed_on_and_not_kept() {
         let mut log = TurnLog::default();
-        let waking = event(0, TurnEventKind::Waking { stage: WakeStage::Queued });
+        let waking = event(0, TurnEventKind::Waking { stage: WakeStage::Queued, ahead: None });
         assert!(log.push(&waking) && log.push(&waking));
         assert_eq!(log.after(0), []);
         assert!(!log.push(&done(0, "an end needs a number")));

@@ -6,19 +6,27 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use zaki_edge_core::sandbox::{Effect, Event, Generation, Phase, Sandbox};
-use zaki_envelope::{SandboxName, TurnId, wire::ErrorCode};
+use zaki_edge_core::sandbox::{AlarmId, Claim, Effect, Event, Generation, Phase, Sandbox};
+use zaki_envelope::{SandboxName, Timestamp, TurnId, wire::ErrorCode};
 
 use crate::{
-    clock, people, relay,
-    runtime::{Link, Manner, Place, Runtime, RuntimeError},
-    sandboxes::{self, Mailbox},
+    clock,
+    fleet::Mailbox,
+    people, relay,
+    runtime::{Link, Manner, Place, Rest, Runtime, RuntimeError},
+    sandboxes,
     shared::Shared,
     state::SandboxRow,
     turn::Turn,
 };
+
+/// Tries to have an agent that rested go on; what it cannot be told ends by itself.
+const RESUMES: u32 = 3;
+const RESUME_PAUSE: Duration = Duration::from_millis(200);
 
 /// What an actor is told.
 pub(crate) enum Message {
@@ -30,8 +38,6 @@ pub(crate) enum Message {
     Abort(Arc<Turn>),
     /// End every turn so, stop, and tell when nothing is left.
     Halt(ErrorCode, oneshot::Sender<()>),
-    /// The machine may start one more.
-    Permit(Generation, OwnedSemaphorePermit),
     /// The start came to nothing.
     NotReady(Generation, RuntimeError),
 }
@@ -45,7 +51,10 @@ pub(crate) struct Actor {
     place: Option<Place>,
     link: Option<Arc<dyn Link>>,
     turns: HashMap<TurnId, Arc<Turn>>,
-    permit: Option<OwnedSemaphorePermit>,
+    /// The next alarm.
+    alarm: Option<AbortHandle>,
+    /// It has taken turns since its start, and has not gone away by itself.
+    is_up: bool,
     /// Ends what belongs to the current start: its watchers and relays.
     current: CancellationToken,
     /// Why the last start failed.
@@ -61,7 +70,7 @@ pub(crate) struct Actor {
 impl Actor {
     /// Of a sandbox of which nothing runs.
     pub(crate) fn new(shared: Arc<Shared>, runtime: Arc<dyn Runtime>, row: SandboxRow) -> Self {
-        let state = Sandbox::stopped(row.generation, shared.start_timeout_ms);
+        let state = Sandbox::stopped(row.generation, row.reminder, shared.habits);
         Self {
             shared,
             runtime,
@@ -71,7 +80,8 @@ impl Actor {
             place: row.place,
             link: None,
             turns: HashMap::new(),
-            permit: None,
+            alarm: None,
+            is_up: false,
             current: CancellationToken::new(),
             reason: None,
             manner: Manner::Gently,
@@ -91,9 +101,7 @@ impl Actor {
         let place = actor.place.clone()?;
         if let Some(link) = runtime.adopt(&actor.name, &place).await {
             tracing::info!(sandbox = %actor.name, generation = place.generation.0, "sandbox.adopted");
-            let timeout = actor.shared.start_timeout_ms;
-            (actor.state, actor.pending) =
-                Sandbox::adopted(place.generation, timeout, clock::now());
+            actor.pending = actor.state.adopt(clock::now());
             actor.shared.grant(&place.token, &actor.name);
             actor.link = Some(link);
         } else {
@@ -123,6 +131,7 @@ impl Actor {
             self.watch_exit(&mailbox);
         }
         let mut events = self.execute_all(pending, &mailbox).await;
+        self.publish(&mailbox);
         events.extend(first.and_then(|message| self.receive(message)));
         loop {
             while let Some(event) = events.pop_front() {
@@ -130,7 +139,7 @@ impl Actor {
                 events.extend(self.execute_all(effects, &mailbox).await);
                 self.publish(&mailbox);
             }
-            let is_idle = self.state.phase() == Phase::Stopped && self.turns.is_empty();
+            let is_idle = self.state.claim() == Claim::Absent && self.turns.is_empty();
             if is_idle && retire(&self.name, &inbox) {
                 return;
             }
@@ -142,9 +151,7 @@ impl Actor {
     }
 
     fn publish(&mut self, mailbox: &Mailbox) {
-        if self.state.phase() != Phase::Starting {
-            self.permit = None;
-        }
+        self.shared.fleet.tell(&self.name, self.state.claim());
         if self.state.phase() == Phase::Stopped {
             self.halting.drain(..).for_each(|done| _ = done.send(()));
         }
@@ -155,8 +162,11 @@ impl Actor {
     fn receive(&mut self, message: Message) -> Option<Event> {
         match message {
             Message::Event(event) => {
-                if let Event::Ended(turn) = event {
-                    self.turns.remove(&turn);
+                match event {
+                    Event::Ended(turn) => _ = self.turns.remove(&turn),
+                    Event::Ready(_) => self.is_up = true,
+                    Event::Exited(_) => self.is_up = false,
+                    _ => {}
                 }
                 Some(event)
             }
@@ -174,10 +184,6 @@ impl Actor {
                 }
                 Some(Event::Halt(code))
             }
-            Message::Permit(generation, permit) => {
-                self.permit = Some(permit);
-                Some(Event::Admitted(generation))
-            }
             Message::NotReady(generation, error) => {
                 tracing::warn!(sandbox = %self.name, generation = generation.0, %error, "sandbox.not_ready");
                 self.reason = Some(error.to_string());
@@ -191,7 +197,7 @@ impl Actor {
         if let Some(link) = self.link.clone() {
             sandboxes::abort(link, turn.clone());
         }
-        if self.state.phase() == Phase::Running {
+        if self.state.runs(turn.id()) {
             return None;
         }
         turn.abort();
@@ -222,47 +228,44 @@ impl Actor {
 
     async fn execute(&mut self, effect: Effect, mailbox: &Mailbox) -> Option<Event> {
         match effect {
-            Effect::Persist => None,
-            Effect::Admit(generation) => self.admit(generation, mailbox),
-            Effect::Start(generation) => Some(self.start(generation, mailbox).await),
-            Effect::AwaitReady(generation) => {
-                self.watch_ready(generation, mailbox);
-                None
-            }
-            Effect::Stop(generation) => Some(self.stop(generation).await),
-            Effect::SetAlarm { at, generation } => {
-                // Never longer than a start may take, whatever the clock has done meanwhile.
-                let wait = at.since(clock::now()).clamp(0, self.shared.start_timeout_ms);
-                let wait = wait.unsigned_abs();
-                let sender = mailbox.sender.clone();
-                self.spawn(async move {
-                    tokio::time::sleep(Duration::from_millis(wait)).await;
-                    let _ = sender.send(Message::Event(Event::Alarm(generation)));
-                });
-                None
-            }
-            Effect::Waking { turn, stage } => {
+            Effect::Persist => {}
+            Effect::Start(generation) => return Some(self.start(generation, mailbox).await),
+            Effect::AwaitReady(generation) => self.watch_ready(generation, mailbox),
+            Effect::Suspend(generation) => self.suspend(generation, mailbox),
+            Effect::Freeze(generation) => return Some(self.freeze(generation).await),
+            Effect::Thaw(generation) => return Some(self.thaw(generation).await),
+            Effect::Look(generation) => self.look(generation, mailbox),
+            Effect::Stop { generation, rests } => self.stop(generation, rests, mailbox),
+            Effect::SetAlarm { at, alarm } => self.set_alarm(at, alarm, mailbox),
+            Effect::Remind(at) => self.shared.reminders.set(&self.name, at),
+            Effect::Waking { turn, stage, ahead } => {
                 if let Some(turn) = self.turns.get(&turn) {
-                    turn.waking(stage);
+                    turn.waking(stage, ahead);
                 }
-                None
             }
-            Effect::Run { turn, .. } => {
-                self.relay(turn, mailbox);
-                None
-            }
-            Effect::Fail { turn, code } => {
-                self.fail(turn, code);
-                None
-            }
+            Effect::Run { turn, .. } => self.relay(turn, mailbox),
+            Effect::Fail { turn, code } => self.fail(turn, code),
             Effect::Release(turn) => {
                 if let Some(turn) = self.turns.remove(&turn) {
                     turn.release();
                     self.shared.close(&turn);
                     self.manner = Manner::AtOnce;
                 }
-                None
             }
+        }
+        None
+    }
+
+    /// In place of an earlier one.
+    fn set_alarm(&mut self, at: Timestamp, alarm: AlarmId, mailbox: &Mailbox) {
+        let wait = u64::try_from(at.since(clock::now())).unwrap_or_default();
+        let sender = mailbox.sender.clone();
+        let waiting = tokio::spawn(async move {
+            sleep(Duration::from_millis(wait)).await;
+            let _ = sender.send(Message::Event(Event::Alarm(alarm)));
+        });
+        if let Some(earlier) = self.alarm.replace(waiting.abort_handle()) {
+            earlier.abort();
         }
     }
 
@@ -274,22 +277,12 @@ impl Actor {
                 self.place = Some(self.runtime.place(self.number, generation).await?);
             }
             Phase::Stopped => self.place = None,
-            Phase::Starting | Phase::Running | Phase::Stopping => {}
+            _ => {}
         }
-        let saved =
-            self.shared.state.save_sandbox(self.name.clone(), generation, self.place.clone());
+        let (name, place) = (self.name.clone(), self.place.clone());
+        let reminder = self.state.reminder();
+        let saved = self.shared.state.save_sandbox(name, generation, place, reminder);
         saved.await.map_err(|error| RuntimeError::new(error.to_string()))
-    }
-
-    fn admit(&self, generation: Generation, mailbox: &Mailbox) -> Option<Event> {
-        let budget = self.shared.budget.clone();
-        let sender = mailbox.sender.clone();
-        tokio::spawn(async move {
-            if let Ok(permit) = budget.acquire_owned().await {
-                let _ = sender.send(Message::Permit(generation, permit));
-            }
-        });
-        None
     }
 
     async fn start(&mut self, generation: Generation, mailbox: &Mailbox) -> Event {
@@ -301,6 +294,7 @@ impl Actor {
         };
         // Granted first: the sandbox may ask for its model before the start returns.
         self.shared.grant(&place.token, &self.name);
+        self.shared.hooks.before_start(&self.name, place).await;
         match self.runtime.start(&self.name, place).await {
             Ok(link) => {
                 tracing::info!(sandbox = %self.name, generation = generation.0, "sandbox.started");
@@ -331,8 +325,10 @@ impl Actor {
         let Some(link) = self.link.clone() else {
             return;
         };
-        let sender = mailbox.sender.clone();
+        let (sender, hooks) = (mailbox.sender.clone(), self.shared.hooks.clone());
+        let name = self.name.clone();
         self.spawn(async move {
+            hooks.after_start(&name, &link).await;
             let message = match link.ready().await {
                 Ok(()) => Message::Event(Event::Ready(generation)),
                 Err(error) => Message::NotReady(generation, error),
@@ -341,15 +337,87 @@ impl Actor {
         });
     }
 
-    async fn stop(&mut self, generation: Generation) -> Event {
-        self.current.cancel();
-        self.link = None;
-        if let Some(place) = &self.place {
-            self.runtime.stop(&self.name, place, self.manner).await;
+    /// Asks the agent whether it may rest; one that does not answer is busy.
+    fn suspend(&self, generation: Generation, mailbox: &Mailbox) {
+        let Some(link) = self.link.clone() else { return };
+        let (sender, name) = (mailbox.sender.clone(), self.name.clone());
+        self.spawn(async move {
+            let event = match link.suspend().await {
+                Ok(Rest::Ready(reminders)) => Event::Suspended(generation, reminders.next),
+                Ok(Rest::Busy) => Event::Busy(generation),
+                Err(error) => {
+                    tracing::warn!(sandbox = %name, %error, "sandbox.not_suspended");
+                    // It may rest all the same.
+                    let _ = link.resume().await;
+                    Event::Busy(generation)
+                }
+            };
+            let _ = sender.send(Message::Event(event));
+        });
+    }
+
+    async fn freeze(&self, generation: Generation) -> Event {
+        let Some(place) = &self.place else { return Event::FreezeFailed(generation) };
+        match self.runtime.freeze(&self.name, place).await {
+            Ok(()) => {
+                tracing::info!(sandbox = %self.name, generation = generation.0, "sandbox.frozen");
+                Event::Frozen(generation)
+            }
+            Err(error) => {
+                tracing::warn!(sandbox = %self.name, %error, "sandbox.not_frozen");
+                Event::FreezeFailed(generation)
+            }
         }
-        self.shared.revoke(&self.name);
-        tracing::info!(sandbox = %self.name, generation = generation.0, "sandbox.stopped");
-        Event::Stopped(generation)
+    }
+
+    async fn thaw(&self, generation: Generation) -> Event {
+        let (Some(place), Some(link)) = (&self.place, &self.link) else {
+            return Event::Exited(generation);
+        };
+        if let Err(error) = self.runtime.thaw(&self.name, place).await {
+            tracing::warn!(sandbox = %self.name, %error, "sandbox.not_thawed");
+            return Event::Exited(generation);
+        }
+        for _ in 0..RESUMES {
+            if link.resume().await.is_ok() {
+                break;
+            }
+            sleep(RESUME_PAUSE).await;
+        }
+        tracing::debug!(sandbox = %self.name, generation = generation.0, "sandbox.resumed");
+        Event::Thawed(generation)
+    }
+
+    /// Asks the agent for its plans, if it says.
+    fn look(&self, generation: Generation, mailbox: &Mailbox) {
+        let Some(link) = self.link.clone() else { return };
+        let sender = mailbox.sender.clone();
+        self.spawn(async move {
+            if let Ok(reminders) = link.reminders().await {
+                let noted = Event::Noted(generation, reminders.next);
+                let _ = sender.send(Message::Event(noted));
+            }
+        });
+    }
+
+    /// Beside whatever is asked of it meanwhile: what comes now waits for the next start.
+    fn stop(&mut self, generation: Generation, rests: bool, mailbox: &Mailbox) {
+        self.current.cancel();
+        let link = self.link.take().filter(|_| std::mem::take(&mut self.is_up));
+        let (shared, runtime, name) =
+            (self.shared.clone(), self.runtime.clone(), self.name.clone());
+        let (place, manner, sender) = (self.place.clone(), self.manner, mailbox.sender.clone());
+        tokio::spawn(async move {
+            if let (Some(link), Manner::Gently) = (&link, manner) {
+                shared.hooks.before_stop(&name, link, rests).await;
+            }
+            if let Some(place) = &place {
+                runtime.stop(&name, place, manner).await;
+            }
+            shared.revoke(&name);
+            tracing::info!(sandbox = %name, generation = generation.0, "sandbox.stopped");
+            let _ = sender.send(Message::Event(Event::Stopped(generation)));
+        });
     }
 
     fn relay(&self, turn: TurnId, mailbox: &Mailbox) {
@@ -359,6 +427,7 @@ impl Actor {
         let (shared, sender) = (self.shared.clone(), mailbox.sender.clone());
         self.spawn(async move {
             relay::relay(&turn, &link).await;
+            shared.hooks.changed(&turn.sandbox, &link);
             let _ = sender.send(Message::Event(Event::Ended(turn.id())));
             shared.recorder.ended(turn, Some(link));
         });

@@ -6,8 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::SecretString;
-use zaki_edge_core::meter::Price;
+use zaki_edge_core::{fleet::Limits, meter::Price, sandbox::Habits};
 use zaki_envelope::signature::Keyring;
+
+/// What a gateway was measured to need after some dozen turns, in megabytes.
+const SANDBOX_MB: u64 = 1024;
+/// After an agent has said that it is busy, until it is asked again.
+const BUSY_MS: i64 = 15_000;
 
 /// How to run an edge.
 pub struct EdgeConfig {
@@ -34,6 +39,17 @@ pub struct EdgeConfig {
     pub head_timeout: Duration,
     /// How long a start may take, from its turn in the queue to the agent's hello.
     pub start_timeout: Duration,
+    /// Unused for so long a sandbox is frozen, where it can be: it uses no processor time, keeps its
+    /// memory, and is back at once. `None`: never.
+    pub freeze_after: Option<Duration>,
+    /// Unused for so long it is stopped. `None`: only when others need its room.
+    pub stop_after: Option<Duration>,
+    /// How much memory all sandboxes that are not stopped may have together, in megabytes; `None`:
+    /// three quarters of the machine's. Beyond it whoever was used least lately is stopped, and
+    /// whoever wants to start waits until that is done.
+    pub memory_mb: Option<u64>,
+    /// How much of it is set aside for one.
+    pub sandbox_mb: u64,
 }
 
 impl EdgeConfig {
@@ -57,8 +73,40 @@ impl EdgeConfig {
             max_connections: 4096,
             head_timeout: Duration::from_secs(30),
             start_timeout: Duration::from_mins(3),
+            freeze_after: Some(Duration::from_mins(2)),
+            stop_after: Some(Duration::from_hours(1)),
+            memory_mb: None,
+            sandbox_mb: SANDBOX_MB,
         }
     }
+
+    /// What all sandboxes have together.
+    pub(crate) fn limits(&self) -> Limits {
+        let memory = self.memory_mb.or_else(|| Some(machine_mb()? / 4 * 3)).unwrap_or(u64::MAX);
+        Limits { starts: self.max_parallel_starts, memory }
+    }
+
+    /// How they live, where they can be frozen.
+    pub(crate) fn habits(&self) -> Habits {
+        Habits {
+            start_timeout_ms: ms(self.start_timeout),
+            freeze_after_ms: self.freeze_after.map(ms),
+            stop_after_ms: self.stop_after.map(ms),
+            busy_ms: BUSY_MS,
+        }
+    }
+}
+
+fn ms(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// What the machine has, in megabytes; `None`: it does not say (meminfo(5)).
+fn machine_mb() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kilobytes: u64 = total.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes / 1024)
 }
 
 /// What a sandbox is.

@@ -20,11 +20,13 @@ use crate::{
     actor::Message,
     clock,
     docker::{self, Docker},
+    fleet::Fleet,
     http, listen,
     model::Model,
     people::{self, People},
     record::Recorder,
-    runtime::{self, Echo, Ground, Process, Surroundings},
+    reminders,
+    runtime::{self, Echo, Ground, NoHooks, Process, Surroundings},
     sandboxes::Sandboxes,
     shared::{Parts, Shared},
     state::{Setting, State},
@@ -68,6 +70,7 @@ impl Edge {
         let private = config.data_dir.join("private");
         make_dir(&private, 0o700)?;
         let lock = lock(&private)?;
+        let (limits, mut habits) = (config.limits(), config.habits());
         let state = State::open(&private.join("edge.db")).await?;
         let listener = listen::bind(config.listen, &state).await?;
         let address = listen::local_addr(&listener, config.listen)?;
@@ -94,17 +97,20 @@ impl Edge {
                 Ground::Built(Arc::new(Docker::open(docker, around, &known).await?))
             }
         };
+        let can_freeze = matches!(&ground, Ground::Built(runtime) if runtime.can_freeze());
+        habits.freeze_after_ms = habits.freeze_after_ms.filter(|_| can_freeze);
         let (recorder, notes) = Recorder::new();
         let shared = Arc::new(Shared::new(Parts {
             state: state.clone(),
             ground,
             turns: Turns::new(state.greatest_turn().await?),
             recorder,
+            fleet: Fleet::new(limits, config.sandbox_mb),
+            habits,
+            hooks: Arc::new(NoHooks),
             model: Model::new(config.model, config.choices, config.prices)?,
             people: People::load(&state).await?,
             keys: config.keys,
-            max_parallel_starts: config.max_parallel_starts,
-            start_timeout_ms: i64::try_from(config.start_timeout.as_millis()).unwrap_or(i64::MAX),
         }));
         let sandboxes = Sandboxes::new(shared.clone());
         sandboxes.adopt().await?;
@@ -118,6 +124,7 @@ impl Edge {
             )),
             tokio::spawn(forget(running.shared.clone())),
             tokio::spawn(people::sweep(Arc::downgrade(&running))),
+            tokio::spawn(reminders::watch(Arc::downgrade(&running))),
             tokio::spawn(notes.keep(Arc::downgrade(&running.shared))),
         ];
         tracing::info!(%address, "edge.listening");

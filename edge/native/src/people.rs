@@ -194,6 +194,7 @@ impl Running {
         timeout(LAST_TURNS, ended).await.map_err(|_| EraseError::Turns)?;
         self.shared.accounts.remove(user);
         self.shared.answers.remove(user);
+        self.shared.reminders.remove(user);
         if let Ground::Built(runtime) = &self.shared.ground {
             runtime.erase(user).await?;
         }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use dashmap::DashMap;
 use futures::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
@@ -13,6 +12,7 @@ use zaki_envelope::{SandboxName, ZakiUserId, wire::ErrorCode};
 
 use crate::{
     actor::{Actor, Message},
+    fleet::Mailbox,
     relay,
     runtime::{Ground, Link, Runtime},
     shared::Shared,
@@ -23,43 +23,32 @@ use crate::{
 const ABORTS: u32 = 3;
 const ABORT_PAUSE: Duration = Duration::from_millis(500);
 
-/// The way to one actor.
-#[derive(Clone)]
-pub(crate) struct Mailbox {
-    pub(crate) sender: mpsc::UnboundedSender<Message>,
-    /// Whether its sandbox takes a turn right now.
-    pub(crate) ready: Arc<AtomicBool>,
-}
-
 type Inbox = mpsc::UnboundedReceiver<Message>;
 
 pub(crate) struct Sandboxes {
     shared: Arc<Shared>,
-    mailboxes: Arc<DashMap<SandboxName, Mailbox>>,
     actors: TaskTracker,
     closing: AtomicBool,
 }
 
 impl Sandboxes {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self {
-            shared,
-            mailboxes: Arc::default(),
-            actors: TaskTracker::new(),
-            closing: AtomicBool::new(false),
-        }
+        Self { shared, actors: TaskTracker::new(), closing: AtomicBool::new(false) }
     }
 
     /// Takes over, or ends, every sandbox an earlier edge left behind.
     pub(crate) async fn adopt(&self) -> Result<(), zaki_store::Error> {
         let Ground::Built(runtime) = &self.shared.ground else { return Ok(()) };
         let rows = self.shared.state.sandboxes().await?;
+        for row in &rows {
+            self.shared.reminders.set(&row.name, row.reminder);
+        }
         let left = rows.into_iter().filter(|row| row.place.is_some());
         let adopt = |row| Actor::adopt(self.shared.clone(), runtime.clone(), row);
         for actor in join_all(left.map(adopt)).await.into_iter().flatten() {
             let (mailbox, inbox) = mailbox();
-            self.mailboxes.insert(actor.name().clone(), mailbox.clone());
-            self.actors.spawn(actor.run(mailbox, None, inbox, retire(&self.mailboxes)));
+            self.shared.fleet.mailboxes.insert(actor.name().clone(), mailbox.clone());
+            self.actors.spawn(actor.run(mailbox, None, inbox, retire(&self.shared)));
         }
         Ok(())
     }
@@ -91,7 +80,7 @@ impl Sandboxes {
 
     fn tell_actor(&self, runtime: &Arc<dyn Runtime>, name: &SandboxName, message: Message) -> bool {
         // Held while the message is sent: an actor retires only when none is on its way.
-        let entry = self.mailboxes.entry(name.clone());
+        let entry = self.shared.fleet.mailboxes.entry(name.clone());
         let mailbox = entry.or_insert_with(|| self.enter(runtime, name));
         let ready = mailbox.ready.load(Ordering::Relaxed);
         // A closed mailbox is that of an edge going down: the message's turn is taken up later.
@@ -106,7 +95,7 @@ impl Sandboxes {
         let (mailbox, inbox) = mailbox();
         if !self.closing.load(Ordering::SeqCst) {
             let (shared, runtime, name) = (self.shared.clone(), runtime.clone(), name.clone());
-            let retire = retire(&self.mailboxes);
+            let retire = retire(&self.shared);
             self.actors.spawn(begin(shared, runtime, name, mailbox.clone(), inbox, retire));
         }
         mailbox
@@ -114,12 +103,13 @@ impl Sandboxes {
 
     /// How many are not at rest.
     pub(crate) fn count(&self) -> usize {
-        self.mailboxes.len()
+        self.shared.fleet.mailboxes.len()
     }
 
     /// Stops every sandbox of `user`, ends its turns with `code`, and returns when all are gone.
     pub(crate) async fn halt(&self, user: ZakiUserId, code: ErrorCode) {
-        let theirs = self.mailboxes.iter().filter(|mailbox| mailbox.key().user() == user);
+        let theirs =
+            self.shared.fleet.mailboxes.iter().filter(|mailbox| mailbox.key().user() == user);
         let halts = theirs.map(|mailbox| {
             let (done, told) = oneshot::channel();
             let _ = mailbox.sender.send(Message::Halt(code, done));
@@ -132,7 +122,8 @@ impl Sandboxes {
     /// Stops every sandbox and returns when all are gone.
     pub(crate) async fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
-        for mailbox in self.mailboxes.iter() {
+        self.shared.fleet.close();
+        for mailbox in &self.shared.fleet.mailboxes {
             let _ = mailbox.sender.send(Message::Event(Event::Close));
         }
         self.actors.close();
@@ -159,11 +150,9 @@ fn mailbox() -> (Mailbox, Inbox) {
 }
 
 /// Forgets an actor that nobody has told anything since; `false`: somebody has.
-fn retire(
-    mailboxes: &Arc<DashMap<SandboxName, Mailbox>>,
-) -> impl Fn(&SandboxName, &Inbox) -> bool + Send + Sync + use<> {
-    let mailboxes = mailboxes.clone();
-    move |name, inbox| mailboxes.remove_if(name, |_, _| inbox.is_empty()).is_some()
+fn retire(shared: &Arc<Shared>) -> impl Fn(&SandboxName, &Inbox) -> bool + Send + Sync + use<> {
+    let shared = shared.clone();
+    move |name, inbox| shared.fleet.mailboxes.remove_if(name, |_, _| inbox.is_empty()).is_some()
 }
 
 /// The actor of a sandbox of which nothing runs; it begins with its first message.

@@ -2,17 +2,29 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
-use zaki_edge_core::front::{Call, Caller, Front, Refusal, Tokens};
+use zaki_edge_core::{
+    front::{Call, Caller, Front, Refusal, Tokens},
+    sandbox::Habits,
+};
 use zaki_envelope::{
     SandboxName,
     signature::{Keyring, Message},
 };
 
 use crate::{
-    account::Accounts, approve::Answers, clock, model::Model, people::People, record::Recorder,
-    runtime::Ground, state::State, turn::Turn, turns::Turns,
+    account::Accounts,
+    approve::Answers,
+    clock,
+    fleet::Fleet,
+    model::Model,
+    people::People,
+    record::Recorder,
+    reminders::Reminders,
+    runtime::{Ground, Hooks},
+    state::State,
+    turn::Turn,
+    turns::Turns,
 };
 
 pub(crate) struct Shared {
@@ -24,9 +36,10 @@ pub(crate) struct Shared {
     pub(crate) people: People,
     pub(crate) accounts: Accounts,
     pub(crate) answers: Answers,
-    /// One permit per start at a time.
-    pub(crate) budget: Arc<Semaphore>,
-    pub(crate) start_timeout_ms: i64,
+    pub(crate) fleet: Fleet,
+    pub(crate) habits: Habits,
+    pub(crate) hooks: Arc<dyn Hooks>,
+    pub(crate) reminders: Reminders,
     pub(crate) keys: Keyring,
     tokens: RwLock<Tokens>,
     /// What must be done before the state closes.
@@ -42,8 +55,9 @@ pub(crate) struct Parts {
     pub(crate) model: Model,
     pub(crate) people: People,
     pub(crate) keys: Keyring,
-    pub(crate) max_parallel_starts: usize,
-    pub(crate) start_timeout_ms: i64,
+    pub(crate) fleet: Fleet,
+    pub(crate) habits: Habits,
+    pub(crate) hooks: Arc<dyn Hooks>,
 }
 
 impl Shared {
@@ -57,8 +71,10 @@ impl Shared {
             people: parts.people,
             accounts: Accounts::default(),
             answers: Answers::default(),
-            budget: Arc::new(Semaphore::new(parts.max_parallel_starts.max(1))),
-            start_timeout_ms: parts.start_timeout_ms,
+            fleet: parts.fleet,
+            habits: parts.habits,
+            hooks: parts.hooks,
+            reminders: Reminders::default(),
             keys: parts.keys,
             tokens: RwLock::default(),
             tasks: TaskTracker::new(),

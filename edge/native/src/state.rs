@@ -24,7 +24,7 @@ pub(crate) use scrub::ScrubError;
 const SCHEMA: Schema = Schema {
     name: "edge",
     release: env!("CARGO_PKG_VERSION"),
-    steps: &[FIRST, TURNS_BY_ID, PEOPLE],
+    steps: &[FIRST, TURNS_BY_ID, PEOPLE, REMINDERS],
 };
 
 const FIRST: Step = Step {
@@ -106,6 +106,10 @@ const PEOPLE: Step = Step {
         ALTER TABLE turns ADD COLUMN cost_micros INTEGER NOT NULL DEFAULT 0;",
 };
 
+/// When its agent wants to act by itself, in milliseconds.
+const REMINDERS: Step =
+    Step { min_reader: 1, sql: "ALTER TABLE sandboxes ADD COLUMN reminder INTEGER;" };
+
 /// A sandbox as it was last persisted.
 pub(crate) struct SandboxRow {
     /// Small and its own for good: its user id on the machine is counted from it.
@@ -114,12 +118,14 @@ pub(crate) struct SandboxRow {
     pub(crate) generation: Generation,
     /// Where its last start is or was.
     pub(crate) place: Option<Place>,
+    /// When its agent wants to act by itself.
+    pub(crate) reminder: Option<Timestamp>,
 }
 
 impl SandboxRow {
     /// A sandbox of which nothing is known.
     pub(crate) const fn new(name: SandboxName) -> Self {
-        Self { number: 0, name, generation: Generation(0), place: None }
+        Self { number: 0, name, generation: Generation(0), place: None, reminder: None }
     }
 }
 
@@ -194,7 +200,7 @@ impl State {
 
     /// All sandboxes there have ever been.
     pub(crate) async fn sandboxes(&self) -> Result<Vec<SandboxRow>, Error> {
-        let sql = "SELECT number, name, generation, place FROM sandboxes
+        let sql = "SELECT number, name, generation, place, reminder FROM sandboxes
             WHERE name NOT LIKE 'erased-%'";
         self.db.read(move |tx| tx.all(sql, [], sandbox_row)).await
     }
@@ -203,7 +209,7 @@ impl State {
     pub(crate) async fn sandbox(&self, name: SandboxName) -> Result<SandboxRow, Error> {
         let sql = "INSERT INTO sandboxes (name, generation) VALUES (?, 0)
             ON CONFLICT (name) DO UPDATE SET name = name
-            RETURNING number, name, generation, place";
+            RETURNING number, name, generation, place, reminder";
         let name_again = name.clone();
         let row = move |tx: &zaki_store::Tx<'_>| {
             tx.all(sql, params![Text(&name)], sandbox_row).map(|mut rows| rows.pop())
@@ -219,12 +225,14 @@ impl State {
         name: SandboxName,
         generation: Generation,
         place: Option<Place>,
+        reminder: Option<Timestamp>,
     ) -> Result<(), Error> {
-        let sql = "UPDATE sandboxes SET generation = ?, place = ? WHERE name = ?";
-        let generation = number(generation.0);
+        let sql = "UPDATE sandboxes SET generation = ?, place = ?, reminder = ? WHERE name = ?";
+        let (generation, reminder) = (number(generation.0), reminder.map(Timestamp::as_ms));
         self.db
             .write(move |tx| {
-                tx.execute(sql, params![generation, place.map(Json), Text(name)]).map(drop)
+                let row = params![generation, place.map(Json), reminder, Text(name)];
+                tx.execute(sql, row).map(drop)
             })
             .await
     }
@@ -350,6 +358,7 @@ fn sandbox_row(row: &Row<'_>) -> rusqlite::Result<SandboxRow> {
         name: row.get::<_, Text<SandboxName>>(1)?.0,
         generation: Generation(generation.unsigned_abs()),
         place: row.get::<_, Option<Json<Place>>>(3)?.map(|json| json.0),
+        reminder: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_ms),
     })
 }
 

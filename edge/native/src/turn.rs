@@ -34,7 +34,7 @@ struct Progress {
     /// Number of the last event that is in the tail no longer.
     dropped: u64,
     /// How far its sandbox is, until its first event; and how often that was said.
-    waking: Option<WakeStage>,
+    waking: Option<Waking>,
     wakings: u64,
     /// The edge lets the turn go; its readers come back later.
     released: bool,
@@ -48,6 +48,9 @@ struct Progress {
 
 /// A kind of failure, in words for the log.
 type Reason = (ErrorCode, &'static str);
+
+/// How far a sandbox is, and how many start before it.
+type Waking = (WakeStage, Option<u32>);
 
 /// What somebody who has more to say finds.
 pub(crate) enum Ear {
@@ -82,8 +85,8 @@ impl Turn {
     }
 
     /// Tells the readers how far the sandbox is.
-    pub(crate) fn waking(&self, stage: WakeStage) {
-        self.push(waking(stage));
+    pub(crate) fn waking(&self, stage: WakeStage, ahead: Option<u32>) {
+        self.push(waking((stage, ahead)));
     }
 
     /// Ends it with an error, if it has not ended.
@@ -211,8 +214,8 @@ impl Progress {
         if !self.log.push(&event) {
             return;
         }
-        if let TurnEventKind::Waking { stage } = event.kind {
-            self.waking = Some(stage);
+        if let TurnEventKind::Waking { stage, ahead } = event.kind {
+            self.waking = Some((stage, ahead));
             self.wakings += 1;
         } else {
             self.waking = None;
@@ -230,8 +233,8 @@ impl Progress {
     }
 }
 
-const fn waking(stage: WakeStage) -> TurnEvent {
-    let kind = TurnEventKind::Waking { stage };
+const fn waking((stage, ahead): Waking) -> TurnEvent {
+    let kind = TurnEventKind::Waking { stage, ahead };
     TurnEvent { seq: 0, kind }
 }
 

@@ -23,6 +23,9 @@ pub enum TurnEventKind {
     Waking {
         /// How far it is.
         stage: WakeStage,
+        /// How many others start before it, while it is queued and that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ahead: Option<u32>,
     },
     /// The agent has taken the turn.
     Started {

@@ -94,7 +94,7 @@ mod tests {
         let steer = InboundId::from_parts(Timestamp::from_ms(1), 1);
         let agent = AgentInfo { name: "echo".into(), version: "1".into() };
         let kinds = [
-            TurnEventKind::Waking { stage: WakeStage::Queued },
+            TurnEventKind::Waking { stage: WakeStage::Queued, ahead: Some(3) },
             TurnEventKind::Started { agent },
             delta(1, "a").kind,
             TurnEventKind::Tool { name: "t".into(), phase: "start".into() },

@@ -2,6 +2,15 @@ use super::*;
 
 const NOW: Timestamp = Timestamp::from_ms(1_000);
 const TIMEOUT: i64 = 60_000;
+const FREEZE: i64 = 30_000;
+const STOP: i64 = 600_000;
+const BUSY: i64 = 15_000;
+const HABITS: Habits = Habits {
+    start_timeout_ms: TIMEOUT,
+    freeze_after_ms: Some(FREEZE),
+    stop_after_ms: Some(STOP),
+    busy_ms: BUSY,
+};
 const G0: Generation = Generation(0);
 const G1: Generation = Generation(1);
 const G2: Generation = Generation(2);
@@ -12,7 +21,7 @@ fn turn(n: u128) -> TurnId {
 
 /// A sandbox that took these events, and what the last one asked for.
 fn after(events: &[Event]) -> (Sandbox, Vec<Effect>) {
-    let mut sandbox = Sandbox::stopped(G0, TIMEOUT);
+    let mut sandbox = Sandbox::stopped(G0, None, HABITS);
     let mut effects = Vec::new();
     for event in events {
         effects = sandbox.step(*event, NOW);
@@ -32,13 +41,13 @@ const UP: [Event; 4] = [Event::Wake, Event::Admitted(G1), Event::Started(G1), Ev
 
 #[test]
 fn the_first_turn_starts_the_sandbox_and_runs_when_it_is_ready() {
-    let mut sandbox = Sandbox::stopped(G0, TIMEOUT);
-    let queued = [Effect::Persist, Effect::Admit(G1), waking(turn(1), WakeStage::Queued)];
+    let mut sandbox = Sandbox::stopped(G0, None, HABITS);
+    let queued = [Effect::Persist, waking(turn(1), WakeStage::Queued, None)];
     assert_eq!(sandbox.step(Event::Accept(turn(1)), NOW), queued);
     let at = NOW.plus_ms(TIMEOUT);
     let starting = [
-        waking(turn(1), WakeStage::Starting),
-        Effect::SetAlarm { at, generation: G1 },
+        waking(turn(1), WakeStage::Starting, None),
+        Effect::SetAlarm { at, alarm: AlarmId(1) },
         Effect::Start(G1),
     ];
     assert_eq!(sandbox.step(Event::Admitted(G1), NOW), starting);
@@ -53,7 +62,9 @@ fn a_running_sandbox_takes_a_turn_without_any_commit() {
     let (mut sandbox, _) = after(&UP);
     assert_eq!(sandbox.step(Event::Accept(turn(1)), NOW), [run(1, G1)]);
     assert_eq!(sandbox.step(Event::Accept(turn(1)), NOW), []);
-    assert_eq!(sandbox.step(Event::Ended(turn(1)), NOW), []);
+    let at = NOW.plus_ms(FREEZE);
+    let looks = [Effect::Look(G1), Effect::SetAlarm { at, alarm: AlarmId(3) }];
+    assert_eq!(sandbox.step(Event::Ended(turn(1)), NOW), looks);
     assert_eq!(sandbox.turns().count(), 0);
 }
 
@@ -61,24 +72,31 @@ fn a_running_sandbox_takes_a_turn_without_any_commit() {
 fn many_wakes_are_one_start() {
     for up_to in 1..=UP.len() {
         let (mut sandbox, _) = after(&UP[..up_to]);
-        assert_eq!(sandbox.step(Event::Wake, NOW), [], "after {up_to} events");
+        let effects = sandbox.step(Event::Wake, NOW);
+        let only_waits = |effect: &Effect| matches!(effect, Effect::SetAlarm { .. });
+        assert!(effects.iter().all(only_waits), "after {up_to} events: {effects:?}");
     }
 }
 
 #[test]
 fn a_turn_that_comes_while_it_starts_waits_for_it() {
     let (mut sandbox, effects) = after(&[Event::Wake, Event::Admitted(G1), Event::Accept(turn(1))]);
-    assert_eq!(effects, [waking(turn(1), WakeStage::Starting)]);
+    assert_eq!(effects, [waking(turn(1), WakeStage::Starting, None)]);
     assert_eq!(sandbox.step(Event::Ready(G1), NOW), [run(1, G1)]);
 }
 
 #[test]
 fn a_failed_start_fails_its_turns_and_ends_what_is_left() {
-    for (event, code) in
-        [(Event::StartFailed(G1), ErrorCode::Sandbox), (Event::Alarm(G1), ErrorCode::Timeout)]
-    {
+    for (event, code) in [
+        (Event::StartFailed(G1), ErrorCode::Sandbox),
+        (Event::Alarm(AlarmId(1)), ErrorCode::Timeout),
+    ] {
         let (mut sandbox, effects) = after(&[Event::Accept(turn(1)), Event::Admitted(G1), event]);
-        assert_eq!(effects, [failed(1, code), Effect::Stop(G1)], "{event:?}");
+        assert_eq!(
+            effects,
+            [failed(1, code), Effect::Stop { generation: G1, rests: false }],
+            "{event:?}"
+        );
         assert_eq!(sandbox.step(Event::Stopped(G1), NOW), [Effect::Persist]);
         assert_eq!(sandbox.phase(), Phase::Stopped);
     }
@@ -87,7 +105,7 @@ fn a_failed_start_fails_its_turns_and_ends_what_is_left() {
 #[test]
 fn a_start_that_cannot_be_asked_for_fails_its_turns_and_leaves_nothing() {
     let (mut sandbox, effects) = after(&[Event::Accept(turn(1)), Event::StartFailed(G1)]);
-    assert_eq!(effects, [failed(1, ErrorCode::Sandbox)]);
+    assert_eq!(effects, [failed(1, ErrorCode::Sandbox), Effect::Persist]);
     assert_eq!(sandbox.step(Event::Admitted(G1), NOW), []);
     assert_eq!(sandbox.phase(), Phase::Stopped);
 }
@@ -96,9 +114,11 @@ fn a_start_that_cannot_be_asked_for_fails_its_turns_and_leaves_nothing() {
 fn a_crash_takes_its_turns_up_in_the_next_start() {
     let (mut sandbox, _) = after(&UP);
     sandbox.step(Event::Accept(turn(1)), NOW);
-    assert_eq!(sandbox.step(Event::Exited(G1), NOW), [Effect::Stop(G1)]);
-    let again =
-        [Effect::Persist, Effect::Persist, Effect::Admit(G2), waking(turn(1), WakeStage::Queued)];
+    assert_eq!(
+        sandbox.step(Event::Exited(G1), NOW),
+        [Effect::Stop { generation: G1, rests: false }]
+    );
+    let again = [Effect::Persist, Effect::Persist, waking(turn(1), WakeStage::Queued, None)];
     assert_eq!(sandbox.step(Event::Stopped(G1), NOW), again);
     sandbox.step(Event::Admitted(G2), NOW);
     assert_eq!(sandbox.step(Event::Ready(G2), NOW), [run(1, G2)]);
@@ -110,30 +130,44 @@ fn a_turn_that_kills_its_sandbox_every_time_fails() {
     sandbox.step(Event::Accept(turn(1)), NOW);
     for n in 1..u64::from(MAX_RUNS) {
         let (old, new) = (Generation(n), Generation(n + 1));
-        assert_eq!(sandbox.step(Event::Exited(old), NOW), [Effect::Stop(old)]);
+        assert_eq!(
+            sandbox.step(Event::Exited(old), NOW),
+            [Effect::Stop { generation: old, rests: false }]
+        );
         sandbox.step(Event::Stopped(old), NOW);
         sandbox.step(Event::Admitted(new), NOW);
         assert_eq!(sandbox.step(Event::Ready(new), NOW), [run(1, new)]);
     }
     let last = sandbox.generation();
     let effects = sandbox.step(Event::Exited(last), NOW);
-    assert_eq!(effects, [failed(1, ErrorCode::Sandbox), Effect::Stop(last)]);
+    assert_eq!(
+        effects,
+        [failed(1, ErrorCode::Sandbox), Effect::Stop { generation: last, rests: false }]
+    );
     assert_eq!(sandbox.step(Event::Stopped(last), NOW), [Effect::Persist]);
 }
 
 #[test]
 fn a_sandbox_killed_while_it_starts_is_started_again_a_few_times() {
-    let (mut sandbox, _) = Sandbox::adopted(G1, TIMEOUT, NOW);
+    let mut sandbox = Sandbox::stopped(G1, None, HABITS);
+    sandbox.adopt(NOW);
     sandbox.step(Event::Accept(turn(1)), NOW);
     for n in 1..u64::from(MAX_RUNS) {
         let (old, new) = (Generation(n), Generation(n + 1));
-        assert_eq!(sandbox.step(Event::Exited(old), NOW), [Effect::Stop(old)]);
-        assert!(sandbox.step(Event::Stopped(old), NOW).contains(&Effect::Admit(new)));
+        assert_eq!(
+            sandbox.step(Event::Exited(old), NOW),
+            [Effect::Stop { generation: old, rests: false }]
+        );
+        sandbox.step(Event::Stopped(old), NOW);
+        assert_eq!(sandbox.claim(), Claim::Waiting(new));
         sandbox.step(Event::Admitted(new), NOW);
     }
     let last = sandbox.generation();
     let effects = sandbox.step(Event::Exited(last), NOW);
-    assert_eq!(effects, [failed(1, ErrorCode::Sandbox), Effect::Stop(last)]);
+    assert_eq!(
+        effects,
+        [failed(1, ErrorCode::Sandbox), Effect::Stop { generation: last, rests: false }]
+    );
 }
 
 #[test]
@@ -146,7 +180,6 @@ fn events_of_another_generation_change_nothing() {
             Event::StartFailed(g),
             Event::Exited(g),
             Event::Stopped(g),
-            Event::Alarm(g),
         ]
     };
     for up_to in 0..=UP.len() {
@@ -162,7 +195,7 @@ fn events_of_another_generation_change_nothing() {
 #[test]
 fn an_alarm_after_the_start_changes_nothing() {
     let (mut sandbox, _) = after(&UP);
-    assert_eq!(sandbox.step(Event::Alarm(G1), NOW), []);
+    assert_eq!(sandbox.step(Event::Alarm(AlarmId(1)), NOW), []);
     assert_eq!(sandbox.phase(), Phase::Running);
 }
 
@@ -171,7 +204,7 @@ fn closing_stops_it_and_leaves_its_turns_to_the_next_start() {
     let (mut sandbox, _) = after(&UP);
     sandbox.step(Event::Accept(turn(1)), NOW);
     let effects = sandbox.step(Event::Close, NOW);
-    assert_eq!(effects, [Effect::Release(turn(1)), Effect::Stop(G1)]);
+    assert_eq!(effects, [Effect::Release(turn(1)), Effect::Stop { generation: G1, rests: false }]);
     assert_eq!(sandbox.step(Event::Accept(turn(2)), NOW), [Effect::Release(turn(2))]);
     assert_eq!(sandbox.step(Event::Stopped(G1), NOW), [Effect::Persist]);
     assert_eq!(sandbox.step(Event::Wake, NOW), []);
@@ -188,11 +221,12 @@ fn closing_before_the_start_was_admitted_starts_nothing() {
 
 #[test]
 fn an_adopted_sandbox_is_watched_and_then_runs_turns() {
-    let (mut sandbox, effects) = Sandbox::adopted(G2, TIMEOUT, NOW);
+    let mut sandbox = Sandbox::stopped(G2, None, HABITS);
+    let effects = sandbox.adopt(NOW);
     let at = NOW.plus_ms(TIMEOUT);
-    let watched = [Effect::SetAlarm { at, generation: G2 }, Effect::AwaitReady(G2)];
+    let watched = [Effect::SetAlarm { at, alarm: AlarmId(1) }, Effect::AwaitReady(G2)];
     assert_eq!(effects, watched);
-    let told = [waking(turn(1), WakeStage::Starting)];
+    let told = [waking(turn(1), WakeStage::Starting, None)];
     assert_eq!(sandbox.step(Event::Accept(turn(1)), NOW), told);
     assert_eq!(sandbox.step(Event::Ready(G2), NOW), [run(1, G2)]);
 }
@@ -206,10 +240,11 @@ fn what_is_halted_fails_its_turns_and_stops_wherever_it_is() {
     for up_to in 2..=UP.len() {
         let (mut sandbox, _) = after(&UP[..up_to]);
         sandbox.step(Event::Accept(turn(1)), NOW);
-        assert_eq!(sandbox.step(halt, NOW), [down, Effect::Stop(G1)]);
+        assert_eq!(sandbox.step(halt, NOW), [down, Effect::Stop { generation: G1, rests: false }]);
         assert_eq!(sandbox.step(halt, NOW), []);
         assert_eq!(sandbox.step(Event::Stopped(G1), NOW), [Effect::Persist], "and stays down");
         let again = sandbox.step(Event::Accept(turn(2)), NOW);
-        assert_eq!(again[..2], [Effect::Persist, Effect::Admit(G2)], "until it is asked again");
+        assert_eq!(again[0], Effect::Persist);
+        assert_eq!(sandbox.claim(), Claim::Waiting(G2), "until it is asked again");
     }
 }

@@ -9,9 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use zaki_envelope::{
     TurnId,
-    wire::{
-        ApprovalAnswer, Reminders, SILENCE, SseDecoder, SteerRequest, TurnEvent, TurnRequest,
-    },
+    wire::{ApprovalAnswer, Reminders, SILENCE, SseDecoder, SteerRequest, TurnEvent, TurnRequest},
 };
 
 use super::{Events, LinkError, Rest, RuntimeError};

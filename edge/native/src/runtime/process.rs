@@ -82,6 +82,10 @@ impl Process {
 
 #[async_trait]
 impl Runtime for Process {
+    fn can_freeze(&self) -> bool {
+        true
+    }
+
     async fn place(&self, number: u32, generation: Generation) -> Result<Place, RuntimeError> {
         let mut token = [0; 32];
         rand::rng().fill_bytes(&mut token);
@@ -128,13 +132,16 @@ impl Runtime for Process {
         Ok(Arc::new(self.link(place, &spot, handle)))
     }
 
-    async fn adopt(&self, _name: &SandboxName, place: &Place) -> Option<Arc<dyn Link>> {
+    async fn adopt(&self, name: &SandboxName, place: &Place) -> Option<Arc<dyn Link>> {
         let spot = place.process.as_ref()?;
         if spot.spec != self.launch.spec() {
             return None;
         }
         let link = self.link(place, spot, spot.identity?.open()?);
+        self.thaw(name, place).await.ok()?;
         let health = link.http.health().await.ok()?;
+        // One that an earlier edge let rest.
+        let _ = link.http.resume().await;
         (!health.has_failed()).then(|| Arc::new(link) as Arc<dyn Link>)
     }
 
@@ -143,19 +150,42 @@ impl Runtime for Process {
         // Without a pid an earlier edge crashed between the start and noting it: the token tells.
         let marked = || identity::with_variable(TOKEN_VARIABLE, &place.token);
         let leaders = spot.identity.map_or_else(marked, |identity| vec![identity]);
+        if manner == Manner::Gently {
+            // What is held hears nothing.
+            let _ = self.thaw(name, place).await;
+        }
         for handle in leaders.iter().filter_map(|leader| leader.open()) {
             end(name, &handle, manner).await;
         }
         // Also when no leader is left: what it started may be.
-        sweep(|| {
-            if let Some(uid) = spot.uid {
-                return identity::of_user(uid);
+        sweep(|| members(spot, &leaders, &place.token)).await;
+    }
+
+    /// By SIGSTOP, which nothing can refuse, until all that there is has got it.
+    async fn freeze(&self, name: &SandboxName, place: &Place) -> Result<(), RuntimeError> {
+        let (spot, leaders) = leaders(place)?;
+        for _ in 0..SWEEPS {
+            let moving = members(spot, &leaders, &place.token);
+            let moving: Vec<_> = moving.into_iter().filter(|it| !it.is_held()).collect();
+            if moving.is_empty() {
+                return Ok(());
             }
-            // The gateway has a group of its own, and the token.
-            let groups = leaders.iter().flat_map(|leader| identity::of_group(*leader));
-            groups.chain(identity::with_value(&place.token)).collect()
-        })
-        .await;
+            for handle in moving.into_iter().filter_map(Identity::open) {
+                handle.signal(Signal::STOP);
+            }
+            // A process is seen as stopped a moment after the signal.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        self.thaw(name, place).await?;
+        Err(RuntimeError::new("some of its processes do not stop"))
+    }
+
+    async fn thaw(&self, _name: &SandboxName, place: &Place) -> Result<(), RuntimeError> {
+        let (spot, leaders) = leaders(place)?;
+        for handle in members(spot, &leaders, &place.token).into_iter().filter_map(Identity::open) {
+            handle.signal(Signal::CONT);
+        }
+        Ok(())
     }
 
     async fn erase(&self, user: ZakiUserId) -> io::Result<()> {
@@ -164,6 +194,22 @@ impl Runtime for Process {
         // Fails to be joined only when the edge goes down.
         erased.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))
     }
+}
+
+fn leaders(place: &Place) -> Result<(&Spot, Vec<Identity>), RuntimeError> {
+    let spot = place.process.as_ref();
+    let spot = spot.ok_or_else(|| RuntimeError::new("nothing was started there"))?;
+    Ok((spot, spot.identity.into_iter().collect()))
+}
+
+/// Every process of a sandbox.
+fn members(spot: &Spot, leaders: &[Identity], token: &str) -> Vec<Identity> {
+    if let Some(uid) = spot.uid {
+        return identity::of_user(uid);
+    }
+    // The gateway has a group of its own, and the token.
+    let groups = leaders.iter().flat_map(|leader| identity::of_group(*leader));
+    groups.chain(identity::with_value(token)).collect()
 }
 
 async fn end(name: &SandboxName, handle: &Handle, manner: Manner) {

@@ -38,7 +38,8 @@ impl State {
     /// Forgets everything of `user` but that they are being erased. The number of a sandbox stays
     /// taken: whatever is left on the machine under the user id made from it is nobody else's.
     pub(crate) async fn forget_person(&self, user: ZakiUserId) -> Result<(), Error> {
-        let sandboxes = "UPDATE sandboxes SET name = 'erased-' || number, place = NULL
+        let sandboxes =
+            "UPDATE sandboxes SET name = 'erased-' || number, place = NULL, reminder = NULL
             WHERE substr(name, -26) = ?";
         let all =
             ["DELETE FROM turns WHERE user = ?", "DELETE FROM metered WHERE user = ?", sandboxes];

@@ -69,7 +69,7 @@ async fn seqs(mut reader: Reader) -> Vec<u64> {
 #[tokio::test]
 async fn every_reader_sees_the_end_and_a_released_one_sees_none() {
     let turn = turn();
-    turn.waking(WakeStage::Starting);
+    turn.waking(WakeStage::Starting, None);
     let late = tokio::spawn(seqs(Reader::new(turn.clone(), 0)));
     tokio::task::yield_now().await;
     turn.push(delta(1));

@@ -239,9 +239,12 @@ async fn starts_wait_for_the_machines_budget() {
     one_container(dir.path()).await;
     let asked = serde_json::to_vec(&request(turn(1), "x")).unwrap();
     let asked = signed("POST", &format!("/v1/users/{}/turns", user(2)), asked);
-    let events = events_until(&edge.router(), asked, |_| true).await;
-    let stage = WakeStage::Queued;
-    assert_eq!(events[0].kind, TurnEventKind::Waking { stage });
+    let next = TurnEventKind::Waking { stage: WakeStage::Queued, ahead: Some(0) };
+    events_until(&edge.router(), asked, |event| event.kind == next).await;
+    let asked = serde_json::to_vec(&request(turn(1), "x")).unwrap();
+    let asked = signed("POST", &format!("/v1/users/{}/turns", user(3)), asked);
+    let second = TurnEventKind::Waking { stage: WakeStage::Queued, ahead: Some(1) };
+    events_until(&edge.router(), asked, |event| event.kind == second).await;
     assert_eq!(containers(dir.path()).len(), 1, "the first one has not come up yet");
     edge.shutdown().await;
 }

@@ -27,6 +27,11 @@ impl Identity {
         self.pid
     }
 
+    /// Whether it is held still, by SIGSTOP, or has ended.
+    pub(crate) fn is_held(self) -> bool {
+        Stat::of(self.pid).is_none_or(|stat| stat.is_held || stat.started != self.started)
+    }
+
     /// Holds on to exactly this process; `None`: it is gone.
     pub(crate) fn open(self) -> Option<Handle> {
         let fd = pidfd_open(Pid::from_raw(self.pid)?, PidfdFlags::NONBLOCK).ok()?;
@@ -65,6 +70,7 @@ impl Handle {
 
 /// What `/proc/<pid>/stat` says (proc_pid_stat(5)).
 struct Stat {
+    is_held: bool,
     group: i32,
     started: u64,
 }
@@ -75,10 +81,11 @@ impl Stat {
         // The second field, the name in brackets, may hold anything. Field 3 follows it.
         let (_, fields) = stat.rsplit_once(") ")?;
         let fields: Vec<&str> = fields.split(' ').collect();
-        let ended = ["Z", "X"].contains(fields.first()?);
+        let state = fields.first()?;
+        let (ended, is_held) = (["Z", "X"].contains(state), *state == "T");
         let group = fields.get(2)?.parse().ok()?;
         let started = fields.get(19)?.parse().ok()?;
-        (!ended).then_some(Self { group, started })
+        (!ended).then_some(Self { is_held, group, started })
     }
 }
 
