@@ -1,27 +1,58 @@
 //! Bodies as the platforms send them, for requests made by hand. `number` makes a message its own.
 
 use serde_json::{Value, json};
+use zaki_simulators::{discord, graph, telegram};
 
 use crate::{ChannelKind, Person, Post, World, post};
 
+/// What somebody is called on each platform.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// On Telegram.
+    pub telegram: telegram::User,
+    /// On Discord.
+    pub discord: discord::User,
+    /// On WhatsApp.
+    pub whatsapp: graph::Contact,
+    /// On Slack.
+    pub slack: String,
+}
+
+impl From<Person> for Names {
+    fn from(who: Person) -> Self {
+        Self {
+            telegram: who.telegram(),
+            discord: who.discord(),
+            whatsapp: who.whatsapp(),
+            slack: who.slack(),
+        }
+    }
+}
+
 /// A private text message, signed. On Discord it is the slash command `/zaki`.
-pub fn message(world: &World, channel: ChannelKind, who: Person, number: u32, text: &str) -> Post {
+pub fn message(
+    world: &World,
+    channel: ChannelKind,
+    who: impl Into<Names>,
+    number: u32,
+    text: &str,
+) -> Post {
+    let who = who.into();
     let body = match channel {
-        ChannelKind::Telegram => telegram(world, who, number, text),
-        ChannelKind::Discord => discord(world, who, number, text),
+        ChannelKind::Telegram => telegram(world, &who.telegram, number, text),
+        ChannelKind::Discord => discord(world, &who.discord, number, text),
         ChannelKind::WhatsApp => {
-            world.whatsapp.open_window(&who.whatsapp());
+            world.whatsapp.open_window(&who.whatsapp);
             whatsapp(world, &[whatsapp_text(who, number, text)])
         }
-        ChannelKind::Slack => slack(world, who, number, text),
+        ChannelKind::Slack => slack(world, &who.slack, number, text),
         ChannelKind::Web => crate::no_bot(),
     };
     Post::signed(world, channel, body.to_string())
 }
 
-fn telegram(world: &World, who: Person, number: u32, text: &str) -> Value {
-    let user = who.telegram();
-    world.telegram.introduce(&zaki_simulators::telegram::Chat::private(&user));
+fn telegram(world: &World, user: &telegram::User, number: u32, text: &str) -> Value {
+    world.telegram.introduce(&telegram::Chat::private(user));
     json!({
         "update_id": 500_000_000 + number,
         "message": {
@@ -34,9 +65,8 @@ fn telegram(world: &World, who: Person, number: u32, text: &str) -> Value {
     })
 }
 
-fn discord(world: &World, who: Person, number: u32, text: &str) -> Value {
-    let user = who.discord();
-    let channel = world.discord.direct(&user);
+fn discord(world: &World, user: &discord::User, number: u32, text: &str) -> Value {
+    let channel = world.discord.direct(user);
     json!({
         "id": (1_400_000_000_000_000_000 + u64::from(number)).to_string(),
         "application_id": world.discord.config().application_id.to_string(),
@@ -55,8 +85,8 @@ fn discord(world: &World, who: Person, number: u32, text: &str) -> Value {
 }
 
 /// One text in `messages`.
-pub fn whatsapp_text(who: Person, number: u32, text: &str) -> Value {
-    let contact = who.whatsapp();
+pub fn whatsapp_text(who: impl Into<Names>, number: u32, text: &str) -> Value {
+    let contact = who.into().whatsapp;
     json!({
         "id": format!("wamid.BYHAND{number:08}"),
         "timestamp": post::now().to_string(),
@@ -85,7 +115,7 @@ pub fn whatsapp(world: &World, messages: &[Value]) -> Value {
     })
 }
 
-fn slack(world: &World, who: Person, number: u32, text: &str) -> Value {
+fn slack(world: &World, user: &str, number: u32, text: &str) -> Value {
     let config = world.slack.config();
     let ts = format!("{}.{number:06}", post::now());
     json!({
@@ -100,7 +130,7 @@ fn slack(world: &World, who: Person, number: u32, text: &str) -> Value {
         }],
         "event": {
             "type": "message", "channel_type": "im", "team": config.team_id,
-            "channel": world.slack.direct_channel(&who.slack()), "user": who.slack(),
+            "channel": world.slack.direct_channel(user), "user": user,
             "text": text, "ts": ts, "event_ts": ts,
         },
     })

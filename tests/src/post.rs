@@ -108,7 +108,12 @@ impl Post {
 
     /// Sends it to the hub.
     pub async fn send(self, world: &World) -> Result<Answer> {
-        let mut request = world.http.request(self.method, world.url(&self.path)).body(self.body);
+        self.send_to(&world.http, &world.url("")).await
+    }
+
+    /// Sends it to whatever listens at this base URL.
+    pub async fn send_to(self, http: &reqwest::Client, base: &str) -> Result<Answer> {
+        let mut request = http.request(self.method, format!("{base}{}", self.path)).body(self.body);
         for (name, value) in self.headers {
             request = request.header(name, value);
         }
@@ -124,6 +129,17 @@ impl Post {
             bail!("{shown}: {status} was expected, {answer:?} came\n{}", world.log());
         }
         Ok(answer)
+    }
+}
+
+/// The header that carries the proof.
+pub fn proof(channel: ChannelKind) -> &'static str {
+    match channel {
+        ChannelKind::Telegram => "x-telegram-bot-api-secret-token",
+        ChannelKind::Discord => "x-signature-ed25519",
+        ChannelKind::WhatsApp => "x-hub-signature-256",
+        ChannelKind::Slack => "x-slack-signature",
+        ChannelKind::Web => crate::no_bot(),
     }
 }
 

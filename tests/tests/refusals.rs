@@ -6,21 +6,11 @@ use std::cmp::Ordering;
 use anyhow::Result;
 use reqwest::Method;
 use serde_json::{Value, json};
+use zaki_tests::post::{self, proof};
 use zaki_tests::world::ACCOUNT;
-use zaki_tests::{ChannelKind, Person, Post, SOON, Setup, World, payload, post};
+use zaki_tests::{ChannelKind, Person, Post, SOON, Setup, World, payload};
 
 const ADA: Person = Person::ADA;
-
-/// The header that carries the proof.
-fn proof(channel: ChannelKind) -> &'static str {
-    match channel {
-        ChannelKind::Telegram => "x-telegram-bot-api-secret-token",
-        ChannelKind::Discord => "x-signature-ed25519",
-        ChannelKind::WhatsApp => "x-hub-signature-256",
-        ChannelKind::Slack => "x-slack-signature",
-        ChannelKind::Web => zaki_tests::no_bot(),
-    }
-}
 
 /// A proof of the right form that proves something else.
 fn forged(post: &Post, channel: ChannelKind) -> Post {

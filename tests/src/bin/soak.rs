@@ -1,5 +1,6 @@
-//! `soak crash|faults|memory`: the suites of the same names, for as long as one likes, in a release
-//! build. Prints JSON with the seed that replays the run; fails when a promise was broken.
+//! `soak crash|faults|memory|tenants`: the suites of the same names, for as long or as many as one
+//! likes, in a release build. Prints JSON with the seed that replays the run; fails when a promise
+//! was broken.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 use zaki_simulators::{Fault, Simulators};
 use zaki_tests::chaos::{Chance, Hops, Kills, Report, Script, Seed, Stage};
+use zaki_tests::tenant::{Size, on_one, on_several};
 use zaki_tests::{ChannelKind, Setup, World};
 
 /// One round of the memory soak.
@@ -32,6 +34,12 @@ struct Cli {
     /// How many kills at least.
     #[arg(long, default_value_t = 100)]
     kills: u32,
+    /// About how many accounts of people.
+    #[arg(long, default_value_t = 3000)]
+    accounts: u32,
+    /// Hubs on one database; 1: a hub with files.
+    #[arg(long, default_value_t = 1)]
+    replicas: usize,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -42,6 +50,8 @@ enum What {
     Faults,
     /// Nothing breaks: does the hub grow?
     Memory,
+    /// Thousands of people who are easily taken for each other link, part, merge and leave.
+    Tenants,
 }
 
 fn main() -> ExitCode {
@@ -63,6 +73,7 @@ async fn run(cli: &Cli) -> Result<()> {
         What::Crash => crash(cli, seed, span).await?,
         What::Faults => faults(cli, seed, span).await?,
         What::Memory => memory(cli, seed, span).await?,
+        What::Tenants => return tenants(cli, seed).await,
     };
     let mut printed = json!({"soak": format!("{:?}", cli.what).to_lowercase(), "seed": seed.0});
     for part in [&report.figures, &more] {
@@ -72,6 +83,19 @@ async fn run(cli: &Cli) -> Result<()> {
     }
     println!("{}", serde_json::to_string_pretty(&printed)?);
     report.verdict()
+}
+
+/// Ends with an error where a wall did not hold.
+async fn tenants(cli: &Cli, seed: Seed) -> Result<()> {
+    let size = Size::of_accounts(cli.accounts);
+    let outcome = match cli.replicas {
+        1 => on_one(seed, size).await?,
+        several => on_several(seed, size, several).await?.context("PostgreSQL is not installed")?,
+    };
+    let mut printed = outcome.to_json();
+    printed["soak"] = json!("tenants");
+    println!("{}", serde_json::to_string_pretty(&printed)?);
+    Ok(())
 }
 
 fn counted(kills: Kills) -> Value {

@@ -1,89 +1,20 @@
-//! Accounts that are easily taken for each other: the same ids on every platform, the same ids in
-//! two teams, phone numbers that turn out to have a better name, and one name for all.
+//! How accounts write on the platforms of a world.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+mod twin;
 
-use serde_json::{Value, json};
-use zaki_simulators::{discord, graph, signature, slack, telegram};
+use serde_json::json;
+use zaki_simulators::{discord, graph, slack, telegram};
 
+use super::account::Account;
 use super::judge::Place;
-use super::model::AccountNo;
 use crate::world::{ACCOUNT, GUILD};
-use crate::{ChannelKind, World};
+use crate::{ChannelKind, Said, World};
 
-/// What everybody is called.
-const NAME: &str = "Sam";
-/// Another team whose people have the same ids.
-const TWIN_TEAM: &str = "T0TWIN0001";
-/// How often an event is delivered that nobody has acknowledged.
-const TRIES: u32 = 20;
-const AGAIN: Duration = Duration::from_secs(1);
+/// The first bytes of a picture.
+const PICTURE: [u8; 4] = [0x89, b'P', b'N', b'G'];
+const MIME: &str = "image/png";
 
-/// An account on a platform.
-#[derive(Debug)]
-pub struct Account {
-    /// Unique in a run.
-    pub no: AccountNo,
-    /// Where.
-    pub channel: ChannelKind,
-    /// Its id there, and that of somebody else elsewhere.
-    id: u64,
-    /// On Slack: in the other team.
-    pub twin: bool,
-    /// How often it has written.
-    written: AtomicU32,
-}
-
-impl Account {
-    /// An account; the `number`-th of its platform or team.
-    pub fn new(no: AccountNo, channel: ChannelKind, twin: bool, number: u32) -> Self {
-        let id = 7_000_000_000 + 100 * u64::from(number);
-        Self { no, channel, id, twin, written: AtomicU32::new(0) }
-    }
-
-    /// What the directory may know it by.
-    pub fn ids(&self) -> Vec<String> {
-        match self.channel {
-            ChannelKind::Telegram | ChannelKind::Discord => vec![self.id.to_string()],
-            ChannelKind::WhatsApp => vec![self.id.to_string(), self.business_id()],
-            ChannelKind::Slack => vec![self.slack()],
-            ChannelKind::Web => crate::no_bot(),
-        }
-    }
-
-    /// Whether the directory's scope can be its own.
-    pub fn is_of(&self, scope: &str) -> bool {
-        self.channel != ChannelKind::Slack || (scope == TWIN_TEAM) == self.twin
-    }
-
-    fn business_id(&self) -> String {
-        format!("RU.{}", self.id)
-    }
-
-    fn slack(&self) -> String {
-        format!("U{}", self.id)
-    }
-
-    fn discord(&self) -> discord::User {
-        discord::User::new(self.id, NAME)
-    }
-
-    fn telegram(&self) -> telegram::User {
-        telegram::User::new(self.id.cast_signed(), NAME)
-    }
-
-    /// Half of them are known by their number alone at first.
-    fn contact(&self) -> graph::Contact {
-        let written = self.written.fetch_add(1, Ordering::Relaxed);
-        if self.no.is_multiple_of(2) && written < 3 {
-            return graph::Contact::by_number(&self.id.to_string(), NAME);
-        }
-        graph::Contact::new(&self.id.to_string(), &self.business_id(), NAME)
-    }
-}
-
-/// How accounts write on the platforms of a world.
+/// Everybody's hands.
 #[derive(Clone)]
 pub struct Cast {
     telegram: telegram::Telegram,
@@ -113,21 +44,101 @@ impl Cast {
             ChannelKind::Telegram => vec![account.id.to_string()],
             ChannelKind::Discord => vec![self.discord.direct(&account.discord()).id.to_string()],
             ChannelKind::WhatsApp => account.ids(),
-            ChannelKind::Slack if account.twin => vec![format!("D0TWIN{}", account.id)],
+            ChannelKind::Slack if account.twin => vec![twin::direct(account)],
             ChannelKind::Slack => vec![self.slack.direct_channel(&account.slack())],
             ChannelKind::Web => crate::no_bot(),
         };
         ids.into_iter().map(|id| (account.channel, id)).collect()
     }
 
-    /// The account writes to the bot in private.
-    pub fn say(&self, account: &Account, text: &str) {
+    /// The account writes to the bot in private. What can be delivered again comes back.
+    pub fn say(&self, account: &Account, text: &str) -> Option<Said> {
+        Some(match account.channel {
+            ChannelKind::Telegram => Said::Telegram(self.telegram.say(&account.telegram(), text)),
+            ChannelKind::Discord => {
+                Said::Discord(self.discord.say(&account.discord(), text).into())
+            }
+            ChannelKind::WhatsApp => Said::WhatsApp(self.whatsapp.say(&account.contact(), text)),
+            ChannelKind::Slack if account.twin => {
+                self.say_in_twin_team(account, text, &json!({}));
+                return None;
+            }
+            ChannelKind::Slack => Said::Slack(self.slack.say(&account.slack(), text).into()),
+            ChannelKind::Web => crate::no_bot(),
+        })
+    }
+
+    /// The platform delivers the same again.
+    pub fn say_again(&self, said: &Said) {
+        match said {
+            Said::Telegram(update) => self.telegram.deliver_again(*update),
+            Said::Discord(said) => self.discord.deliver_again(said),
+            Said::WhatsApp(wamid) => self.whatsapp.deliver_again(wamid),
+            Said::Slack(said) => self.slack.deliver_again(&said.event_id),
+        }
+    }
+
+    /// The account sends the bot a picture of this name, with words under it.
+    pub fn show(&self, account: &Account, caption: &str, name: &str) {
         match account.channel {
-            ChannelKind::Telegram => drop(self.telegram.say(&account.telegram(), text)),
-            ChannelKind::Discord => drop(self.discord.say(&account.discord(), text)),
-            ChannelKind::WhatsApp => drop(self.whatsapp.say(&account.contact(), text)),
-            ChannelKind::Slack if account.twin => self.say_in_twin_team(account, text),
-            ChannelKind::Slack => drop(self.slack.say(&account.slack(), text)),
+            ChannelKind::Telegram => {
+                let user = account.telegram();
+                self.telegram.put_file(name, &format!("documents/{name}"), PICTURE.to_vec());
+                let document = json!({
+                    "file_id": name, "file_unique_id": format!("u{name}"), "file_name": name,
+                    "mime_type": MIME, "file_size": PICTURE.len(),
+                });
+                let extra = json!({"caption": caption, "document": document});
+                self.telegram.say_in(&telegram::Chat::private(&user), &user, "", extra);
+            }
+            ChannelKind::Discord => {
+                let file = self.discord.put_attachment(name, MIME, PICTURE.to_vec());
+                let user = account.discord();
+                let extra = json!({"attachments": [file]});
+                self.discord.say_in(&self.discord.direct(&user), &user, caption, extra);
+            }
+            ChannelKind::WhatsApp => {
+                let id = self.whatsapp.put_media(MIME, PICTURE.to_vec());
+                let document = json!({
+                    "id": id, "filename": name, "caption": caption, "mime_type": MIME,
+                });
+                let content = json!({"type": "document", "document": document});
+                self.whatsapp.say_all(&[graph::Said::any(&account.contact(), content)]);
+            }
+            ChannelKind::Slack => {
+                let file = self.slack.put_file(name, MIME, PICTURE.to_vec());
+                let extra = json!({"subtype": "file_share", "files": [file]});
+                if account.twin {
+                    return self.say_in_twin_team(account, caption, &extra);
+                }
+                let user = account.slack();
+                self.slack.say_in(&self.slack.direct_channel(&user), &user, caption, extra);
+            }
+            ChannelKind::Web => crate::no_bot(),
+        }
+    }
+
+    /// The account presses a button with this data in its own conversation, whoever was shown it;
+    /// where that takes more than the data, it types the words behind it.
+    pub fn press(&self, account: &Account, data: &str) {
+        match account.channel {
+            ChannelKind::Telegram => {
+                let (user, chat) =
+                    (account.telegram(), telegram::Chat::private(&account.telegram()));
+                // They may have written in groups alone.
+                self.telegram.introduce(&chat);
+                self.telegram.press(&chat, &user, 1, data);
+            }
+            ChannelKind::WhatsApp => {
+                let reply = json!({"id": data, "title": "Yes"});
+                let pressed = json!({"type": "interactive",
+                    "interactive": {"type": "button_reply", "button_reply": reply}});
+                self.whatsapp.say_all(&[graph::Said::any(&account.contact(), pressed)]);
+            }
+            ChannelKind::Discord | ChannelKind::Slack => {
+                let command = data.trim_start_matches("zaki:").trim_start_matches('/');
+                self.say(account, &format!("/{command}"));
+            }
             ChannelKind::Web => crate::no_bot(),
         }
     }
@@ -137,10 +148,18 @@ impl Cast {
         let id = match channel {
             ChannelKind::Telegram => (-1_002_000_000_000 - i64::from(group)).to_string(),
             ChannelKind::Discord => (93_000_000_000_000_000 + u64::from(group)).to_string(),
-            ChannelKind::Slack => format!("C0TENANT{group:04}"),
+            ChannelKind::Slack => format!("C0TENANT{group:06}"),
             ChannelKind::WhatsApp | ChannelKind::Web => return None,
         };
         Some((channel, id))
+    }
+
+    /// The team a group on Slack is of; elsewhere none.
+    pub fn scope(&self, channel: ChannelKind) -> String {
+        match channel {
+            ChannelKind::Slack => self.slack.config().team_id.clone(),
+            _ => String::new(),
+        }
     }
 
     /// The account writes to the bot among others.
@@ -163,48 +182,5 @@ impl Cast {
             }
             ChannelKind::WhatsApp | ChannelKind::Web => {}
         }
-    }
-
-    /// As Slack tells of somebody of another team, who happens to have the same id.
-    fn say_in_twin_team(&self, account: &Account, text: &str) {
-        let channel = format!("D0TWIN{}", account.id);
-        self.slack.add_channel(&channel, "twin");
-        let written = account.written.fetch_add(1, Ordering::Relaxed);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let ts = format!("{now}.{:06}", account.no * 1000 + written);
-        let config = self.slack.config();
-        let body = self.event(account, &channel, &ts, text).to_string();
-        let signed = signature::slack(&config.signing_secret, now, body.as_bytes());
-        let (http, events) = (self.http.clone(), self.events.clone());
-        tokio::spawn(async move {
-            // As Slack does, though sooner.
-            for _ in 0..TRIES {
-                let request = http.post(&events).body(body.clone());
-                let request = request
-                    .header("content-type", "application/json")
-                    .header("x-slack-request-timestamp", now.to_string())
-                    .header("x-slack-signature", &signed);
-                if request.send().await.is_ok_and(|answer| answer.status().is_success()) {
-                    return;
-                }
-                tokio::time::sleep(AGAIN).await;
-            }
-        });
-    }
-
-    fn event(&self, account: &Account, channel: &str, ts: &str, text: &str) -> Value {
-        let (config, user) = (self.slack.config(), account.slack());
-        json!({
-            "type": "event_callback", "team_id": TWIN_TEAM, "api_app_id": config.app_id,
-            "event_id": format!("EvTWIN{}{ts}", account.no), "event_time": 1,
-            "authorizations": [{
-                "enterprise_id": null, "team_id": TWIN_TEAM, "user_id": config.bot_user_id,
-                "is_bot": true, "is_enterprise_install": false,
-            }],
-            "event": {
-                "type": "message", "channel_type": "im", "team": TWIN_TEAM, "channel": channel,
-                "user": user, "text": text, "ts": ts, "event_ts": ts,
-            },
-        })
     }
 }

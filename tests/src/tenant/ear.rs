@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tokio::task::JoinHandle;
 use zaki_simulators::{Act, Follow, Sent};
 
@@ -16,6 +17,8 @@ const EVERY: Duration = Duration::from_millis(10);
 struct Heard {
     all: Vec<(Place, String)>,
     by_place: HashMap<Place, Vec<usize>>,
+    /// The data behind the buttons that were shown last in a place.
+    buttons: HashMap<Place, Vec<String>>,
     words: HashSet<MessageNo>,
     missed: usize,
 }
@@ -108,6 +111,32 @@ impl Ear {
         texts.find(|text| wanted.iter().any(|wanted| text.contains(wanted))).cloned()
     }
 
+    /// Waits for buttons in these places with this in the data behind them, unless other buttons
+    /// have been shown there since: that data.
+    pub async fn buttons(&self, places: &[Place], wanted: &str, within: Duration) -> Vec<String> {
+        let deadline = Instant::now() + within;
+        loop {
+            let found = self.pressable(places, wanted);
+            if !found.is_empty() || Instant::now() > deadline {
+                return found;
+            }
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+
+    fn pressable(&self, places: &[Place], wanted: &str) -> Vec<String> {
+        let heard = self.heard();
+        let there = places.iter().filter_map(|place| heard.buttons.get(place)).flatten();
+        there.filter(|data| data.contains(wanted)).cloned().collect()
+    }
+
+    /// Where else than in these places a text was shown, after the first `since` texts of all.
+    pub fn elsewhere(&self, text: &str, since: usize, places: &[Place]) -> Vec<Place> {
+        let heard = self.heard();
+        let shown = heard.all.iter().skip(since).filter(|(_, shown)| shown.contains(text));
+        shown.map(|(place, _)| place.clone()).filter(|place| !places.contains(place)).collect()
+    }
+
     /// The end of what was shown in a place, for whoever looks into it.
     pub fn tail(&self, places: &[Place]) -> Vec<String> {
         let heard = self.heard();
@@ -124,7 +153,7 @@ async fn listen(mut tails: [(ChannelKind, Follow<Sent>); 4], heard: Arc<Mutex<He
             let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
             heard.missed += tail.missed();
             for sent in news.into_iter().filter(is_shown) {
-                heard.hear((*channel, sent.conversation), sent.text);
+                heard.hear((*channel, sent.conversation), sent.text, buttons(&sent.raw));
             }
         }
         tokio::time::sleep(EVERY).await;
@@ -136,8 +165,25 @@ fn is_shown(sent: &Sent) -> bool {
     matches!(sent.act, Act::Post | Act::Answer) && !sent.text.is_empty()
 }
 
+/// What the hub has put behind buttons, wherever a platform keeps that.
+fn buttons(call: &Value) -> Vec<String> {
+    match call {
+        Value::String(text) if text.starts_with("zaki:") => vec![text.clone()],
+        // Slack's blocks, and whatever else travels as JSON in a string.
+        Value::String(text) if text.contains("\"zaki:") => {
+            serde_json::from_str(text).map(|inner| buttons(&inner)).unwrap_or_default()
+        }
+        Value::Array(all) => all.iter().flat_map(buttons).collect(),
+        Value::Object(all) => all.values().flat_map(buttons).collect(),
+        _ => Vec::new(),
+    }
+}
+
 impl Heard {
-    fn hear(&mut self, place: Place, text: String) {
+    fn hear(&mut self, place: Place, text: String, buttons: Vec<String>) {
+        if !buttons.is_empty() {
+            self.buttons.insert(place.clone(), buttons);
+        }
         self.words.extend(words(&text));
         self.by_place.entry(place.clone()).or_default().push(self.all.len());
         self.all.push((place, text));

@@ -32,6 +32,8 @@ pub struct Asked {
 /// What somebody was reminded of when they took up a session.
 #[derive(Clone, Debug)]
 pub struct Recalled {
+    /// How much had been shown before.
+    pub since: usize,
     /// Where.
     pub places: Vec<Place>,
     /// Who they were.
@@ -45,8 +47,12 @@ pub struct Records {
     pub asked: Vec<Asked>,
     /// What people were reminded of.
     pub recalled: Vec<Recalled>,
+    /// Messages that were answered when the only person who may answer them was erased.
+    pub erased: Vec<MessageNo>,
     /// Everything the bots showed.
     pub shown: Vec<(Place, String)>,
+    /// Everything that is kept in the end.
+    pub kept: BTreeSet<MessageNo>,
 }
 
 /// A wall between people that did not hold.
@@ -72,6 +78,8 @@ pub enum Flaw {
     Invented(MessageNo),
     /// Somebody was reminded of what was never theirs.
     Recalled(MessageNo, PersonNo),
+    /// Kept, though its person was erased.
+    Kept(MessageNo),
 }
 
 /// What came out.
@@ -81,6 +89,8 @@ pub struct Verdict {
     pub flaws: Vec<Flaw>,
     /// Whose sandbox is whose.
     pub users: BTreeMap<PersonNo, String>,
+    /// Whose sandbox answered a message, where there was no choice.
+    pub by: BTreeMap<MessageNo, String>,
     /// How many answers were seen.
     pub answers: usize,
     /// How many of them raced with a change of who somebody is.
@@ -96,9 +106,14 @@ pub fn words(text: &str) -> impl Iterator<Item = MessageNo> {
     tokens.filter_map(|token| token.strip_prefix('m')?.strip_suffix("w0z")?.parse().ok())
 }
 
-/// A message's word, which begs the sandbox to say who it is.
+/// A message's word.
+pub fn word(message: MessageNo) -> String {
+    format!("m{message}w0z")
+}
+
+/// A message's text: its word, which begs the sandbox to say who it is.
 pub(super) fn spelled(message: MessageNo) -> String {
-    format!("m{message}w0z WHO")
+    format!("{} WHO", word(message))
 }
 
 /// Whose sandbox answered, in which session.
@@ -115,9 +130,9 @@ pub fn judge(records: &Records) -> Verdict {
     let mut verdict = Verdict::default();
     let mut flaws = BTreeSet::new();
     let mut seen: BTreeMap<MessageNo, Vec<&(Place, String)>> = BTreeMap::new();
-    for shown in &records.shown {
+    for (at, shown) in records.shown.iter().enumerate() {
         if shown.1.contains(RECALLS) {
-            flaws.extend(recalled(records, &asked, shown));
+            flaws.extend(recalled(records, &asked, at, shown));
             continue;
         }
         for message in words(&shown.1) {
@@ -130,6 +145,8 @@ pub fn judge(records: &Records) -> Verdict {
         let seen = seen.get(&asked.message).map_or(&[][..], Vec::as_slice);
         flaws.extend(shown(asked, seen));
     }
+    let kept = records.erased.iter().filter(|message| records.kept.contains(message));
+    flaws.extend(kept.map(|message| Flaw::Kept(*message)));
     owners(&asked, &seen, &mut verdict, &mut flaws);
     verdict.flaws = flaws.into_iter().collect();
     verdict
@@ -191,6 +208,7 @@ fn owners(
     verdict.raced = open.len();
     for (asked, user) in &sure {
         let [(person, _)] = asked.answerers[..] else { continue };
+        verdict.by.insert(asked.message, (*user).to_owned());
         let known = verdict.users.entry(person).or_insert_with(|| (*user).to_owned());
         if known != user {
             flaws.insert(Flaw::Foreign(
@@ -231,18 +249,18 @@ fn owners(
 fn recalled(
     records: &Records,
     asked: &BTreeMap<MessageNo, &Asked>,
+    at: usize,
     (place, text): &(Place, String),
 ) -> Vec<Flaw> {
-    let here = records.recalled.iter().filter(|recalled| recalled.places.contains(place));
-    let people: BTreeSet<PersonNo> = here.map(|recalled| recalled.person).collect();
+    // Whoever was there last: a number may have had another owner before.
+    let here = records.recalled.iter();
+    let here = here.filter(|recalled| recalled.since <= at && recalled.places.contains(place));
+    let person = here.max_by_key(|recalled| recalled.since).map(|recalled| recalled.person);
     let mut flaws = Vec::new();
     for message in words(text) {
-        let theirs = asked
-            .get(&message)
-            .is_some_and(|asked| asked.answerers.iter().any(|(person, _)| people.contains(person)));
-        if !theirs {
-            let person = people.first().copied().unwrap_or(PersonNo(u32::MAX));
-            flaws.push(Flaw::Recalled(message, person));
+        let answers = |asked: &&Asked| asked.answerers.iter().any(|(one, _)| Some(*one) == person);
+        if !asked.get(&message).is_some_and(answers) {
+            flaws.push(Flaw::Recalled(message, person.unwrap_or(PersonNo(u32::MAX))));
         }
     }
     flaws
@@ -283,7 +301,12 @@ mod tests {
                 asked(3, "b", &[2, 3]),
                 asked(4, "a", &[1]),
             ],
-            recalled: vec![Recalled { places: vec![place("a")], person: PersonNo(1) }],
+            recalled: vec![
+                Recalled { since: 3, places: vec![place("a")], person: PersonNo(1) },
+                Recalled { since: 9, places: vec![place("a")], person: PersonNo(2) },
+            ],
+            erased: vec![2],
+            kept: BTreeSet::from([1, 3, 4]),
             shown: vec![
                 answer(1, "a", "one", 1),
                 answer(2, "b", "two", 1),
@@ -330,6 +353,10 @@ mod tests {
         assert!(blocked.contains(&Flaw::Answered(4)), "{blocked:?}");
         let reminded = flaws(|it| it.shown[4].1 += &[" ", &spelled(2)].concat());
         assert_eq!(reminded, [Flaw::Recalled(2, PersonNo(1))]);
+        let before = flaws(|it| it.recalled[0].since = 5);
+        assert_eq!(before, [Flaw::Recalled(1, PersonNo(u32::MAX))]);
+        let kept = flaws(|it| it.kept.extend([2]));
+        assert_eq!(kept, [Flaw::Kept(2)]);
         let silent = flaws(|it| it.shown[3].1 = spelled(4));
         assert_eq!(silent, [Flaw::Anonymous(4)]);
     }

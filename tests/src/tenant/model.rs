@@ -9,6 +9,9 @@ pub type AccountNo = u32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PersonNo(pub u32);
 
+/// A group of a household.
+pub type GroupNo = u32;
+
 /// Who answers a message, in which of their private sessions.
 pub type Answerer = (PersonNo, u32);
 
@@ -29,20 +32,29 @@ pub struct Model {
     first: u32,
     owners: BTreeMap<AccountNo, PersonNo>,
     people: BTreeMap<PersonNo, Person>,
+    /// Whose sandbox serves a group.
+    hosts: BTreeMap<GroupNo, PersonNo>,
 }
 
 #[derive(Clone, Debug)]
 struct Person {
     session: u32,
     sessions: u32,
-    /// What came by whom, so that it can go back.
-    merged: Option<(PersonNo, Vec<AccountNo>)>,
+    merged: Option<Merge>,
+}
+
+/// What came to whom, so that it can go back.
+#[derive(Clone, Debug)]
+struct Merge {
+    into: PersonNo,
+    accounts: Vec<AccountNo>,
+    groups: Vec<GroupNo>,
 }
 
 impl Model {
     /// People are counted from `first`.
-    pub const fn new(first: u32) -> Self {
-        Self { first, owners: BTreeMap::new(), people: BTreeMap::new() }
+    pub fn new(first: u32) -> Self {
+        Self { first, owners: BTreeMap::new(), people: BTreeMap::new(), hosts: BTreeMap::new() }
     }
 
     /// Whose an account is.
@@ -106,13 +118,36 @@ impl Model {
     /// Everything of the person of `from` is that of `into` from now on.
     pub fn merge(&mut self, into: AccountNo, from: AccountNo) {
         let (Some(into), Some(from)) = (self.owner(into), self.owner(from)) else { return };
-        let moved = self.accounts(from);
-        for account in &moved {
+        let (accounts, groups) = (self.accounts(from), self.groups(from));
+        for account in &accounts {
             self.owners.insert(*account, into);
         }
-        if let Some(person) = self.people.get_mut(&from) {
-            person.merged = Some((into, moved));
+        for group in &groups {
+            self.hosts.insert(*group, into);
         }
+        if let Some(person) = self.people.get_mut(&from) {
+            person.merged = Some(Merge { into, accounts, groups });
+        }
+    }
+
+    /// The groups that a person's sandbox serves.
+    fn groups(&self, host: PersonNo) -> Vec<GroupNo> {
+        let theirs = self.hosts.iter().filter(|(_, person)| **person == host);
+        theirs.map(|(group, _)| *group).collect()
+    }
+
+    /// The sandbox of this account's person serves a group from now on, or nobody's does.
+    pub fn host(&mut self, group: GroupNo, account: Option<AccountNo>) {
+        match account.and_then(|account| self.owner(account)) {
+            Some(person) => self.hosts.insert(group, person),
+            None => self.hosts.remove(&group),
+        };
+    }
+
+    /// Who answers this account in a group.
+    pub fn speak_in(&mut self, group: GroupNo, account: AccountNo) -> Answerer {
+        let own = self.speak(account);
+        self.hosts.get(&group).map_or(own, |host| (*host, 1))
     }
 
     /// Who has become somebody else, and could be restored.
@@ -124,18 +159,39 @@ impl Model {
     /// Undoes a merge.
     pub fn unmerge(&mut self, from: PersonNo) {
         let merged = self.people.get_mut(&from).and_then(|person| person.merged.take());
-        let Some((into, moved)) = merged else { return };
+        let Some(Merge { into, accounts, groups }) = merged else { return };
         let into = self.became(into);
-        for account in moved {
+        for account in accounts {
             if self.owner(account) == Some(into) {
                 self.owners.insert(account, from);
             }
         }
+        for group in groups {
+            if self.hosts.get(&group) == Some(&into) {
+                self.hosts.insert(group, from);
+            }
+        }
+    }
+
+    /// The person of an account is gone, with all who have become that person: whoever of them
+    /// writes again is somebody new. Returns who that was.
+    pub fn erase(&mut self, account: AccountNo) -> Vec<PersonNo> {
+        let Some(person) = self.owner(account) else { return Vec::new() };
+        let is_it = |one: &PersonNo| self.became(*one) == person;
+        let family: Vec<PersonNo> = self.people.keys().copied().filter(is_it).collect();
+        self.owners.retain(|_, owner| !family.contains(owner));
+        self.hosts.retain(|_, host| !family.contains(host));
+        for person in &family {
+            if let Some(person) = self.people.get_mut(person) {
+                person.merged = None;
+            }
+        }
+        family
     }
 
     /// Who somebody is by now.
     fn became(&self, person: PersonNo) -> PersonNo {
-        let next = |one: &PersonNo| Some(self.people.get(one)?.merged.as_ref()?.0);
+        let next = |one: &PersonNo| Some(self.people.get(one)?.merged.as_ref()?.into);
         std::iter::successors(Some(person), next).last().unwrap_or(person)
     }
 
@@ -154,8 +210,8 @@ impl Model {
     /// What was unlinked does not come back with a merge that is undone.
     fn forget_part(&mut self, account: AccountNo) {
         for person in self.people.values_mut() {
-            if let Some((_, moved)) = &mut person.merged {
-                moved.retain(|part| *part != account);
+            if let Some(merge) = &mut person.merged {
+                merge.accounts.retain(|part| *part != account);
             }
         }
     }
@@ -183,5 +239,36 @@ mod tests {
         model.unmerge(PersonNo(11));
         assert_eq!(model.speak(2), (PersonNo(11), 1));
         assert_eq!(model.speak(3).0, PersonNo(12));
+    }
+
+    #[test]
+    fn a_group_is_served_by_its_host_whoever_that_has_become() {
+        let mut model = Model::new(0);
+        let (ada, bob, guest) = (model.speak(1), model.speak(2), model.speak(3));
+        assert_eq!(model.speak_in(7, 3), guest);
+        model.host(7, Some(2));
+        assert_eq!(model.speak_in(7, 3), bob);
+        assert_eq!(model.speak_in(8, 3), guest);
+        model.merge(1, 2);
+        assert_eq!(model.speak_in(7, 3), ada);
+        model.unmerge(bob.0);
+        assert_eq!(model.speak_in(7, 1), bob);
+        model.host(7, None);
+        assert_eq!(model.speak_in(7, 1), ada);
+    }
+
+    #[test]
+    fn who_is_erased_is_gone_with_all_who_became_them() {
+        let mut model = Model::new(0);
+        for account in 1..4 {
+            model.speak(account);
+        }
+        model.host(7, Some(2));
+        model.merge(1, 2);
+        assert_eq!(model.erase(2), [PersonNo(0), PersonNo(1)]);
+        assert_eq!(model.merged(), []);
+        assert_eq!((model.owner(1), model.owner(2)), (None, None));
+        assert_eq!(model.speak_in(7, 3), (PersonNo(2), 1));
+        assert_eq!((model.speak(2), model.speak(1)), ((PersonNo(3), 1), (PersonNo(4), 1)));
     }
 }

@@ -12,12 +12,13 @@ use zaki_identity::{
 };
 use zaki_store::PgOptions;
 
-use super::cast::Account;
+use super::account::Account;
 use crate::World;
 
 /// Looks into the directory, and acts by `zaki users`.
 pub struct Operator<'w> {
-    world: &'w World,
+    /// Where the hubs are.
+    pub(super) world: &'w World,
     /// What the hubs read, too.
     pub directory: Directory,
     /// Few at a time: each is a process.

@@ -2,27 +2,37 @@
 //! model, which says who every message belongs to.
 
 mod change;
+mod forge;
+mod group;
+mod leave;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use futures::future::join_all;
+use futures::{StreamExt, TryStreamExt, stream};
 use zaki_envelope::ZakiUserId;
 
-use super::cast::{Account, Cast};
+use super::account::Account;
+use super::cast::Cast;
 use super::ear::Ear;
-use super::judge::{Asked, MessageNo, Place, Recalled, Records, spelled};
+use super::judge::{Asked, MessageNo, Place, Recalled, Records, spelled, word};
 use super::model::{Answerer, Model};
 use super::operator::Operator;
 use super::script::{Household, Script, Step};
-use crate::ChannelKind;
+use crate::Said;
 use crate::chaos::{Chance, Seed};
+
+use group::Hosted;
 
 /// Longer than anything takes on a machine that is busy with everybody else.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Messages of one household, at most.
 const MESSAGES: u32 = 10_000;
+/// Households that act at the same time, at most: others begin when one of them has ended.
+const AT_ONCE: usize = 240;
+/// Of a hundred things that are said, so many are pictures with words under them.
+const PICTURES: u64 = 12;
 
 /// How often what was done, by what came of it.
 pub type Figures = BTreeMap<&'static str, u32>;
@@ -46,13 +56,13 @@ pub async fn play(
         let mut player = Player::new(cast, ear, operator, household, seed, Some(hosted.clone()));
         async move { player.play().await.map(|()| player) }
     });
-    let (own, others) = tokio::join!(host.play(), join_all(players));
-    own?;
+    let others = stream::iter(players).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>();
+    let ((), others) = tokio::try_join!(host.play(), others)?;
     let (mut records, mut figures) = (Records::default(), Figures::new());
-    let others = others.into_iter().collect::<Result<Vec<_>>>()?;
     for player in others.into_iter().chain([host]) {
         records.asked.extend(player.asked);
         records.recalled.extend(player.recalled);
+        records.erased.extend(player.erased);
         for (what, count) in player.figures {
             *figures.entry(what).or_default() += count;
         }
@@ -66,13 +76,6 @@ pub async fn play(
     ensure!(missed == 0, "{missed} texts were gone before they were heard");
     records.shown = shown;
     Ok((records, figures))
-}
-
-/// A group that one person's sandbox serves.
-#[derive(Clone)]
-struct Hosted {
-    group: Place,
-    host: Answerer,
 }
 
 struct Player<'a> {
@@ -89,6 +92,10 @@ struct Player<'a> {
     merged: Vec<(super::PersonNo, ZakiUserId)>,
     asked: Vec<Asked>,
     recalled: Vec<Recalled>,
+    /// What must be kept nowhere.
+    erased: Vec<MessageNo>,
+    /// What was said last, for the platform to deliver again.
+    last: Option<Said>,
     figures: Figures,
 }
 
@@ -119,6 +126,8 @@ impl<'a> Player<'a> {
             merged: Vec::new(),
             asked: Vec::new(),
             recalled: Vec::new(),
+            erased: Vec::new(),
+            last: None,
             figures: Figures::new(),
         }
     }
@@ -162,7 +171,10 @@ impl<'a> Player<'a> {
         match step {
             Step::Say(one) => self.say(one).await,
             Step::Burst(one, other) => self.burst(one, other).await,
+            Step::Show(one, other) => self.show_both(one, other).await,
             Step::Group(one, group) => self.say_in_group(one, group).await,
+            Step::Own(one) => self.say_in_own_group(one).await,
+            Step::Host(one, serves) => self.host(one, serves).await,
             Step::New(one) => self.begin_session(one).await,
             Step::Enter(one, n) => self.enter_session(one, n).await,
             Step::Link { offers, redeems, agree, race } => {
@@ -174,18 +186,41 @@ impl<'a> Player<'a> {
             Step::Give(account, to, race) => self.give(account, to, race).await,
             Step::Merge(into, from, race) => self.merge(into, from, race).await,
             Step::Unmerge => self.unmerge().await,
+            Step::Erase(one, race) => self.erase(one, race).await,
+            Step::Expel(one, race) => self.expel(one, race).await,
+            Step::Reassign(from, to) => self.reassign(from, to).await,
+            Step::Ask(one, other) => self.ask(one, other).await,
+            Step::Forge(one) => self.forge(one).await,
+            Step::Again => self.repeat().await,
         }
     }
 
-    /// Says something new in private, and notes what may become of it.
-    fn utter(&mut self, n: usize, answerers: Vec<Answerer>, must: bool) -> Result<MessageNo> {
-        let (account, places) = (self.account(n)?, self.places(n)?);
-        let message = self.next();
-        let by = account.no;
+    /// Notes something new that is about to be said in private, and what may become of it.
+    fn note(&mut self, n: usize, answerers: Vec<Answerer>, must: bool) -> Result<MessageNo> {
+        let (by, places, message) = (self.no(n), self.places(n)?, self.next());
         self.asked.push(Asked { message, by, places, answerers, shared: false, must });
-        self.cast.say(account, &spelled(message));
         self.count("messages");
         Ok(message)
+    }
+
+    /// Says something new in private, now and then with a picture.
+    fn utter(&mut self, n: usize, answerers: Vec<Answerer>, must: bool) -> Result<()> {
+        if self.chance.percent(PICTURES) {
+            return self.show(n, answerers, must);
+        }
+        let message = self.note(n, answerers, must)?;
+        self.last = self.cast.say(self.account(n)?, &spelled(message)).or(self.last.take());
+        Ok(())
+    }
+
+    /// Sends a picture. Its name is as good as a message: the sandbox says what it was given.
+    fn show(&mut self, n: usize, answerers: Vec<Answerer>, must: bool) -> Result<()> {
+        let caption = self.note(n, answerers.clone(), must)?;
+        let picture = self.note(n, answerers, must)?;
+        let name = format!("{}.png", word(picture));
+        self.cast.show(self.account(n)?, &spelled(caption), &name);
+        self.count("pictures");
+        Ok(())
     }
 
     fn next(&self) -> MessageNo {
@@ -193,54 +228,61 @@ impl<'a> Player<'a> {
     }
 
     async fn say(&mut self, n: usize) -> Result<()> {
-        let answerer = self.model.speak(self.no(n));
-        let message = self.utter(n, vec![answerer], true)?;
-        self.hear(message).await
+        let (answerer, since) = (self.model.speak(self.no(n)), self.asked.len());
+        self.utter(n, vec![answerer], true)?;
+        self.hear(since).await
     }
 
-    async fn hear(&self, message: MessageNo) -> Result<()> {
-        let came = self.ear.wait(message, PATIENCE).await;
-        let asked = self.asked.iter().find(|asked| asked.message == message);
-        let places = asked.map(|asked| asked.places.clone()).unwrap_or_default();
-        ensure!(came, "{message} was not answered; there: {:?}", self.ear.tail(&places));
+    /// Waits for the answers to everything but the first `since` messages.
+    async fn hear(&self, since: usize) -> Result<()> {
+        for asked in self.asked.iter().skip(since) {
+            let came = self.ear.wait(asked.message, PATIENCE).await;
+            let there = || self.ear.tail(&asked.places);
+            ensure!(came, "{} was not answered; there: {:?}", asked.message, there());
+        }
         Ok(())
     }
 
     async fn burst(&mut self, one: usize, other: usize) -> Result<()> {
+        self.both(one, other, &[one, other, one, other], Self::utter).await
+    }
+
+    async fn show_both(&mut self, one: usize, other: usize) -> Result<()> {
+        self.both(one, other, &[one, other], Self::show).await
+    }
+
+    /// Two accounts say things in private at the same time, in this order.
+    async fn both(
+        &mut self,
+        one: usize,
+        other: usize,
+        order: &[usize],
+        say: fn(&mut Self, usize, Vec<Answerer>, bool) -> Result<()>,
+    ) -> Result<()> {
         for n in [one, other] {
             self.say(n).await?;
         }
         // What one person says at the same time in two places may be one turn, answered in either.
         let same = self.model.owner(self.no(one)) == self.model.owner(self.no(other));
         let both = [self.places(one)?, self.places(other)?].concat();
-        let mut said = Vec::new();
-        for n in [one, other, one, other] {
-            let answerer = self.model.speak(self.no(n));
-            said.push(self.utter(n, vec![answerer], true)?);
-            if let Some(asked) = self.asked.last_mut().filter(|_| same) {
-                asked.places.clone_from(&both);
-            }
+        let since = self.asked.len();
+        for n in order {
+            let answerer = self.model.speak(self.no(*n));
+            say(self, *n, vec![answerer], true)?;
         }
-        for message in said {
-            self.hear(message).await?;
+        for asked in self.asked.iter_mut().skip(since).filter(|_| same) {
+            asked.places.clone_from(&both);
         }
-        Ok(())
+        self.hear(since).await
     }
 
-    async fn say_in_group(&mut self, n: usize, group: u32) -> Result<()> {
-        let account = self.account(n)?;
-        let Some(place) = Cast::group(account.channel, group).filter(|_| !account.twin) else {
-            return self.say(n).await;
-        };
-        let own = self.model.speak(account.no);
-        let hosted = self.hosted.as_ref().filter(|hosted| hosted.group == place);
-        let answerers = vec![hosted.map_or(own, |hosted| hosted.host)];
-        let message = self.next();
-        let (by, places) = (account.no, vec![place.clone()]);
-        self.asked.push(Asked { message, by, places, answerers, shared: true, must: true });
-        self.cast.say_in(&place, account, &spelled(message));
-        self.count("messages in groups");
-        self.hear(message).await
+    /// The platform delivers again what was said before.
+    async fn repeat(&mut self) -> Result<()> {
+        if let Some(said) = &self.last {
+            self.cast.say_again(said);
+            self.count("delivered again");
+        }
+        self.say(0).await
     }
 
     /// A command, answered by a text with any of `wanted` in it.
@@ -265,7 +307,8 @@ impl<'a> Player<'a> {
     async fn enter_session(&mut self, n: usize, session: u32) -> Result<()> {
         let there = self.model.enter_session(self.no(n), session);
         let person = self.model.speak(self.no(n)).0;
-        self.recalled.push(Recalled { places: self.places(n)?, person });
+        let since = self.ear.len();
+        self.recalled.push(Recalled { since, places: self.places(n)?, person });
         let wanted = ["We are in this conversation again", "There is no such conversation"];
         let said = self.order(n, &format!("/session {session}"), &wanted).await?;
         ensure!(said.contains("no such") != there, "session {session}: {said}");
@@ -284,11 +327,11 @@ impl<'a> Player<'a> {
         change: impl FnOnce(&mut Model, &str),
     ) -> Result<String> {
         let before = self.model.owner(self.no(n)).map(|_| self.model.speak(self.no(n)));
-        let mut said = Vec::new();
+        let since = self.asked.len();
         let races = races && before.is_some();
         let pause = self.chance.millis(0..40);
         if races {
-            said.push(self.utter(n, Vec::new(), must)?);
+            self.utter(n, Vec::new(), must)?;
         }
         let done = {
             let acting = self.act(&act);
@@ -303,7 +346,6 @@ impl<'a> Player<'a> {
                 let (by, places, answerers) = (account.no, self.places(n)?, Vec::new());
                 self.asked.push(Asked { message, by, places, answerers, shared: false, must });
                 self.count("messages");
-                said.push(message);
                 done?
             } else {
                 acting.await?
@@ -313,7 +355,7 @@ impl<'a> Player<'a> {
         let after = self.model.speak(self.no(n));
         let mut answerers: Vec<Answerer> = before.into_iter().chain([after]).collect();
         answerers.dedup();
-        for asked in self.asked.iter_mut().filter(|asked| said.contains(&asked.message)) {
+        for asked in self.asked.iter_mut().skip(since) {
             asked.answerers.clone_from(&answerers);
         }
         self.say(n).await?;
@@ -346,16 +388,6 @@ impl<'a> Player<'a> {
             }
         }
         Ok(())
-    }
-
-    /// A group that the host's sandbox serves, whoever speaks.
-    async fn open_group(&mut self) -> Result<Hosted> {
-        self.say(0).await?;
-        let group = Cast::group(ChannelKind::Telegram, 0).context("no group")?;
-        let user = self.user(0).await?.to_string();
-        let args = ["groups", "set", "telegram", &group.1, "--owner", &user, "--who", "everyone"];
-        self.operator.zaki(&args).await?;
-        Ok(Hosted { group, host: self.model.speak(self.no(0)) })
     }
 }
 

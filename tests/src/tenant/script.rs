@@ -1,12 +1,14 @@
 //! What every household is going to do: made from a seed, whoever its people will have become.
 
-use super::cast::Account;
+use super::account::Account;
 use super::model::AccountNo;
 use crate::ChannelKind;
 use crate::chaos::{Chance, Seed};
 
-/// Groups on every platform; the first on Telegram is served by its host.
+/// Groups on every platform, for everybody; the first on Telegram is served by its host.
 const GROUPS: u32 = 6;
+/// Accounts of a household, at least and less than.
+pub(super) const SIZE: (u32, u32) = (4, 8);
 
 /// Everything that is going to be done.
 #[derive(Debug)]
@@ -33,8 +35,15 @@ pub enum Step {
     Say(usize),
     /// Two accounts say several things at once.
     Burst(usize, usize),
-    /// An account says something in a group.
+    /// An account sends a picture with words under it, and another one at the same time.
+    Show(usize, usize),
+    /// An account says something in a group of everybody's.
     Group(usize, u32),
+    /// An account says something in the household's own group on its platform.
+    Own(usize),
+    /// `zaki groups set`: the household's own group there is served by the account's person, or by
+    /// nobody for all.
+    Host(usize, bool),
     /// `/new`.
     New(usize),
     /// `/session n`.
@@ -69,6 +78,18 @@ pub enum Step {
     Merge(usize, usize, bool),
     /// `zaki users unmerge`, of whoever was merged last.
     Unmerge,
+    /// All about a person is erased, as they wish.
+    Erase(usize, bool),
+    /// All about a person is erased, as the operator wishes.
+    Expel(usize, bool),
+    /// The phone number of the first is the second's from now on.
+    Reassign(usize, usize),
+    /// The agent of the first asks whether it may; the second answers, and then the first.
+    Ask(usize, usize),
+    /// Somebody without the platform's key claims to be this account.
+    Forge(usize),
+    /// The platform delivers once more what was said last, whoever that belongs to by now.
+    Again,
 }
 
 impl Script {
@@ -78,7 +99,7 @@ impl Script {
         let mut counts = Counts::default();
         let mut next: AccountNo = 0;
         let mut household = |no: u32| {
-            let count = if no == 0 { 1 } else { 4 + chance.among(0..4) };
+            let count = if no == 0 { 1 } else { chance.among(SIZE.0.into()..SIZE.1.into()) };
             let accounts = (0..count).map(|n| {
                 next += 1;
                 // The host is on Telegram.
@@ -94,7 +115,7 @@ impl Script {
             let steps = if no == 0 {
                 vec![Step::Say(0); 8]
             } else {
-                (0..steps).map(|_| step(&mut chance, accounts.len() as u64)).collect()
+                (0..steps).map(|_| step(&mut chance, &accounts)).collect()
             };
             Household { no, accounts, steps }
         };
@@ -124,24 +145,42 @@ impl Counts {
     }
 }
 
-fn step(chance: &mut Chance, accounts: u64) -> Step {
-    let mut any = || usize::try_from(chance.among(0..accounts)).unwrap_or_default();
+fn step(chance: &mut Chance, accounts: &[Account]) -> Step {
+    let mut any = || usize::try_from(chance.among(0..accounts.len() as u64)).unwrap_or_default();
     let (one, other) = (any(), any());
     let (race, agree) = (chance.percent(50), chance.percent(70));
     match chance.among(0..100) {
-        0..30 => Step::Say(one),
-        30..38 => Step::Burst(one, other),
-        38..50 => Step::Group(one, u32::try_from(chance.among(0..GROUPS.into())).unwrap_or(0)),
-        50..56 => Step::New(one),
-        56..60 => Step::Enter(one, u32::try_from(chance.among(1..4)).unwrap_or(1)),
-        60..75 => Step::Link { offers: one, redeems: other, agree, race },
-        75..77 => Step::Stale(one),
-        77..87 => Step::Unlink { by: one, account: other, race },
-        87..90 => Step::Remove(one, race),
-        90..94 => Step::Give(one, other, race),
-        94..98 => Step::Merge(one, other, race),
-        _ => Step::Unmerge,
+        0..20 => Step::Say(one),
+        20..26 => Step::Burst(one, other),
+        26..31 => Step::Show(one, other),
+        31..36 => Step::Group(one, u32::try_from(chance.among(0..GROUPS.into())).unwrap_or(0)),
+        36..41 => Step::Own(one),
+        41..45 => Step::Host(one, chance.percent(80)),
+        45..49 => Step::New(one),
+        49..52 => Step::Enter(one, u32::try_from(chance.among(1..4)).unwrap_or(1)),
+        52..64 => Step::Link { offers: one, redeems: other, agree, race },
+        64..66 => Step::Stale(one),
+        66..74 => Step::Unlink { by: one, account: other, race },
+        74..76 => Step::Remove(one, race),
+        76..79 => Step::Give(one, other, race),
+        79..82 => Step::Merge(one, other, race),
+        82..84 => Step::Unmerge,
+        84..86 => Step::Erase(one, race),
+        86..87 => Step::Expel(one, race),
+        87..92 => reassign(chance, accounts).unwrap_or(Step::Say(one)),
+        92..95 => Step::Ask(one, other),
+        95..98 => Step::Forge(one),
+        _ => Step::Again,
     }
+}
+
+/// Only WhatsApp has numbers.
+fn reassign(chance: &mut Chance, accounts: &[Account]) -> Option<Step> {
+    let has_number = |(_, account): &(usize, &Account)| account.channel == ChannelKind::WhatsApp;
+    let numbered: Vec<usize> =
+        accounts.iter().enumerate().filter(has_number).map(|(n, _)| n).collect();
+    let (one, other) = (*chance.pick(&numbered)?, *chance.pick(&numbered)?);
+    (one != other).then_some(Step::Reassign(one, other))
 }
 
 #[cfg(test)]
@@ -163,5 +202,7 @@ mod tests {
             accounts.iter().filter_map(|account| account.ids().first().cloned()).collect();
         assert!(ids.len() < accounts.len(), "nobody could be taken for another");
         assert!(accounts.iter().any(|account| account.twin));
+        let steps = || script.households.iter().flat_map(|it| &it.steps);
+        assert!(steps().any(|step| matches!(step, Step::Reassign(..))));
     }
 }

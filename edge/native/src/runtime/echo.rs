@@ -3,8 +3,8 @@
 //! As the offline model does, `SLOW:<n>x<ms>` anywhere in the text streams n words, one every ms
 //! milliseconds, and `FAIL:<status>` fails. What is steered in meanwhile is echoed behind, in the
 //! same answer. `ASK:<command>` asks whether it may run that, and says what it was told.
-//! `USE:<read>x<written>x<cost>` in the end claims to have used that. `WHO` has it end with whose
-//! sandbox answered, in which session.
+//! `USE:<read>x<written>x<cost>` in the end claims to have used that. `WHO` has it end with the names
+//! of the media it was given, whose sandbox answered, and in which session.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -70,7 +70,12 @@ impl Echo {
 
     fn who(&self, request: &TurnRequest) -> String {
         let name = self.name.as_ref().map(ToString::to_string).unwrap_or_default();
-        format!("\n\nanswered by {name} in {}", request.session)
+        let given = request.parts.iter().filter_map(|part| match part {
+            Part::Media { name, .. } => name.as_deref().map(|name| format!("\n[{name}]")),
+            _ => None,
+        });
+        let given: String = given.collect();
+        format!("{given}\n\nanswered by {name} in {}", request.session)
     }
 }
 

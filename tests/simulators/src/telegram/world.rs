@@ -119,7 +119,8 @@ impl World {
     pub(super) fn incoming(&mut self, chat: &Chat, from: &User, said: &str, extra: Value) -> Value {
         self.introduce(chat);
         let entities = text::detect(said);
-        let mut fields = json!({"text": said});
+        // What has a caption has no text.
+        let mut fields = if said.is_empty() { json!({}) } else { json!({"text": said}) };
         if !entities.is_empty() {
             fields["entities"] = json!(entities);
         }

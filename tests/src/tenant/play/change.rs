@@ -60,7 +60,10 @@ impl Player<'_> {
         match expected {
             Joined::Joined => self.count("linked"),
             Joined::Already => self.count("linked already"),
-            Joined::Confirm if agree => self.agree(offers, redeems, race).await?,
+            Joined::Confirm if agree => {
+                self.meddle([offers, redeems]).await?;
+                self.agree(offers, redeems, race).await?;
+            }
             Joined::Confirm => {
                 self.order(redeems, "/link no", &["everything stays as it is"]).await?;
                 self.count("declined");
