@@ -7,9 +7,9 @@
 mod tokens;
 
 use zaki_envelope::{
-    SandboxName, Timestamp, TurnId, ZakiUserId,
+    BackupId, SandboxName, Timestamp, TurnId, ZakiUserId,
     signature::{Keyring, Message},
-    wire::{ApprovalAnswer, RetireRequest, SteerRequest, TurnRequest},
+    wire::{ApprovalAnswer, RestoreRequest, RetireRequest, SteerRequest, TurnRequest},
 };
 
 pub use tokens::Tokens;
@@ -82,6 +82,32 @@ pub enum Call {
         /// Who.
         user: ZakiUserId,
     },
+    /// `GET /v1/sandboxes`: every sandbox there is, and how its memory stands.
+    Sandboxes,
+    /// `GET /v1/users/{user}/sandbox`: the same of one person's own, with its backups.
+    Sandbox {
+        /// Whose.
+        user: ZakiUserId,
+    },
+    /// `POST /v1/users/{user}/backup`: back it up now.
+    Backup {
+        /// Whose sandbox.
+        user: ZakiUserId,
+    },
+    /// `POST /v1/users/{user}/restore`: give it the memory of a backup.
+    Restore {
+        /// Whose sandbox.
+        user: ZakiUserId,
+    },
+    /// `GET /v1/users/{user}/backups/{id}`: the archive itself.
+    Archive {
+        /// Whose sandbox.
+        user: ZakiUserId,
+        /// Which backup.
+        id: BackupId,
+    },
+    /// `GET /metrics`: counts, in Prometheus' text format; no person is named.
+    Metrics,
     /// `POST /model/v1/chat/completions`: a sandbox calls its model.
     Chat,
     /// `GET /model/v1/models`: a sandbox asks which models there are.
@@ -175,6 +201,8 @@ impl Call {
         let mut pieces = path.strip_prefix('/')?.split('/');
         let call = match (pieces.next()?, pieces.next()) {
             ("health", None) => Self::Health,
+            ("metrics", None) => Self::Metrics,
+            ("v1", Some("sandboxes")) => Self::Sandboxes,
             ("model", Some("v1")) => match (pieces.next()?, pieces.next()) {
                 ("chat", Some("completions")) => Self::Chat,
                 ("models", None) => Self::Models,
@@ -199,6 +227,10 @@ impl Call {
             ("usage", None) => Some(Self::Usage { user }),
             ("retire", None) => Some(Self::Retire { user }),
             ("reinstate", None) => Some(Self::Reinstate { user }),
+            ("sandbox", None) => Some(Self::Sandbox { user }),
+            ("backup", None) => Some(Self::Backup { user }),
+            ("restore", None) => Some(Self::Restore { user }),
+            ("backups", Some(id)) => Some(Self::Archive { user, id: id.parse().ok()? }),
             ("approvals", Some(id)) => Some(Self::Approve { user, approval: approval(id)? }),
             ("turns", None) => Some(Self::Turn { user }),
             ("turns", Some(turn)) => {
@@ -216,7 +248,14 @@ impl Call {
 
     const fn method(&self) -> &'static str {
         match self {
-            Self::Health | Self::Events { .. } | Self::Usage { .. } | Self::Models => "GET",
+            Self::Health
+            | Self::Metrics
+            | Self::Events { .. }
+            | Self::Usage { .. }
+            | Self::Sandboxes
+            | Self::Sandbox { .. }
+            | Self::Archive { .. }
+            | Self::Models => "GET",
             Self::Turn { .. }
             | Self::Abort { .. }
             | Self::Steer { .. }
@@ -224,6 +263,8 @@ impl Call {
             | Self::Approve { .. }
             | Self::Retire { .. }
             | Self::Reinstate { .. }
+            | Self::Backup { .. }
+            | Self::Restore { .. }
             | Self::Chat => "POST",
             Self::Erase { .. } => "DELETE",
         }
@@ -248,7 +289,7 @@ impl Call {
 
     const fn proof(&self) -> Proof {
         match self {
-            Self::Health => Proof::None,
+            Self::Health | Self::Metrics => Proof::None,
             Self::Chat | Self::Models => Proof::Token,
             _ => Proof::Signature,
         }
@@ -327,6 +368,16 @@ pub fn parse_answer(body: &[u8]) -> Result<ApprovalAnswer, Refusal> {
 pub fn parse_retire(body: &[u8]) -> Result<RetireRequest, Refusal> {
     let malformed = Refusal::Malformed("the body does not say until when");
     serde_json::from_slice(body).map_err(|_| malformed)
+}
+
+/// Reads the body of [`Call::Restore`]; none asks for the newest.
+pub fn parse_restore(body: &[u8]) -> Result<RestoreRequest, Refusal> {
+    let malformed = Refusal::Malformed("the body does not say which backup");
+    if body.is_empty() {
+        Ok(RestoreRequest::default())
+    } else {
+        serde_json::from_slice(body).map_err(|_| malformed)
+    }
 }
 
 /// Reads the body of [`Call::Steer`].

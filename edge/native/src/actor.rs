@@ -358,6 +358,10 @@ impl Actor {
 
     async fn freeze(&self, generation: Generation) -> Event {
         let Some(place) = &self.place else { return Event::FreezeFailed(generation) };
+        if let Some(link) = &self.link {
+            // Nobody can back it up while it is frozen; it has been, unless something went wrong.
+            self.shared.hooks.before_stop(&self.name, link, true).await;
+        }
         match self.runtime.freeze(&self.name, place).await {
             Ok(()) => {
                 tracing::info!(sandbox = %self.name, generation = generation.0, "sandbox.frozen");

@@ -9,6 +9,8 @@ use secrecy::SecretString;
 use zaki_edge_core::{fleet::Limits, meter::Price, sandbox::Habits};
 use zaki_envelope::signature::Keyring;
 
+use crate::backups::BackupConfig;
+
 /// What a gateway was measured to need after some dozen turns, in megabytes.
 const SANDBOX_MB: u64 = 1024;
 /// After an agent has said that it is busy, until it is asked again.
@@ -39,6 +41,8 @@ pub struct EdgeConfig {
     pub head_timeout: Duration,
     /// How long a start may take, from its turn in the queue to the agent's hello.
     pub start_timeout: Duration,
+    /// How the sandboxes' memories are kept.
+    pub backup: BackupConfig,
     /// Unused for so long a sandbox is frozen, where it can be: it uses no processor time, keeps its
     /// memory, and is back at once. `None`: never.
     pub freeze_after: Option<Duration>,
@@ -73,6 +77,7 @@ impl EdgeConfig {
             max_connections: 4096,
             head_timeout: Duration::from_secs(30),
             start_timeout: Duration::from_mins(3),
+            backup: BackupConfig::default(),
             freeze_after: Some(Duration::from_mins(2)),
             stop_after: Some(Duration::from_hours(1)),
             memory_mb: None,

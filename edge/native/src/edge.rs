@@ -18,6 +18,7 @@ use zaki_envelope::{
 use crate::{
     EdgeConfig, EdgeError, RuntimeChoice,
     actor::Message,
+    backups::Backups,
     clock,
     docker::{self, Docker},
     fleet::Fleet,
@@ -26,7 +27,7 @@ use crate::{
     people::{self, People},
     record::Recorder,
     reminders,
-    runtime::{self, Echo, Ground, NoHooks, Process, Surroundings},
+    runtime::{self, Echo, Ground, Process, Surroundings},
     sandboxes::Sandboxes,
     shared::{Parts, Shared},
     state::{Setting, State},
@@ -97,6 +98,7 @@ impl Edge {
                 Ground::Built(Arc::new(Docker::open(docker, around, &known).await?))
             }
         };
+        let backups = Backups::open(&config.backup, &config.data_dir, state.clone()).await?;
         let can_freeze = matches!(&ground, Ground::Built(runtime) if runtime.can_freeze());
         habits.freeze_after_ms = habits.freeze_after_ms.filter(|_| can_freeze);
         let (recorder, notes) = Recorder::new();
@@ -107,9 +109,9 @@ impl Edge {
             recorder,
             fleet: Fleet::new(limits, config.sandbox_mb),
             habits,
-            hooks: Arc::new(NoHooks),
             model: Model::new(config.model, config.choices, config.prices)?,
             people: People::load(&state).await?,
+            backups: backups.clone(),
             keys: config.keys,
         }));
         let sandboxes = Sandboxes::new(shared.clone());
@@ -124,6 +126,7 @@ impl Edge {
             )),
             tokio::spawn(forget(running.shared.clone())),
             tokio::spawn(people::sweep(Arc::downgrade(&running))),
+            tokio::spawn(backups.run()),
             tokio::spawn(reminders::watch(Arc::downgrade(&running))),
             tokio::spawn(notes.keep(Arc::downgrade(&running.shared))),
         ];
@@ -151,6 +154,7 @@ impl Edge {
     pub async fn shutdown(self) {
         let shared = &self.running.shared;
         self.running.sandboxes.close().await;
+        let _ = tokio::time::timeout(LAST_WRITES, shared.backups.close()).await;
         shared.tasks.close();
         // A store that refuses keeps nothing up: the sandboxes' journals have it.
         let last = futures::future::join(shared.recorder.flush(), shared.tasks.wait());

@@ -43,6 +43,9 @@ pub enum EdgeError {
         /// What is in the way.
         closed: PathBuf,
     },
+    /// Backups can be kept nowhere.
+    #[error("backups cannot be kept: {0}; set backup.directory or backup.s3 to a place of yours")]
+    Backups(String),
     /// The process runtime was given no program.
     #[error("the process runtime needs the container program; set edge.program")]
     NoProgram,

@@ -1,5 +1,7 @@
 //! The HTTP face: the core decides which call it is and who makes it, this answers.
 
+mod memory;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +14,7 @@ use axum::{Json, Router};
 use futures::{Stream, stream};
 use serde_json::json;
 use zaki_edge_core::front::{
-    Call, Caller, Refusal, parse_answer, parse_retire, parse_steer, parse_turn,
+    Call, Caller, Refusal, parse_answer, parse_restore, parse_retire, parse_steer, parse_turn,
 };
 use zaki_edge_core::sandbox::Event;
 use zaki_envelope::{
@@ -88,6 +90,14 @@ async fn respond(
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         (Call::Erase { user }, Caller::Hub) => Ok(left(edge.erase(user).await?)),
+        (Call::Metrics, _) => Ok(edge.shared.backups.metrics().into_response()),
+        (Call::Sandboxes, Caller::Hub) => memory::list(edge).await,
+        (Call::Sandbox { user }, Caller::Hub) => memory::show(edge, user).await,
+        (Call::Backup { user }, Caller::Hub) => memory::back_up(edge, user).await,
+        (Call::Restore { user }, Caller::Hub) => {
+            memory::bring_back(edge, user, parse_restore(&body)?).await
+        }
+        (Call::Archive { user, id }, Caller::Hub) => memory::archive(edge, user, id).await,
         (Call::Chat, Caller::Sandbox(sandbox)) => Ok(edge.shared.chat(sandbox, body).await),
         (Call::Models, Caller::Sandbox(_)) => Ok(edge.shared.model.list()),
         _ => Err(Refusal::Unauthorized),

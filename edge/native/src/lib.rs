@@ -7,6 +7,7 @@
 mod account;
 mod actor;
 mod approve;
+mod backups;
 mod call;
 mod clock;
 mod config;
@@ -32,6 +33,7 @@ mod steer;
 mod turn;
 mod turns;
 
+pub use backups::{BackupConfig, BackupPlace, S3Config};
 pub use call::{Answered, CallError, Caller, Reach};
 pub use config::{
     DockerConfig, EdgeConfig, Exec, Isolation, ModelConfig, ProcessConfig, RuntimeChoice,

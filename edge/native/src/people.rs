@@ -12,7 +12,8 @@ use zaki_edge_core::{front::Refusal, person::Standing};
 use zaki_envelope::{Timestamp, ZakiUserId, wire::ErrorCode};
 
 use crate::{
-    clock, edge::Running, runtime::Ground, shared::Shared, state::ScrubError, state::State,
+    backups::BackupStoreError, clock, edge::Running, runtime::Ground, shared::Shared,
+    state::ScrubError, state::State,
 };
 
 /// How long a caller waits for the end before it is asked to come again.
@@ -198,6 +199,7 @@ impl Running {
         if let Ground::Built(runtime) = &self.shared.ground {
             runtime.erase(user).await?;
         }
+        self.shared.backups.erase(user).await?;
         let state = &self.shared.state;
         state.forget_person(user).await?;
         state.forget_standing(user).await?;
@@ -217,6 +219,8 @@ enum EraseError {
     Turns,
     #[error("their files cannot be removed")]
     Files(#[from] std::io::Error),
+    #[error("their backups cannot be removed")]
+    Backups(#[from] BackupStoreError),
     #[error(transparent)]
     Store(#[from] zaki_store::Error),
     #[error(transparent)]

@@ -157,11 +157,6 @@ pub(crate) trait Hooks: Send + Sync + 'static {
     }
 }
 
-/// Does nothing.
-pub(crate) struct NoHooks;
-
-impl Hooks for NoHooks {}
-
 /// What an agent says when it is asked to rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rest {

@@ -15,6 +15,7 @@ use zaki_envelope::{
 use crate::{
     account::Accounts,
     approve::Answers,
+    backups::Backups,
     clock,
     fleet::Fleet,
     model::Model,
@@ -36,9 +37,11 @@ pub(crate) struct Shared {
     pub(crate) people: People,
     pub(crate) accounts: Accounts,
     pub(crate) answers: Answers,
+    pub(crate) backups: Arc<Backups>,
+    /// Around the life of every sandbox.
+    pub(crate) hooks: Arc<dyn Hooks>,
     pub(crate) fleet: Fleet,
     pub(crate) habits: Habits,
-    pub(crate) hooks: Arc<dyn Hooks>,
     pub(crate) reminders: Reminders,
     pub(crate) keys: Keyring,
     tokens: RwLock<Tokens>,
@@ -54,10 +57,10 @@ pub(crate) struct Parts {
     pub(crate) recorder: Recorder,
     pub(crate) model: Model,
     pub(crate) people: People,
+    pub(crate) backups: Arc<Backups>,
     pub(crate) keys: Keyring,
     pub(crate) fleet: Fleet,
     pub(crate) habits: Habits,
-    pub(crate) hooks: Arc<dyn Hooks>,
 }
 
 impl Shared {
@@ -71,9 +74,10 @@ impl Shared {
             people: parts.people,
             accounts: Accounts::default(),
             answers: Answers::default(),
+            hooks: Arc::new(parts.backups.clone()),
+            backups: parts.backups,
             fleet: parts.fleet,
             habits: parts.habits,
-            hooks: parts.hooks,
             reminders: Reminders::default(),
             keys: parts.keys,
             tokens: RwLock::default(),

@@ -1,6 +1,7 @@
 //! What the edge keeps durably: where each sandbox runs, how each turn ended, what was used, who is
 //! retired. Holds the sandboxes' tokens; the file is readable by the edge's own user alone.
 
+mod backups;
 mod people;
 mod scrub;
 mod usage;
@@ -24,7 +25,7 @@ pub(crate) use scrub::ScrubError;
 const SCHEMA: Schema = Schema {
     name: "edge",
     release: env!("CARGO_PKG_VERSION"),
-    steps: &[FIRST, TURNS_BY_ID, PEOPLE, REMINDERS],
+    steps: &[FIRST, TURNS_BY_ID, PEOPLE, REMINDERS, BACKUPS],
 };
 
 const FIRST: Step = Step {
@@ -109,6 +110,16 @@ const PEOPLE: Step = Step {
 /// When its agent wants to act by itself, in milliseconds.
 const REMINDERS: Step =
     Step { min_reader: 1, sql: "ALTER TABLE sandboxes ADD COLUMN reminder INTEGER;" };
+
+/// How the memory of each sandbox stands.
+const BACKUPS: Step = Step {
+    min_reader: 1,
+    sql: "
+        CREATE TABLE backups (
+            sandbox TEXT PRIMARY KEY,
+            record  TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;",
+};
 
 /// A sandbox as it was last persisted.
 pub(crate) struct SandboxRow {

@@ -39,6 +39,11 @@ impl Health {
     pub(crate) fn has_failed(&self) -> bool {
         self.state == "failed"
     }
+
+    /// Whether it has no state, and waits for one.
+    pub(crate) fn waits(&self) -> bool {
+        self.state == "empty"
+    }
 }
 
 impl HttpLink {
@@ -51,6 +56,11 @@ impl HttpLink {
     /// To the container program at that address.
     pub(crate) fn new(client: Client, address: SocketAddr, token: &str) -> Self {
         Self { client, base: format!("http://{address}/v1"), token: token.into() }
+    }
+
+    /// The same way with another client.
+    pub(crate) fn with_client(&self, client: Client) -> Self {
+        Self { client, ..self.clone() }
     }
 
     /// A call of its own making: `path` without `/v1/`. To be sent with [`HttpLink::send`].
@@ -146,10 +156,14 @@ impl HttpLink {
         format!("{}/{path}", self.base)
     }
 
+    /// Makes a call with the sandbox's token; whatever the answer is.
+    pub(crate) async fn raw(&self, call: RequestBuilder) -> Result<Response, LinkError> {
+        call.bearer_auth(self.token.expose_secret()).send().await.map_err(lost)
+    }
+
     /// Makes a call with the sandbox's token.
     pub(crate) async fn send(&self, call: RequestBuilder) -> Result<Response, LinkError> {
-        let call = call.bearer_auth(self.token.expose_secret());
-        let answer = call.send().await.map_err(lost)?;
+        let answer = self.raw(call).await?;
         let status = answer.status();
         if status.is_success() {
             Ok(answer)

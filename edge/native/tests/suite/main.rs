@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod approvals;
+mod backups;
 mod client;
 mod contract;
 mod echo;

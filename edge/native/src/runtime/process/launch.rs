@@ -76,6 +76,8 @@ impl Launch {
             around.model_url,
             "--model".to_owned(),
             around.model,
+            // Its memory may be in a backup.
+            "--hold".to_owned(),
         ];
         for choice in around.choices {
             common.extend(["--choice".to_owned(), choice.clone()]);

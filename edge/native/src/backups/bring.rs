@@ -1,0 +1,210 @@
+//! Bringing a sandbox its memory back: the newest backup that is whole, or the next older one.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt;
+use reqwest::{Body, Method, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::sleep;
+use zaki_edge_core::backup::by_preference;
+use zaki_envelope::{
+    BackupId, SandboxName,
+    wire::{Backup, BackupOutcome},
+};
+
+use super::{Backups, Sandbox, store::StoreError};
+use crate::{
+    clock,
+    runtime::{HttpLink, LinkError},
+};
+
+/// Between two tries of a store that does not answer; doubled each time.
+const PAUSE: Duration = Duration::from_secs(1);
+/// So often it is tried before the start is given up.
+const TRIES: u32 = 5;
+
+/// Why nothing was brought.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BringError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A turn runs, or another restore.
+    #[error("the agent has something to do; try again when its turn has ended")]
+    Busy,
+    #[error("the sandbox went away: {0}")]
+    Sandbox(#[from] LinkError),
+    /// Its disk, say.
+    #[error("the sandbox cannot take it: {0}")]
+    Refused(String),
+}
+
+/// What was brought.
+pub(super) struct Brought {
+    pub(super) backup: Option<Backup>,
+    pub(super) passed_over: Vec<String>,
+}
+
+impl Backups {
+    /// Gives a sandbox that waits without a state the newest backup that is whole, or lets it begin
+    /// anew where there is none. Where there are some and the store does not give them, it must not
+    /// begin: somebody would find an assistant that knows them no more.
+    pub(super) async fn revive(&self, name: &SandboxName, sandbox: &Sandbox, http: &HttpLink) {
+        let mut pause = PAUSE;
+        for tries in 1..=TRIES {
+            match self.bring(name, sandbox, http, None).await {
+                Ok(Brought { backup: Some(_), .. }) => return,
+                Ok(_) => return begin(name, http, None).await,
+                Err(BringError::Store(error)) => {
+                    let known = sandbox.now().record.last.is_some();
+                    tracing::error!(sandbox = %name, %error, tries, known, "restore.no_store");
+                    if tries < TRIES {
+                        sleep(pause).await;
+                        pause *= 2;
+                    } else {
+                        let why = format!("its memory cannot be fetched: {error}");
+                        self.noted(name, sandbox, Some(why.clone())).await;
+                        return begin(name, http, known.then_some(why)).await;
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(sandbox = %name, %error, "restore.failed");
+                    return self.noted(name, sandbox, Some(error.to_string())).await;
+                }
+            }
+        }
+    }
+
+    /// Tries the backups in turn; the state is not touched unless one is whole.
+    pub(super) async fn bring(
+        &self,
+        name: &SandboxName,
+        sandbox: &Sandbox,
+        http: &HttpLink,
+        wanted: Option<BackupId>,
+    ) -> Result<Brought, BringError> {
+        let kept = self.store.list(name).await?;
+        let wished = kept.into_iter().filter(|it| wanted.is_none_or(|id| it.id == id)).collect();
+        let mut passed_over = Vec::new();
+        for backup in by_preference(wished) {
+            match self.give(name, http, &backup).await? {
+                Ok(()) => {
+                    self.restored(name, sandbox, &backup, &passed_over).await;
+                    return Ok(Brought { backup: Some(backup), passed_over });
+                }
+                Err(why) => {
+                    tracing::error!(sandbox = %name, backup = %backup.id, why, "restore.passed_over");
+                    self.tally.passed_over();
+                    passed_over.push(format!("{}: {why}", backup.id));
+                }
+            }
+        }
+        if !passed_over.is_empty() {
+            let why = format!("no backup is whole: {}", passed_over.join("; "));
+            self.noted(name, sandbox, Some(why)).await;
+        }
+        Ok(Brought { backup: None, passed_over })
+    }
+
+    /// Sends one archive. `Ok(Err)`: it is not whole, or not what the sandbox can take.
+    async fn give(
+        &self,
+        name: &SandboxName,
+        http: &HttpLink,
+        backup: &Backup,
+    ) -> Result<Result<(), String>, BringError> {
+        let pieces = match self.store.get(name, backup).await {
+            Ok(pieces) => pieces,
+            Err(StoreError::Store(object_store::Error::NotFound { .. })) => {
+                return Ok(Err("its archive is not there".to_owned()));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        // A flaw breaks the request off; the sandbox takes nothing that is not whole.
+        let flaw: Arc<Mutex<Option<String>>> = Arc::default();
+        let seen = flaw.clone();
+        let pieces = pieces.inspect(move |piece| {
+            if let Err(flaw) = piece {
+                *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(flaw.0.clone());
+            }
+        });
+        let call = http.request(Method::PUT, "restore").body(Body::wrap_stream(pieces));
+        let answer = http.raw(call).await;
+        if let Some(flaw) = flaw.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Ok(Err(flaw));
+        }
+        let answer = answer?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(Ok(()));
+        }
+        let said: Said = answer.json().await.unwrap_or_default();
+        match status {
+            StatusCode::CONFLICT => Err(BringError::Busy),
+            StatusCode::UNPROCESSABLE_ENTITY => Ok(Err(said.error)),
+            _ => Err(BringError::Refused(format!("{status} {}", said.error))),
+        }
+    }
+
+    async fn restored(
+        &self,
+        name: &SandboxName,
+        sandbox: &Sandbox,
+        backup: &Backup,
+        passed_over: &[String],
+    ) {
+        let id = backup.id;
+        tracing::info!(sandbox = %name, backup = %id, made = backup.at.as_ms(), "restore.done");
+        self.tally.restored();
+        {
+            let mut now = sandbox.now();
+            now.tracker.restore();
+            now.record.last = Some(id);
+            now.record.made_at = Some(backup.at);
+            now.record.restored = Some(id);
+            now.record.restored_at = Some(clock::now());
+        }
+        let passed = (!passed_over.is_empty()).then(|| passed_over.join("; "));
+        self.noted(name, sandbox, passed).await;
+    }
+
+    async fn noted(&self, name: &SandboxName, sandbox: &Sandbox, failure: Option<String>) {
+        sandbox.now().record.restore_failure = failure;
+        self.keep(name, sandbox).await;
+    }
+}
+
+impl From<Result<Brought, BringError>> for Outcome {
+    fn from(brought: Result<Brought, BringError>) -> Self {
+        Self(match brought {
+            Ok(Brought { backup: Some(backup), passed_over }) => {
+                BackupOutcome::Done { backup, passed_over }
+            }
+            Ok(Brought { passed_over, .. }) if passed_over.is_empty() => BackupOutcome::Nothing,
+            Ok(Brought { passed_over, .. }) => {
+                let why = format!("no backup is whole: {}", passed_over.join("; "));
+                BackupOutcome::Failed { why }
+            }
+            Err(error) => BackupOutcome::Failed { why: error.to_string() },
+        })
+    }
+}
+
+/// What an operator is told.
+pub(super) struct Outcome(pub(super) BackupOutcome);
+
+/// What a sandbox says of what it refuses.
+#[derive(Default, Deserialize)]
+struct Said {
+    #[serde(default)]
+    error: String,
+}
+
+/// There is nothing to wait for. `refused`: nor must it begin.
+async fn begin(name: &SandboxName, http: &HttpLink, refused: Option<String>) {
+    let call = http.request(Method::POST, "begin").json(&json!({ "refused": refused }));
+    if let Err(error) = http.send(call).await {
+        tracing::error!(sandbox = %name, %error, "restore.not_begun");
+    }
+}
