@@ -5,37 +5,35 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dashmap::DashMap;
-use zaki_envelope::{
-    AccountName, ChannelKind, ConversationId, ConversationKind, Inbound, SenderId, SenderScope,
-    Timestamp, ZakiUserId,
-};
+use sha2::{Digest, Sha256};
+use zaki_envelope::{ConversationKind, Inbound, SenderId, Timestamp, ZakiUserId};
 
 use crate::seen;
 
-/// All that an answer depends on: the sender with its aliases (a new one must reach the store), and
-/// where they write.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Key {
-    channel: ChannelKind,
-    scope: SenderScope,
-    id: SenderId,
-    aliases: Vec<SenderId>,
-    account: AccountName,
-    shared: Option<(ConversationId, bool)>,
-}
+/// A digest of all that an answer depends on: the sender with its aliases (a new one must reach the
+/// store), and where they write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key([u8; 16]);
 
 impl Key {
     pub(crate) fn of(inbound: &Inbound) -> Self {
         let Inbound { sender, conversation, .. } = inbound;
-        let shared = conversation.kind != ConversationKind::Direct;
-        Self {
-            channel: inbound.channel,
-            scope: sender.scope.clone(),
-            id: sender.id.clone(),
-            aliases: sender.aliases.clone(),
-            account: inbound.account.clone(),
-            shared: shared.then(|| (conversation.id.clone(), inbound.addressed)),
+        let (room, heard) = match (conversation.kind, inbound.addressed) {
+            (ConversationKind::Direct, _) => ("", ""),
+            (_, true) => (conversation.id.as_str(), "addressed"),
+            (_, false) => (conversation.id.as_str(), "overheard"),
+        };
+        let place = [inbound.channel.as_str(), inbound.account.as_str(), room, heard];
+        let names = [sender.scope.as_str(), sender.id.as_str()];
+        let aliases = sender.aliases.iter().map(SenderId::as_str);
+        let mut all = Sha256::new();
+        for part in place.into_iter().chain(names).chain(aliases) {
+            all.update(part.len().to_le_bytes());
+            all.update(part);
         }
+        let mut key = [0; 16];
+        key.iter_mut().zip(all.finalize()).for_each(|(to, from)| *to = from);
+        Self(key)
     }
 }
 
@@ -102,7 +100,7 @@ impl Cache {
             return;
         }
         let answer = Answer { served, seen_at: seen_at.as_ms().into() };
-        if self.answers.insert(key.clone(), answer).is_none() {
+        if self.answers.insert(key, answer).is_none() {
             order.keys.push_back(key);
         }
         while order.keys.len() > self.capacity {
@@ -131,14 +129,9 @@ mod tests {
     use super::*;
 
     fn key(n: u32) -> Key {
-        Key {
-            channel: ChannelKind::Telegram,
-            scope: SenderScope::new(""),
-            id: SenderId::new(n.to_string()),
-            aliases: Vec::new(),
-            account: "main".parse().unwrap(),
-            shared: None,
-        }
+        let mut key = [0; 16];
+        key[..4].copy_from_slice(&n.to_le_bytes());
+        Key(key)
     }
 
     fn served(n: u32) -> Served {

@@ -17,8 +17,8 @@ use crate::hub::Hub;
 
 /// How long a person is remembered where nobody but the command line changes them besides us.
 const FRESH: Duration = Duration::from_secs(1);
-/// So many are remembered; when there are more, it begins anew.
-const MOST: usize = 20_000;
+/// So many are remembered; when there are more, it begins anew. More do not write in that time.
+const MOST: usize = 2_000;
 
 /// People as they were a moment ago, without their bindings.
 pub(crate) struct People {

@@ -1,10 +1,10 @@
 //! A person's rights: to see what is kept of them, and to have it gone. Written once for both
 //! engines.
 
-mod dossier;
-mod erase;
+pub(crate) mod dossier;
+pub(crate) mod erase;
 pub(crate) mod find;
-mod recent;
+pub(crate) mod recent;
 mod who;
 
 pub(crate) use dossier::dossier;

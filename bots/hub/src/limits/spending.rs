@@ -65,6 +65,13 @@ impl Spending {
         (is_fresh && now < totals.day_resets_at).then_some(totals)
     }
 
+    /// More has been kept than was counted here.
+    pub(super) fn read_anew(&self, user: ZakiUserId) {
+        if let Some(mut spent) = self.people.get_mut(&user) {
+            spent.totals = None;
+        }
+    }
+
     /// It has been read; what it is with what has not been kept yet.
     pub(super) fn load(&self, user: ZakiUserId, mut totals: Totals) -> Totals {
         let mut spent = self.people.entry(user).or_default();
@@ -112,6 +119,10 @@ impl Spending {
 
     fn kept(&self, batch: &[(ZakiUserId, Counts)], all: &[(ZakiUserId, Totals)]) {
         self.lose(batch);
+        // Whom no limit bounds is not remembered.
+        for (user, _) in batch {
+            self.people.remove_if(user, |_, spent| spent.totals.is_none() && spent.is_kept());
+        }
         for (user, totals) in all {
             if let Some(mut spent) = self.people.get_mut(user) {
                 let new = spent.new;
@@ -179,6 +190,19 @@ mod tests {
         spending.kept(&batch, &[(user(1), totals(10))]);
         assert_eq!(known(&spending), Some(11));
         assert_eq!(spending.take(), [(user(1), messages(1))]);
+    }
+
+    #[test]
+    fn who_is_asked_about_nothing_is_not_remembered() {
+        let spending = Spending::default();
+        spending.add(user(1), messages(1), NOW);
+        spending.load(user(2), totals(5));
+        spending.add(user(2), messages(1), NOW);
+        let batch = spending.take();
+        spending.add(user(3), messages(1), NOW);
+        spending.kept(&batch, &[(user(1), totals(1)), (user(2), totals(6))]);
+        let known = [1, 2, 3].map(|n| spending.people.contains_key(&user(n)));
+        assert_eq!(known, [false, true, true]);
     }
 
     #[test]

@@ -285,6 +285,12 @@ async fn raw<S: Sql>(
     Ok((Some(String::from_utf8_lossy(&bytes).into_owned()), false))
 }
 
+/// The turns of a person, in order. `NOT`: SQLite is to go through its index of people, and not to
+/// look at each later turn of anybody.
+pub(crate) const TURNS: &str = "SELECT id, session, sandbox, address, reply_to, state, started_at,
+        ended_at
+    FROM turn WHERE user_id = $1 AND NOT id <= $2 ORDER BY id LIMIT $3";
+
 async fn turns<S: Sql>(
     tx: &S,
     keys: &Keys,
@@ -292,9 +298,7 @@ async fn turns<S: Sql>(
     user: &str,
     mark: &mut Mark,
 ) -> Result<Stretch, Error> {
-    let sql = "SELECT id, session, sandbox, address, reply_to, state, started_at, ended_at
-        FROM turn WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3";
-    let rows = tx.all(sql, params![user, mark.after.as_str(), STEP]).await?;
+    let rows = tx.all(TURNS, params![user, mark.after.as_str(), STEP]).await?;
     let (mut kept, mut last) = (Vec::new(), None);
     for row in rows {
         let turn = turn(&row)?;

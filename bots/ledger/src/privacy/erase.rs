@@ -91,12 +91,15 @@ async fn erase_messages(
 ) -> Result<Erased, Error> {
     let (store, mut erased) = (desk.store(), Erased::default());
     let (claim, since) = (who.claim(sender), sender.since);
+    let mut after = String::new();
     loop {
-        let (keys, claim) = (desk.keys().clone(), claim.clone());
-        let theirs = snapshot!(&store, |tx| some_of(tx, keys, claim))?;
-        if theirs.is_empty() {
+        let (keys, claim, from) = (desk.keys().clone(), claim.clone(), after.clone());
+        let (theirs, last) = snapshot!(&store, |tx| some_of(tx, keys, claim, from))?;
+        // Once more from the beginning, for what has come since.
+        if theirs.is_empty() && after.is_empty() {
             return Ok(erased);
         }
+        after = last.unwrap_or_default();
         let conversations = theirs.iter().filter_map(Found::conversation).collect::<BTreeSet<_>>();
         let conversations: Vec<_> = conversations.into_iter().collect();
         let locks = Locks { conversations: conversations.clone(), ..Locks::default() };
@@ -104,8 +107,13 @@ async fn erase_messages(
     }
 }
 
-async fn some_of<S: Sql>(tx: &S, keys: Keys, claim: Claim) -> Result<Vec<Found>, Error> {
-    Ok(by_sender(tx, &keys, &claim, "", STEP).await?.0)
+async fn some_of<S: Sql>(
+    tx: &S,
+    keys: Keys,
+    claim: Claim,
+    after: String,
+) -> Result<(Vec<Found>, Option<String>), Error> {
+    by_sender(tx, &keys, &claim, &after, STEP).await
 }
 
 async fn remove_all<S: Sql>(
@@ -201,9 +209,12 @@ async fn erase_turns(
     Ok(erased)
 }
 
+/// The first turns of a person.
+pub(crate) const FIRST: &str =
+    "SELECT id, session FROM turn WHERE user_id = $1 ORDER BY id LIMIT $2";
+
 async fn next_turns<S: Sql>(tx: &S, user: ZakiUserId) -> Result<Option<Turns>, Error> {
-    let sql = "SELECT id, session FROM turn WHERE user_id = $1 ORDER BY id LIMIT $2";
-    let rows = tx.all(sql, params![zaki_store::Text(user), STEP]).await?;
+    let rows = tx.all(FIRST, params![zaki_store::Text(user), STEP]).await?;
     let read = |row: &Row| -> Result<(String, String), Error> { Ok((row.get(0)?, row.get(1)?)) };
     let turns: Vec<_> = rows.iter().map(read).collect::<Result<_, _>>()?;
     let Some((_, session)) = turns.first() else { return Ok(None) };

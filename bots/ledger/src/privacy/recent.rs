@@ -42,6 +42,10 @@ pub(crate) async fn recent(
     Ok(lines)
 }
 
+/// The last turns of a person in one session.
+pub(crate) const LAST: &str =
+    "SELECT id FROM turn WHERE user_id = $1 AND session = $2 ORDER BY id DESC LIMIT $3";
+
 /// At least so many, where there are so many; whole turns.
 async fn last_lines<S: Sql>(
     tx: &S,
@@ -50,10 +54,9 @@ async fn last_lines<S: Sql>(
     session: String,
     most: u32,
 ) -> Result<Vec<Said>, Error> {
-    let sql = "SELECT id FROM turn WHERE user_id = $1 AND session = $2 ORDER BY id DESC LIMIT $3";
     let mut turns: Vec<Vec<Said>> = Vec::new();
     let mut found = 0;
-    for row in tx.all(sql, params![Text(user), session, most]).await? {
+    for row in tx.all(LAST, params![Text(user), session, most]).await? {
         if found >= most as usize {
             break;
         }

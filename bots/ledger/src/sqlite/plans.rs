@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::sql::*;
-use crate::privacy::find;
+use crate::privacy::{dossier, erase, find, recent};
 
 /// Everything a message meets on its way.
 const HOT: [&str; 33] = [
@@ -57,6 +57,7 @@ fn tables() -> Connection {
     conn.execute_batch(include_str!("step1.sql")).unwrap();
     conn.execute_batch(include_str!("step2.sql")).unwrap();
     conn.execute_batch(include_str!("step3.sql")).unwrap();
+    conn.execute_batch(include_str!("step4.sql")).unwrap();
     conn
 }
 
@@ -68,6 +69,18 @@ fn what_is_hot_reads_by_an_index() {
             let reads_all = step.starts_with("SCAN") && step != "SCAN CONSTANT ROW";
             assert!(!reads_all && !step.contains("TEMP B-TREE"), "{step}\n{sql}");
         }
+    }
+}
+
+/// What is somebody's is found without reading what is others'.
+#[test]
+fn what_is_somebodys_is_found_by_whose_it_is() {
+    let conn = tables();
+    let said = plan(&conn, find::SAID);
+    assert!(said.iter().any(|step| step.contains("COVERING INDEX inbound_said")), "{said:?}");
+    for sql in [dossier::TURNS, erase::FIRST, recent::LAST] {
+        let plan = plan(&conn, sql);
+        assert!(plan.iter().all(|step| step.ends_with("INDEX turn_whose")), "{plan:?}\n{sql}");
     }
 }
 
