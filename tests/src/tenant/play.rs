@@ -26,11 +26,11 @@ use crate::chaos::{Chance, Seed};
 use group::Hosted;
 
 /// Longer than anything takes on a machine that is busy with everybody else.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_mins(4);
 /// Messages of one household, at most.
 const MESSAGES: u32 = 10_000;
 /// Households that act at the same time, at most: others begin when one of them has ended.
-const AT_ONCE: usize = 240;
+const AT_ONCE: usize = 64;
 /// Of a hundred things that are said, so many are pictures with words under them.
 const PICTURES: u64 = 12;
 
