@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use zaki_envelope::{Inbound, Timestamp, ZakiUserId};
 use zaki_identity::{Access, Directory, GroupRules, Options, SignUp};
+use zaki_store::Keys;
 
 const ASKED: usize = 20_000;
 
@@ -44,7 +45,7 @@ async fn main() {
     let folder = tempfile::tempdir_in(".").unwrap();
     let path = folder.path().join("identity.db");
     let (access, group) = (Access::new(SignUp::Open), GroupRules::default());
-    let options = Options { access, group, code_key: None, cache: 0 };
+    let options = Options { access, group, code_key: None, keys: Keys::default(), cache: 0 };
     let directory = Directory::sqlite(path, options).await.unwrap();
     let users = sign_up(&directory, people).await;
     let mut times = Vec::new();

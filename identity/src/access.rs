@@ -142,6 +142,8 @@ pub enum Refusal {
         /// Theirs until it is approved, denied or too old.
         code: LinkCode,
     },
+    /// Whoever could let them in has said no.
+    Denied,
     /// The bot is silent in this group.
     GroupOff,
     /// In this group, only what is said to the bot counts.
@@ -153,7 +155,8 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Whether it is said at all. Blocked people and silent groups hear nothing.
+    /// Whether it is said at all. Whoever is blocked or was turned away hears nothing, nor do silent
+    /// groups.
     pub const fn is_told(&self) -> bool {
         matches!(
             self,

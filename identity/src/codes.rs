@@ -6,8 +6,10 @@
 
 mod alphabet;
 mod attempts;
+mod bare;
 mod invites;
 mod key;
+mod propose;
 mod redeem;
 
 use zaki_envelope::{Timestamp, ZakiUserId};
@@ -19,6 +21,7 @@ pub use alphabet::{CODES, LinkCode};
 pub use attempts::{FIRST_WRONG, MORE_WRONG, OFFERS, PER_SENDER, Rule, most_wrong_in};
 pub use invites::{Invite, Invited, NewInvite};
 pub use key::CodeKey;
+pub use propose::Proposal;
 pub use redeem::Redeemed;
 
 pub(crate) use alphabet::random;

@@ -11,7 +11,7 @@ use zaki_store::{Either, PgOptions, Sql, glance, params, transact};
 use crate::cache::Cache;
 use crate::codes::{CodeKey, random};
 use crate::seen::Seen;
-use crate::{DirectoryError, Options, schema};
+use crate::{DirectoryError, Options, schema, sealed};
 
 /// Who is who. Clones share the store and the cache.
 ///
@@ -44,7 +44,7 @@ impl Directory {
         Self::new(Either::postgres(url, pg, &schema::POSTGRES).await?, options).await
     }
 
-    async fn new(store: Either, options: Options) -> Result<Self, DirectoryError> {
+    async fn new(store: Either, mut options: Options) -> Result<Self, DirectoryError> {
         let code_key = match &options.code_key {
             Some(key) => key.clone(),
             None => match glance!(&store, |tx| kept_key(tx))? {
@@ -52,6 +52,10 @@ impl Directory {
                 None => transact!(&store, |tx| make_key(tx))?,
             },
         };
+        options.code_key = Some(code_key.clone());
+        if options.keys.first().is_some() {
+            sealed::raise(&store, schema::version(&store)).await?;
+        }
         let cache = Arc::new(Cache::new(options.cache));
         let turnstile = Arc::new(Semaphore::new(at_once(&store)));
         let (seen, options) = (Arc::default(), Arc::new(options));

@@ -23,6 +23,12 @@ pub enum DirectoryError {
     /// The record of what was done has lost its end.
     #[error("the audit record has no head any more; restore a backup")]
     NoHead,
+    /// What is kept encrypted cannot be read, or not be kept.
+    #[error(transparent)]
+    Seal(#[from] zaki_store::SealError),
+    /// What is still to be done elsewhere is not as this release writes it.
+    #[error("an errand cannot be read: a newer release has written it")]
+    Errand,
     /// The system gives no randomness to mint an id from.
     #[error("the system gives no random numbers")]
     NoRandomness,

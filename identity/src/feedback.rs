@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 use zaki_envelope::{Timestamp, ZakiUserId};
-use zaki_store::{Row, Sql, Text, params, snapshot, transact};
+use zaki_store::{Keys, Row, Sql, Text, params, snapshot, transact};
 
 use crate::codes::random;
+use crate::sealed::Column;
 use crate::{Directory, DirectoryError, people};
 
 /// Longer ones are cut, in characters.
@@ -42,18 +43,20 @@ impl Directory {
         // PostgreSQL has no zero in its texts.
         let text: String = text.chars().filter(|sign| *sign != '\0').take(LONGEST).collect();
         let id = hex::encode(random::<16>()?);
+        let text = self.options.keys.seal_text(Column::Feedback.of(&id), text)?;
         transact!(&self.store, |tx| add(tx, &id, user, &text, now))
     }
 
     /// What has been said, the last first.
     pub async fn feedbacks(&self, limit: u32) -> Result<Vec<Feedback>, DirectoryError> {
-        snapshot!(&self.store, |tx| list(tx, limit))
+        let keys = self.options.keys.clone();
+        snapshot!(&self.store, |tx| list(tx, &keys, limit))
     }
 }
 
 const ADD: &str = "INSERT INTO feedback (id, user_id, at, text) VALUES ($1, $2, $3, $4)";
 
-const LIST: &str = "SELECT user_id, at, text FROM feedback ORDER BY at DESC, id LIMIT $1";
+const LIST: &str = "SELECT user_id, at, text, id FROM feedback ORDER BY at DESC, id LIMIT $1";
 
 async fn add<S: Sql>(
     tx: &S,
@@ -67,10 +70,11 @@ async fn add<S: Sql>(
     Ok(())
 }
 
-async fn list<S: Sql>(tx: &S, limit: u32) -> Result<Vec<Feedback>, DirectoryError> {
+async fn list<S: Sql>(tx: &S, keys: &Keys, limit: u32) -> Result<Vec<Feedback>, DirectoryError> {
     let read = |row: &Row| {
         let (Text(user), at) = (row.get(0)?, Timestamp::from_ms(row.get(1)?));
-        Ok(Feedback { user, at, text: row.get(2)? })
+        let id: String = row.get(3)?;
+        Ok(Feedback { user, at, text: keys.open_text(Column::Feedback.of(&id), row.get(2)?)? })
     };
     tx.all(LIST, params![limit]).await?.iter().map(read).collect()
 }

@@ -11,6 +11,7 @@ mod binding;
 mod cache;
 mod codes;
 mod directory;
+mod errands;
 mod error;
 mod feedback;
 mod groups;
@@ -29,6 +30,7 @@ mod resolve;
 mod rules;
 mod scene;
 mod schema;
+mod sealed;
 mod seen;
 mod sessions;
 mod settings;
@@ -44,22 +46,25 @@ pub use audit::{Audited, Entry};
 pub use binding::{Binding, BindingKey, BindingKind};
 pub use codes::{
     CODES, CodeKey, FIRST_WRONG, Invite, Invited, LinkCode, MORE_WRONG, NewInvite, OFFERS, Offered,
-    PER_SENDER, Redeemed, Rule, most_wrong_in,
+    PER_SENDER, Proposal, Redeemed, Rule, most_wrong_in,
 };
 pub use directory::Directory;
+pub use errands::{ERRAND_MS, Errand, HEAD_START_MS, Pick, Task, Trace, Traces};
 pub use error::DirectoryError;
 pub use feedback::Feedback;
 pub use groups::{Changers, Group, GroupChange, GroupKey, GroupMode, GroupRules, Who};
 pub use limits::{Limits, Quota, Verdict, judge, risen};
 pub use merge::{Confirmed, JOINING_MS, Merged, Question, Unmerged};
 pub use options::Options;
-pub use pairing::{Approved, PAIRING_MS, Pairing};
+pub use pairing::{
+    ANNOUNCE_MS, Admission, Announcement, Approved, Denied, News, PAIRING_MS, Pairing,
+};
 pub use person::{PeopleFilter, Person, Role};
 pub use privacy::{AskedErase, EXPORT_MS, Erased, ExportToken};
 pub use resolve::Resolution;
 pub use sessions::Session;
 pub use settings::{Home, Setting};
-pub use sweep::Swept;
+pub use sweep::{Keep, Swept};
 pub use unlink::Unlinked;
 pub use usage::{Counts, Totals};
 pub use who::Linked;

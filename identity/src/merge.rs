@@ -6,10 +6,10 @@ mod parts;
 mod question;
 
 use zaki_envelope::{Timestamp, ZakiUserId};
-use zaki_store::{Row, Sql, Text, glance, params, transact};
+use zaki_store::{Keys, Row, Sql, Text, glance, params, transact};
 
 use crate::codes::Bot;
-use crate::{Actor, Directory, DirectoryError, How, allowed, audit, locks, people};
+use crate::{Actor, Directory, DirectoryError, How, Task, allowed, audit, errands, locks, people};
 use joining::{Joining, Yes};
 
 pub use joining::JOINING_MS;
@@ -17,6 +17,10 @@ pub use question::Question;
 
 /// How long a merge can be undone, in milliseconds.
 const RESTORABLE_MS: i64 = 30 * 24 * 3_600_000;
+
+/// So much longer the edge keeps what can be restored, in milliseconds: it may hear late that it has
+/// been.
+const SPARE_MS: i64 = 24 * 3_600_000;
 
 /// What became of a person's yes to [`Redeemed::Confirm`](crate::Redeemed::Confirm).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,6 +200,15 @@ fn read(row: &Row) -> Result<Joining, DirectoryError> {
     })
 }
 
+/// Whether somebody is being asked.
+pub(crate) async fn is_asked<S: Sql>(
+    tx: &S,
+    user: ZakiUserId,
+    now: Timestamp,
+) -> Result<bool, DirectoryError> {
+    Ok(joining(tx, user).await?.is_some_and(|joining| joining.is_open(now)))
+}
+
 /// The question a person is being asked, or was, if it is the one they answer.
 async fn answered<S: Sql>(
     tx: &S,
@@ -297,6 +310,8 @@ async fn merge<S: Sql>(
     audit::note(tx, "merged", by, Some(into), detail, now).await?;
     let detail = serde_json::json!({ "into": into });
     audit::note(tx, "merged", by, Some(from), detail, now).await?;
+    let retire = Task::Retire { until: restorable_until.plus_ms(SPARE_MS) };
+    errands::add(tx, &Keys::default(), from, &retire, now).await?;
     Ok(Merged { moved, restorable_until })
 }
 
@@ -335,6 +350,7 @@ async fn unmerge<S: Sql>(
     ] {
         audit::note(tx, "unmerged", by, Some(about), detail, now).await?;
     }
+    errands::add(tx, &Keys::default(), from, &Task::Reinstate, now).await?;
     Ok(Unmerged::Restored { into, moved })
 }
 

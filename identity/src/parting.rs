@@ -7,10 +7,11 @@ use crate::{DirectoryError, settings};
 
 /// What was begun and can be ended by whoever has read it: an open code, the address of a
 /// download, the word that erases, a question about becoming one.
-const OPEN: [&str; 3] = [
+const OPEN: [&str; 4] = [
     "DELETE FROM code WHERE user_id = $1",
     "DELETE FROM token WHERE user_id = $1",
     "DELETE FROM joining WHERE from_id = $1 OR into_id = $1",
+    "DELETE FROM proposal WHERE user_id = $1",
 ];
 
 /// Takes back whatever of a person's is open, since somebody else may know of it.

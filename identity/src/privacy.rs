@@ -4,6 +4,6 @@ mod dossier;
 mod erase;
 mod export;
 
-pub(crate) use erase::void_word;
+pub(crate) use erase::{family, void_word};
 pub use erase::{AskedErase, Erased};
 pub use export::{EXPORT_MS, ExportToken};

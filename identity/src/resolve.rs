@@ -7,8 +7,11 @@ use zaki_store::{Sql, glance, transact};
 
 use crate::access::Ruling;
 use crate::cache::{Key, Served};
+use crate::codes::CodeKey;
 use crate::mint::mint;
+use crate::pairing::Asked;
 use crate::scene::{Knock, Scene};
+use crate::usage::carried;
 use crate::{
     Actor, BindingKey, Directory, DirectoryError, How, Options, Refusal, allowed, locks, pairing,
     seen, told, who,
@@ -195,7 +198,7 @@ async fn look<S: Sql>(
         }
         Ruling::Serve { grant: true } => return Ok(Looked::Open),
         Ruling::Pair => match pairing::asked(tx, knock, now).await? {
-            Some(code) => Refusal::PairingWanted { code },
+            Some(asked) => waits(asked),
             None => return Ok(Looked::Open),
         },
         Ruling::Refuse(reason) => reason,
@@ -204,6 +207,13 @@ async fn look<S: Sql>(
         return Ok(Looked::Open);
     }
     Ok(Looked::Done(Resolution::Refused { reason, tell: false }, None))
+}
+
+fn waits(asked: Asked) -> Refusal {
+    match asked {
+        Asked::Waits(code) => Refusal::PairingWanted { code },
+        Asked::Denied => Refusal::Denied,
+    }
 }
 
 /// What was decided, and whether an id was taken from somebody else.
@@ -221,9 +231,11 @@ async fn decide<S: Sql>(
     locks::acts(tx).await?;
     let scene = Scene::read(tx, knock, options).await?;
     match scene.ruling.clone() {
-        Ruling::Serve { grant } => admit(tx, knock, &scene, grant, now).await,
+        Ruling::Serve { grant } => {
+            admit(tx, knock, &scene, (grant, options.code_key.as_ref()), now).await
+        }
         Ruling::Pair => match pairing::ask(tx, knock, now).await? {
-            Some(code) => refuse(tx, knock, Refusal::PairingWanted { code }, now).await,
+            Some(asked) => refuse(tx, knock, waits(asked), now).await,
             None => refuse(tx, knock, Refusal::Closed, now).await,
         },
         Ruling::Refuse(reason) => refuse(tx, knock, reason, now).await,
@@ -235,7 +247,7 @@ async fn admit<S: Sql>(
     tx: &S,
     knock: &Knock,
     scene: &Scene<'_>,
-    grant: bool,
+    (grant, key): (bool, Option<&CodeKey>),
     now: Timestamp,
 ) -> Result<Decided, DirectoryError> {
     let (channel, sender, by) = (knock.channel, &knock.sender, Actor::System);
@@ -245,6 +257,9 @@ async fn admit<S: Sql>(
     } else {
         let user = mint(now)?;
         who::add(tx, user, None, now).await?;
+        if let Some(key) = key {
+            carried::take_up(tx, key, user, channel, sender, now).await?;
+        }
         (user, scene.facts.sign_up(user, How::SignUp))
     };
     who::keep(tx, channel, sender, verdict.changes, by, now).await?;

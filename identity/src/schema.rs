@@ -1,7 +1,7 @@
 //! The shape of the database, as the steps that lead to it. Those that have been released stay as
 //! they are; from the third on, the two engines share the text.
 
-use zaki_store::{Schema, Step};
+use zaki_store::{Either, Schema, Step};
 
 const RELEASE: &str = env!("CARGO_PKG_VERSION");
 
@@ -13,6 +13,8 @@ macro_rules! who {
 }
 
 const PEOPLE: &str = include_str!("schema/people.sql");
+const DOOR: &str = include_str!("schema/door.sql");
+const ERRANDS: &str = include_str!("schema/errands.sql");
 
 pub(crate) const SQLITE: Schema = Schema {
     name: "identity",
@@ -23,6 +25,8 @@ pub(crate) const SQLITE: Schema = Schema {
         // A column gets another name.
         Step { sql: who!("schema/sqlite-3.sql"), min_reader: 3 },
         Step { sql: PEOPLE, min_reader: 3 },
+        Step { sql: DOOR, min_reader: 3 },
+        Step { sql: ERRANDS, min_reader: 3 },
     ],
 };
 
@@ -33,5 +37,15 @@ pub(crate) const POSTGRES: Schema = Schema {
         Step { sql: include_str!("schema/postgres-1.sql"), min_reader: 1 },
         Step { sql: who!("schema/postgres-2.sql"), min_reader: 1 },
         Step { sql: PEOPLE, min_reader: 1 },
+        Step { sql: DOOR, min_reader: 1 },
+        Step { sql: ERRANDS, min_reader: 1 },
     ],
 };
+
+/// How many steps this release knows of an engine's.
+pub(crate) const fn version(store: &Either) -> usize {
+    match store {
+        Either::Sqlite(_) => SQLITE.steps.len(),
+        Either::Postgres(_) => POSTGRES.steps.len(),
+    }
+}

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 use zaki_envelope::{Timestamp, ZakiUserId};
-use zaki_store::{Row, Sql, Text, params, snapshot, transact};
+use zaki_store::{Keys, Row, Sql, Text, params, snapshot, transact};
 
-use crate::{Directory, DirectoryError};
+use crate::{Directory, DirectoryError, sealed};
 
 /// A private session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,7 +23,8 @@ impl Directory {
     /// A person's sessions, the last used first; fifty at most. Which they are in,
     /// [`Person::session`](crate::Person::session) says.
     pub async fn sessions(&self, user: ZakiUserId) -> Result<Vec<Session>, DirectoryError> {
-        snapshot!(&self.store, |tx| list(tx, user))
+        let keys = self.options.keys.clone();
+        snapshot!(&self.store, |tx| list(tx, &keys, user))
     }
 
     /// Begins a session and enters it; its number.
@@ -33,8 +34,8 @@ impl Directory {
         name: Option<&str>,
         now: Timestamp,
     ) -> Result<u32, DirectoryError> {
-        let name = name.map(str::to_owned);
-        transact!(&self.store, |tx| begin(tx, user, name.as_deref(), now))
+        let (name, keys) = (name.map(str::to_owned), self.options.keys.clone());
+        transact!(&self.store, |tx| begin(tx, &keys, user, name, now))
     }
 
     /// Enters a session; whether there is one of this number.
@@ -54,7 +55,7 @@ impl Directory {
         n: u32,
         name: Option<&str>,
     ) -> Result<bool, DirectoryError> {
-        let name = name.map(str::to_owned);
+        let name = sealed::name(&self.options.keys, user, n, name.map(str::to_owned))?;
         transact!(&self.store, |tx| rename(tx, user, n, name.as_deref()))
     }
 }
@@ -90,14 +91,16 @@ async fn leave<S: Sql>(tx: &S, user: ZakiUserId, now: Timestamp) -> Result<u32, 
 
 async fn begin<S: Sql>(
     tx: &S,
+    keys: &Keys,
     user: ZakiUserId,
-    name: Option<&str>,
+    name: Option<String>,
     now: Timestamp,
 ) -> Result<u32, DirectoryError> {
     let current = leave(tx, user, now).await?;
     let last = tx.one(LAST, params![Text(user)]).await?;
     let last: u32 = last.map(|row| row.get(0)).transpose()?.unwrap_or_default();
     let next = last.max(current).saturating_add(1);
+    let name = sealed::name(keys, user, next, name)?;
     tx.execute(BEGIN, params![Text(user), next, name, now.as_ms()]).await?;
     tx.execute(ENTER, params![Text(user), next]).await?;
     Ok(next)
@@ -136,14 +139,19 @@ async fn rename<S: Sql>(
     Ok(tx.execute(NAME, params![Text(user), n, name]).await? > 0)
 }
 
-async fn list<S: Sql>(tx: &S, user: ZakiUserId) -> Result<Vec<Session>, DirectoryError> {
-    tx.all(LIST, params![Text(user)]).await?.iter().map(read).collect()
+async fn list<S: Sql>(
+    tx: &S,
+    keys: &Keys,
+    user: ZakiUserId,
+) -> Result<Vec<Session>, DirectoryError> {
+    tx.all(LIST, params![Text(user)]).await?.iter().map(|row| read(keys, user, row)).collect()
 }
 
-fn read(row: &Row) -> Result<Session, DirectoryError> {
+fn read(keys: &Keys, user: ZakiUserId, row: &Row) -> Result<Session, DirectoryError> {
+    let n = row.get(0)?;
     Ok(Session {
-        n: row.get(0)?,
-        name: row.get(1)?,
+        n,
+        name: sealed::open_name(keys, user, n, row.get(1)?)?,
         created_at: Timestamp::from_ms(row.get(2)?),
         used_at: Timestamp::from_ms(row.get(3)?),
     })

@@ -1,6 +1,6 @@
 //! The one polite line: a stranger hears it once a day from each account, and nothing more.
 
-use zaki_envelope::{AccountName, ChannelKind, Sender, Timestamp};
+use zaki_envelope::Timestamp;
 use zaki_store::{Sql, Value, params};
 
 use crate::DirectoryError;
@@ -8,11 +8,7 @@ use crate::scene::Knock;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-fn key(knock: &Knock) -> [Value; 4] {
-    key_of(knock.channel, &knock.account, &knock.sender)
-}
-
-fn key_of(channel: ChannelKind, account: &AccountName, sender: &Sender) -> [Value; 4] {
+fn key(Knock { channel, account, sender, .. }: &Knock) -> [Value; 4] {
     let (scope, id) = (sender.scope.as_str(), sender.id.as_str());
     [channel.as_str().into(), account.as_str().into(), scope.into(), id.into()]
 }
@@ -48,17 +44,4 @@ pub(crate) async fn take<S: Sql>(
     let [channel, account, scope, sender] = key(knock);
     let row = [channel, account, scope, sender, now.as_ms().into()];
     Ok(tx.execute(sql, &row).await? > 0)
-}
-
-/// They may hear it again at once.
-pub(crate) async fn forget<S: Sql>(
-    tx: &S,
-    channel: ChannelKind,
-    account: &AccountName,
-    sender: &Sender,
-) -> Result<(), DirectoryError> {
-    let sql = "DELETE FROM told
-        WHERE channel = $1 AND account = $2 AND scope = $3 AND sender = $4";
-    tx.execute(sql, &key_of(channel, account, sender)).await?;
-    Ok(())
 }

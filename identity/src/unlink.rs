@@ -3,6 +3,8 @@
 use zaki_envelope::{Timestamp, ZakiUserId};
 use zaki_store::{Sql, Text, params, transact};
 
+use crate::codes::CodeKey;
+use crate::usage::carried;
 use crate::{
     Actor, Binding, BindingKey, BindingKind, Directory, DirectoryError, audit, locks, parting,
     people,
@@ -33,7 +35,8 @@ impl Directory {
         by: Actor,
         now: Timestamp,
     ) -> Result<Unlinked, DirectoryError> {
-        let done = transact!(&self.store, |tx| unlink(tx, user, &key, by, now));
+        let codes = self.code_key.clone();
+        let done = transact!(&self.store, |tx| unlink(tx, &codes, user, &key, by, now));
         self.forget();
         done
     }
@@ -68,6 +71,7 @@ const SHUT_OUT: &str =
 
 async fn unlink<S: Sql>(
     tx: &S,
+    codes: &CodeKey,
     user: ZakiUserId,
     key: &BindingKey,
     by: Actor,
@@ -85,6 +89,10 @@ async fn unlink<S: Sql>(
         ([], ..) => return Ok(Unlinked::NotTheirs),
         (_, 0, Actor::Person(_) | Actor::System) => return Ok(Unlinked::Last),
         _ => {}
+    }
+    // Whoever leaves by their own word has used what they have used together.
+    if by == Actor::Person(user) {
+        carried::keep(tx, codes, user, &leaving, now).await?;
     }
     for binding in &leaving {
         take(tx, user, binding, by, now).await?;

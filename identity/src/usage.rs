@@ -1,6 +1,8 @@
 //! What people have spent, by day and month.
 
+pub(crate) mod carried;
 mod period;
+mod unasked;
 
 use std::collections::BTreeMap;
 

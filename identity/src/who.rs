@@ -6,8 +6,10 @@ use zaki_store::{Sql, Text, Value, params, transact};
 
 use crate::audit::{self, Note};
 use crate::binding::label;
+use crate::codes::CodeKey;
 use crate::mint::mint;
 use crate::rules::{Change, Facts, ids};
+use crate::usage::carried;
 use crate::{Actor, BindingKey, BindingKind, Directory, DirectoryError, How};
 use crate::{allowed, locks, parting, people, unlink};
 
@@ -60,8 +62,8 @@ impl Directory {
         now: Timestamp,
     ) -> Result<ZakiUserId, DirectoryError> {
         let sender = sender.clone();
-        let act = Act { how, by, now };
-        let done = transact!(&self.store, |tx| enrol(tx, channel, &sender, act));
+        let (act, key) = (Act { how, by, now }, self.code_key.clone());
+        let done = transact!(&self.store, |tx| enrol(tx, &key, channel, &sender, act));
         self.forget();
         done
     }
@@ -69,6 +71,7 @@ impl Directory {
 
 async fn enrol<S: Sql>(
     tx: &S,
+    key: &CodeKey,
     channel: ChannelKind,
     sender: &Sender,
     Act { how, by, now }: Act,
@@ -77,7 +80,7 @@ async fn enrol<S: Sql>(
     people::authorise(tx, by).await?;
     let user = match holder(tx, channel, sender).await? {
         Some(user) => user,
-        None => sign_up(tx, channel, sender, None, how, by, now).await?,
+        None => sign_up(tx, key, channel, sender, None, how, by, now).await?,
     };
     allowed::channel(tx, user, channel, how, by, now).await?;
     Ok(user)
@@ -179,8 +182,10 @@ pub(crate) async fn add<S: Sql>(
 }
 
 /// Makes a sender a new person's.
+#[expect(clippy::too_many_arguments, reason = "who, where, how, by whom and when")]
 pub(crate) async fn sign_up<S: Sql>(
     tx: &S,
+    key: &CodeKey,
     channel: ChannelKind,
     sender: &Sender,
     tier: Option<&str>,
@@ -190,6 +195,7 @@ pub(crate) async fn sign_up<S: Sql>(
 ) -> Result<ZakiUserId, DirectoryError> {
     let (user, facts) = (mint(now)?, facts(tx, channel, sender).await?);
     add(tx, user, tier, now).await?;
+    carried::take_up(tx, key, user, channel, sender, now).await?;
     keep(tx, channel, sender, facts.sign_up(user, how).changes, by, now).await?;
     Ok(user)
 }

@@ -11,6 +11,7 @@ use zaki_identity::{
     Role, SignUp, Who,
 };
 use zaki_simulators::telegram::Chat;
+use zaki_store::Keys;
 
 use crate::{ChannelKind, Person, World, post};
 
@@ -33,6 +34,7 @@ impl<'w> House<'w> {
             access: Access::new(SignUp::Closed),
             group: GroupRules { who: Who::Everyone, ..GroupRules::default() },
             code_key: None,
+            keys: Keys::default(),
             cache: 0,
         };
         let file = world.data().join("hub/identity.db");
@@ -106,7 +108,8 @@ pub fn turns(world: &World) -> Result<BTreeMap<String, String>> {
 pub fn known_to_edge(world: &World) -> Result<Vec<String>> {
     let edge = read_only(&world.data().join("private/edge.db"))?;
     let everybody = "SELECT name FROM sandboxes UNION SELECT user FROM turns
-        UNION SELECT user FROM people UNION SELECT user FROM metered";
+        UNION SELECT user FROM people UNION SELECT user FROM metered
+        UNION SELECT user FROM unasked";
     let mut rows = edge.prepare(everybody)?;
     let rows = rows.query_map([], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)

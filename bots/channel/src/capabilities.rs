@@ -102,6 +102,8 @@ pub struct Capabilities {
     pub media: Support,
     /// Buttons under a message; none: they are left out.
     pub choices: Option<ChoiceLimits>,
+    /// For how long after somebody has written they may be written to unasked; none: always.
+    pub window: Option<Duration>,
     /// How fast messages may follow each other.
     pub pace: Pace,
     /// What can be done when it is not known whether a new message arrived. What holds for one

@@ -252,6 +252,7 @@ impl Channel for Discord {
             typing_refresh: Duration::from_secs(8),
             media: Support::Fallback,
             choices: Some(CHOICES),
+            window: None,
             pace: Pace { conversation: &[CHANNEL], account: &[ALL] },
             recourse: Recourse::Repeat { within: NONCE_LIVES },
         }

@@ -36,7 +36,7 @@ pub use person::RetireRequest;
 pub use rest::Reminders;
 pub use sse::{SseDecoder, SseError, encode_sse};
 pub use turn::{Budget, Origin, SteerRequest, TurnRequest, WakeAnswer};
-pub use usage::{Usage, UsageReport};
+pub use usage::{Unasked, Usage, UsageReport};
 
 /// The longest a stream of events stays silent; then comes a comment (`: keep-alive`).
 pub const SIGN_OF_LIFE: Duration = Duration::from_secs(5);

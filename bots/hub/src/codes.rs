@@ -3,11 +3,11 @@
 use std::{collections::HashMap, sync::Arc};
 
 use zaki_channel::{Batch, Dead};
-use zaki_envelope::{ConversationKind, Inbound, InboundId};
-use zaki_identity::SignUp;
-use zaki_lane::commands::{Secret, blot, redact, redact_bare};
+use zaki_envelope::{ConversationKind, Inbound, InboundId, Outbound};
+use zaki_identity::LinkCode;
+use zaki_lane::commands::{Secret, bare, blot, redact, redact_bare};
 
-use crate::hub::Hub;
+use crate::{clock, hub::Hub};
 
 /// The codes of a batch, by the messages they stood in. Neither the envelopes nor the raw request
 /// hold them from now on. They are in memory alone, so a crash loses them, and their senders are
@@ -18,7 +18,7 @@ pub(crate) async fn take(hub: &Arc<Hub>, batch: &mut Batch) -> HashMap<InboundId
     for arrival in &mut parsed.arrivals {
         let inbound = &mut arrival.inbound;
         let code = match redact(inbound) {
-            None if is_at_the_door(hub, inbound).await => redact_bare(inbound),
+            None => alone(hub, inbound).await,
             code => code,
         };
         if let Some(code) = code {
@@ -38,21 +38,39 @@ fn blot_all(raw: &mut [u8], dead: &mut [Dead], code: &Secret) {
     }
 }
 
-/// Whether somebody nobody knows writes where an invitation is wanted: they may write nothing but
-/// its code. Of everybody else such a message is for their agent.
-async fn is_at_the_door(hub: &Hub, inbound: &Inbound) -> bool {
-    let policy = hub.access.of(inbound.channel, &inbound.account);
-    if policy.sign_up != SignUp::Invite || inbound.conversation.kind != ConversationKind::Direct {
-        return false;
+/// A code that is all that was written in private. Whoever is nobody yet was told to send it, so
+/// what may be one is one. Of others it is only if the store says so: else it is for their agent.
+/// Where it cannot say, nothing that may be a code is kept.
+async fn alone(hub: &Hub, inbound: &mut Inbound) -> Option<Secret> {
+    if inbound.conversation.kind != ConversationKind::Direct {
+        return None;
     }
-    let sender = &inbound.sender;
-    let found = hub.directory.find(inbound.channel, &sender.scope, &sender.id).await;
-    matches!(found, Ok(None))
+    let code = LinkCode::typed(bare(inbound)?.expose());
+    let (sender, now) = (&inbound.sender, clock::now());
+    let known = hub.directory.find(inbound.channel, &sender.scope, &sender.id).await;
+    let is_code = match known {
+        Ok(Some(_)) => hub.directory.is_code(inbound, &code, now).await.unwrap_or(true),
+        Ok(None) | Err(_) => true,
+    };
+    if is_code { redact_bare(inbound) } else { None }
+}
+
+/// Whether whoever reads this can do something by it: whether a code of ours or the address of a
+/// download stands in it, in its text, a link or a button. Better one too many.
+pub(crate) fn are_shown_by(outbound: &Outbound) -> bool {
+    let Ok(text) = serde_json::to_string(outbound) else { return true };
+    let signs: Vec<char> = text.chars().collect();
+    let is_sign = |sign: &char| sign.is_ascii_digit() || sign.is_ascii_uppercase();
+    let shown = |window: &[char]| match window.split_at(4) {
+        (left, ['-', right @ ..]) => left.iter().chain(right).all(is_sign),
+        _ => false,
+    };
+    signs.windows(9).any(shown) || text.contains("/export/") || text.contains("?start=")
 }
 
 #[cfg(test)]
 mod tests {
-    use zaki_envelope::{InboundKind, Part, Timestamp};
+    use zaki_envelope::{Choice, InboundKind, Part, Timestamp};
 
     use super::*;
 
@@ -66,6 +84,25 @@ mod tests {
             "parts": [Part::text(text)],
         });
         serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn what_shows_a_code_is_known_from_what_does_not() {
+        let shows = |text: &str| are_shown_by(&Outbound::post(text.to_owned()));
+        for code in [
+            "Your code is `ABCD-2345`.",
+            "https://wa.me/1?text=%2Flink%20ABCD-2345",
+            "https://t.me/bot?start=ABCD2345",
+            "https://bot.example/export/00ff",
+        ] {
+            assert!(shows(code), "{code}");
+        }
+        let choice = Choice { label: "Let in".into(), data: "/approve ABCD-2345".into() };
+        let parts = vec![Part::Choices { choices: vec![choice] }];
+        assert!(are_shown_by(&Outbound::Post { parts, reply_to: None }));
+        for other in ["", "You can continue in 5 minutes.", "well-known words", "ABCD-234", "2-3"] {
+            assert!(!shows(other), "{other}");
+        }
     }
 
     #[test]

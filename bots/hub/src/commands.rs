@@ -4,8 +4,10 @@
 mod approvals;
 mod groups;
 mod help;
+mod join;
 mod link;
 mod pace;
+mod pairing;
 mod patience;
 mod privacy;
 mod session;
@@ -25,10 +27,11 @@ pub(crate) use pace::{Pace, admits_code};
 pub(crate) use patience::in_turn;
 pub(crate) use privacy::lapse;
 
+use join::By;
 use pace::Giver;
 use patience::PATIENCE;
 
-use crate::{clock, hub::Hub, notice, voice::voice, writes::Answer as Verdict};
+use crate::{clock, home, hub::Hub, notice, voice::voice, writes::Answer as Verdict};
 
 /// A command on its way: who gave it, where, and how they are answered.
 struct Order<'a> {
@@ -57,9 +60,18 @@ enum Silence {
 pub(crate) async fn early(hub: &Arc<Hub>, inbound: &Inbound, command: Option<&Command>) -> bool {
     let direct = inbound.conversation.kind == ConversationKind::Direct;
     match command {
-        Some(Command::Link(Link::Redeem(code))) if direct => redeem(hub, inbound, code).await,
+        Some(Command::Link(Link::Redeem(code))) if direct => {
+            redeem(hub, inbound, code, By::Hand).await;
+        }
         Some(Command::Start(Some(code))) if direct && is_code(code) => {
-            redeem(hub, inbound, code).await;
+            redeem(hub, inbound, code, By::Link).await;
+        }
+        Some(Command::Link(what @ (Link::Confirm(_) | Link::Cancel(_)))) if direct => {
+            let Some(answer) = join::answer_link(hub, inbound, what).await else { return false };
+            close(hub, inbound, voice(None, inbound), answer).await;
+        }
+        Some(Command::Erase(Erase::Confirm(Some(Code::Redacted)))) if direct => {
+            return privacy::over(hub, inbound).await;
         }
         Some(command @ Command::GroupMode(_)) if !direct => {
             return of_known(hub, inbound, command).await;
@@ -96,9 +108,9 @@ fn is_code(code: &Code) -> bool {
     }
 }
 
-async fn redeem(hub: &Arc<Hub>, inbound: &Inbound, code: &Code) {
+async fn redeem(hub: &Arc<Hub>, inbound: &Inbound, code: &Code, by: By) {
     let answer = match code {
-        Code::Given(secret) => link::redeem(hub, inbound, secret).await,
+        Code::Given(secret) => join::redeem(hub, inbound, secret, by).await,
         Code::Redacted => said(&words::Linking::Refused, voice(None, inbound)),
     };
     close(hub, inbound, voice(None, inbound), answer).await;
@@ -130,6 +142,7 @@ pub(crate) async fn carry_out(
         // Blocked, or erased meanwhile.
         Some(_) => return hub.dismiss(inbound, SettleReason::Refused).await,
     };
+    home::let_owner_settle(hub, &person, inbound).await;
     let order = Order::new(hub, person, inbound);
     if !pace::admits(hub, &Giver::Person(user), inbound, &command, order.voice).await {
         return;

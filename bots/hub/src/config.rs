@@ -205,6 +205,8 @@ pub(crate) struct RetentionConfig {
     pub raw_days: u32,
     pub text_days: u32,
     pub done_days: u32,
+    pub feedback_days: u32,
+    pub session_days: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -13,7 +13,7 @@ use zaki_envelope::{
     signature::SigningKey,
     wire::{
         ApprovalAnswer, Decision, RetireRequest, SILENCE, SseDecoder, SteerRequest, TurnEvent,
-        TurnRequest,
+        TurnRequest, UsageReport,
     },
 };
 
@@ -154,6 +154,12 @@ impl EdgeClient {
         self.act("POST", &format!("/v1/users/{user}/reinstate"), Vec::new()).await
     }
 
+    /// What the person has used, as the edge has metered it.
+    pub(crate) async fn usage(&self, user: ZakiUserId) -> Result<UsageReport, EdgeError> {
+        let answer = self.call("GET", &format!("/v1/users/{user}/usage"), Vec::new()).await?;
+        serde_json::from_slice(&answer.body().await?).map_err(EdgeError::lost)
+    }
+
     /// Asks until it is done.
     async fn until_done(&self, method: &str, path: &str, body: Vec<u8>) -> Result<(), EdgeError> {
         while self.call(method, path, body.clone()).await?.is_under_way() {
@@ -203,6 +209,19 @@ impl Answer {
     /// Whether what was asked for is not done yet.
     const fn is_under_way(&self) -> bool {
         self.status == 202
+    }
+
+    /// All of it, which is short.
+    async fn body(mut self) -> Result<Vec<u8>, EdgeError> {
+        const MOST: usize = 64 * 1024;
+        let mut body = Vec::new();
+        while let Some(bytes) = self.bytes.next().await {
+            body.extend_from_slice(&bytes?);
+            if body.len() > MOST {
+                return Err(EdgeError::lost("an answer is too long"));
+            }
+        }
+        Ok(body)
     }
 
     /// As the events of a turn.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use zaki_envelope::{
     Address, ChannelKind, Conversation, ConversationId, ConversationKind, Inbound, Part, ZakiUserId,
 };
-use zaki_identity::{Home, Person, Setting};
+use zaki_identity::{Home, Person, Role, Setting};
 use zaki_ledger::ReplyPlan;
 use zaki_words::{Lang, Say, Voice};
 
@@ -19,6 +19,14 @@ pub(crate) async fn settle_in(hub: &Hub, person: &Person, inbound: &Inbound) {
     let home = Setting::Home(Some(Home::of(inbound)));
     if let Err(error) = hub.directory.set(person.user, home).await {
         tracing::warn!(%error, "where a person is at home was not kept");
+    }
+}
+
+/// Whoever lets strangers in is told of them unasked, so they need a home.
+pub(crate) async fn let_owner_settle(hub: &Hub, person: &Person, inbound: &Inbound) {
+    if person.role == Role::Owner && person.home.is_none() {
+        settle_in(hub, person, inbound).await;
+        hub.people.forget(person.user);
     }
 }
 
@@ -97,7 +105,7 @@ pub(crate) async fn channel_of(hub: &Hub, user: ZakiUserId) -> Option<ChannelKin
 
 /// Where a person chose to be at home; else where they wrote last, on a platform that names its
 /// private conversations like the people they are with.
-fn address(hub: &Hub, person: &Person) -> Option<Address> {
+pub(crate) fn address(hub: &Hub, person: &Person) -> Option<Address> {
     if let Some(home) = &person.home {
         return Some(home.address());
     }

@@ -6,9 +6,9 @@ use futures::FutureExt;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use zaki_channel::Batch;
 use zaki_envelope::{Inbound, ZakiUserId};
-use zaki_identity::{Access, Directory, Refusal, Resolution};
+use zaki_identity::{Directory, Refusal, Resolution};
 use zaki_lane::{
-    commands::{Code, Command, Link, Secret},
+    commands::{Command, Secret},
     turns::{Event, Mode},
 };
 use zaki_ledger::{Fence, Ledger, Pulse, Recovery, SettleReason};
@@ -21,7 +21,9 @@ use crate::{
     counters::Counters,
     doubt::Doubts,
     edge::EdgeClient,
+    errands::Errands,
     groups::Groups,
+    home,
     intake::{self, Intake},
     lane::{Bounds, Lanes},
     lease::{Lease, Uptime},
@@ -86,8 +88,6 @@ pub(crate) struct Parts {
     /// How people come to what the hub serves them itself.
     pub public_url: Option<url::Url>,
     pub models: Arc<Models>,
-    /// Who is let in where, for what must be known before the directory is asked.
-    pub access: Arc<Access>,
     /// Which groups the bot hears all of.
     pub groups: Arc<Groups>,
     pub allowance: Arc<Allowance>,
@@ -111,7 +111,6 @@ pub(crate) struct Hub {
     pub settings: Settings,
     pub public_url: Option<url::Url>,
     pub models: Arc<Models>,
-    pub access: Arc<Access>,
     pub groups: Arc<Groups>,
     pub allowance: Arc<Allowance>,
     pub strangers: Arc<Strangers>,
@@ -145,17 +144,26 @@ pub(crate) struct Hub {
     pub lanes: Lanes,
     /// Which turns run, and which wait for room.
     pub queue: Arc<Queue>,
+    /// What follows elsewhere when people leave.
+    pub errands: Errands,
     pub(crate) outbox: Outbox,
 }
 
 impl Hub {
     pub(crate) fn new(parts: &Parts, lease: Lease) -> Arc<Self> {
         let Parts { accounts, ledger, directory, edge, settings, .. } = parts.clone();
-        let Parts { public_url, models, access, groups, allowance, .. } = parts.clone();
+        let Parts { public_url, models, groups, allowance, .. } = parts.clone();
         let Parts { strangers, counters, troubles, stages, tongues, approvals, .. } = parts.clone();
         let Parts { pace, closing, .. } = parts.clone();
         let tasks = TaskTracker::new();
+        let errands = Errands::new(
+            directory.clone(),
+            Arc::clone(&ledger),
+            Arc::clone(&accounts),
+            Some(edge.clone()),
+        );
         Arc::new(Self {
+            errands,
             accounts,
             ledger,
             directory,
@@ -163,7 +171,6 @@ impl Hub {
             settings,
             public_url,
             models,
-            access,
             groups,
             allowance,
             strangers,
@@ -308,6 +315,9 @@ impl Hub {
         is_stop: bool,
     ) {
         let Some(person) = self.profile(user).await else { return };
+        if let Some(person) = &person {
+            home::let_owner_settle(self, person, &inbound).await;
+        }
         let host = (user, person.as_deref());
         if matches!(origin, Origin::Fresh(_))
             && !is_stop
@@ -424,14 +434,12 @@ enum Origin {
 }
 
 impl Origin {
-    /// The command that a message is, with its code, which is needed no more then. Nothing but a
-    /// code is the command that uses it.
+    /// The command that a message is, with its code, which is needed no more then.
     fn command(self, inbound: &Inbound) -> (Self, Option<Command>) {
         let command = Command::of(inbound);
         match self {
             Self::Fresh(Some(code)) => {
-                let alone = Command::Link(Link::Redeem(Code::Redacted));
-                (Self::Fresh(None), Some(command.unwrap_or(alone).restore(code)))
+                (Self::Fresh(None), command.map(|command| command.restore(code)))
             }
             origin => (origin, command),
         }

@@ -1,6 +1,7 @@
 //! How much people may use: asked before a message gets a turn, and of what is left to that turn.
 
 mod spending;
+mod unasked;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use zaki_ledger::SettleReason;
 use zaki_words::{Limit, Say, What};
 
 pub(crate) use spending::Spending;
+pub(crate) use unasked::{Unasked, count_unasked};
 
 use crate::{clock, hub::Hub, notice};
 
@@ -39,6 +41,7 @@ pub(crate) struct Allowance {
     minutes: Mutex<Minutes<ZakiUserId>>,
     told: Mutex<Once<Told>>,
     pub(crate) spending: Spending,
+    pub(crate) unasked: Unasked,
 }
 
 /// What has been told: to whom, whose limit it is, which, and what of it.
@@ -70,6 +73,7 @@ impl Allowance {
             minutes: Mutex::new(Minutes::new(MOST)),
             told: Mutex::new(Once::new(MOST)),
             spending: Spending::new(shared),
+            unasked: Unasked::default(),
         }
     }
 
@@ -278,6 +282,7 @@ impl Hub {
         if let Some(totals) = self.allowance.spending.totals(user, now) {
             return Some(totals);
         }
+        self.allowance.unasked.note(user);
         let read = || self.directory.totals(user, now);
         let totals = self.persist("read what a person has spent", read).await?;
         Some(self.allowance.spending.load(user, totals))
@@ -294,6 +299,7 @@ impl Hub {
 
     /// What a turn has cost.
     pub(crate) fn spent(&self, user: ZakiUserId, usage: Usage) {
+        self.allowance.unasked.note(user);
         if !usage.is_nothing() {
             self.allowance.spending.add(user, counted(usage), clock::now());
         }

@@ -24,8 +24,10 @@ mod counters;
 mod data_dir;
 #[cfg(feature = "demo")]
 mod demo;
+mod door;
 mod doubt;
 mod edge;
+mod errands;
 mod export;
 mod groups;
 mod home;

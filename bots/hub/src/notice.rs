@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use zaki_channel::fit;
 use zaki_envelope::{
-    Address, DedupeKey, DeliveryId, Inbound, InboundId, InboundKind, Outbound, Part, Timestamp,
+    AccountName, Address, DedupeKey, DeliveryId, Inbound, InboundId, InboundKind, Outbound, Part, Timestamp,
     TurnId,
 };
 use zaki_ledger::{DeliveryKind, NewDelivery, ReplyPlan};
 
-use crate::{clock, hub::Hub, outbox, turn::plan};
+use crate::{clock, codes, hub::Hub, outbox, turn::plan};
 
 /// Tells a person something about `about`, where they wrote it; once, however often it is asked.
 pub(crate) async fn tell(hub: &Arc<Hub>, about: &Inbound, text: String) {
@@ -79,8 +79,12 @@ fn closing(about: &Inbound) -> NewDelivery {
 
 /// The id of a further part of what is said about a message.
 fn part_id(about: &Inbound, n: usize) -> DeliveryId {
-    let key = DedupeKey::new(format!("notice:{}:{n}", about.id));
-    let derived = InboundId::derive(about.received_at, &about.account, &key).to_string();
+    named(about.received_at, &about.account, format!("notice:{}:{n}", about.id))
+}
+
+/// The id of what is said by this name: said again, it is the same, and in the ledger once.
+pub(crate) fn named(at: Timestamp, account: &AccountName, name: String) -> DeliveryId {
+    let derived = InboundId::derive(at, account, &DedupeKey::new(name)).to_string();
     derived.parse().unwrap_or_else(|_| clock::delivery_id())
 }
 
@@ -122,5 +126,6 @@ fn delivery(
     part: u32,
 ) -> NewDelivery {
     let (address, not_before) = (address.clone(), Timestamp::default());
-    NewDelivery { id, turn, address, outbound, kind, part, not_before }
+    let fleeting = turn.is_none() && codes::are_shown_by(&outbound);
+    NewDelivery { id, turn, address, outbound, kind, part, not_before, fleeting }
 }

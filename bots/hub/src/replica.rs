@@ -7,10 +7,10 @@ use tokio::{sync::watch, time::timeout};
 use zaki_ledger::Error;
 
 use crate::{
-    clock,
+    clock, door, errands,
     hub::{Hub, Parts},
     lease::{Lease, Uptime},
-    sources,
+    limits, sources,
 };
 
 /// How often the lease is renewed and ownerless work looked for.
@@ -128,6 +128,7 @@ async fn pulse(hub: &Arc<Hub>) -> Result<(), Error> {
     }
     hub.look_again();
     keep_up(hub);
+    errands::keep_up(hub);
     hub.disown_doubtful().await;
     if hub.closing.is_cancelled() {
         give_up(hub).await;
@@ -144,6 +145,10 @@ fn keep_up(hub: &Arc<Hub>) {
     hub.tasks.spawn(async move {
         if let Err(error) = shared.allowance.spending.keep(&shared.directory, clock::now()).await {
             tracing::warn!(%error, "what people have spent is kept later");
+        }
+        limits::count_unasked(&shared).await;
+        if let Err(error) = door::tend(&shared).await {
+            tracing::warn!(%error, "what there is to say at the door is said later");
         }
         if let Err(error) = shared.groups.refresh(&shared.directory).await {
             tracing::warn!(%error, "what has changed in groups was not read");

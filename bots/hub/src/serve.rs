@@ -9,12 +9,13 @@ use anyhow::{Context, Result};
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use zaki_edge_native::Edge;
+use zaki_identity::Keep;
 use zaki_ledger::Retention;
 
 use crate::{
     accounts::{self, Account, Accounts},
     clock, commands,
-    config::Config,
+    config::{Config, RetentionConfig},
     data_dir::{self, Tenant},
     groups::Groups,
     http,
@@ -91,7 +92,6 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
             default: config.model.name.clone(),
             choices: config.model.choices.clone(),
         }),
-        access: Arc::new(people.access),
         groups: Arc::new(groups),
         allowance: Arc::new(Allowance::new(config.limits(), tier, shared)),
         strangers: Arc::default(),
@@ -115,7 +115,7 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
         set_up(&parts, account);
     }
     tokio::spawn(find_edge(parts.clone()));
-    tokio::spawn(prune(door.clone(), retention(config)));
+    tokio::spawn(prune(door.clone(), retention(config), kept(config)));
     tokio::spawn(flush(parts.clone()));
     let grace = config.hub.stop_timeout;
     Ok(Server { parts, address, door, grace, stores, edge, listener, replica, _locks: locks })
@@ -210,7 +210,13 @@ async fn flush(parts: Parts) {
     }
 }
 
-async fn prune(door: Door, retention: Retention) {
+/// How long the directory keeps what people leave behind.
+const fn kept(config: &Config) -> Keep {
+    let RetentionConfig { feedback_days, session_days, .. } = config.retention;
+    Keep { usage: USAGE_DAYS, feedback: feedback_days, sessions: session_days }
+}
+
+async fn prune(door: Door, retention: Retention, keep: Keep) {
     loop {
         tokio::time::sleep(HOUR).await;
         let Some(hub) = door.borrow().clone() else { continue };
@@ -218,7 +224,7 @@ async fn prune(door: Door, retention: Retention) {
             Ok(rows) => tracing::debug!(rows, "pruned the ledger"),
             Err(error) => tracing::warn!(%error, "the ledger was not pruned"),
         }
-        match hub.directory.sweep(clock::now(), USAGE_DAYS).await {
+        match hub.directory.sweep(clock::now(), keep).await {
             Ok(swept) => tracing::debug!(?swept, "swept the directory"),
             Err(error) => tracing::warn!(%error, "the directory was not swept"),
         }

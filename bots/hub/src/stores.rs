@@ -5,7 +5,7 @@ use std::{io::ErrorKind, path::PathBuf, sync::Arc, time::Duration};
 use anyhow::{Context, Result, bail};
 use secrecy::ExposeSecret;
 use url::Url;
-use zaki_identity::Directory;
+use zaki_identity::{Directory, Options};
 use zaki_ledger::{Ledger, PgLedger, SqliteLedger};
 use zaki_store::{Keys, PgOptions};
 
@@ -79,7 +79,7 @@ impl Stores {
             let dir = hub_dir(config)?;
             let ledger = SqliteLedger::open_sealed(dir.join(LEDGER), keys(config)?).await;
             let ledger = ledger.map_err(about_keys)?;
-            let directory = Directory::sqlite(dir.join("identity.db"), config.people()).await?;
+            let directory = Directory::sqlite(dir.join("identity.db"), people(config)?).await?;
             return Ok(Self::new(Engine::Files(ledger), directory));
         }
         if !["postgres://", "postgresql://"].iter().any(|s| url.expose_secret().starts_with(s)) {
@@ -89,7 +89,7 @@ impl Stores {
             let (keys, ttl) = (keys(config)?, PgLedger::TTL);
             let ledger = PgLedger::connect_sealed(url, options, ttl, keys).await;
             let ledger = ledger.map_err(about_keys)?;
-            let directory = Directory::postgres(url, options, config.people()).await?;
+            let directory = Directory::postgres(url, options, people(config)?).await?;
             anyhow::Ok(Self::new(Engine::Shared(ledger), directory))
         };
         shared.await.context("cannot use the database of ledger.url")
@@ -111,6 +111,11 @@ impl Stores {
         }
         self.directory.close().await;
     }
+}
+
+/// What the directory is told.
+fn people(config: &Config) -> Result<Options> {
+    Ok(Options { keys: keys(config)?, ..config.people() })
 }
 
 /// The keys for what people say.

@@ -65,7 +65,9 @@ async fn say(hub: &Hub, inbound: &Inbound, reason: &Refusal, now: Timestamp) -> 
             let said = if group.who == Who::Known { Groups::KnownOnly } else { Groups::NotListed };
             said.say(voice)
         }
-        Refusal::GroupOff | Refusal::NotAddressed | Refusal::Blocked => return None,
+        Refusal::Denied | Refusal::GroupOff | Refusal::NotAddressed | Refusal::Blocked => {
+            return None;
+        }
     };
     Some(said)
 }

@@ -1,7 +1,7 @@
 //! By what a person is known in the ledger.
 
 use zaki_envelope::{ChannelKind, ConversationId, Timestamp, ZakiUserId};
-use zaki_identity::{Binding, Directory, DirectoryError, Person};
+use zaki_identity::{Directory, DirectoryError, Trace, Traces};
 use zaki_ledger::{Place, SenderKey, Who};
 
 use crate::accounts::Accounts;
@@ -16,35 +16,36 @@ pub(crate) async fn who(
     accounts: &Accounts,
     user: ZakiUserId,
 ) -> Result<Who, DirectoryError> {
-    let mut who = Who { users: directory.family(user).await?, ..Who::default() };
-    for user in who.users.clone() {
-        if let Some(person) = directory.person(user).await? {
-            add(&mut who, accounts, &person);
-        }
-    }
-    Ok(who)
+    Ok(known_by(&directory.traces(user).await?, accounts))
 }
 
-fn add(who: &mut Who, accounts: &Accounts, person: &Person) {
-    who.places.extend(person.home.as_ref().map(|home| Place::of(&home.address())));
-    for binding in &person.bindings {
-        let (channel, scope, id) = (binding.channel, binding.scope.clone(), binding.sender.clone());
-        let since = since(binding);
-        // These name private conversations like the people they are with.
-        if matches!(channel, ChannelKind::Telegram | ChannelKind::WhatsApp) {
-            let bots = accounts.iter().filter(|account| account.kind == channel);
-            who.places.extend(bots.map(|account| Place {
-                channel,
-                account: account.name.clone(),
-                conversation: ConversationId::new(id.as_str()),
-                since,
-            }));
-        }
-        who.senders.push(SenderKey { channel, scope, id, since });
+/// The same of what identity has written down of somebody, who may be no more.
+pub(crate) fn known_by(traces: &Traces, accounts: &Accounts) -> Who {
+    let mut who = Who { users: traces.users.clone(), ..Who::default() };
+    who.places.extend(traces.homes.iter().map(|home| Place::of(&home.address())));
+    for trace in &traces.senders {
+        add(&mut who, accounts, trace);
     }
+    who
+}
+
+fn add(who: &mut Who, accounts: &Accounts, trace: &Trace) {
+    let (channel, scope, id) = (trace.channel, trace.scope.clone(), trace.sender.clone());
+    let since = since(trace);
+    // These name private conversations like the people they are with.
+    if matches!(channel, ChannelKind::Telegram | ChannelKind::WhatsApp) {
+        let bots = accounts.iter().filter(|account| account.kind == channel);
+        who.places.extend(bots.map(|account| Place {
+            channel,
+            account: account.name.clone(),
+            conversation: ConversationId::new(id.as_str()),
+            since,
+        }));
+    }
+    who.senders.push(SenderKey { channel, scope, id, since });
 }
 
 /// Since when what comes by this id is theirs.
-fn since(binding: &Binding) -> Timestamp {
-    Timestamp::from_ms(binding.bound_at.as_ms().saturating_sub(BEFORE_MS).max(0))
+fn since(trace: &Trace) -> Timestamp {
+    Timestamp::from_ms(trace.since.as_ms().saturating_sub(BEFORE_MS).max(0))
 }

@@ -20,7 +20,7 @@ use std::str::FromStr;
 use zaki_envelope::{Conversation, ConversationKind, Inbound};
 
 pub use blot::blot;
-pub use secret::{Code, Secret, redact, redact_bare};
+pub use secret::{Code, Secret, bare, redact, redact_bare};
 pub use table::{Name, Place, Row, TABLE};
 
 use crate::turns::Mode;
@@ -82,10 +82,10 @@ pub enum Link {
     Offer,
     /// Use one that another channel has made.
     Redeem(Code),
-    /// Yes, both are me.
-    Confirm,
+    /// Yes, both are me: to the question of this name, or to whichever is open.
+    Confirm(Option<String>),
     /// No, they are not.
-    Cancel,
+    Cancel(Option<String>),
 }
 
 /// What `/session` can do.
@@ -219,8 +219,8 @@ impl Command {
             Self::Link(link) => match link {
                 Link::Offer => None,
                 Link::Redeem(code) => Some(code.spoken().to_owned()),
-                Link::Confirm => Some("confirm".to_owned()),
-                Link::Cancel => Some("cancel".to_owned()),
+                Link::Confirm(question) => Some(answer("confirm", question.as_deref())),
+                Link::Cancel(question) => Some(answer("cancel", question.as_deref())),
             },
             Self::Unlink(n) => n.map(|n| n.to_string()),
             Self::Session(session) => match session {
@@ -248,12 +248,27 @@ impl Command {
         said.map_or_else(|| format!("/{name}"), |said| format!("/{name} {said}"))
     }
 
+    /// `/approve` of a stranger who was given this code.
+    pub fn let_in(code: &str) -> Self {
+        Self::Approve { what: Code::read(code), how: Decision::Once }
+    }
+
+    /// `/deny` of the same.
+    pub fn turn_away(code: &str) -> Self {
+        Self::Deny(Code::read(code))
+    }
+
     /// What stands behind a button that gives it. Only the hub may make such data: what an agent
     /// puts behind its buttons must not begin like this, or it could have people press what they
     /// do not read.
     pub fn button(&self) -> String {
         format!("{}{}", find::PRESSED, self.spoken())
     }
+}
+
+/// A word, and what it answers.
+fn answer(word: &str, question: Option<&str>) -> String {
+    question.map_or_else(|| word.to_owned(), |question| format!("{word} {question}"))
 }
 
 impl Decision {

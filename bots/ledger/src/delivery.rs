@@ -24,6 +24,8 @@ pub struct NewDelivery {
     pub part: u32,
     /// Not earlier; the epoch for at once. Its conversation waits so long.
     pub not_before: Timestamp,
+    /// Whoever reads it can do something by it: once it is sent, its text is not kept.
+    pub fleeting: bool,
 }
 
 /// What a delivery is for.

@@ -42,6 +42,7 @@ const SCHEMA: Schema = Schema {
         Step { sql: include_str!("sqlite/step2.sql"), min_reader: 2 },
         Step { sql: include_str!("sqlite/step3.sql"), min_reader: 2 },
         Step { sql: include_str!("sqlite/step4.sql"), min_reader: 2 },
+        Step { sql: include_str!("sqlite/step5.sql"), min_reader: 2 },
     ],
 };
 

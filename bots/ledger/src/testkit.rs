@@ -174,6 +174,7 @@ where
             is_claimed_by_one
             retries_before_anything_later
             settles_in_the_allowed_ways_only
+            keeps_no_text_that_serves_its_reader
             lends_the_reply_handle
             lends_a_notice_the_handle_of_its_message
             hands_the_used_handle_on

@@ -253,6 +253,7 @@ impl Channel for Slack {
             typing_refresh: Duration::from_secs(100),
             media: Support::Fallback,
             choices: Some(CHOICES),
+            window: None,
             pace: Pace { conversation: &[CHANNEL], account: &[] },
             recourse: Recourse::Prove,
         }

@@ -224,6 +224,7 @@ impl Channel for Telegram {
             typing_refresh: Duration::from_secs(4),
             media: Support::Fallback,
             choices: Some(CHOICES),
+            window: None,
             pace: Pace {
                 conversation: if direct { &[CHAT] } else { &[CHAT, GROUP] },
                 account: &[ALL],

@@ -37,7 +37,10 @@ const CHOICES: ChoiceLimits = ChoiceLimits {
     label: TextLimit { max: 20, unit: Unit::Utf16 },
     data: TextLimit { max: 256, unit: Unit::Utf16 },
 };
-/// Same page: what stands above them. A longer text goes without.
+/// The customer service window, short of a minute for the way:
+/// <https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-messages#customer-service-windows>
+const WINDOW: Duration = Duration::from_mins(24 * 60 - 1);
+/// Of the page on reply buttons: what stands above them. A longer text goes without.
 const ABOVE: TextLimit = TextLimit { max: 1024, unit: Unit::Utf16 };
 
 /// One business number on WhatsApp. Text is taken as [`Dialect::WhatsApp`], as `fit` renders it.
@@ -132,6 +135,7 @@ impl Channel for WhatsApp {
             typing_refresh: Duration::from_secs(20),
             media: Support::Fallback,
             choices: Some(CHOICES),
+            window: Some(WINDOW),
             pace: Pace { conversation: &[PAIR], account: &[NUMBER] },
             recourse: Recourse::Callback { within: STATUS_WITHIN },
         }

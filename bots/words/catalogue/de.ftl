@@ -136,7 +136,7 @@ help-deny = `/deny`: ablehnen, worum dein Assistent bittet
 help-approve-owner = `/approve …`: jemanden mit diesem Code hereinlassen
 help-deny-owner = `/deny …`: jemanden mit diesem Code abweisen
 help-lang = `/lang`: die Sprache wählen, in der ich mit dir spreche
-help-export = `/export`: alles bekommen, was über dich gespeichert ist
+help-export = `/export`: bekommen, was über dich gespeichert ist
 help-erase = `/erase`: alles löschen, was über dich gespeichert ist
 help-feedback = `/feedback …`: den Leuten hinter diesem Bot deine Meinung sagen
 help-misused = Das habe ich nicht ganz verstanden.
@@ -206,6 +206,9 @@ link-merged-goes = Fertig: Der Assistent von { $channel } antwortet jetzt hier. 
 link-declined = Gut, alles bleibt, wie es ist.
 link-declined-there = Die Antwort auf { $channel } war Nein, also bleibt alles, wie es ist.
 link-nothing = Es gibt nichts zu bestätigen. Vielleicht ist das Angebot verfallen: `/link` gibt dir einen neuen Code.
+link-invited = Dieser Link führt zum Assistenten von { $who }. Wenn du Ja sagst, teilt ihr ihn euch: Was du hier schreibst, wird Teil eines gemeinsamen Gesprächs, und ihr könnt beide alles darin lesen.
+link-invited-unnamed = Dieser Link führt zu einem Assistenten, den schon jemand anders benutzt. Wenn du Ja sagst, teilt ihr ihn euch: Was du hier schreibst, wird Teil eines gemeinsamen Gesprächs, und ihr könnt beide alles darin lesen.
+link-invited-answer = Wenn du den Link selbst angefordert hast oder das willst: `/link yes`. Wenn nicht: `/link no`. Ohne Antwort passiert nichts, und das Angebot verfällt { $when }.
 
 ## /links and /unlink
 
@@ -271,8 +274,7 @@ access-not-listed = Danke, dass du schreibst. Dieser Bot ist nur für bestimmte 
 access-invite = Schön, dass du da bist! Zum Loslegen brauchst du eine Einladung. Wenn du einen Code hast, schick ihn mir einfach.
 access-pairing = Schön, dass du da bist! Bevor wir loslegen, müssen dich die Betreiber dieses Bots hereinlassen. Bitte gib ihnen diesen Code:
 access-pairing-terms = Der Code verfällt { $when }.
-access-approved = Du bist drin, willkommen! Ab jetzt hast du hier deinen eigenen Assistenten: Schreib einfach los. `/help` zeigt, was es sonst noch gibt.
-access-denied = Die Betreiber dieses Bots haben dich nicht hereingelassen. Bitte frag sie, wenn du das für ein Versehen hältst.
+access-approved = Du bist drin, willkommen! Ab jetzt hast du hier deinen eigenen Assistenten. Was du vorher geschrieben hast, hat ihn nicht erreicht: Bitte schreib noch einmal. `/help` zeigt, was es sonst noch gibt.
 access-blocked = Du kannst diesen Bot nicht mehr nutzen. Bitte frag die Betreiber.
 access-welcome = Willkommen! Ab jetzt hast du hier deinen eigenen Assistenten: Schreib einfach los. `/help` zeigt, was es sonst noch gibt.
 access-invited = Deine Einladung gilt, willkommen! Ab jetzt hast du hier deinen eigenen Assistenten: Schreib einfach los. `/help` zeigt, was es sonst noch gibt.
@@ -289,6 +291,16 @@ approval-gone = Das ist schon erledigt.
 approval-nothing = Es gibt nichts zu erlauben.
 pairing-asked = { $who } möchte hereingelassen werden, auf { $channel }.
 pairing-answer = `/approve { $code }` lässt die Person herein, `/deny { $code }` weist sie ab.
+pairing-several = { $count ->
+    [one] { $count } Person möchte hereingelassen werden:
+   *[other] { $count } Personen möchten hereingelassen werden:
+}
+pairing-line = `/approve { $code }`: { $who }, auf { $channel }
+pairing-more = { $count ->
+    [one] Und noch { $count } weitere Person: `/approve` zeigt, wer wartet.
+   *[other] Und noch { $count } weitere: `/approve` zeigt, wer wartet.
+}
+pairing-several-answer = `/deny …` mit demselben Code weist jemanden ab.
 pairing-approved = { $who } ist jetzt dabei, auf { $channel }.
 pairing-denied = { $who } wurde nicht hereingelassen, auf { $channel }.
 pairing-unknown = Diese Anfrage gibt es nicht. Vielleicht ist sie schon erledigt oder abgelaufen.
@@ -300,6 +312,8 @@ button-allow-always = Immer erlauben
 button-deny = Ablehnen
 button-join = Ja, verbinden
 button-leave = Nein, so lassen
+button-let-in = Hereinlassen
+button-turn-away = Abweisen
 
 ## /lang
 
@@ -311,7 +325,7 @@ lang-note = Dein Assistent selbst antwortet in der Sprache, in der du schreibst.
 
 ## /export, /erase and /feedback
 
-export-ready = Das ist alles, was über dich gespeichert ist, in einem Archiv:
+export-ready = Das ist, was ich über dich speichere, in einem Archiv: wer du für mich bist, deine Einstellungen, deine Nachrichten und die Antworten darauf. Was dein Assistent selbst aufgeschrieben hat, sein Gedächtnis und seine Dateien, ist nicht dabei; frag danach deinen Assistenten.
 export-terms = Der Link gilt einmal und verfällt { $when }. Behalte ihn für dich.
 export-no-url = Ich kann hier keine Dateien herausgeben. Bitte frag die Betreiber dieses Bots: Sie können dir alles geben, was über dich gespeichert ist.
 erase-asked =
@@ -320,11 +334,12 @@ erase-asked =
     - deine Nachrichten und die Antworten darauf
     - deinen Assistenten selbst, mit allem, was er weiß, seinen Dateien und Sicherungen
 
-    Es bleibt nur ein Vermerk, dass etwas gelöscht wurde; über dich sagt er nichts. Wenn du vorher eine Kopie willst, gibt es `/export`. Um alles zu löschen, schreib:
+    Zweierlei bleibt: ein Vermerk, dass etwas gelöscht wurde, der über dich nichts sagt, und bis zum Ende des Monats, wie viel du verbraucht hast, unter einem Zeichen, aus dem niemand lesen kann, wer du bist. Wenn du vorher eine Kopie willst, gibt es `/export`. Um alles zu löschen, schreib:
 erase-terms = Der Code verfällt { $when }. Wenn du nichts tust, geschieht nichts.
 erase-wrong = Dieser Code gilt nicht, und nichts wurde gelöscht. `/erase` gibt dir einen neuen.
 erase-cancelled = Gut: Nichts wurde gelöscht.
 erase-done = Alles, was über dich gespeichert war, ist gelöscht. Danke, dass du da warst. Wenn du wieder schreibst, fangen wir neu an.
+erase-under-way = Du bist gelöscht: Hier ist niemand mehr du, und es gibt kein Zurück. Dein Assistent mit seinen Dateien und Sicherungen wird gerade entfernt; das geht von selbst weiter. Danke, dass du da warst. Wenn du wieder schreibst, fangen wir neu an.
 feedback-thanks = Danke! Die Leute hinter diesem Bot werden es lesen.
 feedback-empty = Bitte schreib deine Meinung gleich hinter den Befehl: `/feedback …`
 

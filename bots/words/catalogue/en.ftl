@@ -138,7 +138,7 @@ help-deny = `/deny`: refuse what your assistant asks for
 help-approve-owner = `/approve …`: let somebody in who has this code
 help-deny-owner = `/deny …`: turn away somebody who has this code
 help-lang = `/lang`: choose the language I speak with you
-help-export = `/export`: get everything that is kept about you
+help-export = `/export`: get what is kept about you
 help-erase = `/erase`: erase everything that is kept about you
 help-feedback = `/feedback …`: tell the people behind this bot what you think
 help-misused = I did not quite understand that.
@@ -208,6 +208,9 @@ link-merged-goes = Done: the assistant from { $channel } answers here now. The o
 link-declined = All right, everything stays as it is.
 link-declined-there = The answer on { $channel } was no, so everything stays as it is.
 link-nothing = There is nothing to confirm. The offer may have expired: `/link` gives you a new code.
+link-invited = This link leads to the assistant of { $who }. If you say yes, you share it: what you write here becomes part of one conversation, and both of you can read all of it.
+link-invited-unnamed = This link leads to an assistant that somebody else uses already. If you say yes, you share it: what you write here becomes part of one conversation, and both of you can read all of it.
+link-invited-answer = If you asked for this link yourself, or want this: `/link yes`. If not: `/link no`. Without an answer nothing happens, and the offer expires { $when }.
 
 ## /links and /unlink
 
@@ -273,8 +276,7 @@ access-not-listed = Thank you for writing. This bot is only for certain people, 
 access-invite = Nice to meet you! To begin, you need an invitation. If you have a code, just send it to me.
 access-pairing = Nice to meet you! Before we begin, the people who run this bot have to let you in. Please give them this code:
 access-pairing-terms = The code expires { $when }.
-access-approved = You are in, welcome! From now on you have your own assistant here: just write. `/help` shows what else there is.
-access-denied = The people who run this bot did not let you in. Please ask them if you think that is a mistake.
+access-approved = You are in, welcome! From now on you have your own assistant here. What you wrote before did not reach it, so please write again. `/help` shows what else there is.
 access-blocked = You cannot use this bot any more. Please ask whoever runs it.
 access-welcome = Welcome! From now on you have your own assistant here: just write. `/help` shows what else there is.
 access-invited = Your invitation is valid, welcome! From now on you have your own assistant here: just write. `/help` shows what else there is.
@@ -291,6 +293,16 @@ approval-gone = This has been settled already.
 approval-nothing = There is nothing to approve.
 pairing-asked = { $who } would like to be let in, on { $channel }.
 pairing-answer = `/approve { $code }` lets them in, `/deny { $code }` turns them away.
+pairing-several = { $count ->
+    [one] { $count } person would like to be let in:
+   *[other] { $count } people would like to be let in:
+}
+pairing-line = `/approve { $code }`: { $who }, on { $channel }
+pairing-more = { $count ->
+    [one] And { $count } more: `/approve` shows who waits.
+   *[other] And { $count } more: `/approve` shows who waits.
+}
+pairing-several-answer = `/deny …` with the same code turns somebody away.
 pairing-approved = { $who } is in now, on { $channel }.
 pairing-denied = { $who } was not let in, on { $channel }.
 pairing-unknown = There is no such request. It may have been settled already, or expired.
@@ -302,6 +314,8 @@ button-allow-always = Always allow
 button-deny = Deny
 button-join = Yes, link them
 button-leave = No, leave it
+button-let-in = Let in
+button-turn-away = Turn away
 
 ## /lang
 
@@ -313,7 +327,7 @@ lang-note = Your assistant itself answers in the language you write in.
 
 ## /export, /erase and /feedback
 
-export-ready = This is everything that is kept about you, as one archive:
+export-ready = This is what I keep about you, as one archive: who you are to me, your settings, your messages and the answers to them. What your assistant has written down itself, its memory and its files, is not in it; ask your assistant for that.
 export-terms = The link works once and expires { $when }. Keep it to yourself.
 export-no-url = I cannot hand out files here. Please ask whoever runs this bot: they can give you everything that is kept about you.
 erase-asked =
@@ -322,11 +336,12 @@ erase-asked =
     - your messages and the answers to them
     - your assistant itself, with all it knows, its files and its backups
 
-    Only a record that something was erased remains; it says nothing about you. If you want a copy first, there is `/export`. To erase everything, write:
+    Two things remain: a record that something was erased, which says nothing about you, and, until this month ends, how much you have used of it, under a mark from which nobody can read who you are. If you want a copy first, there is `/export`. To erase everything, write:
 erase-terms = The code expires { $when }. If you do nothing, nothing happens.
 erase-wrong = This code does not work, and nothing was erased. `/erase` gives you a new one.
 erase-cancelled = Good: nothing was erased.
 erase-done = Everything that was kept about you has been erased. Thank you for having been here. If you write again, we begin anew.
+erase-under-way = You are erased: nobody is you here any more, and there is no way back. Your assistant with its files and backups is being removed now; that goes on by itself. Thank you for having been here. If you write again, we begin anew.
 feedback-thanks = Thank you! The people behind this bot will read it.
 feedback-empty = Please write what you think right behind the command: `/feedback …`
 

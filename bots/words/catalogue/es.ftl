@@ -136,7 +136,7 @@ help-deny = `/deny`: rechazar lo que pide tu asistente
 help-approve-owner = `/approve …`: dejar entrar a quien tenga este código
 help-deny-owner = `/deny …`: rechazar a quien tenga este código
 help-lang = `/lang`: elegir el idioma en el que te hablo
-help-export = `/export`: recibir todo lo que se guarda sobre ti
+help-export = `/export`: recibir lo que se guarda sobre ti
 help-erase = `/erase`: borrar todo lo que se guarda sobre ti
 help-feedback = `/feedback …`: dar tu opinión al equipo de este bot
 help-misused = No lo he entendido del todo.
@@ -206,6 +206,9 @@ link-merged-goes = Hecho: el asistente de { $channel } responde ahora aquí. El 
 link-declined = De acuerdo, todo sigue como está.
 link-declined-there = La respuesta en { $channel } ha sido que no, así que todo sigue como está.
 link-nothing = No hay nada que confirmar. Puede que la oferta haya caducado: `/link` te da un código nuevo.
+link-invited = Este enlace lleva al asistente de { $who }. Si dices que sí, lo compartís: lo que escribas aquí formará parte de una misma conversación, y ambas partes podréis leerla entera.
+link-invited-unnamed = Este enlace lleva a un asistente que ya usa otra persona. Si dices que sí, lo compartís: lo que escribas aquí formará parte de una misma conversación, y ambas partes podréis leerla entera.
+link-invited-answer = Si has pedido tú este enlace, o lo quieres así: `/link yes`. Si no: `/link no`. Sin respuesta no pasa nada, y la oferta caduca { $when }.
 
 ## /links and /unlink
 
@@ -271,8 +274,7 @@ access-not-listed = Gracias por escribir. Este bot es solo para ciertas personas
 access-invite = ¡Qué bien que estés aquí! Para empezar necesitas una invitación. Si tienes un código, envíamelo sin más.
 access-pairing = ¡Qué bien que estés aquí! Antes de empezar, los responsables de este bot tienen que dejarte entrar. Dales este código, por favor:
 access-pairing-terms = El código caduca { $when }.
-access-approved = Ya estás dentro, ¡te damos la bienvenida! Desde ahora tienes aquí tu propio asistente: simplemente escribe. `/help` muestra qué más hay.
-access-denied = Los responsables de este bot no te han dejado entrar. Si crees que es un error, pregúntales.
+access-approved = Ya estás dentro, ¡te damos la bienvenida! Desde ahora tienes aquí tu propio asistente. Lo que escribiste antes no le ha llegado: escríbelo otra vez, por favor. `/help` muestra qué más hay.
 access-blocked = Ya no puedes usar este bot. Pregunta a sus responsables, por favor.
 access-welcome = ¡Te damos la bienvenida! Desde ahora tienes aquí tu propio asistente: simplemente escribe. `/help` muestra qué más hay.
 access-invited = Tu invitación es válida, ¡te damos la bienvenida! Desde ahora tienes aquí tu propio asistente: simplemente escribe. `/help` muestra qué más hay.
@@ -289,6 +291,16 @@ approval-gone = Esto ya está resuelto.
 approval-nothing = No hay nada que permitir.
 pairing-asked = { $who } quiere entrar, en { $channel }.
 pairing-answer = `/approve { $code }` deja entrar a esta persona, `/deny { $code }` la rechaza.
+pairing-several = { $count ->
+    [one] { $count } persona quiere entrar:
+   *[other] { $count } personas quieren entrar:
+}
+pairing-line = `/approve { $code }`: { $who }, en { $channel }
+pairing-more = { $count ->
+    [one] Y { $count } más: `/approve` muestra quién espera.
+   *[other] Y { $count } más: `/approve` muestra quiénes esperan.
+}
+pairing-several-answer = `/deny …` con el mismo código rechaza a alguien.
 pairing-approved = { $who } ya está dentro, en { $channel }.
 pairing-denied = { $who } no ha podido entrar, en { $channel }.
 pairing-unknown = Esa solicitud no existe. Puede que ya esté resuelta o haya caducado.
@@ -300,6 +312,8 @@ button-allow-always = Permitir siempre
 button-deny = Rechazar
 button-join = Sí, vincularlos
 button-leave = No, dejarlo así
+button-let-in = Dejar entrar
+button-turn-away = No dejar entrar
 
 ## /lang
 
@@ -311,7 +325,7 @@ lang-note = Tu asistente, por su parte, responde en el idioma en que escribes.
 
 ## /export, /erase and /feedback
 
-export-ready = Esto es todo lo que se guarda sobre ti, en un archivo:
+export-ready = Esto es lo que guardo sobre ti, en un archivo: quién eres para mí, tus ajustes, tus mensajes y sus respuestas. Lo que tu asistente ha anotado por su cuenta, su memoria y sus archivos, no está ahí; pídeselo a tu asistente.
 export-terms = El enlace sirve una sola vez y caduca { $when }. Guárdalo para ti.
 export-no-url = Aquí no puedo entregar archivos. Pregunta a los responsables de este bot: pueden darte todo lo que se guarda sobre ti.
 erase-asked =
@@ -320,11 +334,12 @@ erase-asked =
     - tus mensajes y sus respuestas
     - tu propio asistente, con todo lo que sabe, sus archivos y sus copias
 
-    Solo queda constancia de que algo se borró; no dice nada sobre ti. Si antes quieres una copia, está `/export`. Para borrarlo todo, escribe:
+    Quedan dos cosas: constancia de que algo se borró, que no dice nada sobre ti, y, hasta que acabe el mes, cuánto has usado, bajo una marca en la que nadie puede leer quién eres. Si antes quieres una copia, está `/export`. Para borrarlo todo, escribe:
 erase-terms = El código caduca { $when }. Si no haces nada, no pasa nada.
 erase-wrong = Este código no sirve y no se ha borrado nada. `/erase` te da uno nuevo.
 erase-cancelled = Bien: no se ha borrado nada.
 erase-done = Se ha borrado todo lo que se guardaba sobre ti. Gracias por haber estado aquí. Si vuelves a escribir, empezamos de cero.
+erase-under-way = Está borrado: aquí ya nadie eres tú, y no hay vuelta atrás. Tu asistente, con sus archivos y copias, se está eliminando ahora; eso sigue solo. Gracias por haber estado aquí. Si vuelves a escribir, empezamos de cero.
 feedback-thanks = ¡Gracias! El equipo de este bot lo leerá.
 feedback-empty = Escribe tu opinión justo detrás del comando: `/feedback …`
 

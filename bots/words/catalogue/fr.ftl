@@ -136,7 +136,7 @@ help-deny = `/deny` : refuser ce que ton assistant demande
 help-approve-owner = `/approve …` : laisser entrer la personne qui a ce code
 help-deny-owner = `/deny …` : refuser la personne qui a ce code
 help-lang = `/lang` : choisir la langue que je parle avec toi
-help-export = `/export` : recevoir tout ce qui est conservé sur toi
+help-export = `/export` : recevoir ce qui est conservé sur toi
 help-erase = `/erase` : effacer tout ce qui est conservé sur toi
 help-feedback = `/feedback …` : donner ton avis à l’équipe de ce bot
 help-misused = Je n’ai pas tout à fait compris.
@@ -206,6 +206,9 @@ link-merged-goes = C’est fait : l’assistant de { $channel } répond mainten
 link-declined = D’accord, tout reste comme avant.
 link-declined-there = La réponse sur { $channel } était non, donc tout reste comme avant.
 link-nothing = Il n’y a rien à confirmer. L’offre a peut-être expiré : `/link` te donne un nouveau code.
+link-invited = Ce lien mène à l’assistant de { $who }. Si tu dis oui, vous le partagez : ce que tu écris ici fait partie d’une même conversation, et vous pouvez tous les deux la lire en entier.
+link-invited-unnamed = Ce lien mène à un assistant que quelqu’un d’autre utilise déjà. Si tu dis oui, vous le partagez : ce que tu écris ici fait partie d’une même conversation, et vous pouvez tous les deux la lire en entier.
+link-invited-answer = Si tu as demandé ce lien, ou si tu le veux : `/link yes`. Sinon : `/link no`. Sans réponse, il ne se passe rien, et l’offre expire { $when }.
 
 ## /links and /unlink
 
@@ -271,8 +274,7 @@ access-not-listed = Merci de m’écrire. Ce bot est réservé à certaines pers
 access-invite = Ravi de te rencontrer ! Pour commencer, il te faut une invitation. Si tu as un code, envoie-le-moi simplement.
 access-pairing = Ravi de te rencontrer ! Avant de commencer, les responsables de ce bot doivent te laisser entrer. Donne-leur ce code, s’il te plaît :
 access-pairing-terms = Le code expire { $when }.
-access-approved = C’est accepté, bienvenue ! Tu as maintenant ton propre assistant ici : écris, tout simplement. `/help` montre ce qu’il y a d’autre.
-access-denied = Les responsables de ce bot ne t’ont pas laissé entrer. Adresse-toi à eux si tu penses que c’est une erreur.
+access-approved = C’est accepté, bienvenue ! Tu as maintenant ton propre assistant ici. Ce que tu as écrit avant ne lui est pas parvenu : écris encore une fois, s’il te plaît. `/help` montre ce qu’il y a d’autre.
 access-blocked = Tu ne peux plus utiliser ce bot. Adresse-toi à ses responsables, s’il te plaît.
 access-welcome = Bienvenue ! Tu as maintenant ton propre assistant ici : écris, tout simplement. `/help` montre ce qu’il y a d’autre.
 access-invited = Ton invitation est valable, bienvenue ! Tu as maintenant ton propre assistant ici : écris, tout simplement. `/help` montre ce qu’il y a d’autre.
@@ -289,6 +291,16 @@ approval-gone = C’est déjà réglé.
 approval-nothing = Il n’y a rien à autoriser.
 pairing-asked = { $who } aimerait entrer, sur { $channel }.
 pairing-answer = `/approve { $code }` laisse entrer cette personne, `/deny { $code }` la refuse.
+pairing-several = { $count ->
+    [one] { $count } personne aimerait entrer :
+   *[other] { $count } personnes aimeraient entrer :
+}
+pairing-line = `/approve { $code }` : { $who }, sur { $channel }
+pairing-more = { $count ->
+    [one] Et { $count } autre personne : `/approve` montre qui attend.
+   *[other] Et { $count } autres personnes : `/approve` montre qui attend.
+}
+pairing-several-answer = `/deny …` avec le même code refuse l’entrée à quelqu’un.
 pairing-approved = { $who } peut maintenant entrer, sur { $channel }.
 pairing-denied = { $who } n’a pas pu entrer, sur { $channel }.
 pairing-unknown = Cette demande n’existe pas. Elle est peut-être déjà réglée, ou expirée.
@@ -300,6 +312,8 @@ button-allow-always = Toujours autoriser
 button-deny = Refuser
 button-join = Oui, les relier
 button-leave = Non, ne rien changer
+button-let-in = Laisser entrer
+button-turn-away = Ne pas admettre
 
 ## /lang
 
@@ -311,7 +325,7 @@ lang-note = Ton assistant lui-même répond dans la langue où tu écris.
 
 ## /export, /erase and /feedback
 
-export-ready = Voici tout ce qui est conservé sur toi, en une archive :
+export-ready = Voici ce que je conserve sur toi, en une archive : qui tu es pour moi, tes réglages, tes messages et leurs réponses. Ce que ton assistant a noté lui-même, sa mémoire et ses fichiers, n’y est pas ; demande-le à ton assistant.
 export-terms = Le lien marche une seule fois et expire { $when }. Garde-le pour toi.
 export-no-url = Je ne peux pas remettre de fichiers ici. Adresse-toi aux responsables de ce bot : ils peuvent te donner tout ce qui est conservé sur toi.
 erase-asked =
@@ -320,11 +334,12 @@ erase-asked =
     - tes messages et leurs réponses
     - ton assistant lui-même, avec tout ce qu’il sait, ses fichiers et ses sauvegardes
 
-    Il ne reste qu’une note disant que quelque chose a été effacé ; elle ne dit rien de toi. Si tu veux d’abord une copie, il y a `/export`. Pour tout effacer, écris :
+    Il reste deux choses : une note disant que quelque chose a été effacé, qui ne dit rien de toi, et, jusqu’à la fin du mois, ce que tu en as utilisé, sous une marque où personne ne peut lire qui tu es. Si tu veux d’abord une copie, il y a `/export`. Pour tout effacer, écris :
 erase-terms = Le code expire { $when }. Si tu ne fais rien, il ne se passe rien.
 erase-wrong = Ce code ne marche pas, et rien n’a été effacé. `/erase` t’en donne un nouveau.
 erase-cancelled = Bien : rien n’a été effacé.
 erase-done = Tout ce qui était conservé sur toi est effacé. Merci d’avoir été là. Si tu écris de nouveau, nous repartons de zéro.
+erase-under-way = C’est effacé : ici, plus personne n’est toi, et il n’y a pas de retour. Ton assistant, avec ses fichiers et ses sauvegardes, est en train d’être supprimé ; cela continue tout seul. Merci d’avoir été là. Si tu écris de nouveau, nous repartons de zéro.
 feedback-thanks = Merci ! L’équipe de ce bot le lira.
 feedback-empty = Écris ton avis juste derrière la commande : `/feedback …`
 

@@ -28,8 +28,6 @@ pub enum Access<'a> {
     },
     /// They said yes.
     Approved,
-    /// They said no.
-    Denied,
     /// An operator has blocked this person.
     Blocked,
     /// Somebody signed up.
@@ -49,7 +47,6 @@ impl Say for Access<'_> {
                 paragraphs([voice.text("access-pairing"), alone(code), terms])
             }
             Self::Approved => voice.text("access-approved"),
-            Self::Denied => voice.text("access-denied"),
             Self::Blocked => voice.text("access-blocked"),
             Self::Welcome => voice.text("access-welcome"),
             Self::WelcomeInvited => voice.text("access-invited"),

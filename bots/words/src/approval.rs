@@ -2,7 +2,7 @@
 
 use zaki_envelope::ChannelKind;
 
-use crate::{Say, Voice, link::alone, paragraphs, quote};
+use crate::{Say, Voice, bullets, link::alone, paragraphs, quote};
 
 /// Something the agent wants to run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,17 @@ fn question(pending: &Pending<'_>, voice: Voice) -> [String; 2] {
     [quote::block(pending.command), answer]
 }
 
+/// Somebody who asks to be let in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Waiting<'a> {
+    /// What they were given.
+    pub code: &'a str,
+    /// What they call themselves.
+    pub who: &'a str,
+    /// Where they wrote.
+    pub channel: ChannelKind,
+}
+
 /// What owners are told of people who ask to be let in. No `Debug`: it holds codes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Pairings<'a> {
@@ -69,6 +80,13 @@ pub enum Pairings<'a> {
         who: &'a str,
         /// Where they wrote.
         channel: ChannelKind,
+    },
+    /// Several ask, of whom so many more are not named here.
+    Several {
+        /// Who.
+        waiting: &'a [Waiting<'a>],
+        /// How many others.
+        more: usize,
     },
     /// They may.
     Approved {
@@ -96,9 +114,25 @@ impl Say for Pairings<'_> {
                 let answer = voice.phrase("pairing-answer").code("code", code).said();
                 paragraphs([told("pairing-asked", who, channel), alone(code), answer])
             }
+            Self::Several { waiting, more } => several(waiting, more, voice),
             Self::Approved { who, channel } => told("pairing-approved", who, channel),
             Self::Denied { who, channel } => told("pairing-denied", who, channel),
             Self::Unknown => voice.text("pairing-unknown"),
         }
     }
+}
+
+fn several(waiting: &[Waiting<'_>], more: usize, voice: Voice) -> String {
+    let line = |it: &Waiting<'_>| {
+        let line = voice.phrase("pairing-line").code("code", it.code);
+        line.name("who", it.who).channel(it.channel).said()
+    };
+    let counted = |key, count| voice.phrase(key).count("count", count).said();
+    let others = if more == 0 { String::new() } else { counted("pairing-more", more) };
+    paragraphs([
+        counted("pairing-several", waiting.len() + more),
+        bullets(waiting.iter().map(line)),
+        others,
+        voice.text("pairing-several-answer"),
+    ])
 }

@@ -15,12 +15,23 @@ pub enum Button {
     Join,
     /// `/link no`.
     Leave,
+    /// `/approve` of a stranger.
+    LetIn,
+    /// `/deny` of a stranger.
+    TurnAway,
 }
 
 impl Button {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Allow, Self::AllowAlways, Self::Deny, Self::Join, Self::Leave];
+    pub const ALL: [Self; 7] = [
+        Self::Allow,
+        Self::AllowAlways,
+        Self::Deny,
+        Self::Join,
+        Self::Leave,
+        Self::LetIn,
+        Self::TurnAway,
+    ];
 }
 
 impl Say for Button {
@@ -31,6 +42,8 @@ impl Say for Button {
             Self::Deny => "button-deny",
             Self::Join => "button-join",
             Self::Leave => "button-leave",
+            Self::LetIn => "button-let-in",
+            Self::TurnAway => "button-turn-away",
         })
     }
 }

@@ -37,7 +37,7 @@ mod voice;
 mod when;
 
 pub use access::Access;
-pub use approval::{Approvals, Pairings, Pending};
+pub use approval::{Approvals, Pairings, Pending, Waiting};
 pub use button::Button;
 pub use feedback::Feedback;
 pub use group::{Changers, GroupMode, Groups};

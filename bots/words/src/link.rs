@@ -50,6 +50,15 @@ pub enum Linking<'a> {
         /// The name of the account there.
         label: Option<&'a str>,
     },
+    /// Whoever is new here has followed a link to somebody's assistant: whether they want that.
+    Invited {
+        /// What that person calls themselves.
+        who: Option<&'a str>,
+        /// When the offer ends.
+        until: Timestamp,
+        /// When this is said.
+        now: Timestamp,
+    },
     /// Both sides are the same person already.
     Already,
     /// The code does not work, whatever the reason.
@@ -106,6 +115,13 @@ impl Say for Linking<'_> {
             Self::JoinedElsewhere { channel, label } => {
                 let place = place(channel, label, voice);
                 voice.phrase("link-joined-elsewhere").text("place", place).said()
+            }
+            Self::Invited { who, until, now } => {
+                let asked = match who {
+                    Some(who) => voice.phrase("link-invited").name("who", who).said(),
+                    None => voice.text("link-invited-unnamed"),
+                };
+                paragraphs([asked, timed("link-invited-answer", until, now, voice)])
             }
             Self::Already => voice.text("link-already"),
             Self::Refused => voice.text("link-refused"),

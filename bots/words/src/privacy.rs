@@ -50,6 +50,8 @@ pub enum Erase<'a> {
     Cancelled,
     /// Nothing is left.
     Done,
+    /// Who they are is gone; the rest follows by itself.
+    UnderWay,
 }
 
 impl Say for Erase<'_> {
@@ -63,6 +65,7 @@ impl Say for Erase<'_> {
             Self::Wrong => voice.text("erase-wrong"),
             Self::Cancelled => voice.text("erase-cancelled"),
             Self::Done => voice.text("erase-done"),
+            Self::UnderWay => voice.text("erase-under-way"),
         }
     }
 }

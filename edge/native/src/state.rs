@@ -25,7 +25,7 @@ pub(crate) use scrub::ScrubError;
 const SCHEMA: Schema = Schema {
     name: "edge",
     release: env!("CARGO_PKG_VERSION"),
-    steps: &[FIRST, TURNS_BY_ID, PEOPLE, REMINDERS, BACKUPS],
+    steps: &[FIRST, TURNS_BY_ID, PEOPLE, REMINDERS, BACKUPS, UNASKED],
 };
 
 const FIRST: Step = Step {
@@ -118,6 +118,20 @@ const BACKUPS: Step = Step {
         CREATE TABLE backups (
             sandbox TEXT PRIMARY KEY,
             record  TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;",
+};
+
+/// What was used that no turn tells.
+const UNASKED: Step = Step {
+    min_reader: 1,
+    sql: "
+        CREATE TABLE unasked (
+            user          TEXT    NOT NULL,
+            day           INTEGER NOT NULL,
+            input_tokens  INTEGER NOT NULL,
+            output_tokens INTEGER NOT NULL,
+            cost_micros   INTEGER NOT NULL,
+            PRIMARY KEY (user, day)
         ) STRICT, WITHOUT ROWID;",
 };
 

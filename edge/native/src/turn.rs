@@ -121,9 +121,14 @@ impl Turn {
         is_first
     }
 
-    /// A model call of it has used this.
-    pub(crate) fn spend(&self, usage: Usage) {
-        self.progress().used += usage;
+    /// A model call of it has used this. `false`: too late, its end has said what it has used.
+    pub(crate) fn spend(&self, usage: Usage) -> bool {
+        let mut progress = self.progress();
+        let is_open = progress.log.end().is_none();
+        if is_open {
+            progress.used += usage;
+        }
+        is_open
     }
 
     /// What its model calls have used so far.

@@ -26,6 +26,8 @@ pub(crate) enum Keyed {
     Export,
     /// Who has tried a code.
     Attempt,
+    /// Who has used something in a period.
+    Carried,
 }
 
 impl Keyed {
@@ -35,6 +37,7 @@ impl Keyed {
             Self::Erase => b"zaki erase\n",
             Self::Export => b"zaki export\n",
             Self::Attempt => b"zaki attempt\n",
+            Self::Carried => b"zaki carried\n",
         }
     }
 }

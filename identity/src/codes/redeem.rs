@@ -4,9 +4,10 @@ use zaki_envelope::{AccountName, ChannelKind, Inbound, Sender, Timestamp, ZakiUs
 use zaki_store::{Row, Sql, Text, glance, params, transact};
 
 use super::attempts::Counted;
-use super::{CodeKey, Keyed, LinkCode};
+use super::{CodeKey, Keyed, LinkCode, propose};
 use crate::{
-    Actor, Directory, DirectoryError, How, Linked, SignUp, allowed, locks, merge, privacy, who,
+    Actor, Directory, DirectoryError, How, Linked, SignUp, allowed, locks, merge, pairing, privacy,
+    who,
 };
 
 /// What became of a code that somebody typed.
@@ -31,6 +32,12 @@ pub enum Redeemed {
         /// Who typed it.
         from: ZakiUserId,
     },
+    /// The sender is nobody, and has followed a link. They become that person only if they
+    /// [want it](Directory::accept); the code is used up.
+    Asked {
+        /// Who made the code.
+        user: ZakiUserId,
+    },
     /// The code was an invitation, and the sender may write here from now on.
     Invited {
         /// Who they are.
@@ -48,7 +55,10 @@ pub enum Redeemed {
 impl Redeemed {
     /// Whether it takes a use of the code.
     const fn uses(self) -> bool {
-        matches!(self, Self::Joined { .. } | Self::Confirm { .. } | Self::Invited { .. })
+        matches!(
+            self,
+            Self::Joined { .. } | Self::Confirm { .. } | Self::Asked { .. } | Self::Invited { .. }
+        )
     }
 }
 
@@ -57,33 +67,46 @@ pub(crate) type Bot<'a> = (ChannelKind, &'a AccountName);
 
 /// Who typed it, and where.
 #[derive(Clone)]
-struct Redeemer {
-    channel: ChannelKind,
-    account: AccountName,
-    sender: Sender,
-    tries: Counted,
+pub(super) struct Redeemer {
+    pub(super) channel: ChannelKind,
+    pub(super) account: AccountName,
+    pub(super) sender: Sender,
+    pub(super) tries: Counted,
+    key: CodeKey,
     /// Nobody new is let in by this bot, with or without an invitation.
     closed: bool,
+    /// Whoever is nobody is asked before they are somebody's.
+    asks: bool,
 }
 
 impl Redeemer {
-    fn of(inbound: &Inbound, directory: &Directory) -> Self {
+    pub(super) fn of(inbound: &Inbound, directory: &Directory) -> Self {
+        Self::new(inbound.channel, &inbound.account, &inbound.sender, directory)
+    }
+
+    pub(super) fn new(
+        channel: ChannelKind,
+        account: &AccountName,
+        sender: &Sender,
+        directory: &Directory,
+    ) -> Self {
         let (key, access) = (&directory.code_key, &directory.options.access);
-        let (channel, sender) = (inbound.channel, &inbound.sender);
         let of_bot = |count| {
-            let bot = [count, channel.as_str(), inbound.account.as_str()];
+            let bot = [count, channel.as_str(), account.as_str()];
             key.digest(Keyed::Attempt, &bot)
         };
         Self {
             channel,
-            account: inbound.account.clone(),
+            account: account.clone(),
             sender: sender.clone(),
+            key: key.clone(),
             tries: Counted {
                 sender: sender_mark(key, channel, sender.scope.as_str(), sender.id.as_str()),
                 first: of_bot("first"),
                 more: of_bot("account"),
             },
-            closed: access.of(channel, &inbound.account).sign_up == SignUp::Closed,
+            closed: access.of(channel, account).sign_up == SignUp::Closed,
+            asks: false,
         }
     }
 
@@ -109,8 +132,29 @@ impl Directory {
         code: &LinkCode,
         now: Timestamp,
     ) -> Result<Redeemed, DirectoryError> {
-        let key = &self.code_key;
-        let (digest, redeemer) = (key.code(Keyed::Code, code), Redeemer::of(inbound, self));
+        self.use_code(Redeemer::of(inbound, self), code, now).await
+    }
+
+    /// The same for whoever has pressed a link with a code in it, and need not have seen it: it may
+    /// be anybody's link. A sender nobody knows is [asked](Redeemed::Asked) before they are made
+    /// somebody's; with an invitation they are not.
+    pub async fn follow(
+        &self,
+        inbound: &Inbound,
+        code: &LinkCode,
+        now: Timestamp,
+    ) -> Result<Redeemed, DirectoryError> {
+        let redeemer = Redeemer { asks: true, ..Redeemer::of(inbound, self) };
+        self.use_code(redeemer, code, now).await
+    }
+
+    async fn use_code(
+        &self,
+        redeemer: Redeemer,
+        code: &LinkCode,
+        now: Timestamp,
+    ) -> Result<Redeemed, DirectoryError> {
+        let digest = self.code_key.code(Keyed::Code, code);
         let looker = redeemer.clone();
         let shut = glance!(&self.store, |tx| shut(tx, &looker, now))?;
         if let Some(until) = shut {
@@ -179,13 +223,18 @@ const TAKE: &str = "UPDATE code SET uses_left = uses_left - 1
 const GIVE_BACK: &str = "UPDATE code SET uses_left = uses_left + 1 WHERE digest = $1";
 
 /// A code that is good: a person's own, or an invitation.
-struct Taken {
+pub(super) struct Taken {
     giver: Option<ZakiUserId>,
     tier: Option<String>,
     made_by: Actor,
 }
 
 impl Taken {
+    /// As a code of this person would be.
+    pub(super) const fn of(giver: ZakiUserId) -> Self {
+        Self { giver: Some(giver), tier: None, made_by: Actor::Person(giver) }
+    }
+
     fn read(row: &Row) -> Result<Self, DirectoryError> {
         let giver = row.get::<Option<Text<ZakiUserId>>>(0)?.map(|Text(user)| user);
         let Text(made_by) = row.get(2)?;
@@ -229,7 +278,8 @@ async fn take<S: Sql>(
     Ok(outcome)
 }
 
-async fn used<S: Sql>(
+/// What comes of a code of somebody's, or of an invitation.
+pub(super) async fn used<S: Sql>(
     tx: &S,
     redeemer: &Redeemer,
     code: &Taken,
@@ -246,6 +296,10 @@ async fn used<S: Sql>(
             let by = Actor::Person(giver);
             direct(tx, redeemer, user, How::Link, by, now).await?;
             Ok(Redeemed::Already { user })
+        }
+        (Some(user), None) if redeemer.asks => {
+            propose::ask(tx, redeemer, user, now).await?;
+            Ok(Redeemed::Asked { user })
         }
         (Some(giver), None) => join(tx, redeemer, giver, now).await,
         (Some(into), Some(from)) => Ok(if merge::ask(tx, into, from, redeemer.bot(), now).await? {
@@ -284,7 +338,10 @@ async fn invite<S: Sql>(
     let Redeemer { channel, sender, .. } = redeemer;
     let user = match holder {
         Some(user) => user,
-        None => who::sign_up(tx, *channel, sender, code.tier.as_deref(), how, by, now).await?,
+        None => {
+            let (key, tier) = (&redeemer.key, code.tier.as_deref());
+            who::sign_up(tx, key, *channel, sender, tier, how, by, now).await?
+        }
     };
     let new = direct(tx, redeemer, user, how, by, now).await?;
     Ok(if new { Redeemed::Invited { user } } else { Redeemed::Already { user } })
@@ -299,5 +356,8 @@ async fn direct<S: Sql>(
     by: Actor,
     now: Timestamp,
 ) -> Result<bool, DirectoryError> {
-    allowed::direct(tx, user, redeemer.channel, &redeemer.account, how, by, now).await
+    let Redeemer { channel, account, sender, .. } = redeemer;
+    // They need not wait any more.
+    pairing::withdraw(tx, *channel, account, sender).await?;
+    allowed::direct(tx, user, *channel, account, how, by, now).await
 }

@@ -1,10 +1,13 @@
 //! Everything the directory keeps of a person, for the person.
 
+use std::mem;
+
 use serde_json::{Map, Value, json};
 use zaki_envelope::ZakiUserId;
-use zaki_store::{FromValue, Row, Sql, Text, params, snapshot};
+use zaki_store::{FromValue, Keys, Row, Sql, Text, params, snapshot};
 
 use super::erase::family;
+use crate::sealed::Column;
 use crate::{Directory, DirectoryError, people};
 
 /// What is kept in a table: its heading, the columns, and the rest of the query.
@@ -30,7 +33,16 @@ const DRAWERS: &[Drawer] = &[
     ),
     (
         "usage",
-        &["period", "messages", "input_tokens", "output_tokens", "cost_micros"],
+        &[
+            "period",
+            "messages",
+            "input_tokens",
+            "output_tokens",
+            "cost_micros",
+            "unasked_input",
+            "unasked_output",
+            "unasked_cost",
+        ],
         "FROM usage WHERE user_id = $1 ORDER BY period",
     ),
     (
@@ -60,7 +72,12 @@ const DRAWERS: &[Drawer] = &[
             WHERE part.from_id = $1 OR merge.into_id = $1
             ORDER BY part.from_id, what, channel, scope, id",
     ),
-    ("feedback", &["at", "text"], "FROM feedback WHERE user_id = $1 ORDER BY at, id"),
+    ("feedback", &["id", "at", "text"], "FROM feedback WHERE user_id = $1 ORDER BY at, id"),
+    (
+        "errands",
+        &["what", "asked_at", "due_at", "tries", "trouble"],
+        "FROM errand WHERE user_id = $1 ORDER BY n",
+    ),
     (
         "told_as_a_stranger",
         &["told.channel", "told.account", "told.sender", "told_at"],
@@ -92,7 +109,8 @@ impl Directory {
     /// Everything kept of a person: who they are to us, their senders, and each table that has
     /// something of theirs. [`DirectoryError::UnknownPerson`] for nobody.
     pub async fn dossier(&self, user: ZakiUserId) -> Result<Value, DirectoryError> {
-        snapshot!(&self.store, |tx| dossier(tx, user))
+        let keys = self.options.keys.clone();
+        snapshot!(&self.store, |tx| dossier(tx, &keys, user))
     }
 }
 
@@ -103,22 +121,28 @@ impl Directory {
         &self,
         user: ZakiUserId,
     ) -> Result<Vec<(ZakiUserId, Value)>, DirectoryError> {
-        snapshot!(&self.store, |tx| dossiers(tx, user))
+        let keys = self.options.keys.clone();
+        snapshot!(&self.store, |tx| dossiers(tx, &keys, user))
     }
 }
 
 async fn dossiers<S: Sql>(
     tx: &S,
+    keys: &Keys,
     user: ZakiUserId,
 ) -> Result<Vec<(ZakiUserId, Value)>, DirectoryError> {
     let mut dossiers = Vec::new();
     for user in family(tx, user).await? {
-        dossiers.push((user, dossier(tx, user).await?));
+        dossiers.push((user, dossier(tx, keys, user).await?));
     }
     Ok(dossiers)
 }
 
-async fn dossier<S: Sql>(tx: &S, user: ZakiUserId) -> Result<Value, DirectoryError> {
+async fn dossier<S: Sql>(
+    tx: &S,
+    keys: &Keys,
+    user: ZakiUserId,
+) -> Result<Value, DirectoryError> {
     let person = people::person(tx, user).await?;
     let person = person.ok_or(DirectoryError::UnknownPerson(user))?;
     let mut dossier = Map::new();
@@ -126,10 +150,31 @@ async fn dossier<S: Sql>(tx: &S, user: ZakiUserId) -> Result<Value, DirectoryErr
     for (heading, columns, rest) in DRAWERS {
         let sql = format!("SELECT {} {rest}", columns.join(", "));
         let rows = tx.all(&sql, params![Text(user)]).await?;
-        let rows = rows.iter().map(|row| object(columns, row)).collect::<Result<_, _>>()?;
+        let mut rows = rows.iter().map(|row| object(columns, row)).collect::<Result<Vec<_>, _>>()?;
+        for row in &mut rows {
+            unseal(keys, user, heading, row)?;
+        }
         dossier.insert((*heading).into(), Value::Array(rows));
     }
     Ok(Value::Object(dossier))
+}
+
+/// What is kept encrypted, in clear.
+fn unseal(
+    keys: &Keys,
+    user: ZakiUserId,
+    heading: &str,
+    row: &mut Value,
+) -> Result<(), DirectoryError> {
+    let (column, field, place) = match heading {
+        "feedback" => (Column::Feedback, "text", row["id"].as_str().unwrap_or_default().to_owned()),
+        "sessions" => (Column::Session, "name", format!("{user} {}", row["n"])),
+        _ => return Ok(()),
+    };
+    if let Some(Value::String(text)) = row.get_mut(field) {
+        *text = keys.open_text(column.of(&place), mem::take(text))?;
+    }
+    Ok(())
 }
 
 fn object(columns: &[&str], row: &Row) -> Result<Value, DirectoryError> {

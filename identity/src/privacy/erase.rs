@@ -1,11 +1,14 @@
 //! Removing a person.
 
 use zaki_envelope::{Timestamp, ZakiUserId};
-use zaki_store::{Sql, Text, params, snapshot, transact};
+use zaki_store::{Keys, Sql, Text, params, snapshot, transact};
 
 use super::export::{keep, take};
 use crate::codes::{CodeKey, Keyed, LinkCode, PER_SENDER, admit, sender_mark};
-use crate::{Actor, Binding, Directory, DirectoryError, audit, locks, people};
+use crate::usage::carried;
+use crate::{
+    Actor, Binding, Directory, DirectoryError, Home, Task, Traces, audit, errands, locks, people,
+};
 
 /// How long a person has to confirm, in milliseconds.
 const LIFE_MS: i64 = 10 * 60_000;
@@ -41,39 +44,65 @@ impl Directory {
         Ok(AskedErase { code, expires_at })
     }
 
-    /// Whether they do: whether this is the word they were given. It is void then.
+    /// Whether they do: whether this is the word they were given. Then they are
+    /// [erased](Self::erase) by the same transaction. `place`: where they have said so, if nobody else
+    /// is there.
     pub async fn confirm_erase(
         &self,
         user: ZakiUserId,
         code: &LinkCode,
+        place: Option<Home>,
         now: Timestamp,
-    ) -> Result<bool, DirectoryError> {
+    ) -> Result<Option<Erased>, DirectoryError> {
         let key = &self.code_key;
         let digest = erase_digest(key, user, code);
         let who = key.digest(Keyed::Attempt, &["erase", &user.to_string()]);
-        transact!(&self.store, |tx| confirm(tx, &digest, &who, now))
+        let erasure = Erasure { user, by: Actor::Person(user), place, now, seals: self.seals() };
+        let done = transact!(&self.store, |tx| confirm(tx, &digest, &who, erasure));
+        self.forget();
+        done
     }
 
     /// Everybody who is to be erased with a person: those who have become that person, and then
-    /// the person. To be asked before anything is removed, so that their sandboxes go too.
+    /// the person.
     pub async fn family(&self, user: ZakiUserId) -> Result<Vec<ZakiUserId>, DirectoryError> {
         snapshot!(&self.store, |tx| family(tx, user))
     }
 
     /// Removes a person and the others of their [`family`](Self::family), with all that the
-    /// directory has of them. The record of acts keeps its entries about them, which lead to no
-    /// sender any more: what could tell whose they were is gone with the person.
+    /// directory has of them, and writes down what is to be done [elsewhere](crate::Task). The record
+    /// of acts keeps its entries about them, which lead to no sender any more: what could tell whose
+    /// they were is gone with the person, and with the last of what is to be done.
     pub async fn erase(
         &self,
         user: ZakiUserId,
         by: Actor,
         now: Timestamp,
     ) -> Result<Erased, DirectoryError> {
-        let key = self.code_key.clone();
-        let done = transact!(&self.store, |tx| erase(tx, &key, user, by, now));
+        let erasure = Erasure { user, by, place: None, now, seals: self.seals() };
+        let done = transact!(&self.store, |tx| erase(tx, erasure));
         self.forget();
         done
     }
+
+    fn seals(&self) -> Seals {
+        Seals { codes: self.code_key.clone(), keys: self.options.keys.clone() }
+    }
+}
+
+/// Under what is kept whatever has to be kept for a while.
+struct Seals {
+    codes: CodeKey,
+    keys: Keys,
+}
+
+/// Whose, by whom, and when.
+struct Erasure {
+    user: ZakiUserId,
+    by: Actor,
+    place: Option<Home>,
+    now: Timestamp,
+    seals: Seals,
 }
 
 fn erase_digest(key: &CodeKey, user: ZakiUserId, code: &LinkCode) -> String {
@@ -95,18 +124,21 @@ async fn confirm<S: Sql>(
     tx: &S,
     digest: &str,
     who: &str,
-    now: Timestamp,
-) -> Result<bool, DirectoryError> {
+    erasure: Erasure,
+) -> Result<Option<Erased>, DirectoryError> {
     locks::acts(tx).await?;
-    if admit(tx, (who, PER_SENDER), now).await?.is_some() {
-        return Ok(false);
+    let now = erasure.now;
+    if admit(tx, (who, PER_SENDER), now).await?.is_some()
+        || take(tx, digest, "erase", now).await?.is_none()
+    {
+        return Ok(None);
     }
-    Ok(take(tx, digest, "erase", now).await?.is_some())
+    erase(tx, erasure).await.map(Some)
 }
 
 const BECAME: &str = "SELECT id FROM person WHERE merged_into = $1 ORDER BY id";
 
-pub(super) async fn family<S: Sql>(
+pub(crate) async fn family<S: Sql>(
     tx: &S,
     user: ZakiUserId,
 ) -> Result<Vec<ZakiUserId>, DirectoryError> {
@@ -124,9 +156,10 @@ pub(super) async fn family<S: Sql>(
 }
 
 /// Rows about one sender.
-const OF_SENDER: [&str; 5] = [
+const OF_SENDER: [&str; 6] = [
     "DELETE FROM told WHERE channel = $1 AND scope = $2 AND sender = $3",
     "DELETE FROM pairing WHERE channel = $1 AND scope = $2 AND sender = $3",
+    "DELETE FROM proposal WHERE channel = $1 AND scope = $2 AND sender = $3",
     "DELETE FROM merge_part WHERE what = 'binding' AND channel = $1 AND scope = $2 AND id = $3",
     "DELETE FROM audit WHERE channel = $1 AND scope = $2 AND (sender = $3 OR was = $3)",
     "DELETE FROM binding WHERE channel = $1 AND scope = $2 AND sender = $3",
@@ -145,29 +178,45 @@ const OF_PERSON: [&str; 7] = [
 
 const FORGET_TRIES: &str = "DELETE FROM attempt WHERE who = $1";
 
-async fn erase<S: Sql>(
-    tx: &S,
-    key: &CodeKey,
-    user: ZakiUserId,
-    by: Actor,
-    now: Timestamp,
-) -> Result<Erased, DirectoryError> {
+async fn erase<S: Sql>(tx: &S, erasure: Erasure) -> Result<Erased, DirectoryError> {
+    let Erasure { user, by, place, now, seals } = erasure;
     locks::acts(tx).await?;
     if by != Actor::Person(user) {
         people::authorise(tx, by).await?;
     }
-    let people = family(tx, user).await?;
-    let mut bindings = 0;
+    let mut traces = errands::traces(tx, user).await?;
+    traces.homes.extend(place);
+    let (people, mut bindings) = (traces.users.clone(), 0);
     for user in &people {
-        bindings += remove(tx, key, *user).await?;
+        bindings += remove(tx, &seals.codes, *user, now).await?;
+        errands::supersede(tx, *user).await?;
         audit::note(tx, "erased", by, Some(*user), serde_json::json!({}), now).await?;
+    }
+    for task in following(traces) {
+        errands::add(tx, &seals.keys, user, &task, now).await?;
     }
     Ok(Erased { people, bindings })
 }
 
-async fn remove<S: Sql>(tx: &S, key: &CodeKey, user: ZakiUserId) -> Result<usize, DirectoryError> {
+/// What follows elsewhere: what was said goes, then what the edge has, then what was under way.
+fn following(traces: Traces) -> [Task; 3] {
+    let (users, traces) = (traces.users.clone(), Box::new(traces));
+    [
+        Task::Forget { traces: traces.clone(), last_look: false },
+        Task::Erase { users },
+        Task::Forget { traces, last_look: true },
+    ]
+}
+
+async fn remove<S: Sql>(
+    tx: &S,
+    key: &CodeKey,
+    user: ZakiUserId,
+    now: Timestamp,
+) -> Result<usize, DirectoryError> {
     let person = people::person(tx, user).await?;
     let bindings = person.map(|person| person.bindings).unwrap_or_default();
+    carried::keep(tx, key, user, &bindings.iter().collect::<Vec<_>>(), now).await?;
     for binding in &bindings {
         forget_sender(tx, key, binding).await?;
     }

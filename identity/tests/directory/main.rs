@@ -81,6 +81,11 @@ contract! {
         a_request_is_denied_or_grows_old Pairing,
         so_many_wait_and_no_more Pairing,
         somebody_known_may_be_let_in_on_another_account Pairing,
+        each_stranger_is_announced_once_and_those_of_a_minute_together Pairing,
+        an_announcement_that_was_begun_is_given_out_once_more Pairing,
+        whoever_is_let_in_is_to_hear_of_it_once Pairing,
+        who_comes_in_by_another_way_waits_no_more Pairing,
+        owners_are_those_who_decide_now Pairing,
     }
     audit {
         there_is_one_chain_however_many_write Open,

@@ -9,7 +9,7 @@ use zaki_identity::{
     Access, Actor, CodeKey, Directory, Entry, GroupRules, How, Linked, Options, Resolution, SignUp,
     Who,
 };
-use zaki_store::PgOptions;
+use zaki_store::{Keys, PgOptions};
 use zaki_store::testkit::{Database, database};
 
 pub(super) struct Town {
@@ -30,7 +30,7 @@ pub(super) fn now() -> Timestamp {
 pub(super) fn options(access: impl Into<Access>) -> Options {
     let code_key = Some(CodeKey::new("a key that is long enough for a test".into()));
     let group = GroupRules { who: Who::Everyone, ..GroupRules::default() };
-    Options { access: access.into(), group, code_key, cache: 100 }
+    Options { access: access.into(), group, code_key, keys: Keys::default(), cache: 100 }
 }
 
 impl Ground {

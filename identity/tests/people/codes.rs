@@ -167,7 +167,7 @@ pub(super) async fn a_code_that_others_have_read_is_void(town: Town) {
     let word = town.directory.ask_erase(ann, now()).await.unwrap().code;
     assert!(!void(&word, "a stranger", now()).await, "it is good for her alone");
     assert!(void(&word, "ann", later(1)).await);
-    assert!(!town.directory.confirm_erase(ann, &word, now()).await.unwrap());
+    assert_eq!(town.directory.confirm_erase(ann, &word, None, now()).await.unwrap(), None);
 
     for (uses, burnt) in [(1, true), (2, false)] {
         let made = town.directory.invite(invitation(uses), Actor::Operator, now()).await.unwrap();

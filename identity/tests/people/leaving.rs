@@ -3,8 +3,8 @@
 use zaki_envelope::ChannelKind::{Discord, Slack, Telegram, WhatsApp};
 use zaki_envelope::{ConversationId, SenderId, SenderScope, ZakiUserId};
 use zaki_identity::{
-    Actor, Confirmed, Counts, DirectoryError, ExportToken, GroupKey, Home, How, LinkCode,
-    NewInvite, Redeemed, Role, Setting, Unlinked,
+    Actor, Confirmed, Counts, DirectoryError, ExportToken, GroupKey, Home, How, Keep, LinkCode,
+    NewInvite, Pick, Redeemed, Role, Setting, Task, Unlinked,
 };
 
 use super::town::{DAY, MINUTE, Town, from, key, later, now};
@@ -82,7 +82,8 @@ async fn assert_closed(town: &Town, user: ZakiUserId, begun: Begun, how: &str) {
     let redeemed = town.redeem(Slack, &stranger, &code, now()).await;
     assert_eq!(redeemed, Redeemed::Refused, "{how}");
     assert_eq!(town.confirm(asking, now()).await, Confirmed::Nothing, "{how}");
-    assert!(!town.directory.confirm_erase(user, &erase, now()).await.unwrap(), "{how}");
+    let erased = town.directory.confirm_erase(user, &erase, None, now()).await.unwrap();
+    assert_eq!(erased, None, "{how}");
     let taken = town.directory.take_export(download.expose(), now()).await.unwrap();
     assert_eq!(taken, None, "{how}");
     assert_eq!(town.person(user).await.home, None, "{how}");
@@ -199,6 +200,17 @@ async fn traces(town: &Town, words: &[String]) -> Vec<(String, String)> {
     rows
 }
 
+/// Does all that follows for somebody.
+async fn follow(town: &Town, user: ZakiUserId) {
+    let pick = Pick { of: Some(user), due: later(DAY), edge: true, most: 9 };
+    let mut done = 0;
+    while let [errand] = town.directory.take_errands(pick, "us", now()).await.unwrap().as_slice() {
+        assert!(town.directory.errand_done(errand, "us", now()).await.unwrap());
+        done += 1;
+    }
+    assert_eq!(done, 3);
+}
+
 pub(super) async fn an_erased_person_leaves_nothing(town: Town) {
     let ann = busy(&town, "ann").await;
     let bob = busy(&town, "bob").await;
@@ -227,6 +239,9 @@ pub(super) async fn an_erased_person_leaves_nothing(town: Town) {
 
     let erased = town.directory.erase(ann, Actor::Operator, now()).await.unwrap();
     assert_eq!((erased.people.len(), erased.bindings), (2, 3));
+    let open = traces(&town, &senders).await;
+    assert!(!open.is_empty() && open.iter().all(|(table, _)| table == "errand"), "{open:?}");
+    follow(&town, ann).await;
     assert_eq!(traces(&town, &senders).await, [], "no id of a platform");
     for (table, row) in traces(&town, &id).await {
         assert_eq!(table, "audit_entry", "{row}");
@@ -352,7 +367,8 @@ pub(super) async fn an_erasure_is_confirmed_by_its_own_word(town: Town) {
     let asked = town.directory.ask_erase(ann, now()).await.unwrap();
     assert_eq!(asked.expires_at, later(10 * MINUTE));
     let confirm = async |user, code: &LinkCode, at| {
-        town.directory.confirm_erase(user, code, at).await.unwrap()
+        let place = Some(Home::of(&from(Slack, "here")));
+        town.directory.confirm_erase(user, code, place, at).await.unwrap().is_some()
     };
     assert!(!confirm(bob, &asked.code, now()).await, "another's");
     assert!(!confirm(ann, &LinkCode::typed("2222-2222"), now()).await);
@@ -360,6 +376,11 @@ pub(super) async fn an_erasure_is_confirmed_by_its_own_word(town: Town) {
     let link = town.redeem(Slack, "bob", &asked.code, now()).await;
     assert_eq!(link, Redeemed::Refused, "it links nobody");
     assert!(confirm(ann, &asked.code, now()).await);
+    assert_eq!(town.directory.person(ann).await.unwrap(), None, "by the same word");
+    let first = town.directory.errands(Some(ann), 9).await.unwrap().remove(0);
+    let Task::Forget { traces, .. } = first.task else { panic!("{first:?}") };
+    let homes: Vec<_> = traces.homes.iter().map(|home| home.conversation.id.as_str()).collect();
+    assert_eq!(homes, ["here"]);
     assert!(!confirm(ann, &asked.code, now()).await, "once");
     for _ in 0..5 {
         confirm(bob, &asked.code, now()).await;
@@ -368,14 +389,16 @@ pub(super) async fn an_erasure_is_confirmed_by_its_own_word(town: Town) {
     assert!(!confirm(bob, &his.code, now()).await, "after too many tries");
 }
 
+const KEEP: Keep = Keep { usage: 90, feedback: 400, sessions: 400 };
+
 pub(super) async fn what_has_expired_is_swept(town: Town) {
     let ann = busy(&town, "ann").await;
     let kept =
         |rows: &[(String, String)], table: &str| rows.iter().filter(|(t, _)| t == table).count();
     let before = town.rows().await;
-    assert_eq!(town.directory.sweep(now(), 90).await.unwrap().usage, 0);
+    assert_eq!(town.directory.sweep(now(), KEEP).await.unwrap().usage, 0);
     assert_eq!(town.rows().await.len(), before.len(), "nothing has expired yet");
-    let swept = town.directory.sweep(later(120 * DAY), 90).await.unwrap();
+    let swept = town.directory.sweep(later(120 * DAY), KEEP).await.unwrap();
     assert_eq!(swept.usage, 2);
     let after = town.rows().await;
     for table in ["token", "joining", "attempt", "usage"] {

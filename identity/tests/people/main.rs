@@ -4,9 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test speaks by panicking")]
 
 mod codes;
+mod errands;
+mod following;
 mod guessing;
 mod leaving;
 mod merging;
+mod sealed;
 mod spending;
 mod town;
 
@@ -43,6 +46,16 @@ contract! {
         an_invitation_opens_no_closed_door
         a_code_that_others_have_read_is_void
         burning_codes_is_no_way_to_guess_them;
+    following:
+        a_stranger_who_follows_a_link_is_asked_first
+        a_no_makes_nobody_anything
+        an_old_button_joins_nobody
+        a_question_ends_after_an_hour
+        whoever_has_become_somebody_is_asked_with_the_other
+        a_link_of_one_who_is_no_more_joins_nobody
+        of_two_who_follow_a_link_one_is_asked
+        an_invitation_is_no_question
+        what_is_a_code_is_known_before_it_is_used;
     guessing:
         a_sender_has_five_tries
         a_bot_has_so_many_wrong_codes_a_minute
@@ -67,10 +80,24 @@ contract! {
         counts_of_two_replicas_add_up
         a_day_and_a_month_begin_anew
         an_erased_person_is_not_counted
+        whoever_comes_back_has_used_what_they_had
+        whoever_leaves_with_a_sender_has_used_it_too
+        what_agents_use_by_themselves_is_counted_once
         a_person_moves_between_sessions
         sessions_begun_at_once_are_different
         a_person_chooses_and_takes_it_back
         feedback_is_kept_for_the_operator;
+    errands:
+        what_follows_an_erasure_is_written_with_it_and_done_in_order
+        an_errand_is_one_replica_s_and_goes_on_without_it
+        of_all_who_want_an_errand_one_has_it
+        what_fails_is_tried_again_and_says_why
+        what_follows_from_merges_stays_in_order
+        an_errand_without_an_edge_is_the_ledger_s;
+    sealed:
+        with_a_key_nothing_that_was_said_lies_open
+        keys_are_exchanged
+        what_was_said_is_kept_for_so_long;
     leaving:
         a_sender_is_taken_away_but_not_the_last
         an_unlinked_sender_is_nobody_at_every_replica

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use zaki_envelope::ChannelKind::{Slack, Telegram};
-use zaki_envelope::{Timestamp, ZakiUserId};
-use zaki_identity::{Actor, Counts, DirectoryError, Home, Setting};
+use zaki_envelope::ChannelKind::{Slack, Telegram, WhatsApp};
+use zaki_envelope::wire::{Unasked, Usage};
+use zaki_envelope::{SenderId, Timestamp, ZakiUserId};
+use zaki_identity::{
+    Actor, Counts, DirectoryError, Home, How, Keep, NewInvite, Redeemed, Setting,
+};
 
-use super::town::{DAY, MINUTE, Town, from, later, now};
+use super::town::{DAY, MINUTE, Town, from, key, later, now};
 
 const fn spent(messages: u64, tokens: u64) -> Counts {
     Counts { messages, input_tokens: tokens, output_tokens: 2 * tokens, cost_micros: 7 * tokens }
@@ -62,6 +65,91 @@ pub(super) async fn an_erased_person_is_not_counted(town: Town) {
     assert!(rows.iter().any(|(table, _)| table == "usage"));
     let his = |(table, row): &(String, String)| table == "usage" && row.contains(&bob.to_string());
     assert!(!rows.iter().any(his));
+}
+
+pub(super) async fn whoever_comes_back_has_used_what_they_had(town: Town) {
+    let totals = async |user, at| town.directory.totals(user, at).await.unwrap();
+    let mut first = from(WhatsApp, "CC.1");
+    first.sender.aliases = vec![SenderId::new("49123")];
+    let ann = town.directory.resolve(&first, now()).await.unwrap().user().unwrap();
+    let used = [(ann, spent(5, 100))];
+    town.directory.count(&used, later(-DAY)).await.unwrap();
+    town.directory.count(&used, now()).await.unwrap();
+    town.directory.erase(ann, Actor::Operator, now()).await.unwrap();
+    let kept: Vec<_> = town.rows().await.into_iter().filter(|(it, _)| it == "carried").collect();
+    assert_eq!(kept.len(), 4, "the day and the month of two ids");
+    assert!(kept.iter().all(|(_, row)| !row.contains("CC.1") && !row.contains("49123")));
+
+    // By the older id alone, later that day.
+    let again = town.user(WhatsApp, "49123").await;
+    assert_ne!(again, ann);
+    let there = totals(again, later(1)).await;
+    assert_eq!((there.day, there.month), (spent(5, 100), spent(10, 200)));
+    town.directory.count(&[(again, spent(1, 0))], later(1)).await.unwrap();
+    town.directory.erase(again, Actor::Operator, later(2)).await.unwrap();
+    // By an invitation, and by an operator, it is the same.
+    let new = NewInvite { uses: 1, expires_at: None, tier: None, note: None };
+    let invited = town.directory.invite(new, Actor::Operator, later(2)).await.unwrap();
+    let redeemed = town.redeem(WhatsApp, "49123", &invited.code, later(3)).await;
+    let Redeemed::Invited { user } = redeemed else { panic!("{redeemed:?}") };
+    assert_eq!(totals(user, later(3)).await.day, spent(6, 100));
+    let (by, how) = (Actor::Operator, How::Operator);
+    let other = from(WhatsApp, "CC.1").sender;
+    let made = town.directory.enrol(WhatsApp, &other, by, how, later(3)).await.unwrap();
+    assert_eq!(totals(made, later(3)).await.day, spent(5, 100));
+    assert_eq!(totals(town.user(Slack, "bob").await, now()).await.day, Counts::default());
+
+    // With the day and the month it is gone.
+    let keep = Keep { usage: 400, feedback: 400, sessions: 400 };
+    town.directory.sweep(later(DAY), keep).await.unwrap();
+    let marks = async || town.rows().await.iter().filter(|(it, _)| it == "carried").count();
+    assert_eq!(marks().await, 2);
+    town.directory.sweep(later(31 * DAY), keep).await.unwrap();
+    assert_eq!(marks().await, 0);
+}
+
+pub(super) async fn whoever_leaves_with_a_sender_has_used_it_too(town: Town) {
+    let ann = town.user(Telegram, "ann").await;
+    for sender in ["ann", "other"] {
+        town.redeem(Slack, sender, &town.offer(ann, now()).await, now()).await;
+    }
+    town.directory.count(&[(ann, spent(7, 0))], now()).await.unwrap();
+    let unlink = async |sender, by| {
+        town.directory.unlink(ann, key(Slack, sender), by, now()).await.unwrap();
+        let new = town.user(Slack, sender).await;
+        town.directory.totals(new, now()).await.unwrap().day.messages
+    };
+    assert_eq!(unlink("ann", Actor::Person(ann)).await, 7, "else each unlink were a new quota");
+    assert_eq!(unlink("other", Actor::Operator).await, 0, "it may have a new owner");
+}
+
+pub(super) async fn what_agents_use_by_themselves_is_counted_once(town: Town) {
+    let usage = |tokens| Usage { input_tokens: tokens, output_tokens: 0, cost_micros: 2 * tokens };
+    let told = |at, day, month| Unasked { at, day: usage(day), month: usage(month) };
+    let ann = town.user(Telegram, "ann").await;
+    let other = town.replica().await;
+    let tell = async |unasked| {
+        for directory in [&town.directory, &other] {
+            directory.count_unasked(&[(ann, unasked)]).await.unwrap();
+        }
+        let totals = town.directory.totals(ann, now()).await.unwrap();
+        let tokens = (totals.day.input_tokens, totals.month.input_tokens);
+        assert_eq!((totals.day.cost_micros, totals.day.messages), (2 * tokens.0, 0));
+        tokens
+    };
+    assert_eq!(tell(told(now(), 0, 0)).await, (0, 0));
+    assert_eq!(tell(told(now(), 10, 30)).await, (10, 30), "by whoever, however often");
+    assert_eq!(tell(told(now(), 15, 35)).await, (15, 35));
+    assert_eq!(tell(told(now(), 10, 30)).await, (15, 35), "it comes late");
+    // It was read before midnight.
+    assert_eq!(tell(told(later(-DAY), 99, 34)).await, (15, 35));
+    // What turns use is beside it.
+    let turn = Counts { input_tokens: 100, cost_micros: 200, ..Counts::default() };
+    town.directory.count(&[(ann, turn)], now()).await.unwrap();
+    assert_eq!(tell(told(now(), 16, 36)).await, (116, 136));
+    let nobody = ZakiUserId::from_parts(now(), 1);
+    town.directory.count_unasked(&[(nobody, told(now(), 1, 1))]).await.unwrap();
+    assert_eq!(town.directory.totals(nobody, now()).await.unwrap().day, Counts::default());
 }
 
 pub(super) async fn a_person_moves_between_sessions(town: Town) {

@@ -6,10 +6,10 @@ use zaki_envelope::{
     InboundId, InboundKind, Sender, SenderId, SenderScope, Timestamp, Version, ZakiUserId,
 };
 use zaki_identity::{
-    Access, Actor, BindingKey, CodeKey, Confirmed, Directory, GroupRules, LinkCode, Offered,
+    Access, Actor, BindingKey, CodeKey, Confirmed, Directory, DirectoryError, GroupRules, LinkCode, Offered,
     Options, Person, Redeemed, SignUp,
 };
-use zaki_store::PgOptions;
+use zaki_store::{Keys, PgOptions};
 use zaki_store::testkit::{Database, database};
 
 pub(super) const MINUTE: i64 = 60_000;
@@ -62,20 +62,21 @@ pub(super) fn key(channel: ChannelKind, sender: &str) -> BindingKey {
 }
 
 impl Ground {
-    async fn open(&self, sign_up: SignUp) -> Directory {
+    async fn open(&self, sign_up: SignUp, keys: Keys) -> Result<Directory, DirectoryError> {
         let options = Options {
             access: Access::new(sign_up),
             group: GroupRules::default(),
             code_key: Some(CodeKey::new("a key of tests".into())),
+            keys,
             cache: 100,
         };
         match self {
             Self::File(folder) => {
-                Directory::sqlite(folder.path().join("identity.db"), options).await.unwrap()
+                Directory::sqlite(folder.path().join("identity.db"), options).await
             }
             Self::Server(database) => {
                 let (url, pg) = (database.url(), PgOptions::default());
-                Directory::postgres(&url, &pg, options).await.unwrap()
+                Directory::postgres(&url, &pg, options).await
             }
         }
     }
@@ -84,22 +85,27 @@ impl Ground {
 impl Town {
     pub(super) async fn sqlite() -> Self {
         let ground = Ground::File(tempfile::tempdir().unwrap());
-        Self { directory: ground.open(SignUp::Open).await, ground }
+        Self { directory: ground.open(SignUp::Open, Keys::default()).await.unwrap(), ground }
     }
 
     pub(super) async fn postgres() -> Option<Self> {
         let ground = Ground::Server(Box::new(database().await?));
-        Some(Self { directory: ground.open(SignUp::Open).await, ground })
+        Some(Self { directory: ground.open(SignUp::Open, Keys::default()).await.unwrap(), ground })
     }
 
     /// Another process's view of it.
     pub(super) async fn replica(&self) -> Directory {
-        self.ground.open(SignUp::Open).await
+        self.ground.open(SignUp::Open, Keys::default()).await.unwrap()
+    }
+
+    /// Another process, which has these keys.
+    pub(super) async fn with_keys(&self, keys: Keys) -> Directory {
+        self.ground.open(SignUp::Open, keys).await.unwrap()
     }
 
     /// Another process, which lets in nobody new.
     pub(super) async fn closed(&self) -> Directory {
-        self.ground.open(SignUp::Closed).await
+        self.ground.open(SignUp::Closed, Keys::default()).await.unwrap()
     }
 
     /// Who a sender is; they sign up if they are nobody.

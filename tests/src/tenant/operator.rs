@@ -10,7 +10,7 @@ use zaki_envelope::ZakiUserId;
 use zaki_identity::{
     Access, Binding, BindingKind, Directory, GroupRules, Options, PeopleFilter, SignUp,
 };
-use zaki_store::PgOptions;
+use zaki_store::{Keys, PgOptions};
 
 use super::account::Account;
 use crate::World;
@@ -32,6 +32,7 @@ impl<'w> Operator<'w> {
             access: Access::new(SignUp::Closed),
             group: GroupRules::default(),
             code_key: None,
+            keys: Keys::default(),
             cache: 0,
         };
         let config: Table = fs::read_to_string(world.config())?.parse()?;

@@ -22,6 +22,7 @@ const FULL: Capabilities = Capabilities {
         label: TextLimit { max: 5, unit: Unit::CodePoints },
         data: TextLimit { max: 8, unit: Unit::Bytes },
     }),
+    window: None,
     pace: Pace { conversation: &[], account: &[] },
     recourse: Recourse::None,
 };

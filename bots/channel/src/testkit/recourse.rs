@@ -198,6 +198,7 @@ mod tests {
                 typing_refresh: Duration::from_secs(4),
                 media: Support::Full,
                 choices: None,
+                window: None,
                 pace: Pace::default(),
                 recourse: self.recourse,
             }

@@ -4,6 +4,8 @@ use std::ops::{Add, AddAssign};
 
 use serde::{Deserialize, Serialize};
 
+use crate::Timestamp;
+
 /// What model calls used, as far as the model said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
@@ -51,6 +53,22 @@ impl AddAssign for Usage {
 /// The answer to `GET usage`: what a person has used, whatever sandbox or turn it was in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageReport {
+    /// Since the UTC day began.
+    pub day: Usage,
+    /// Since the calendar month began, in UTC.
+    pub month: Usage,
+    /// What of it no turn has told.
+    #[serde(default)]
+    pub unasked: Unasked,
+}
+
+/// What agents have used by themselves, outside a turn: for a reminder, say, or after a turn's end
+/// was told. Whoever counts adds what turns tell, each once, and what is new of this: it only grows
+/// within a day or a month.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unasked {
+    /// When it was so: that says which day and which month are meant.
+    pub at: Timestamp,
     /// Since the UTC day began.
     pub day: Usage,
     /// Since the calendar month began, in UTC.

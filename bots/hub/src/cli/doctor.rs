@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 use zaki_envelope::ChannelKind;
 
-use super::Source;
+use super::{Source, users::follow::line};
 use crate::{config::Config, local_edge, stores::Stores};
 
 /// Exits with 0 when `zaki up` would start, or runs, with at least one bot and everything it needs.
@@ -49,6 +49,7 @@ impl Doctor {
         let config = self.source.load()?;
         let mut findings = machine::check(&config);
         findings.push(ledger(&config).await);
+        findings.extend(due(&config).await);
         findings.extend(edge(&config).await);
         findings.extend(reachable(&config));
         findings.extend(accounts(&config));
@@ -84,6 +85,17 @@ fn finding_of(what: &str, looked: Result<String>) -> Finding {
         Ok(says) => finding(Verdict::Ok, what, says),
         Err(error) => finding(Verdict::Missing, what, crate::sentence(&error)),
     }
+}
+
+/// What follows from erasures and merges and is still to be done.
+async fn due(config: &Config) -> Vec<Finding> {
+    const MOST: u32 = 20;
+    let Ok(stores) = Stores::open_existing(config).await else { return Vec::new() };
+    let due = stores.directory.errands(None, MOST).await.unwrap_or_default();
+    stores.close().await;
+    // Whoever was erased a moment ago is looked for once more, as ever.
+    let due = due.iter().filter(|errand| errand.tries > 0 || !errand.task.is_last_look());
+    due.map(|errand| finding(Verdict::Note, "still due", line(errand))).collect()
 }
 
 async fn ledger(config: &Config) -> Finding {

@@ -35,7 +35,8 @@ impl Ledger {
             bail!("ledger.keys is empty: there is no key to encrypt with");
         };
         let stores = Stores::open_existing(&config).await?;
-        let values = stores.ledger.rekey().await?;
+        // First what the ledger does not know of: it forgets the other keys at the end.
+        let values = stores.directory.rekey().await? + stores.ledger.rekey().await?;
         stores.close().await;
         if json {
             outln!("{}", json!({"key": key, "values": values}));

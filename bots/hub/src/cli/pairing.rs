@@ -17,9 +17,9 @@ pub(crate) enum Pairing {
         #[command(flatten)]
         output: Output,
     },
-    /// Let a stranger in.
+    /// Let a stranger in, who is told so.
     Approve(Answer),
-    /// Turn a stranger away; they may ask again.
+    /// Turn a stranger away, who hears nothing of it and may ask again a day later.
     Deny(Answer),
 }
 
@@ -51,19 +51,22 @@ impl Answer {
         let done = directory.approve(&code, Actor::Operator, clock::now()).await?;
         let Some(approved) = done else { bail!("{}", self.unknown()) };
         self.output.say(&serde_json::to_value(&approved)?, || {
-            let (user, channel) = (approved.user, approved.channel);
-            format!("{user} is let in on {channel}, from the next message on")
+            let (user, who, channel) = (approved.user, &approved.who, approved.channel);
+            format!("{who} ({user}) is let in on {channel}; a hub that runs tells them so")
         });
         Ok(())
     }
 
     async fn deny(&self) -> Result<()> {
         let (code, directory) = (LinkCode::typed(&self.code), self.output.directory().await?);
-        if !directory.deny(&code, Actor::Operator, clock::now()).await? {
-            bail!("{}", self.unknown());
-        }
-        self.output.say(&json!({"code": code.shown(), "denied": true}), || {
-            format!("whoever had {} was turned away", code.shown())
+        let done = directory.deny(&code, Actor::Operator, clock::now()).await?;
+        let Some(denied) = done else { bail!("{}", self.unknown()) };
+        let line = json!({
+            "code": code.shown(), "denied": true, "channel": denied.channel, "who": denied.who,
+        });
+        self.output.say(&line, || {
+            let (who, channel) = (denied.who, denied.channel);
+            format!("{who} was turned away on {channel}, and hears nothing of it")
         });
         Ok(())
     }
@@ -74,12 +77,12 @@ impl Answer {
 }
 
 fn row(request: &Request) -> [String; 5] {
-    let Request { code, channel, account, sender, label, asked_at, expires_at, .. } = request;
+    let Request { code, channel, account, asked_at, expires_at, .. } = request;
     [
         code.clone(),
         table::time(*asked_at),
         format!("{channel}/{account}"),
-        label.clone().unwrap_or_else(|| sender.to_string()),
+        request.who().to_owned(),
         format!("until {}", table::time(*expires_at)),
     ]
 }

@@ -3,7 +3,8 @@
 
 mod bindings;
 mod decide;
-mod edge;
+pub(super) mod edge;
+pub(super) mod follow;
 mod privacy;
 mod show;
 

@@ -3,23 +3,21 @@
 use std::sync::Arc;
 
 use zaki_envelope::{
-    AccountName, Address, Choice, Conversation, ConversationKind, DedupeKey, DeliveryId, InboundId,
-    Part, TurnId, wire::Decision,
+    AccountName, Choice, ConversationKind, DeliveryId, Part, TurnId, wire::Decision,
 };
-use zaki_identity::{Actor, LinkCode, Role};
+use zaki_identity::{LinkCode, Role};
 use zaki_lane::commands::{self, Code};
 use zaki_ledger::{OpenTurn, ReplyPlan};
-use zaki_words::{self as words, Access, Button, Pairings, Say, Voice};
+use zaki_words::{self as words, Button, Say, Voice};
 
-use super::{Answer, Order, Silence, patience::PATIENCE};
+use super::{Answer, Order, Silence, pairing, patience::PATIENCE};
 use crate::{
     approvals::Pending,
     clock,
     edge::EdgeError,
-    home,
     hub::Hub,
     insist::{insist, insist_for},
-    notice::compose_parts,
+    notice::{compose_parts, named},
     outbox,
 };
 
@@ -49,7 +47,7 @@ pub(super) async fn approve(
     }
     let code = LinkCode::typed(id);
     if order.person.role == Role::Owner && code.is_well_formed() {
-        return admit(order, &code, how.is_some()).await;
+        return pairing::settle(order, &code, how.is_some()).await;
     }
     settle(order, id, how, &[]).await
 }
@@ -57,6 +55,7 @@ pub(super) async fn approve(
 /// The one question there is.
 async fn only(order: &Order<'_>, open: &[Pending], how: Option<commands::Decision>) -> Answer {
     match open {
+        [] if order.person.role == Role::Owner => pairing::list(order).await,
         [] => order.say(&words::Approvals::Nothing),
         [one] => settle(order, &one.id, how, &one.decisions).await,
         several => {
@@ -107,40 +106,6 @@ async fn settle(
     }
 }
 
-/// Lets a stranger in, or turns them away; both are told.
-async fn admit(order: &Order<'_>, code: &LinkCode, yes: bool) -> Answer {
-    let Order { hub, now, .. } = order;
-    let by = Actor::Person(order.user());
-    let read = || hub.directory.pairings(*now);
-    let waiting = order.attempt("read who waits to be let in", read).await?;
-    let waiting = waiting.iter().find(|it| LinkCode::typed(&it.code) == *code);
-    let Some(pairing) = waiting else { return order.say(&Pairings::Unknown) };
-    let done = if yes {
-        let approve = || hub.directory.approve(code, by, *now);
-        order.attempt("let somebody in", approve).await?.is_some()
-    } else {
-        order.attempt("turn somebody away", || hub.directory.deny(code, by, *now)).await?
-    };
-    if !done {
-        return order.say(&Pairings::Unknown);
-    }
-    let (who, channel) = (pairing.label.as_deref().unwrap_or("?"), pairing.channel);
-    let address = Address {
-        channel,
-        account: pairing.account.clone(),
-        conversation: Conversation::new(pairing.conversation.clone(), ConversationKind::Direct),
-        handle: None,
-    };
-    let said = if yes { Access::Approved } else { Access::Denied };
-    let text = said.say(hub.voice_at(&address));
-    home::post(hub, address, vec![Part::text(text)]).await;
-    order.say(&if yes {
-        Pairings::Approved { who, channel }
-    } else {
-        Pairings::Denied { who, channel }
-    })
-}
-
 /// An agent asks before it acts: the person is asked where they wrote. Others who read along are
 /// not to decide that, nor to see it: in a group the answer is no.
 pub(crate) async fn ask(hub: &Arc<Hub>, open: &OpenTurn, asked: Pending) {
@@ -187,9 +152,7 @@ fn buttons(asked: &Pending, voice: Voice) -> Vec<Choice> {
 
 /// The id of a part of a question: always the same, since a turn that is taken up tells it again.
 fn question(turn: TurnId, account: &AccountName, id: &str, part: usize) -> DeliveryId {
-    let key = DedupeKey::new(format!("approval:{turn}:{id}:{part}"));
-    let derived = InboundId::derive(turn.minted_at(), account, &key).to_string();
-    derived.parse().unwrap_or_else(|_| clock::delivery_id())
+    named(turn.minted_at(), account, format!("approval:{turn}:{id}:{part}"))
 }
 
 #[cfg(test)]

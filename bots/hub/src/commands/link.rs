@@ -1,25 +1,22 @@
-//! One person on several channels: `/link`, `/links`, `/unlink`, and the codes behind deep links.
+//! One person on several channels: `/link`, `/links`, `/unlink`.
 
 use std::sync::Arc;
 
 use zaki_channel::Invitation;
-use zaki_envelope::{ChannelKind, Inbound, Part, Timestamp, ZakiUserId};
-use zaki_identity::{
-    Actor, Binding, BindingKey, BindingKind, Confirmed, JOINING_MS, LinkCode, Offered, Person,
-    Redeemed, Unlinked,
-};
-use zaki_lane::commands::{Command, Link, Secret};
-use zaki_words::{self as words, LinkLine, Linking, Voice, Way};
+use zaki_envelope::{ChannelKind, Inbound, ZakiUserId};
+use zaki_identity::{Actor, Binding, BindingKey, BindingKind, Offered, Person, Unlinked};
+use zaki_lane::commands::Link;
+use zaki_words::{self as words, LinkLine, Linking, Way};
 
-use super::{Answer, Order, attempt, button, said};
-use crate::{clock, home, hub::Hub, insist::insist};
+use super::{Answer, Order, join};
+use crate::{errands, home, hub::Hub};
 
-/// `/link`, without a code: those come by [`redeem`].
+/// `/link`, without a code: those come by [`join::redeem`].
 pub(super) async fn link(order: &Order<'_>, what: Link) -> Answer {
     match what {
         Link::Offer => offer(order).await,
-        Link::Confirm => confirm(order).await,
-        Link::Cancel => decline(order).await,
+        Link::Confirm(question) => join::confirm(order, question.as_deref()).await,
+        Link::Cancel(question) => join::decline(order, question.as_deref()).await,
         // In a group, which is no place for a code, or lost by a crash.
         Link::Redeem(_) => order.say(&Linking::Refused),
     }
@@ -55,111 +52,10 @@ fn way_of(channel: ChannelKind, way: &Invitation) -> Way<'_> {
     Way { channel, text, url: url.as_deref(), prefilled: *prefilled }
 }
 
-/// Uses a code for whoever wrote it, who may be a stranger.
-pub(super) async fn redeem(hub: &Arc<Hub>, inbound: &Inbound, secret: &Secret) -> Answer {
-    let (code, now) = (LinkCode::typed(secret.expose()), clock::now());
-    let (channel, sender) = (inbound.channel, &inbound.sender);
-    // Before it: whatever becomes of the code, the answer is in the language they had.
-    let find = || hub.directory.find(channel, &sender.scope, &sender.id);
-    let known = attempt(hub, "find a sender", find).await?;
-    let voice = match known {
-        Some(user) => hub.voice(user, inbound).await,
-        None => crate::voice::voice(None, inbound),
-    };
-    let redeem = || hub.directory.redeem(inbound, &code, now);
-    match attempt(hub, "redeem a code", redeem).await? {
-        Redeemed::Joined { user, .. } => joined(hub, user, inbound).await,
-        Redeemed::Confirm { into, from } => ask_both(hub, into, from, inbound).await,
-        Redeemed::Already { .. } => said(&Linking::Already, voice),
-        Redeemed::Invited { .. } => said(&words::Access::WelcomeInvited, voice),
-        Redeemed::Refused => said(&Linking::Refused, voice),
-        Redeemed::TooMany { until } => said(&Linking::TooMany { until, now }, voice),
-    }
-}
-
-/// A new sender of a person: both sides are told.
-async fn joined(hub: &Arc<Hub>, user: ZakiUserId, inbound: &Inbound) -> Answer {
-    let (channel, label) = (inbound.channel, label_of(inbound));
-    let other = home::channel_of(hub, user).await.unwrap_or(channel);
-    let elsewhere = Linking::JoinedElsewhere { channel, label: label.as_deref() };
-    home::tell(hub, user, Some(inbound), &elsewhere).await;
-    let voice = hub.voice(user, inbound).await;
-    said(&Linking::Joined { other }, voice)
-}
-
-/// Two people who may be one: nothing happens until both say so.
-async fn ask_both(hub: &Arc<Hub>, into: ZakiUserId, from: ZakiUserId, inbound: &Inbound) -> Answer {
-    let now = clock::now();
-    let until = now.plus_ms(JOINING_MS);
-    let read = || hub.directory.person(from);
-    if let Some(person) = attempt(hub, "read a person", read).await? {
-        home::settle_in(hub, &person, inbound).await;
-    }
-    let there = Linking::Confirm { stays: true, other: inbound.channel, until, now };
-    home::ask(hub, into, Some(inbound), &there, yes_or_no).await;
-    let other = home::channel_of(hub, into).await.unwrap_or(inbound.channel);
-    let voice = hub.voice(from, inbound).await;
-    let mut asked = said(&Linking::Confirm { stays: false, other, until, now }, voice)?;
-    asked.push(yes_or_no(voice));
-    Ok(asked)
-}
-
-/// The two answers, to press.
-fn yes_or_no(voice: Voice) -> Part {
-    let yes = button(words::Button::Join, &Command::Link(Link::Confirm), voice);
-    let no = button(words::Button::Leave, &Command::Link(Link::Cancel), voice);
-    Part::Choices { choices: vec![yes, no] }
-}
-
-async fn confirm(order: &Order<'_>) -> Answer {
-    let Order { hub, inbound, now, .. } = *order;
-    let me = order.user();
-    // Asked before: whoever becomes somebody else is at home nowhere any more.
-    let partner = hub.directory.partner(me).await.ok().flatten();
-    let there = match partner {
-        Some(partner) => home::of(hub, partner).await,
-        None => None,
-    };
-    let confirm = || hub.directory.confirm(me, now);
-    match order.attempt("confirm a link", confirm).await? {
-        Confirmed::Nothing => order.say(&Linking::Nothing),
-        Confirmed::Waiting { other } => {
-            let other = home::channel_of(hub, other).await.unwrap_or(inbound.channel);
-            order.say(&Linking::Waiting { other })
-        }
-        Confirmed::Merged { into, from, restorable_until } => {
-            retire(hub, from, restorable_until);
-            let stays = me == into;
-            let merged = |stays, other| Linking::Merged { stays, other, restorable_until };
-            if let Some(home) = &there {
-                home::tell_at(hub, home, inbound, &merged(!stays, inbound.channel)).await;
-            }
-            let other = there.map_or(inbound.channel, |home| home.channel);
-            order.say(&merged(stays, other))
-        }
-    }
-}
-
-/// Stops the sandbox of a person who has become another one, and keeps it until then.
-pub(crate) fn retire(hub: &Arc<Hub>, from: ZakiUserId, until: Timestamp) {
-    let shared = Arc::clone(hub);
-    hub.tasks.spawn(async move {
-        let retire = || shared.edge.retire(from, until);
-        insist(&shared, "retire a sandbox", retire).await;
-    });
-}
-
-async fn decline(order: &Order<'_>) -> Answer {
-    let Order { hub, inbound, now, .. } = *order;
-    let decline = || hub.directory.decline(order.user(), now);
-    match order.attempt("decline a link", decline).await? {
-        Some(other) => {
-            let there = Linking::DeclinedThere { other: inbound.channel };
-            home::tell(hub, other, Some(inbound), &there).await;
-            order.say(&Linking::Declined)
-        }
-        None => order.say(&Linking::Nothing),
-    }
+/// Stops the sandbox of a person who has become another one, as the merge has written down: at once,
+/// rather than with the next pulse.
+pub(crate) fn retire(hub: &Arc<Hub>, from: ZakiUserId) {
+    errands::soon_for(hub, from);
 }
 
 /// `/links`.
@@ -203,8 +99,9 @@ pub(super) async fn unlink(order: &Order<'_>, n: Option<u32>) -> Answer {
     let by = Actor::Person(order.user());
     let unlink = || hub.directory.unlink(order.user(), binding.key(), by, now);
     let (channel, label) = (binding.channel, binding.label.as_deref());
+    let is_here = is_here(inbound, binding);
     match order.attempt("unlink a sender", unlink).await? {
-        Unlinked::Done { .. } if is_here(inbound, binding) => {
+        Unlinked::Done { .. } if is_here => {
             let elsewhere = words::Links::Done { channel, label };
             home::tell(hub, order.user(), Some(inbound), &elsewhere).await;
             order.say(&words::Links::DoneHere)
@@ -218,10 +115,4 @@ pub(super) async fn unlink(order: &Order<'_>, n: Option<u32>) -> Answer {
 /// Whether a message came by this sender.
 fn is_here(inbound: &Inbound, binding: &Binding) -> bool {
     binding.key() == BindingKey::of(inbound.channel, &inbound.sender)
-}
-
-/// What the platform shows of whoever wrote.
-fn label_of(inbound: &Inbound) -> Option<String> {
-    let sender = &inbound.sender;
-    sender.handle.clone().or_else(|| sender.display_name.clone())
 }

@@ -1,18 +1,14 @@
 //! `/export` and `/erase`: to have all that is kept, and to have it gone.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use zaki_envelope::ZakiUserId;
-use zaki_identity::{Actor, AskedErase, EXPORT_MS, LinkCode};
+use zaki_envelope::Inbound;
+use zaki_identity::{Actor, AskedErase, DirectoryError, EXPORT_MS, Home, LinkCode};
 use zaki_lane::commands::{Code, Erase};
-use zaki_ledger::Who;
 use zaki_words as words;
 
-use super::{Answer, Order, Silence, attempt};
-use crate::{clock, hub::Hub, insist::insist, who};
-
-/// What is under way while a person is erased is over after this: then it is erased, too.
-const AFTERWARDS: Duration = Duration::from_mins(1);
+use super::{Answer, Order, Silence};
+use crate::{clock, errands, hub::Hub, voice::voice};
 
 /// `/export`: an address from which everything can be had once.
 pub(super) async fn export(order: &Order<'_>) -> Answer {
@@ -38,41 +34,39 @@ pub(super) async fn erase(order: &Order<'_>, what: Erase) -> Answer {
         Erase::Confirm(_) => return order.say(&words::Erase::Wrong),
         Erase::Cancel => return order.say(&words::Erase::Cancelled),
     };
-    let confirm = || hub.directory.confirm_erase(order.user(), &code, *now);
-    if !order.attempt("confirm erasing", confirm).await? {
+    // What has been counted in this second is to be carried on.
+    let keep = || hub.allowance.spending.keep(&hub.directory, *now);
+    order.attempt("keep what people have spent", keep).await?;
+    let place = order.is_direct().then(|| Home::of(order.inbound));
+    let confirm = || hub.directory.confirm_erase(order.user(), &code, place.clone(), *now);
+    if order.attempt("confirm erasing", confirm).await?.is_none() && is_there(order).await? {
         return order.say(&words::Erase::Wrong);
     }
-    remove(hub, order.user(), Actor::Person(order.user())).await?;
-    order.say(&words::Erase::Done)
+    hub.people.forget(order.user());
+    let done = errands::wait_for(hub, order.user()).await;
+    order.say(if done { &words::Erase::Done } else { &words::Erase::UnderWay })
 }
 
-/// Removes all there is of a person, and of those who have become that person: sandboxes with their
-/// backups, then what was said, then who they are. In this order, since whoever is interrupted can
-/// say it again as long as they are somebody.
-async fn remove(hub: &Arc<Hub>, user: ZakiUserId, by: Actor) -> Result<(), Silence> {
-    let find = || who::who(&hub.directory, &hub.accounts, user);
-    let who = attempt(hub, "find all of a person", find).await?;
-    for user in &who.users {
-        let erase = || hub.edge.erase(*user);
-        let done = insist(hub, "erase a sandbox", erase).await.ok_or(Silence::Closing)?;
-        done.map_err(|error| {
-            tracing::error!(%user, %error, "a sandbox is not erased");
-            Silence::Refused
-        })?;
-    }
-    forget(hub, &who).await?;
-    let erase = || hub.directory.erase(user, by, clock::now());
-    attempt(hub, "erase a person", erase).await?;
-    let later = Arc::clone(hub);
-    hub.tasks.spawn(async move {
-        tokio::select! {
-            () = tokio::time::sleep(AFTERWARDS) => {}
-            () = later.closing.cancelled() => {}
+/// Whether they are somebody still: a store that broke off may have erased them all the same.
+async fn is_there(order: &Order<'_>) -> Result<bool, Silence> {
+    let read = || order.hub.directory.profile(order.user());
+    Ok(order.attempt("read a person", read).await?.is_some())
+}
+
+/// A confirmation whose word a crash has taken: whoever wrote it may have been erased by it, and
+/// must not become somebody by it then. `false`: they are somebody still.
+pub(super) async fn over(hub: &Arc<Hub>, inbound: &Inbound) -> bool {
+    let sender = &inbound.sender;
+    let find = || hub.directory.find(inbound.channel, &sender.scope, &sender.id);
+    match super::attempt(hub, "find a sender", find).await {
+        Ok(Some(_)) => return false,
+        Ok(None) => {
+            let voice = voice(None, inbound);
+            super::close(hub, inbound, voice, super::said(&words::Erase::UnderWay, voice)).await;
         }
-        // Whatever was on its way, the farewell among it.
-        forget(&later, &who).await.ok();
-    });
-    Ok(())
+        Err(_) => {}
+    }
+    true
 }
 
 /// Removes those who became others so long ago that they cannot be restored any more.
@@ -81,18 +75,16 @@ pub(crate) async fn lapse(hub: &Arc<Hub>) {
     match hub.directory.lapsed(clock::now(), AT_ONCE).await {
         Ok(lapsed) => {
             for user in lapsed {
-                if remove(hub, user, Actor::System).await.is_err() {
-                    tracing::warn!(%user, "who became somebody else was not removed");
+                match hub.directory.erase(user, Actor::System, clock::now()).await {
+                    Ok(_) => errands::soon_for(hub, user),
+                    // Another replica was quicker.
+                    Err(DirectoryError::UnknownPerson(_)) => {}
+                    Err(error) => {
+                        tracing::warn!(%user, %error, "who became somebody else was not removed");
+                    }
                 }
             }
         }
         Err(error) => tracing::warn!(%error, "who became somebody else is not known"),
     }
-}
-
-async fn forget(hub: &Hub, who: &Who) -> Result<(), Silence> {
-    let erase = || hub.ledger.erase(who, clock::now());
-    let erased = attempt(hub, "erase what was said", erase).await?;
-    tracing::debug!(?erased, "erased from the ledger");
-    Ok(())
 }

@@ -9,6 +9,7 @@ use super::{Answer, Order};
 /// Today and this month, both of UTC.
 pub(super) async fn usage(order: &Order<'_>) -> Answer {
     let Order { hub, .. } = order;
+    hub.count_unasked_of(order.user()).await;
     // What has just been counted is to be in it.
     let keep = || hub.allowance.spending.keep(&hub.directory, order.now);
     order.attempt("keep what people have spent", keep).await?;

@@ -9,6 +9,7 @@ use zaki_envelope::{AccountName, ChannelKind};
 use zaki_identity::{
     Access, Allow, Changers, GroupMode, GroupRules, Limits, Options, Policy, SignUp, Who,
 };
+use zaki_store::Keys;
 
 use super::Config;
 
@@ -87,7 +88,7 @@ impl Config {
         let GroupsConfig { mode, who, changers } = *groups;
         let who = who.unwrap_or_else(|| self.who());
         let group = GroupRules { mode, who, changers };
-        Options { access, group, code_key: None, cache: *cache }
+        Options { access, group, code_key: None, keys: Keys::default(), cache: *cache }
     }
 
     /// For whom groups are there, where that is not said: for everybody where every stranger may

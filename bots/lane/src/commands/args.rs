@@ -4,6 +4,9 @@ use std::{ops::Range, str::FromStr};
 
 use super::{secret::Code, shape};
 
+/// Digits of hex in the name of a question.
+const QUESTION: usize = 16;
+
 /// A text that is being read.
 #[derive(Debug)]
 pub(super) struct Args<'t> {
@@ -108,6 +111,17 @@ impl<'t> Args<'t> {
         let number = bare(word).parse().ok().filter(|number| *number > 0)?;
         self.advance(word);
         Some(number)
+    }
+
+    /// The name of a question, as it stands behind a button: no other word is one.
+    pub(super) fn question(&mut self) -> Option<String> {
+        let word = self.peek()?;
+        let name = bare(word);
+        if name.len() != QUESTION || !name.bytes().all(|sign| sign.is_ascii_hexdigit()) {
+            return None;
+        }
+        self.advance(word);
+        Some(name)
     }
 
     /// All the rest.

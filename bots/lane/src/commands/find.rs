@@ -5,8 +5,9 @@ use std::ops::Range;
 use zaki_envelope::{ConversationKind, Inbound, InboundKind, Part};
 
 use super::{
-    Command, Name,
+    Code, Command, Link, Name,
     args::{self, Args},
+    shape::MARK,
 };
 
 /// The command that a bot is addressed by where a platform must know commands beforehand.
@@ -25,7 +26,7 @@ pub(super) struct Found {
 /// The command that `inbound` gives.
 pub(super) fn find(inbound: &Inbound) -> Option<Found> {
     match &inbound.kind {
-        InboundKind::Message => slashed(said(inbound)),
+        InboundKind::Message => slashed(said(inbound)).or_else(|| emptied(inbound)),
         InboundKind::Command { name } if is_ours(&args::name_of(name)) => behind(said(inbound)),
         InboundKind::Command { name } => named(&args::name_of(name), said(inbound)),
         InboundKind::Button { data } => {
@@ -34,6 +35,14 @@ pub(super) fn find(inbound: &Inbound) -> Option<Found> {
         }
         _ => None,
     }
+}
+
+/// A message that was nothing but a code, which has been taken out.
+fn emptied(inbound: &Inbound) -> Option<Found> {
+    let [Part::Text { text, .. }] = inbound.parts.as_slice() else { return None };
+    let is_it = text == MARK && !is_shared(inbound);
+    let command = Command::Link(Link::Redeem(Code::Redacted));
+    is_it.then_some(Found { command, secret: None })
 }
 
 /// The command that would be given if what is written here were a message, whatever it is.

@@ -1,6 +1,6 @@
 //! Codes: whoever knows one is somebody. They are taken out of a message before it is stored.
 
-use std::{fmt, mem, ops::Range};
+use std::{fmt, ops::Range};
 
 use secrecy::{ExposeSecret, SecretString};
 use zaki_envelope::{Inbound, InboundKind, Part};
@@ -92,16 +92,22 @@ pub fn redact(inbound: &mut Inbound) -> Option<Secret> {
     Some(secret)
 }
 
-/// The same for a message that is nothing but a code. "half-year" could be one, too: only for
-/// strangers who are to bring one, and for as long as it is not known whether they are.
-pub fn redact_bare(inbound: &mut Inbound) -> Option<Secret> {
+/// What may be a code in a message that is nothing else: "half-year" could be one, too. Whether it
+/// is, is for the store to say, and for whoever knows who wrote it.
+pub fn bare(inbound: &Inbound) -> Option<Secret> {
     let is_said = matches!(inbound.kind, InboundKind::Message | InboundKind::Edit { .. });
-    let [Part::Text { text, .. }] = inbound.parts.as_mut_slice() else { return None };
-    if !is_said || !shape::is_alone(text.trim()) {
-        return None;
+    let [Part::Text { text, .. }] = inbound.parts.as_slice() else { return None };
+    (is_said && shape::is_alone(text.trim())).then(|| Secret::read(text))
+}
+
+/// Takes a code out of a message that is nothing else. In private, what is left is a code that is
+/// to be used and has been lost.
+pub fn redact_bare(inbound: &mut Inbound) -> Option<Secret> {
+    let secret = bare(inbound)?;
+    for part in &mut inbound.parts {
+        *part = Part::text(MARK);
     }
-    let typed = mem::replace(text, MARK.to_owned());
-    Some(Secret::read(&typed))
+    Some(secret)
 }
 
 /// Covers what stands at `span` of the text that a command was found in, and the same wherever else

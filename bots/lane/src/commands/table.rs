@@ -195,9 +195,9 @@ const fn row(name: Name, word: &'static str) -> Row {
 
 fn link(args: &mut Args<'_>) -> Link {
     if args.is(YES) {
-        Link::Confirm
+        Link::Confirm(args.question())
     } else if args.is(NO) {
-        Link::Cancel
+        Link::Cancel(args.question())
     } else {
         args.code().map_or(Link::Offer, Link::Redeem)
     }

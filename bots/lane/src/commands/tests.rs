@@ -101,9 +101,13 @@ fn each_command_takes_what_it_takes() {
         ("\u{200f}/stop\u{200f}", C::Stop),
         ("/status", C::Status),
         ("/link", C::Link(Link::Offer)),
-        ("/link confirm", C::Link(Link::Confirm)),
-        ("/link Yes!", C::Link(Link::Confirm)),
-        ("/link no", C::Link(Link::Cancel)),
+        ("/link confirm", C::Link(Link::Confirm(None))),
+        ("/link Yes!", C::Link(Link::Confirm(None))),
+        ("/link yes 0123456789ABCDEF", C::Link(Link::Confirm(text("0123456789abcdef")))),
+        ("/link yes please", C::Link(Link::Confirm(None))),
+        ("/link yes 0123456789abcde", C::Link(Link::Confirm(None))),
+        ("/link no", C::Link(Link::Cancel(None))),
+        ("/link no fedcba9876543210", C::Link(Link::Cancel(text("fedcba9876543210")))),
         ("/link ABCD-2345", C::Link(Link::Redeem(given("ABCD-2345")))),
         ("/link\nabcd 2345\nthanks", C::Link(Link::Redeem(given("abcd2345")))),
         ("/link `ABCD–2345`.", C::Link(Link::Redeem(given("ABCD-2345")))),
@@ -235,7 +239,7 @@ fn behind_ours_the_slash_may_be_left_out_where_nothing_else_can_be_meant() {
         ("/new My work", C::New(text("My work"))),
         ("status", C::Status),
         ("link", C::Link(Link::Offer)),
-        ("link confirm", C::Link(Link::Confirm)),
+        ("link confirm", C::Link(Link::Confirm(None))),
         ("link ABCD-2345", C::Link(Link::Redeem(code()))),
         ("link abcd2345", C::Link(Link::Redeem(given("abcd2345")))),
         ("link abcd-efgh", C::Link(Link::Redeem(given("abcd-efgh")))),
@@ -300,7 +304,7 @@ fn only_buttons_of_ours_give_commands() {
         Command::of(&inbound(&kind, "direct", "A label"))
     };
     for command in [
-        Command::Link(Link::Confirm),
+        Command::Link(Link::Confirm(None)),
         Command::Erase(Erase::Cancel),
         Command::Approve { what: Some(given("3f2a")), how: Decision::Always },
     ] {

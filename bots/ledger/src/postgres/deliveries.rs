@@ -8,6 +8,7 @@ use super::rows::{self, Head, token};
 use super::tx::{Store, Tx};
 use super::{enter, sql};
 use crate::encode::{Parcel, clean};
+use crate::retention::BARE;
 use crate::{
     Claimed, Delivery, DeliveryEnd, DeliveryKind, DeliveryState, Error, Fence, NewDelivery, Next,
     Settled,
@@ -107,6 +108,7 @@ async fn insert(
                 &state,
                 &i64::from(claim),
                 &holder,
+                &i64::from(parcel.new.fleeting),
             ],
         )
         .await;
@@ -241,7 +243,7 @@ async fn set(
     let settled = tx
         .one(
             sql::SETTLE_DELIVERY,
-            &[&Text(id), &state, &reason, &receipt, &later, &at.as_ms(), &us, &untried],
+            &[&Text(id), &state, &reason, &receipt, &later, &at.as_ms(), &us, &untried, &BARE],
             |row| Ok((row.try_get(0)?, row.try_get::<_, DeliveryKind>(1)?)),
         )
         .await;

@@ -11,6 +11,7 @@ use super::rows::{self, Head, Ms, Standing, Token};
 use super::sql;
 use super::tx::Tx;
 use crate::encode::Parcel;
+use crate::retention::BARE;
 use crate::{
     Claimed, Delivery, DeliveryEnd, DeliveryKind, DeliveryState, Error, Fence, NewDelivery, Next,
     Settled,
@@ -97,7 +98,8 @@ fn insert(
         seq,
         state,
         u32::from(claim),
-        holder
+        holder,
+        parcel.new.fleeting
     ];
     Ok(tx.execute(sql::ADD_DELIVERY, row)? == 1)
 }
@@ -217,7 +219,7 @@ fn set(tx: &Tx<'_>, id: DeliveryId, end: &DeliveryEnd, at: Timestamp) -> Result<
     let untried = matches!(end, DeliveryEnd::Held { .. });
     tx.execute(
         sql::SETTLE_DELIVERY,
-        params![Text(id), state, reason, receipt, later, Ms(at), untried],
+        params![Text(id), state, reason, receipt, later, Ms(at), untried, BARE],
     )?;
     Ok(())
 }

@@ -58,6 +58,7 @@ fn tables() -> Connection {
     conn.execute_batch(include_str!("step2.sql")).unwrap();
     conn.execute_batch(include_str!("step3.sql")).unwrap();
     conn.execute_batch(include_str!("step4.sql")).unwrap();
+    conn.execute_batch(include_str!("step5.sql")).unwrap();
     conn
 }
 

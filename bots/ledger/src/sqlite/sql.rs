@@ -136,8 +136,9 @@ pub(super) const TAIL: &str =
     concat!("SELECT max(seq) FROM delivery WHERE conversation = ?1 AND ", open!());
 
 pub(super) const ADD_DELIVERY: &str = "INSERT INTO delivery (id, turn, reply, part, address,
-        outbound, kind, conversation, not_before, changed_at, seq, state, attempts, holder)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+        outbound, kind, conversation, not_before, changed_at, seq, state, attempts, holder,
+        fleeting)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
     ON CONFLICT (id) DO NOTHING";
 
 pub(super) const HEAD: &str = concat!(
@@ -210,7 +211,8 @@ pub(super) const RETURN_HANDLE: &str = "UPDATE reply_handle SET uses_left = uses
 
 pub(super) const SETTLE_DELIVERY: &str = "UPDATE delivery
     SET state = ?2, reason = ?3, receipt = ?4, not_before = coalesce(?5, not_before),
-        handle = NULL, changed_at = ?6, attempts = attempts - ?7
+        handle = NULL, changed_at = ?6, attempts = attempts - ?7,
+        outbound = CASE WHEN fleeting = 1 AND ?2 = 'sent' THEN ?8 ELSE outbound END
     WHERE id = ?1";
 
 pub(super) const STANDING: &str =

@@ -1,8 +1,8 @@
-use zaki_envelope::{ConversationId, MessageId, ReplyHandle};
+use zaki_envelope::{ConversationId, MessageId, Outbound, ReplyHandle};
 
 use super::samples::{at, batch, delivery, delivery_id, said, turn, turn_id};
 use super::{Subject, claimed, claims, dead, retry, sent, unknown};
-use crate::{DeliveryEnd, DeliveryKind, DeliveryState, Finish, Next, TurnEnd};
+use crate::{DeliveryEnd, DeliveryKind, DeliveryState, Finish, NewDelivery, Next, TurnEnd};
 
 pub(super) async fn is_claimed_by_one(s: Subject) {
     s.post(vec![delivery(9, None, 0), delivery(10, None, 1)]).await;
@@ -36,6 +36,24 @@ pub(super) async fn retries_before_anything_later(s: Subject) {
     assert_eq!(claimed(s.settle(10, now).await.next).delivery.attempts, 3, "at once");
     claims(s.settle(10, sent()).await.next, 11);
     assert_eq!(s.delivery(10).await.receipt, [MessageId::new("r1")]);
+}
+
+pub(super) async fn keeps_no_text_that_serves_its_reader(s: Subject) {
+    let code = |n, part| NewDelivery { fleeting: true, ..delivery(n, None, part) };
+    let text = async |n| s.delivery(n).await.outbound;
+    let nothing = Outbound::Post { parts: Vec::new(), reply_to: None };
+    s.post(vec![code(10, 0), delivery(11, None, 1), code(12, 2)]).await;
+    assert_eq!(text(10).await, Outbound::post("answer 10"), "while it has to be sent");
+    s.settle(10, retry()).await;
+    let again = s.ledger.claim_delivery(s.fence, delivery_id(10), at(900)).await.unwrap();
+    assert_eq!(claimed(again).delivery.outbound, Outbound::post("answer 10"));
+    s.settle(10, sent()).await;
+    s.settle(11, sent()).await;
+    assert_eq!((text(10).await, text(11).await), (nothing.clone(), Outbound::post("answer 11")));
+    s.settle(12, unknown()).await;
+    assert_eq!(text(12).await, Outbound::post("answer 12"), "it may have to be sent again");
+    s.settle(12, sent()).await;
+    assert_eq!(text(12).await, nothing);
 }
 
 pub(super) async fn settles_in_the_allowed_ways_only(s: Subject) {

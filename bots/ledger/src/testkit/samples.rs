@@ -112,6 +112,7 @@ pub fn delivery(n: u32, turn: Option<u32>, part: u32) -> NewDelivery {
         kind: DeliveryKind::Reply,
         part,
         not_before: Timestamp::default(),
+        fleeting: false,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     Access, Approvals, Audience, Button, Changers, Erase, Export, Feedback, GroupMode, Groups,
     Help, HelpOn, Languages, Limit, LinkLine, Linking, Links, Loss, Lost, Mode, Models, Modes,
     Pairings, Pending, Period, Say, SessionLine, Sessions, Spoken, State, Status, Trouble, Turn,
-    Usage, Used, Way, What,
+    Usage, Used, Waiting, Way, What,
 };
 
 pub(super) const CODE: &str = "K7MP-3XWQ";
@@ -193,6 +193,8 @@ fn linking(all: &mut Vec<Box<dyn Say>>) {
         Linking::Declined,
         Linking::DeclinedThere { other },
         Linking::Nothing,
+        Linking::Invited { who: Some(LABELS[1]), until, now },
+        Linking::Invited { who: None, until, now },
     ] {
         put(all, linking);
     }
@@ -254,7 +256,6 @@ fn people(all: &mut Vec<Box<dyn Say>>) {
         Access::InviteWanted,
         Access::Pairing { code: CODE, until: at(DAY), now: NOW },
         Access::Approved,
-        Access::Denied,
         Access::Blocked,
         Access::Welcome,
         Access::WelcomeInvited,
@@ -280,6 +281,11 @@ fn people(all: &mut Vec<Box<dyn Say>>) {
         put(all, Pairings::Approved { who, channel });
         put(all, Pairings::Denied { who, channel });
     }
+    let waiting = |who| Waiting { code: CODE, who, channel: ChannelKind::Slack };
+    let waiting = Box::leak(Box::new(LABELS.map(waiting)));
+    for n in COUNTS {
+        put(all, Pairings::Several { waiting, more: n });
+    }
     put(all, Pairings::Unknown);
     for button in Button::ALL {
         put(all, button);
@@ -293,4 +299,5 @@ fn privacy(all: &mut Vec<Box<dyn Say>>) {
     put(all, Erase::Wrong);
     put(all, Erase::Cancelled);
     put(all, Erase::Done);
+    put(all, Erase::UnderWay);
 }

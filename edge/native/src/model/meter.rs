@@ -33,6 +33,8 @@ pub(super) struct Meter {
     told: Option<Tokens>,
     /// As much of it is in the accounts.
     counted: Usage,
+    /// As much of it no turn tells.
+    unasked: Usage,
 }
 
 impl Meter {
@@ -54,6 +56,7 @@ impl Meter {
             pieces: 0,
             told: None,
             counted: Usage::default(),
+            unasked: Usage::default(),
         }
     }
 
@@ -73,8 +76,8 @@ impl Meter {
         };
         self.counted += more;
         self.shared.accounts.spend(self.sandbox.user(), more);
-        if let Some(turn) = &self.turn {
-            turn.spend(more);
+        if !self.turn.as_ref().is_some_and(|turn| turn.spend(more)) {
+            self.unasked += more;
         }
     }
 
@@ -116,9 +119,10 @@ impl Drop for Meter {
             self.told(self.guess());
         }
         let (state, sandbox) = (self.shared.state.clone(), self.sandbox.clone());
-        let (turn, used) = (self.turn.as_ref().map(|turn| turn.id()), self.counted);
+        let turn = self.turn.as_ref().map(|turn| turn.id());
+        let (used, unasked) = (self.counted, self.unasked);
         self.shared.tasks.spawn(async move {
-            if let Err(error) = state.count(sandbox, turn, used, clock::now()).await {
+            if let Err(error) = state.count(sandbox, turn, used, unasked, clock::now()).await {
                 tracing::warn!(%error, "usage.not_counted");
             }
         });

@@ -41,8 +41,12 @@ impl State {
         let sandboxes =
             "UPDATE sandboxes SET name = 'erased-' || number, place = NULL, reminder = NULL
             WHERE substr(name, -26) = ?";
-        let all =
-            ["DELETE FROM turns WHERE user = ?", "DELETE FROM metered WHERE user = ?", sandboxes];
+        let all = [
+            "DELETE FROM turns WHERE user = ?",
+            "DELETE FROM metered WHERE user = ?",
+            "DELETE FROM unasked WHERE user = ?",
+            sandboxes,
+        ];
         self.db
             .write(move |tx| {
                 all.iter().try_for_each(|sql| tx.execute(sql, [Text(user)]).map(drop))?;

@@ -4,7 +4,7 @@ use rusqlite::{Row, params};
 use zaki_edge_core::meter::{day, first_of_month};
 use zaki_envelope::{
     SandboxName, Timestamp, TurnId, ZakiUserId,
-    wire::{Usage, UsageReport},
+    wire::{Unasked, Usage, UsageReport},
 };
 use zaki_store::{Error, Text, Tx};
 
@@ -13,14 +13,28 @@ use super::{State, number};
 /// Days that are remembered: a year and the month it began in.
 const REMEMBERED: i64 = 400;
 
+const UNASKED: &str = "INSERT INTO unasked SELECT ?1, ?2, ?3, ?4, ?5
+    WHERE EXISTS (SELECT 1 FROM sandboxes WHERE name = ?6)
+    ON CONFLICT DO UPDATE SET input_tokens = input_tokens + excluded.input_tokens,
+    output_tokens = output_tokens + excluded.output_tokens,
+    cost_micros = cost_micros + excluded.cost_micros";
+
+const SUMS: &str = "coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
+    coalesce(sum(cost_micros), 0)";
+
+fn numbers(usage: Usage) -> [i64; 3] {
+    [usage.input_tokens, usage.output_tokens, usage.cost_micros].map(number)
+}
+
 impl State {
-    /// Counts one model call of `sandbox`, and what its turn has used with it. A sandbox whose
-    /// person has been erased counts for nobody.
+    /// Counts one model call of `sandbox`, what its turn has used with it, and how much of it no turn
+    /// tells. A sandbox whose person has been erased counts for nobody.
     pub(crate) async fn count(
         &self,
         sandbox: SandboxName,
         turn: Option<TurnId>,
         usage: Usage,
+        unasked: Usage,
         now: Timestamp,
     ) -> Result<(), Error> {
         let by_day = "INSERT INTO metered SELECT ?1, ?2, 1, ?3, ?4, ?5
@@ -33,12 +47,16 @@ impl State {
             output_tokens = output_tokens + ?, cost_micros = cost_micros + ?
             WHERE turn = ? AND user = ?";
         let user = sandbox.user();
-        let (input, output) = (number(usage.input_tokens), number(usage.output_tokens));
-        let cost = number(usage.cost_micros);
+        let [input, output, cost] = numbers(usage);
         self.db
             .write(move |tx| {
                 let what = params![Text(user), day(now), input, output, cost, Text(&sandbox)];
                 tx.execute(by_day, what)?;
+                if !unasked.is_nothing() {
+                    let [input, output, cost] = numbers(unasked);
+                    let what = params![Text(user), day(now), input, output, cost, Text(&sandbox)];
+                    tx.execute(UNASKED, what)?;
+                }
                 if let Some(turn) = turn {
                     tx.execute(by_turn, params![input, output, cost, Text(turn), Text(user)])?;
                 }
@@ -53,15 +71,23 @@ impl State {
         user: ZakiUserId,
         now: Timestamp,
     ) -> Result<UsageReport, Error> {
-        let sql = "SELECT coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
-            coalesce(sum(cost_micros), 0) FROM metered WHERE user = ? AND day BETWEEN ? AND ?";
         let (first, today) = (first_of_month(now), day(now));
         self.db
             .read(move |tx| {
-                let since =
-                    |from| tx.one(sql, params![Text(user), from, today], |row| read(row, 0));
-                let (day, month) = (since(today)?, since(first)?);
-                Ok(UsageReport { day: day.unwrap_or_default(), month: month.unwrap_or_default() })
+                let since = |table: &str, from| {
+                    let sql = format!(
+                        "SELECT {SUMS} FROM {table} WHERE user = ? AND day BETWEEN ? AND ?"
+                    );
+                    let sum = tx.one(&sql, params![Text(user), from, today], |row| read(row, 0))?;
+                    Ok::<_, Error>(sum.unwrap_or_default())
+                };
+                let unasked = Unasked {
+                    at: now,
+                    day: since("unasked", today)?,
+                    month: since("unasked", first)?,
+                };
+                let (day, month) = (since("metered", today)?, since("metered", first)?);
+                Ok(UsageReport { day, month, unasked })
             })
             .await
     }
@@ -75,7 +101,9 @@ pub(super) fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<Usage> {
 
 /// Drops the days that nobody asks for any more.
 pub(super) fn forget(tx: &Tx<'_>, now: Timestamp) -> Result<usize, Error> {
-    tx.execute("DELETE FROM metered WHERE day < ?", [day(now) - REMEMBERED])
+    let eldest = day(now) - REMEMBERED;
+    tx.execute("DELETE FROM unasked WHERE day < ?", [eldest])?;
+    tx.execute("DELETE FROM metered WHERE day < ?", [eldest])
 }
 
 #[cfg(test)]
@@ -105,17 +133,27 @@ mod tests {
         for ago in [0, 1, 20, 21, 30] {
             for sandbox in &sandboxes {
                 let then = NOON.plus_ms(-ago * DAY);
-                state.count(sandbox.clone(), None, one, then).await.unwrap();
+                let unasked = if ago == 1 { one } else { Usage::default() };
+                state.count(sandbox.clone(), None, one, unasked, then).await.unwrap();
             }
         }
         let report = state.used(user, NOON).await.unwrap();
         let times = |n: u64| Usage { input_tokens: n * 10, output_tokens: n, cost_micros: n * 5 };
         assert_eq!((report.day, report.month), (times(2), times(6)));
-        assert_eq!(state.used(other, NOON).await.unwrap(), UsageReport::default());
+        let unasked = Unasked { at: NOON, day: times(0), month: times(2) };
+        assert_eq!(report.unasked, unasked, "yesterday's");
+        let nothing = |at| {
+            let unasked = Unasked { at, ..Unasked::default() };
+            UsageReport { unasked, ..UsageReport::default() }
+        };
+        assert_eq!(state.used(other, NOON).await.unwrap(), nothing(NOON));
 
         state.forget(NOON.plus_ms((REMEMBERED - 10) * DAY)).await.unwrap();
         let then = state.used(user, NOON).await.unwrap();
         assert_eq!(then.month, times(4), "what is older than a year is dropped");
+        assert_eq!(then.unasked.month, times(2));
+        state.forget_person(user).await.unwrap();
+        assert_eq!(state.used(user, NOON).await.unwrap(), nothing(NOON));
     }
 
     #[tokio::test]
@@ -125,8 +163,9 @@ mod tests {
         let user = ZakiUserId::from_parts(Timestamp::from_ms(1), 1);
         let sandbox = SandboxName::new(user, &SandboxKind::Personal).unwrap();
         let one = Usage { input_tokens: 10, ..Usage::default() };
-        state.count(sandbox, None, one, NOON).await.unwrap();
-        assert_eq!(state.used(user, NOON).await.unwrap(), UsageReport::default());
+        state.count(sandbox, None, one, one, NOON).await.unwrap();
+        let used = state.used(user, NOON).await.unwrap();
+        assert_eq!((used.month, used.unasked.month), (Usage::default(), Usage::default()));
     }
 
     #[tokio::test]

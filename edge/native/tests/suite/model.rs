@@ -173,6 +173,8 @@ async fn a_call_counts_for_its_turn_and_costs_what_the_turns_model_costs() {
         report = used(&edge).await;
     }
     assert_eq!((report.day, report.month), (all, all));
+    let unasked = (report.unasked.day, report.unasked.month);
+    assert_eq!(unasked, (one, one), "what no turn has told, and nothing else");
     edge.shutdown().await;
 
     let edge = self::edge(dir.path(), forward(&url)).await.0;

@@ -267,7 +267,8 @@ async fn usage_of_a_stranger_is_nothing() {
     let path = format!("/v1/users/{}/usage", user(1));
     let (status, body) = call(&edge.router(), signed("GET", &path, vec![])).await;
     assert_eq!(status, StatusCode::OK);
-    assert_eq!(serde_json::from_slice::<UsageReport>(&body).unwrap(), UsageReport::default());
+    let UsageReport { day, month, unasked } = serde_json::from_slice(&body).unwrap();
+    assert_eq!([day, month, unasked.day, unasked.month], [Usage::default(); 4]);
     let nothing = json!({"input_tokens": 0, "output_tokens": 0, "cost_micros": 0});
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body, json!({"day": nothing, "month": nothing}));

@@ -1,12 +1,12 @@
 //! What an operator decides about people.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
-use zaki_envelope::{Timestamp, ZakiUserId};
+use zaki_envelope::ZakiUserId;
 use zaki_identity::{Actor, DirectoryError, Merged, Role, Unmerged};
 
-use super::{One, check_tier, edge, person};
+use super::{One, check_tier, follow, person};
 use crate::{
     cli::{output::Output, table},
     clock,
@@ -28,14 +28,16 @@ pub(crate) struct Merge {
 impl Merge {
     pub(super) async fn run(&self) -> Result<()> {
         let Self { into, from, output } = self;
-        let (directory, by, now) = (output.directory().await?, Actor::Operator, clock::now());
+        let config = output.source.load()?;
+        let stores = output.stores().await?;
+        let (directory, by, now) = (&stores.directory, Actor::Operator, clock::now());
         let merged =
             directory.merge(*into, *from, by, now).await.map_err(|error| said(error, *from))?;
         let Merged { moved, restorable_until } = merged;
-        let retired = retire(output, *from, restorable_until).await;
+        let left = follow::follow_on(config, &stores, *from).await;
         let line = json!({
             "into": into, "from": from, "moved": moved, "restorable_until": restorable_until,
-            "sandbox": if retired.is_ok() { "retired" } else { "left to itself" },
+            "sandbox": if left.is_empty() { "retired" } else { "due" }, "due": follow::due(&left),
         });
         output.say(&line, || {
             let until = table::time(restorable_until);
@@ -44,60 +46,31 @@ impl Merge {
                  {from}` undoes it"
             )
         });
-        if let Err(error) = retired {
-            eprintln!(
-                "note: the sandbox of {from} was not told to stop ({error:#}); nobody can reach \
-                 it, it stops when it is idle, and it is removed when the merge can no longer be \
-                 undone"
-            );
-        }
+        follow::note(&left);
         Ok(())
     }
 }
 
-async fn retire(output: &Output, from: ZakiUserId, until: Timestamp) -> Result<()> {
-    let edge = edge::reach(output.source.load()?).await?;
-    let done = edge.within(edge.client.retire(from, until)).await;
-    edge.close().await;
-    done
-}
-
 pub(super) async fn unmerge(One { user, output }: &One) -> Result<()> {
-    let directory = output.directory().await?;
+    let config = output.source.load()?;
+    let stores = output.stores().await?;
+    let directory = &stores.directory;
     if directory.person(*user).await?.is_none() {
         bail!("no person {user}; `zaki users list` shows everybody");
     }
-    let edge = edge::reach(output.source.load()?).await?;
-    let done = async {
-        edge.within(edge.client.check()).await.context("nothing is undone yet")?;
-        let unmerged = directory.unmerge(*user, Actor::Operator, clock::now()).await?;
-        restore(*user, unmerged, edge.within(edge.client.reinstate(*user))).await
-    };
-    let done = done.await;
-    edge.close().await;
-    let (into, moved) = done?;
-    let line = json!({"user": user, "was": into, "moved": moved});
-    output.say(&line, || format!("{user} and {into} are two again; {moved} senders went back"));
-    Ok(())
-}
-
-/// Lets the sandbox of a person run who is nobody else any more: who they had become, and how many
-/// senders went back. The sandbox of whoever stays another is to be removed, so it stays stopped.
-async fn restore(
-    user: ZakiUserId,
-    unmerged: Unmerged,
-    reinstate: impl Future<Output = Result<()>>,
-) -> Result<(ZakiUserId, usize)> {
-    let restored = match unmerged {
-        Unmerged::Restored { into, moved } => Some((into, moved)),
-        // Perhaps since the last time, when the edge did not hear of it.
-        Unmerged::NotMerged => None,
+    let (into, moved) = match directory.unmerge(*user, Actor::Operator, clock::now()).await? {
+        Unmerged::Restored { into, moved } => (into, moved),
+        Unmerged::NotMerged => bail!("{user} has not become anybody else"),
         Unmerged::TooLate => bail!("{user} became another more than 30 days ago: that stays"),
     };
-    reinstate.await.with_context(|| {
-        format!("{user} is nobody else, but their sandbox stays stopped: say this again")
-    })?;
-    restored.with_context(|| format!("{user} has not become anybody else"))
+    let left = follow::follow_on(config, &stores, *user).await;
+    let line = json!({
+        "user": user, "was": into, "moved": moved,
+        "sandbox": if left.is_empty() { "reinstated" } else { "due" }, "due": follow::due(&left),
+    });
+    output.say(&line, || format!("{user} and {into} are two again; {moved} senders went back"));
+    follow::note(&left);
+    Ok(())
 }
 
 pub(super) async fn block(One { user, output }: &One, blocked: bool) -> Result<()> {
@@ -149,29 +122,5 @@ fn said(error: DirectoryError, from: ZakiUserId) -> anyhow::Error {
             "{user} has become somebody else already; `zaki users unmerge {user}` undoes that"
         ),
         error => error.into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn the_sandbox_of_whoever_stays_another_stays_stopped() {
-        let user = |n| ZakiUserId::from_parts(Timestamp::from_ms(1), n);
-        let undo = async |unmerged| {
-            let mut runs = false;
-            let reinstate = async {
-                runs = true;
-                Ok(())
-            };
-            let done = restore(user(1), unmerged, reinstate).await;
-            (done.ok(), runs)
-        };
-        let into = user(2);
-        let restored = Unmerged::Restored { into, moved: 3 };
-        assert_eq!(undo(restored).await, (Some((into, 3)), true));
-        assert_eq!(undo(Unmerged::TooLate).await, (None, false));
-        assert_eq!(undo(Unmerged::NotMerged).await, (None, true), "the edge may not know yet");
     }
 }

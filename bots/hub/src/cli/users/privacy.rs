@@ -7,7 +7,6 @@ use std::{
     path::{Path, PathBuf},
     pin::pin,
     sync::Arc,
-    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
@@ -15,22 +14,17 @@ use clap::Args;
 use futures::TryStreamExt;
 use serde_json::json;
 use zaki_envelope::ZakiUserId;
-use zaki_identity::Actor;
-use zaki_ledger::Who;
+use zaki_identity::{Actor, Erased, Traces};
 
-use super::{One, edge};
+use super::{One, follow};
 use crate::{
     accounts::Accounts,
     clock,
     config::Config,
+    errands::Followed,
     export::{Source, archive},
     stores::Stores,
-    who,
 };
-
-/// What is under way while a person is erased is over after this: a turn that ends as their
-/// sandbox does.
-const AFTERWARDS: Duration = Duration::from_secs(3);
 
 #[derive(Args)]
 pub(crate) struct Export {
@@ -103,32 +97,37 @@ impl Erase {
     pub(super) async fn run(&self) -> Result<()> {
         let Self { one: One { user, output }, yes } = self;
         let config = output.source.load()?;
-        let accounts = accounts(&config)?;
         let stores = Stores::open_existing(&config).await?;
-        let who = who::who(&stores.directory, &accounts, *user).await?;
+        let traces = stores.directory.traces(*user).await?;
         if !yes {
-            bail!("{}", warning(*user, &who));
+            bail!("{}", warning(*user, &traces));
         }
-        sandboxes(config, &who).await.with_context(|| {
-            format!("nothing of {user} is erased, but perhaps sandboxes; who they are is kept")
+        let (by, now) = (Actor::Operator, clock::now());
+        let Erased { people, bindings } = stores.directory.erase(*user, by, now).await?;
+        let followed = follow::follow(config, &stores, *user).await.with_context(|| {
+            format!("{user} is nobody any more; a hub that runs removes what was theirs")
         })?;
-        let (bindings, removed) = forget(&stores, *user, &who).await?;
+        let Followed { erased, left } = &followed;
         let line = json!({
-            "user": user, "erased": who.users, "bindings": bindings, "ledger": removed,
+            "user": user, "erased": people, "bindings": bindings, "ledger": erased,
+            "due": follow::due(left),
         });
         output.say(&line, || {
-            let zaki_ledger::Erased { messages, turns, deliveries, .. } = removed;
+            let zaki_ledger::Erased { messages, turns, deliveries, .. } = erased;
+            let sandboxes =
+                if followed.is_done() { ", and their sandboxes with all backups" } else { "" };
             format!(
                 "{user} is erased: {bindings} senders, {messages} messages, {turns} turns, \
-                 {deliveries} deliveries, and their sandboxes with all backups"
+                 {deliveries} deliveries{sandboxes}"
             )
         });
+        follow::note(left);
         Ok(())
     }
 }
 
-fn warning(user: ZakiUserId, who: &Who) -> String {
-    let others = match who.users.len() {
+fn warning(user: ZakiUserId, traces: &Traces) -> String {
+    let others = match traces.users.len() {
         0 | 1 => String::new(),
         count => format!(" and {} who became that person", count - 1),
     };
@@ -136,33 +135,6 @@ fn warning(user: ZakiUserId, who: &Who) -> String {
         "this removes {user}{others}, with {} senders, everything said, and all sandboxes and \
          backups, for good; `zaki users export {user} --out FILE` keeps a copy. Say it again with \
          --yes",
-        who.senders.len()
+        traces.senders.len()
     )
-}
-
-/// First, since whoever is interrupted here can say it again.
-async fn sandboxes(config: Config, who: &Who) -> Result<()> {
-    let edge = edge::reach(config).await?;
-    let mut done = Ok(());
-    for user in &who.users {
-        if done.is_ok() {
-            done = edge.within(edge.client.erase(*user)).await;
-        }
-    }
-    edge.close().await;
-    done
-}
-
-/// What was said, then who they are, then what was said meanwhile.
-async fn forget(
-    stores: &Stores,
-    user: ZakiUserId,
-    who: &Who,
-) -> Result<(usize, zaki_ledger::Erased)> {
-    let Stores { directory, ledger, .. } = stores;
-    let removed = ledger.erase(who, clock::now()).await?;
-    let erased = directory.erase(user, Actor::Operator, clock::now()).await?;
-    tokio::time::sleep(AFTERWARDS).await;
-    ledger.erase(who, clock::now()).await?;
-    Ok((erased.bindings, removed))
 }

@@ -2,9 +2,11 @@
 
 use anyhow::{Result, bail};
 use serde::Serialize;
-use zaki_identity::{Binding, BindingKind, Counts, PeopleFilter, Person, Role, Session, Totals};
+use zaki_identity::{
+    Binding, BindingKind, Counts, Errand, PeopleFilter, Person, Role, Session, Totals,
+};
 
-use super::One;
+use super::{One, follow::line};
 use crate::{
     cli::{output::Output, table},
     clock,
@@ -35,16 +37,20 @@ struct Whole {
     person: Person,
     sessions: Vec<Session>,
     usage: Totals,
+    /// What is still to be done elsewhere.
+    due: Vec<Errand>,
 }
 
 pub(super) async fn show(One { user, output }: &One) -> Result<()> {
     let directory = output.directory().await?;
+    let due = directory.errands(Some(*user), u32::MAX).await?;
     let Some(person) = directory.person(*user).await? else {
-        bail!("no person {user}; `zaki users list` shows everybody")
+        let due: Vec<_> = due.iter().map(|errand| format!("\nstill due: {}", line(errand))).collect();
+        bail!("no person {user}; `zaki users list` shows everybody{}", due.concat())
     };
     let sessions = directory.sessions(*user).await?;
     let usage = directory.totals(*user, clock::now()).await?;
-    let whole = Whole { person, sessions, usage };
+    let whole = Whole { person, sessions, usage, due };
     output.show(&whole, whole.lines())
 }
 
@@ -75,7 +81,7 @@ fn short(binding: &Binding) -> String {
 
 impl Whole {
     fn lines(&self) -> Vec<[String; 2]> {
-        let Self { person, sessions, usage } = self;
+        let Self { person, sessions, usage, due } = self;
         let mut lines: Vec<(&str, String)> = vec![
             ("person", person.user.to_string()),
             ("since", table::time(person.created_at)),
@@ -103,6 +109,7 @@ impl Whole {
         }
         lines.push(("today", spent(&usage.day)));
         lines.push(("this month", spent(&usage.month)));
+        lines.extend(due.iter().map(|errand| ("still due", line(errand))));
         lines.into_iter().map(|(what, said)| [what.to_owned(), said]).collect()
     }
 }

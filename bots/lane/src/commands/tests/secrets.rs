@@ -94,8 +94,13 @@ fn a_button_forgets_its_code() {
 fn nothing_but_a_code_is_one_and_words_are_not() {
     let bare = |text: &str| {
         let mut message = inbound(MESSAGE, "direct", text);
-        let secret = redact_bare(&mut message)?;
+        let seen = super::super::bare(&message);
+        let secret = redact_bare(&mut message);
+        assert_eq!(seen, secret);
+        let secret = secret?;
         assert_eq!(texts(&message), "[redacted]");
+        let left = Command::of(&message);
+        assert_eq!(left, Some(Command::Link(Link::Redeem(Code::Redacted))), "and not for an agent");
         Some(secret.expose().to_owned())
     };
     for (text, code) in [
@@ -113,6 +118,14 @@ fn nothing_but_a_code_is_one_and_words_are_not() {
     for text in ["elephant", "this page", "ABCD-2345 ok", "12345", "", "well done!", "half-a-year"]
     {
         assert_eq!(bare(text), None, "{text:?}");
+    }
+}
+
+#[test]
+fn what_is_left_of_a_code_is_a_command_in_private_alone() {
+    assert_eq!(in_group("[redacted]"), None);
+    for talk in ["[redacted] ok", "redacted", "[redacted]?"] {
+        assert_eq!(said(talk), None, "{talk:?}");
     }
 }
 
