@@ -42,7 +42,9 @@ pub(crate) fn is_there(layout: &Layout) -> bool {
 
 /// An archive, with what is in it as a header.
 pub(crate) async fn backup(State(app): State<Arc<App>>) -> Result<Response, Refusal> {
-    let (manifest, pieces) = pack(&app).await?;
+    // Whoever asked may be gone: what has begun is finished, so that the agent works again.
+    let packed = tokio::spawn(async move { pack(&app).await });
+    let (manifest, pieces) = packed.await.map_err(io::Error::other)??;
     let summary = serde_json::to_string(&manifest.summary()).map_err(io::Error::from)?;
     let summary = HeaderValue::try_from(summary).map_err(io::Error::other)?;
     let pieces = stream::unfold(pieces, |mut read| async { Some((read.recv().await?, read)) });
@@ -56,14 +58,21 @@ pub(crate) async fn restore(
     State(app): State<Arc<App>>,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
+    // Whoever sends it may go away: the gateway must not stay away with them.
+    let taken = tokio::spawn(async move { take(&app, request).await });
+    taken.await.map_err(io::Error::other)??;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn take(app: &App, request: Request) -> Result<(), Refusal> {
     let _occupied = app.gate.occupy().ok_or(Refusal::Busy)?;
     let bytes = request.into_body().into_data_stream().map(|piece| piece.map_err(io::Error::other));
     let archive = SyncIoBridge::new(StreamReader::new(bytes));
     let layout = app.layout.clone();
     let summary = blocking(move || restore::stage(&layout, archive)).await??;
-    exchange(&app).await?;
+    exchange(app).await?;
     tracing::info!(files = summary.files, bytes = summary.bytes, "memory.restored");
-    Ok(StatusCode::NO_CONTENT)
+    Ok(())
 }
 
 /// What a sandbox without a state is told.

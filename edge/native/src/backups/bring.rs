@@ -22,6 +22,9 @@ use crate::{
 
 /// Between two tries of a store that does not answer; doubled each time.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A sandbox that is busy is asked so often, and so long apart.
+const BUSY: u32 = 50;
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 /// So often it is tried before the start is given up.
 const TRIES: u32 = 5;
 
@@ -88,7 +91,7 @@ impl Backups {
         let wished = kept.into_iter().filter(|it| wanted.is_none_or(|id| it.id == id)).collect();
         let mut passed_over = Vec::new();
         for backup in by_preference(wished) {
-            match self.give(name, http, &backup).await? {
+            match self.insist(name, http, &backup).await? {
                 Ok(()) => {
                     self.restored(name, sandbox, &backup, &passed_over).await;
                     return Ok(Brought { backup: Some(backup), passed_over });
@@ -105,6 +108,22 @@ impl Backups {
             self.noted(name, sandbox, Some(why)).await;
         }
         Ok(Brought { backup: None, passed_over })
+    }
+
+    /// Sends one archive, again while the sandbox is still busy with the one before.
+    async fn insist(
+        &self,
+        name: &SandboxName,
+        http: &HttpLink,
+        backup: &Backup,
+    ) -> Result<Result<(), String>, BringError> {
+        for _ in 0..BUSY {
+            match self.give(name, http, backup).await {
+                Err(BringError::Busy) => sleep(ASK_AGAIN).await,
+                given => return given,
+            }
+        }
+        Err(BringError::Busy)
     }
 
     /// Sends one archive. `Ok(Err)`: it is not whole, or not what the sandbox can take.

@@ -36,12 +36,12 @@ impl Yard {
 
     fn file(&self, id: BackupId, what: &str) -> PathBuf {
         let user = self.name.user();
-        self.dir.path().join(format!("users/{user}/{}/{id}/{what}", self.name))
+        self.dir.path().join(format!("backups/users/{user}/{}/{id}/{what}", self.name))
     }
 }
 
 fn open(dir: &FilePath, keys: Keys) -> Store {
-    let place = BackupPlace::Directory(dir.to_owned());
+    let place = BackupPlace::Directory(dir.join("backups"));
     Store::open(&place, dir, keys, Client::new()).unwrap()
 }
 
@@ -78,7 +78,7 @@ async fn what_is_stored_comes_back_encrypted_or_not() {
         assert_eq!(stored == text, !encrypted);
         assert_eq!((backup.size, backup.key.is_some()), (stored.len() as u64, encrypted));
         use std::os::unix::fs::PermissionsExt;
-        let mode = fs::metadata(yard.dir.path()).unwrap().permissions().mode();
+        let mode = fs::metadata(yard.dir.path().join("backups")).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "closed to others");
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use base64::Engine;
@@ -59,7 +59,12 @@ fn archive(dir: &Path, backup: &Backup) -> PathBuf {
 async fn a_story_outlives_its_sandbox_and_broken_backups() {
     let dir = directory();
     let Some(runtime) = runtime() else { return };
-    let start = async || Edge::start(config(dir.path(), runtime.clone())).await.unwrap();
+    let start = async || {
+        let mut config = config(dir.path(), runtime.clone());
+        // Beside other starts one has taken three minutes.
+        config.start_timeout = Duration::from_mins(4);
+        Edge::start(config).await.unwrap()
+    };
 
     let edge = start().await;
     assert_eq!(ask(&edge, "restore").await, BackupOutcome::Nothing, "there is none yet");
@@ -165,7 +170,7 @@ impl S3 {
             if client.put(&bucket).send().await.is_ok_and(|it| it.status().is_success()) {
                 return Some(s3);
             }
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         panic!("the S3 server does not come up");
     }
