@@ -109,6 +109,8 @@ pub async fn run(settings: Settings) -> Result<(), ContainerError> {
         Turns::open(&layout.journal()).map_err(|source| state(&settings, source))?;
     let choices = Choices::open(&layout.choices()).map_err(|source| state(&settings, source))?;
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // A frozen one whose edge dies gets it from the kernel, and is to be there for the next edge.
+    let _hangup = signal(SignalKind::hangup())?;
     let address = settings.listen;
     let listen = |source| ContainerError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;

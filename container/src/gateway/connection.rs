@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::{SinkExt, StreamExt};
@@ -33,6 +33,8 @@ use super::protocol::{
 const MAX_FRAME: usize = 32 << 20;
 /// The gateway ticks every 30 s; silence three times as long is a dead connection.
 const SILENCE: Duration = Duration::from_secs(90);
+/// As much later than it was due, a time-out says that this program was held still meanwhile.
+const ASLEEP: Duration = Duration::from_secs(5);
 /// How long the gateway may take to answer one request. It answers within a second, but blocks
 /// for several while it starts.
 const ANSWER: Duration = Duration::from_mins(1);
@@ -183,6 +185,7 @@ async fn pump(
 ) {
     let _closed = closed.clone().drop_guard();
     loop {
+        let listening = Instant::now();
         tokio::select! {
             () = closed.cancelled() => break,
             Some(text) = queue.recv() => {
@@ -192,8 +195,11 @@ async fn pump(
             }
             message = timeout(SILENCE, socket.next()) => match message {
                 Ok(Some(Ok(Message::Text(text)))) => dispatch(&text, &pending, &publish),
-                Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) | Err(_) => break,
+                Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) => break,
                 Ok(Some(Ok(_))) => {}
+                // A sandbox that was frozen has heard nothing all the time, nor said anything.
+                Err(_) if listening.elapsed() > SILENCE + ASLEEP => {}
+                Err(_) => break,
             },
         }
     }

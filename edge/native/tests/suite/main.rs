@@ -10,6 +10,7 @@ mod model;
 mod openclaw;
 mod people;
 mod process;
+mod rest;
 mod sandboxes;
 mod scripted;
 mod socket;

@@ -271,3 +271,70 @@ async fn a_command_waits_for_its_answer(edge: &Edge) {
     let again = exec(edge, 23, "echo zaki-was-here", None).await;
     assert!(again.contains("The tool said: zaki-was-here"), "{again}");
 }
+
+/// The state letter of a process (proc_pid_stat(5)).
+fn letter(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// Every process of the sandbox that runs under this user id.
+fn processes_of(uid: &str) -> Vec<u32> {
+    let pids = fs::read_dir("/proc").unwrap().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let theirs = |pid: &u32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        status.lines().any(|line| line.starts_with(&format!("Uid:\t{uid}\t")))
+    };
+    pids.filter(theirs).collect()
+}
+
+#[tokio::test]
+async fn openclaw_rests_frozen_then_stopped_and_remembers_either_way() {
+    let (dir, Some(runtime)) = (directory(), runtime()) else { return };
+    if !is_root() {
+        println!("SKIPPED: whose process is whose is told by user ids, which takes root");
+        return;
+    }
+    let mut config = config(dir.path(), runtime);
+    config.freeze_after = Some(std::time::Duration::from_secs(1));
+    config.stop_after = Some(std::time::Duration::from_secs(12));
+    let edge = Edge::start(config).await.unwrap();
+    answer(&say(&edge, 1, "my name is Layla").await);
+    let uid = containers(dir.path())[0].status("Uid");
+    let uid = uid.split_whitespace().next().unwrap().to_owned();
+    let all_held = || {
+        let pids = processes_of(&uid);
+        let held = pids.iter().all(|pid| letter(*pid) == Some('T'));
+        (held && pids.len() > 2).then_some(pids.len())
+    };
+    for n in 0..2 {
+        let count = until("a frozen OpenClaw", all_held).await;
+        let asked = std::time::Instant::now();
+        let path = format!("/v1/users/{}/turns", user(1));
+        let request = serde_json::to_vec(&request(turn(10 + n), "What is my name?")).unwrap();
+        let first = |event: &TurnEvent| matches!(event.kind, TurnEventKind::Delta { .. });
+        let events =
+            events_until(&edge.router(), signed("POST", &path, request.clone()), first).await;
+        println!("{count} processes frozen; first delta after {:?}", asked.elapsed());
+        assert!(events.iter().all(|event| event.seq > 0), "no waking: {events:?}");
+        let rest = resume(&edge.router(), user(1), turn(10 + n), 0).await;
+        assert!(answer(&rest).contains("is Layla"), "{}", answer(&rest));
+        // While it is up: what the agent itself takes.
+        let asked = std::time::Instant::now();
+        say(&edge, 30 + n, "What is my name?").await;
+        println!("awake: answered after {:?}", asked.elapsed());
+    }
+    until("a sandbox at rest", || (edge.load().sandboxes == 0).then_some(())).await;
+    assert_eq!(processes_of(&uid), Vec::<u32>::new());
+    let again = say(&edge, 99, "What is my name?").await;
+    if let Some(TurnEventKind::Error { .. }) = again.last().map(|event| &event.kind) {
+        let state = fs::read_dir(dir.path().join("data/sandboxes")).unwrap().flatten().next();
+        let said = state.unwrap().path().join("logs/gateway.out");
+        println!("the gateway said: {}", fs::read_to_string(said).unwrap_or_default());
+    }
+    assert!(answer(&again).contains("is Layla"), "{}", answer(&again));
+    assert!(again.iter().any(|event| event.seq == 0), "it woke: {again:?}");
+    edge.shutdown().await;
+    nothing_is_left(dir.path()).await;
+}

@@ -43,7 +43,7 @@ async fn an_edge() {
 }
 
 /// A Node that is the scripted gateway.
-fn scripted_runtime(dir: &Path) -> RuntimePaths {
+pub(crate) fn scripted_runtime(dir: &Path) -> RuntimePaths {
     let paths = idle_runtime(dir);
     let suite = std::env::current_exe().unwrap();
     let script = format!(

@@ -1,6 +1,8 @@
 //! A gateway in miniature, as a program: it keeps its transcript through SIGKILL, resumes what it
 //! was killed in, forgets what it had not taken in, and refuses the keys of that, as measured of
-//! OpenClaw 2026.9.6. It notes when it is told something twice.
+//! OpenClaw 2026.9.6. It notes when it is told something twice, and when it is told something while
+//! it rests. What it has to do by itself is in the file `jobs`, a time in each line; what it has done,
+//! in `fired`.
 
 use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
@@ -31,6 +33,7 @@ async fn a_gateway() {
     };
     let gateway = Arc::new(Gateway::open(dir.into()));
     gateway.clone().resume();
+    tokio::spawn(gateway.clone().do_jobs());
     let address = ("127.0.0.1", port.parse::<u16>().unwrap());
     let listener = TcpListener::bind(address).await.unwrap();
     loop {
@@ -54,6 +57,7 @@ struct Inner {
     known: HashSet<String>,
     active: Option<String>,
     waiting: Vec<(String, String)>,
+    rests: bool,
 }
 
 fn lines(path: PathBuf) -> Vec<String> {
@@ -143,6 +147,35 @@ impl Gateway {
         let _ = self.events.send(event.to_string());
     }
 
+    fn jobs(&self) -> Vec<String> {
+        lines(self.dir.join("jobs"))
+    }
+
+    /// Does what is due, unless it rests.
+    async fn do_jobs(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(WORD).await;
+            let inner = self.inner();
+            let now = crate::client::now().as_ms();
+            let (due, left): (Vec<_>, Vec<_>) =
+                self.jobs().into_iter().partition(|at| at.parse::<i64>().unwrap() <= now);
+            if !due.is_empty() && !inner.rests {
+                fs::write(self.dir.join("jobs"), left.join("\n")).unwrap();
+                due.iter().for_each(|at| self.append("fired", at));
+            }
+        }
+    }
+
+    /// It rests when nothing is to do.
+    fn prepare(&self) -> Value {
+        let mut inner = self.inner();
+        if inner.active.is_some() {
+            return json!({"status": "busy"});
+        }
+        inner.rests = true;
+        json!({"status": "ready", "suspensionId": "s"})
+    }
+
     async fn serve(self: Arc<Self>, stream: TcpStream) {
         let Ok(mut socket) = accept_async(stream).await else { return };
         let mut events = self.events.subscribe();
@@ -174,6 +207,16 @@ impl Gateway {
                 let active = inner.active.is_some();
                 Ok(json!({"messages": inner.rows, "sessionInfo": {"hasActiveRun": active}}))
             }
+            "gateway.suspend.prepare" => Ok(self.prepare()),
+            "gateway.suspend.resume" => {
+                self.inner().rests = false;
+                Ok(json!({"ok": true}))
+            }
+            "cron.list" => {
+                let job =
+                    |at: String| json!({"state": {"nextRunAtMs": at.parse::<i64>().unwrap()}});
+                Ok(json!({"jobs": self.jobs().into_iter().map(job).collect::<Vec<_>>()}))
+            }
             _ => Ok(json!({})),
         };
         let id = &request["id"];
@@ -187,6 +230,10 @@ impl Gateway {
         let key = params["idempotencyKey"].as_str().unwrap().to_owned();
         let text = params["message"].as_str().unwrap().to_owned();
         let mut inner = self.inner();
+        if inner.rests {
+            self.append("told_asleep", &key);
+            return Err(json!({"code": "UNAVAILABLE", "retryable": true, "retryAfterMs": 100}));
+        }
         if inner.known.contains(&key) {
             return Ok(json!({"runId": key, "status": "in_flight"}));
         }
