@@ -53,6 +53,9 @@ pub(crate) async fn start(config: &Config, key: &SecretString) -> Result<Edge> {
     let mut edge = EdgeConfig::new(config.data_dir(), keys, runtime(config)?, model(config)?);
     edge.listen = config.edge.listen;
     edge.start_timeout = config.sandbox.start_timeout;
+    (edge.freeze_after, edge.stop_after) = (config.sandbox.freeze_after, config.sandbox.stop_after);
+    edge.memory_mb = Some(config.sandbox.memory_mb).filter(|mb| *mb > 0);
+    edge.sandbox_mb = config.sandbox.sandbox_mb;
     edge.choices.clone_from(&config.model.choices);
     edge.prices.clone_from(&config.model.prices);
     if config.sandbox.max_parallel_starts > 0 {

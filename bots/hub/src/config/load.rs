@@ -256,5 +256,12 @@ pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dura
     u64::deserialize(deserializer).map(Duration::from_secs)
 }
 
+/// 0: never.
+pub(super) fn seconds_if_any<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    seconds(deserializer).map(|time| Some(time).filter(|time| !time.is_zero()))
+}
+
 #[cfg(test)]
 mod tests;
