@@ -12,6 +12,7 @@ mod ledger;
 mod list;
 mod output;
 mod pairing;
+mod sandbox;
 mod table;
 pub(crate) mod up;
 mod users;
@@ -56,6 +57,9 @@ enum Command {
     /// The people.
     #[command(subcommand)]
     Users(users::Users),
+    /// The sandboxes, and the backups of their memory.
+    #[command(subcommand)]
+    Sandbox(sandbox::Sandbox),
     /// Codes that let strangers in: makes one, lists them, takes one back.
     Invite(invite::Invite),
     /// Strangers who wait to be let in.
@@ -132,6 +136,7 @@ impl Cli {
             Command::Deliveries(deliveries) => block_on(deliveries.run()),
             Command::Ledger(ledger) => block_on(ledger.run()),
             Command::Users(users) => block_on(users.run()),
+            Command::Sandbox(sandbox) => block_on(sandbox.run()),
             Command::Invite(invite) => block_on(invite.run()),
             Command::Pairing(pairing) => block_on(pairing.run()),
             Command::Groups(groups) => block_on(groups.run()),

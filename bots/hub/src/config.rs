@@ -1,5 +1,6 @@
 //! Settings: the embedded `config/default.toml`, under a file, under the environment.
 
+mod backup;
 mod explain;
 mod load;
 mod people;
@@ -28,6 +29,7 @@ pub(crate) struct Config {
     pub ledger: LedgerConfig,
     pub edge: EdgeConfig,
     pub sandbox: SandboxConfig,
+    pub backup: backup::BackupConfig,
     pub turn: TurnConfig,
     pub lane: LaneConfig,
     pub model: ModelConfig,

@@ -1,5 +1,7 @@
 //! The hub's side of the edge wire: signed requests out, turn events in.
 
+mod memory;
+
 use std::{collections::VecDeque, error::Error, time::Duration};
 
 use bytes::Bytes;

@@ -43,6 +43,7 @@ pub(crate) fn check(config: &Config) -> Result<()> {
     key(config)?;
     if config.edge.url.is_none() {
         model(config)?;
+        config.backup.of_edge()?;
     }
     Ok(())
 }
@@ -53,6 +54,7 @@ pub(crate) async fn start(config: &Config, key: &SecretString) -> Result<Edge> {
     let mut edge = EdgeConfig::new(config.data_dir(), keys, runtime(config)?, model(config)?);
     edge.listen = config.edge.listen;
     edge.start_timeout = config.sandbox.start_timeout;
+    edge.backup = config.backup.of_edge()?;
     (edge.freeze_after, edge.stop_after) = (config.sandbox.freeze_after, config.sandbox.stop_after);
     edge.memory_mb = Some(config.sandbox.memory_mb).filter(|mb| *mb > 0);
     edge.sandbox_mb = config.sandbox.sandbox_mb;

@@ -1,5 +1,6 @@
 //! `zaki doctor`: what is configured, what is missing, what to do about it.
 
+mod backups;
 mod machine;
 
 use std::process::ExitCode;
@@ -51,6 +52,7 @@ impl Doctor {
         findings.push(ledger(&config).await);
         findings.extend(due(&config).await);
         findings.extend(edge(&config).await);
+        findings.extend(backups::check(&config).await);
         findings.extend(reachable(&config));
         findings.extend(accounts(&config));
         let missing = findings.iter().any(|finding| finding.verdict == Verdict::Missing);
