@@ -49,8 +49,11 @@ impl Policy {
         channel: ChannelKind,
         sender: &Sender,
         conversation: &Conversation,
+        email: Option<&str>,
     ) -> bool {
-        self.sign_up != SignUp::Closed && self.allow.admits(channel, sender, conversation)
+        let listed = || self.allow.admits(channel, sender, conversation);
+        let vouched = || email.is_some_and(|address| self.allow.admits_address(address));
+        self.sign_up != SignUp::Closed && (listed() || vouched())
     }
 }
 
@@ -88,7 +91,7 @@ impl Allow {
     }
 
     /// Whether whoever proves this address is on the list.
-    pub fn admits_address(&self, address: &str) -> bool {
+    fn admits_address(&self, address: &str) -> bool {
         let domain = address.rsplit_once('@').map(|(_, domain)| domain.to_ascii_lowercase());
         domain.is_some_and(|domain| self.domains.contains(&domain))
     }

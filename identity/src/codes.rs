@@ -27,7 +27,7 @@ pub use redeem::Redeemed;
 pub(crate) use alphabet::random;
 pub(crate) use attempts::admit;
 pub(crate) use key::Keyed;
-pub(crate) use redeem::{Bot, sender_mark};
+pub(crate) use redeem::{Bot, Redeemer, sender_mark};
 
 /// How long a code that links is good, in milliseconds.
 pub(crate) const LIFE_MS: i64 = 10 * 60_000;

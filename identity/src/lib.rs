@@ -38,6 +38,7 @@ mod sweep;
 mod told;
 mod unlink;
 mod usage;
+mod web;
 mod who;
 
 pub use access::{Access, Allow, Policy, Refusal, SignUp};
@@ -67,4 +68,5 @@ pub use settings::{Home, Setting};
 pub use sweep::{Keep, Swept};
 pub use unlink::Unlinked;
 pub use usage::{Counts, Totals};
+pub use web::Visitor;
 pub use who::Linked;

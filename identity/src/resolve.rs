@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use zaki_envelope::{Inbound, Timestamp, ZakiUserId};
+use zaki_envelope::{ChannelKind, Inbound, Timestamp, ZakiUserId};
 use zaki_store::{Sql, glance, transact};
 
 use crate::access::Ruling;
@@ -103,18 +103,7 @@ impl Directory {
         now: Timestamp,
     ) -> Result<Resolution, DirectoryError> {
         let epoch = self.cache.epoch();
-        let knock = Arc::new(Knock::of(inbound));
-        let (resolution, seen_at) = match self.look(&knock, now).await? {
-            Looked::Done(resolution, seen_at) => (resolution, seen_at),
-            Looked::Open => {
-                let Decided { resolution, moved } = self.decide(knock, now).await?;
-                if moved {
-                    self.forget();
-                    return Ok(resolution);
-                }
-                (resolution, None)
-            }
-        };
+        let (resolution, seen_at) = self.settle(Knock::of(inbound), now).await?;
         if let Resolution::Known { user, speaker, .. } = resolution {
             let noted = if seen::is_due(seen_at, now) {
                 self.note_seen(inbound, now);
@@ -125,6 +114,25 @@ impl Directory {
             self.cache.remember(epoch, key, Served { user, speaker }, noted);
         }
         Ok(resolution)
+    }
+
+    /// What the store says of somebody who comes, and when they were last noted to have come. What is
+    /// to be written of them is.
+    pub(crate) async fn settle(
+        &self,
+        knock: Knock,
+        now: Timestamp,
+    ) -> Result<(Resolution, Option<Timestamp>), DirectoryError> {
+        let knock = Arc::new(knock);
+        if let Looked::Done(resolution, seen_at) = self.look(&knock, now).await? {
+            return Ok((resolution, seen_at));
+        }
+        let Decided { resolution, moved } = self.decide(knock, now).await?;
+        if moved {
+            // So nobody remembers what was read before, either.
+            self.forget();
+        }
+        Ok((resolution, None))
     }
 
     /// Whether this person would serve this message right now, read from the store and changing
@@ -260,7 +268,8 @@ async fn admit<S: Sql>(
         if let Some(key) = key {
             carried::take_up(tx, key, user, channel, sender, now).await?;
         }
-        (user, scene.facts.sign_up(user, How::SignUp))
+        let how = if channel == ChannelKind::Web { How::Web } else { How::SignUp };
+        (user, scene.facts.sign_up(user, how))
     };
     who::keep(tx, channel, sender, verdict.changes, by, now).await?;
     if grant {

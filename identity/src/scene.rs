@@ -17,8 +17,10 @@ pub(crate) struct Knock {
     pub(crate) channel: ChannelKind,
     pub(crate) account: AccountName,
     pub(crate) sender: Sender,
-    conversation: Conversation,
-    addressed: bool,
+    pub(crate) conversation: Conversation,
+    pub(crate) addressed: bool,
+    /// An address that is proven to be theirs.
+    pub(crate) email: Option<String>,
 }
 
 impl Knock {
@@ -29,6 +31,7 @@ impl Knock {
             sender: inbound.sender.clone(),
             conversation: inbound.conversation.clone(),
             addressed: inbound.addressed,
+            email: None,
         }
     }
 
@@ -95,7 +98,8 @@ fn judge(
     standing: Option<Standing>,
 ) -> Ruling {
     let policy = options.access.of(knock.channel, &knock.account);
-    let admitted = policy.admits(knock.channel, &knock.sender, &knock.conversation);
+    let email = knock.email.as_deref();
+    let admitted = policy.admits(knock.channel, &knock.sender, &knock.conversation, email);
     match group {
         Some(group) => access::shared(group, admitted, standing),
         None => access::direct(policy, admitted, standing),

@@ -1,4 +1,4 @@
-use zaki_envelope::ChannelKind::{Discord, Slack, Telegram, WhatsApp};
+use zaki_envelope::ChannelKind::{Discord, Slack, Telegram, Web, WhatsApp};
 use zaki_envelope::{
     ConversationId, ConversationKind, SenderId, SenderScope, SpaceId, Timestamp, ZakiUserId,
 };
@@ -127,8 +127,12 @@ fn the_list_names_ids_workspaces_and_guilds() {
     assert!(!allow.admits(Telegram, &named, &place(None)), "names are not identity");
     for sign_up in ALL {
         let policy = Policy { sign_up, allow: allow.clone() };
-        let admits = policy.admits(Telegram, &sender("", "7"), &place(None));
+        let admits = policy.admits(Telegram, &sender("", "7"), &place(None), None);
         assert_eq!(admits, sign_up != SignUp::Closed, "{sign_up}");
+        let ann = Some("ann@example.org");
+        let admits = policy.admits(Web, &sender("iss", "9"), &place(None), ann);
+        assert_eq!(admits, sign_up != SignUp::Closed, "{sign_up}, by an address");
+        assert!(!policy.admits(Web, &sender("iss", "9"), &place(None), None));
     }
 
     assert!(allow.admits_address("ann@Example.org"));

@@ -67,7 +67,7 @@ pub(crate) type Bot<'a> = (ChannelKind, &'a AccountName);
 
 /// Who typed it, and where.
 #[derive(Clone)]
-pub(super) struct Redeemer {
+pub(crate) struct Redeemer {
     pub(super) channel: ChannelKind,
     pub(super) account: AccountName,
     pub(super) sender: Sender,
@@ -84,7 +84,7 @@ impl Redeemer {
         Self::new(inbound.channel, &inbound.account, &inbound.sender, directory)
     }
 
-    pub(super) fn new(
+    pub(crate) fn new(
         channel: ChannelKind,
         account: &AccountName,
         sender: &Sender,
@@ -148,7 +148,7 @@ impl Directory {
         self.use_code(redeemer, code, now).await
     }
 
-    async fn use_code(
+    pub(crate) async fn use_code(
         &self,
         redeemer: Redeemer,
         code: &LinkCode,

@@ -16,6 +16,7 @@ mod pairing;
 mod people;
 mod replicas;
 mod town;
+mod web;
 
 use zaki_identity::SignUp::{Allowlist, Closed, Open, Pairing};
 
@@ -98,5 +99,12 @@ contract! {
         an_operator_makes_people Closed,
         roles_and_tiers_are_for_owners_to_give Open,
         when_somebody_wrote_is_kept_to_the_hour Open,
+    }
+    web {
+        an_issuer_names_a_person Open,
+        a_verified_domain_lets_in_as_long_as_it_is_listed Closed,
+        what_an_operator_decides_holds_at_the_next_sign_in Open,
+        a_stranger_on_the_web_waits_like_any_other Pairing,
+        a_call_is_the_first_once Open,
     }
 }
