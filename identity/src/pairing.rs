@@ -127,7 +127,10 @@ async fn approve<S: Sql>(
         None => who::sign_up(tx, key, channel, &sender, None, How::Pairing, by, now).await?,
     };
     allowed::direct(tx, user, channel, account, How::Pairing, by, now).await?;
-    news::admit(tx, user, &pairing).await?;
+    // Nothing can be said to people on the web: they see it when they come again.
+    if channel != ChannelKind::Web {
+        news::admit(tx, user, &pairing).await?;
+    }
     let detail = json!({ "channel": channel, "account": account });
     audit::note(tx, "approved", by, Some(user), detail, now).await?;
     let (created, who) = (known.is_none(), pairing.who().to_owned());

@@ -34,6 +34,8 @@ pub struct Replicas {
 /// One of them.
 pub struct Hub {
     address: SocketAddr,
+    /// Where an edge asks it about people on the web, if it may.
+    pub web: Option<SocketAddr>,
     config: PathBuf,
     log: PathBuf,
     up: Option<Up>,
@@ -89,9 +91,13 @@ impl Hub {
         set(&mut settings, "hub.listen", address.to_string().into());
         set(&mut settings, "hub.data_dir", dir.display().to_string().into());
         set(&mut settings, "ledger.url", rest(&database.address().to_string()).into());
+        let web = settings.contains_key("web").then(own_address);
+        if let Some(web) = web {
+            set(&mut settings, "web.listen", web.to_string().into());
+        }
         let config = dir.join("zaki.toml");
         write_private(&config, &settings.to_string())?;
-        Ok(Self { address, config, log: dir.join("zaki.log"), up: None, database })
+        Ok(Self { address, web, config, log: dir.join("zaki.log"), up: None, database })
     }
 
     /// Starts its process.

@@ -23,6 +23,8 @@ use zaki_ledger::SettleReason;
 use zaki_words::{self as words, Say, Voice};
 
 pub(crate) use approvals::ask as ask_approval;
+pub(crate) use join::ask_there;
+pub(crate) use link::{retire, ways};
 pub(crate) use pace::{Pace, admits_code};
 pub(crate) use patience::in_turn;
 pub(crate) use privacy::lapse;

@@ -28,6 +28,7 @@ pub(crate) struct Config {
     pub hub: HubConfig,
     pub ledger: LedgerConfig,
     pub edge: EdgeConfig,
+    pub web: WebConfig,
     pub sandbox: SandboxConfig,
     pub backup: backup::BackupConfig,
     pub turn: TurnConfig,
@@ -97,6 +98,16 @@ pub(crate) struct EdgeConfig {
     #[serde(deserialize_with = "load::web_address")]
     pub url: Option<url::Url>,
     pub key: SecretString,
+}
+
+/// People who sign in on the web.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WebConfig {
+    #[serde(deserialize_with = "load::optional_address")]
+    pub listen: Option<SocketAddr>,
+    pub issuers: Vec<String>,
+    access: Option<people::AccessConfig>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

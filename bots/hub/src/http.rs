@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::{Body, to_bytes},
+    body::{Body, Bytes, to_bytes},
     extract::{Path, Request as HttpRequest, State},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
@@ -46,10 +46,36 @@ pub(crate) fn router(door: Door, counters: Arc<Counters>) -> Router {
 type Serving = State<Arc<Listener>>;
 
 impl Listener {
-    /// The hub that may take work now.
     fn hub(&self) -> Option<Arc<Hub>> {
-        self.door.borrow().clone().filter(|hub| !hub.closing.is_cancelled())
+        serving(&self.door)
     }
+}
+
+/// The hub that may take work now.
+pub(crate) fn serving(door: &Door) -> Option<Arc<Hub>> {
+    door.borrow().clone().filter(|hub| !hub.closing.is_cancelled())
+}
+
+/// Why a body was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    TooLarge,
+    TooSlow,
+}
+
+impl Unread {
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+        }
+    }
+}
+
+/// A whole body, which may have so many bytes.
+pub(crate) async fn read(body: Body, most: usize) -> Result<Bytes, Unread> {
+    let read = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, most)).await;
+    read.map_err(|_| Unread::TooSlow)?.map_err(|_| Unread::TooLarge)
 }
 
 async fn ready(State(at): Serving) -> Response {
@@ -100,11 +126,15 @@ async fn receive(
     request: HttpRequest,
 ) -> (Outcome, Response) {
     let (parts, body) = request.into_parts();
-    let read = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, hook.max_body())).await;
-    let body = match read {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => return (Outcome::TooLarge, StatusCode::PAYLOAD_TOO_LARGE.into_response()),
-        Err(_) => return (Outcome::TooSlow, StatusCode::REQUEST_TIMEOUT.into_response()),
+    let body = match read(body, hook.max_body()).await {
+        Ok(body) => body,
+        Err(unread) => {
+            let outcome = match unread {
+                Unread::TooLarge => Outcome::TooLarge,
+                Unread::TooSlow => Outcome::TooSlow,
+            };
+            return (outcome, unread.status().into_response());
+        }
     };
     let request = Request {
         method: &parts.method,
@@ -147,7 +177,8 @@ fn refuse(account: &Account, refusal: Refusal) -> Response {
     StatusCode::UNAUTHORIZED.into_response()
 }
 
-fn unavailable() -> Response {
+/// To be asked again soon.
+pub(crate) fn unavailable() -> Response {
     let mut response = StatusCode::SERVICE_UNAVAILABLE.into_response();
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     response

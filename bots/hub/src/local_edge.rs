@@ -82,6 +82,12 @@ pub(crate) fn shared_key(config: &Config) -> Result<SecretString> {
     Ok(config.edge.key.clone())
 }
 
+/// What a hub knows the edge of other processes by: the same secret, under another name.
+pub(crate) fn edge_keys(config: &Config) -> Result<Keyring> {
+    let key = shared_key(config)?;
+    Ok(Keyring::new([SigningKey::new("edge", key.expose_secret().as_bytes())]))
+}
+
 fn signing(key: &SecretString) -> SigningKey {
     SigningKey::new("hub", key.expose_secret().as_bytes())
 }

@@ -57,6 +57,7 @@ mod strangers;
 mod troubles;
 mod turn;
 mod voice;
+mod web;
 mod who;
 mod writes;
 

@@ -25,6 +25,7 @@ use crate::{
     local_edge,
     replica::{self, Door},
     stores::Stores,
+    web,
 };
 
 /// How long what has been stopped may take to notice.
@@ -49,7 +50,7 @@ pub(crate) struct Server {
     grace: Duration,
     stores: Stores,
     edge: Option<Edge>,
-    listener: JoinHandle<()>,
+    listeners: Vec<JoinHandle<()>>,
     replica: JoinHandle<()>,
     _locks: Vec<File>,
 }
@@ -67,6 +68,7 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
         format!("cannot listen on {}; free it or set another hub.listen", config.hub.listen)
     })?;
     let address = socket.local_addr()?;
+    let counter = web::Counter::open(config).await?;
     let (edge, client) = local_edge::reach(config).await?;
     let people = config.people();
     let groups = Groups::new(people.group.mode);
@@ -108,8 +110,12 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
         .context("cannot read what an earlier run left")?;
     let door = replica.door();
     let routes = http::router(door.clone(), Arc::clone(&parts.counters));
-    let listener =
-        tokio::spawn(zaki_edge_native::serve(socket, routes, CONNECTIONS, HEAD_PATIENCE));
+    let web = counter.map(|counter| counter.serve(door.clone()));
+    let listeners = std::iter::once((socket, routes)).chain(web);
+    let listeners = listeners.map(|(socket, routes)| {
+        tokio::spawn(zaki_edge_native::serve(socket, routes, CONNECTIONS, HEAD_PATIENCE))
+    });
+    let listeners = listeners.collect();
     let replica = tokio::spawn(replica.run());
     for account in parts.accounts.iter() {
         set_up(&parts, account);
@@ -118,7 +124,7 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
     tokio::spawn(prune(door.clone(), retention(config), kept(config)));
     tokio::spawn(flush(parts.clone()));
     let grace = config.hub.stop_timeout;
-    Ok(Server { parts, address, door, grace, stores, edge, listener, replica, _locks: locks })
+    Ok(Server { parts, address, door, grace, stores, edge, listeners, replica, _locks: locks })
 }
 
 impl Server {
@@ -142,8 +148,10 @@ impl Server {
         if let Some(edge) = self.edge {
             edge.shutdown().await;
         }
-        // Until now it has told everybody to come again.
-        self.listener.abort();
+        // Until now they have told everybody to come again.
+        for listener in &self.listeners {
+            listener.abort();
+        }
         ending::say(&*self.stores.ledger, LAST_WORDS).await;
         let spending = &self.parts.allowance.spending;
         if let Err(error) = spending.keep(&self.parts.directory, clock::now()).await {

@@ -9,7 +9,7 @@ use std::{
 use zaki_envelope::{AccountName, ChannelKind, Inbound, Timestamp};
 use zaki_identity::{GroupKey, PAIRING_MS, Refusal, Who};
 use zaki_lane::minute::{Minutes, Verdict};
-use zaki_words::{Access, Groups, Say};
+use zaki_words::{Access, Groups, Say, Voice};
 
 use crate::{clock, hub::Hub, notice, voice::voice};
 
@@ -51,7 +51,18 @@ pub(crate) async fn tell(hub: &Arc<Hub>, inbound: &Inbound, reason: &Refusal) {
 
 async fn say(hub: &Hub, inbound: &Inbound, reason: &Refusal, now: Timestamp) -> Option<String> {
     let voice = voice(None, inbound);
-    let said = match reason {
+    if *reason != Refusal::NotInGroup {
+        return line(reason, voice, now);
+    }
+    let key = GroupKey::of(inbound);
+    let group = hub.persist("read a group", || hub.directory.group(&key)).await?;
+    let said = if group.who == Who::Known { Groups::KnownOnly } else { Groups::NotListed };
+    Some(said.say(voice))
+}
+
+/// What somebody is told whom nobody answers in private; nothing where they are to hear nothing.
+pub(crate) fn line(reason: &Refusal, voice: Voice, now: Timestamp) -> Option<String> {
+    Some(match reason {
         Refusal::Closed => Access::Closed.say(voice),
         Refusal::NotListed => Access::NotListed.say(voice),
         Refusal::InviteWanted => Access::InviteWanted.say(voice),
@@ -59,15 +70,10 @@ async fn say(hub: &Hub, inbound: &Inbound, reason: &Refusal, now: Timestamp) -> 
             let (code, until) = (code.shown(), now.plus_ms(PAIRING_MS));
             Access::Pairing { code: &code, until, now }.say(voice)
         }
-        Refusal::NotInGroup => {
-            let key = GroupKey::of(inbound);
-            let group = hub.persist("read a group", || hub.directory.group(&key)).await?;
-            let said = if group.who == Who::Known { Groups::KnownOnly } else { Groups::NotListed };
-            said.say(voice)
-        }
-        Refusal::Denied | Refusal::GroupOff | Refusal::NotAddressed | Refusal::Blocked => {
-            return None;
-        }
-    };
-    Some(said)
+        Refusal::NotInGroup
+        | Refusal::Denied
+        | Refusal::GroupOff
+        | Refusal::NotAddressed
+        | Refusal::Blocked => return None,
+    })
 }

@@ -54,6 +54,7 @@ impl Doctor {
         findings.extend(edge(&config).await);
         findings.extend(backups::check(&config).await);
         findings.extend(reachable(&config));
+        findings.extend(web(&config));
         findings.extend(accounts(&config));
         let missing = findings.iter().any(|finding| finding.verdict == Verdict::Missing);
         for finding in &findings {
@@ -148,6 +149,14 @@ fn reachable(config: &Config) -> Option<Finding> {
     let polled = !(config.telegram.is_empty() && config.discord.is_empty());
     let says = "not needed: Telegram is polled, Discord comes over its gateway";
     polled.then(|| finding(Verdict::Ok, what, says))
+}
+
+/// Whether the edge can ask about people on the web, where it is to.
+fn web(config: &Config) -> Option<Finding> {
+    let checked = crate::web::check(config).transpose()?;
+    let issuers = config.web.issuers.join(", ");
+    let says = |listen| format!("the edge asks at {listen} about whom these name: {issuers}");
+    Some(finding_of("web", checked.map(says)))
 }
 
 fn accounts(config: &Config) -> Vec<Finding> {

@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
-use zaki_envelope::{Inbound, Part, Timestamp, ZakiUserId};
-use zaki_identity::{BindingKind, Confirmed, DirectoryError, JOINING_MS, LinkCode, Person, Redeemed};
+use zaki_envelope::{ChannelKind, Inbound, Part, Timestamp, ZakiUserId};
+use zaki_identity::{
+    BindingKind, Confirmed, DirectoryError, JOINING_MS, LinkCode, Person, Question, Redeemed,
+};
 use zaki_lane::commands::{Command, Link, Secret};
 use zaki_words::{self as words, Linking, Voice};
 
@@ -152,14 +154,27 @@ async fn ask_both(hub: &Arc<Hub>, into: ZakiUserId, from: ZakiUserId, inbound: &
     let question = attempt(hub, "read a question", read).await?;
     // Settled by the other side already: then so is this.
     let Some(question) = question else { return Err(Silence::Said) };
-    let buttons = |voice| yes_or_no(&question.id, voice);
-    let there = Linking::Confirm { stays: true, other: inbound.channel, until, now };
-    home::ask(hub, into, Some(inbound), &there, buttons).await;
+    ask_there(hub, &question, Some(inbound), inbound.channel, now).await;
     let other = home::channel_of(hub, into).await.unwrap_or(inbound.channel);
     let voice = hub.voice(from, inbound).await;
     let mut asked = said(&Linking::Confirm { stays: false, other, until, now }, voice)?;
-    asked.push(buttons(voice));
+    asked.push(yes_or_no(&question.id, voice));
     Ok(asked)
+}
+
+/// Asks whoever has made a code, where they are at home, whether they are one with somebody who has
+/// used it on another channel.
+pub(crate) async fn ask_there(
+    hub: &Arc<Hub>,
+    question: &Question,
+    about: Option<&Inbound>,
+    other: ChannelKind,
+    now: Timestamp,
+) {
+    let until = now.plus_ms(JOINING_MS);
+    let there = Linking::Confirm { stays: true, other, until, now };
+    let buttons = |voice| yes_or_no(&question.id, voice);
+    home::ask(hub, question.into, about, &there, buttons).await;
 }
 
 /// The two answers to a question, to press: to this one, and to none that is asked later.

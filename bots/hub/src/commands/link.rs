@@ -41,7 +41,7 @@ async fn offer(order: &Order<'_>) -> Answer {
 }
 
 /// How to come to one bot on every other channel.
-fn ways(hub: &Hub, here: ChannelKind, code: &str) -> Vec<(ChannelKind, Invitation)> {
+pub(crate) fn ways(hub: &Hub, here: ChannelKind, code: &str) -> Vec<(ChannelKind, Invitation)> {
     let others = ChannelKind::ALL.into_iter().filter(|channel| *channel != here);
     let way = |channel| Some((channel, hub.accounts.first(channel)?.channel.invitation(code)?));
     others.filter_map(way).collect()

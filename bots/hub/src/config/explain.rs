@@ -40,12 +40,17 @@ fn rule(path: &str, message: &str) -> String {
         "f64" => format!("must be a number, such as {key} = 2.5"),
         "a boolean" => format!("must be true or false, such as {key} = true"),
         "a string" => format!("must be a text in quotes, such as {key} = \"…\""),
-        _ if channel.parse::<ChannelKind>().is_ok() && !table.contains('.') => {
+        _ if has_bots(channel) && !table.contains('.') => {
             let variable = format!("ZAKI__{}__MAIN__TOKEN", channel.to_uppercase());
             format!("needs an account name: {variable}, or token in [{channel}.main]")
         }
         _ => "is not of the form that config/default.toml shows".to_owned(),
     }
+}
+
+/// Whether a table of this name holds accounts.
+fn has_bots(table: &str) -> bool {
+    ChannelKind::ALL.iter().any(|channel| channel.as_str() == table)
 }
 
 /// `list`: the unknown field and the known ones, each in backticks.
@@ -80,7 +85,7 @@ fn nearest<'v>(unknown: &str, valid: &[&'v str]) -> Option<&'v str> {
 pub(crate) fn misspelt(name: &str) -> Option<String> {
     let rest = name.strip_prefix("ZAKI_")?;
     let table = rest.split_once("__")?.0.to_lowercase();
-    let known = table.parse::<ChannelKind>().is_ok() || DEFAULTS.contains(&format!("\n[{table}]"));
+    let known = has_bots(&table) || DEFAULTS.contains(&format!("\n[{table}]"));
     known.then(|| format!("{name} is ignored; did you mean ZAKI__{rest}?"))
 }
 
@@ -101,7 +106,7 @@ mod tests {
     fn a_variable_with_an_underscore_too_few_is_noticed() {
         let said = misspelt("ZAKI_TELEGRAM__MAIN__TOKEN").unwrap();
         assert!(said.ends_with("did you mean ZAKI__TELEGRAM__MAIN__TOKEN?"), "{said}");
-        assert!(misspelt("ZAKI_HUB__LISTEN").is_some());
+        assert!(misspelt("ZAKI_HUB__LISTEN").is_some() && misspelt("ZAKI_WEB__LISTEN").is_some());
         for other in ["ZAKI__HUB__LISTEN", "ZAKI_HUB_SERVICE_HOST", "ZAKI_OTHER__X", "ZAKI_BIN"] {
             assert_eq!(misspelt(other), None, "{other}");
         }

@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, IntoDeserializer},
+};
 use toml::{Table, Value};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use url::Url;
@@ -200,6 +203,14 @@ where
 pub(super) fn address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
     let rule = "must be an IP address and port, such as 127.0.0.1:8787";
     String::deserialize(from)?.parse().map_err(|_| de::Error::custom(rule))
+}
+
+/// The same; empty: nowhere.
+pub(super) fn optional_address<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.is_empty() { Ok(None) } else { address(text.into_deserializer()).map(Some) }
 }
 
 /// Somebody's address in the web; empty: none.

@@ -78,12 +78,15 @@ impl Config {
     pub(crate) fn people(&self) -> Options {
         let IdentityConfig { sign_up, allow, groups, cache, .. } = &self.identity;
         let mut access = Access::new(Policy { sign_up: *sign_up, allow: allow.listed() });
+        let policy = |own: &AccessConfig| Policy {
+            sign_up: own.sign_up.unwrap_or(*sign_up),
+            allow: own.allow.as_ref().unwrap_or(allow).listed(),
+        };
         for ((channel, account), own) in &self.access {
-            let policy = Policy {
-                sign_up: own.sign_up.unwrap_or(*sign_up),
-                allow: own.allow.as_ref().unwrap_or(allow).listed(),
-            };
-            access = access.with(*channel, account.clone(), policy);
+            access = access.with(*channel, account.clone(), policy(own));
+        }
+        if let Some(own) = &self.web.access {
+            access = access.with(ChannelKind::Web, AccountName::web(), policy(own));
         }
         let GroupsConfig { mode, who, changers } = *groups;
         let who = who.unwrap_or_else(|| self.who());

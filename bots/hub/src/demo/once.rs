@@ -74,7 +74,7 @@ async fn ask(
 ) -> Exchange {
     let conversation = world.conversation(channel, person);
     let (stages, seen) =
-        (server.parts.stages.watch(), world.sent(channel).map_or(0, |sent| sent.len()));
+        (server.parts.stages.watch(), world.sent(channel).map_or(0, zaki_simulators::Log::len));
     let mut journey = Journey::begin(channel);
     world.say(channel, person, &question);
     let follow = watch::follow(&mut journey, stages, &conversation);
