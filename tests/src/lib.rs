@@ -13,6 +13,7 @@ pub mod openclaw;
 pub mod payload;
 pub mod people;
 pub mod post;
+pub mod press;
 pub mod postgres;
 pub mod processes;
 pub mod program;

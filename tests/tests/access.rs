@@ -99,13 +99,17 @@ async fn a_stranger_with_a_code_is_let_in_by_an_operator_or_an_owner() -> Result
     let said = world.ask(TELEGRAM, ADA, "hello").await?;
     nothing_was_woken(&world).await?;
     assert!(house.approve(&code_in(&said)?).await?);
+    let told = world.expect(TELEGRAM, ADA, 2, SOON).await?;
+    assert!(told[1].contains("You are in, welcome"), "{told:?}");
     assert_eq!(world.ask(TELEGRAM, ADA, "hello").await?, "echo: hello");
 
     house.make_owner(house.user(TELEGRAM, ADA).await?).await?;
     let said = world.ask(TELEGRAM, BOB, "hello").await?;
     let code = code_in(&said)?;
+    let asked = world.expect(TELEGRAM, ADA, 4, SOON).await?;
+    assert!(asked[3].contains(&code), "{asked:?}");
     let said = world.ask(TELEGRAM, ADA, &format!("/approve {code}")).await?;
-    assert!(said.contains("in"), "{said}");
+    assert!(said.contains("is in now"), "{said}");
     let told = world.expect(TELEGRAM, BOB, 2, SOON).await?;
     assert!(told[1].contains("You are in, welcome"), "{told:?}");
     assert_eq!(world.ask(TELEGRAM, BOB, "hello").await?, "echo: hello");

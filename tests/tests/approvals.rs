@@ -14,13 +14,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures::{FutureExt, StreamExt, stream};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use zaki_envelope::wire::{
     AgentInfo, ApprovalAnswer, Decision, TurnEvent, TurnEventKind, Usage, encode_sse,
 };
-use zaki_simulators::graph::Said;
 use zaki_simulators::{Sent, Simulator, telegram};
 use zaki_tests::edge::KEY;
 use zaki_tests::{ChannelKind, Person, SOON, Setup, World};
@@ -28,7 +27,6 @@ use zaki_tests::{ChannelKind, Person, SOON, Setup, World};
 const ADA: Person = Person::ADA;
 const BOB: Person = Person::BOB;
 const TELEGRAM: ChannelKind = ChannelKind::Telegram;
-const WHATSAPP: ChannelKind = ChannelKind::WhatsApp;
 const COMMAND: &str = "rm -r ./attic";
 
 /// What has been answered: the asker's user id, the question's id and the decision.
@@ -160,61 +158,16 @@ async fn a_question_is_answered_in_words_on_every_channel() -> Result<()> {
     Ok(())
 }
 
-/// The data behind the buttons of the last message that had some.
-fn buttons(channel: ChannelKind, sent: &Value) -> Vec<String> {
-    let (list, data) = match channel {
-        TELEGRAM => ("/reply_markup/inline_keyboard/0", "/callback_data"),
-        ChannelKind::Discord => ("/components/0/components", "/custom_id"),
-        WHATSAPP => ("/interactive/action/buttons", "/reply/id"),
-        ChannelKind::Slack => ("/blocks/1/elements", "/value"),
-        ChannelKind::Web => zaki_tests::no_bot(),
-    };
-    let found = sent.pointer(list).and_then(Value::as_array).cloned().unwrap_or_default();
-    found.iter().filter_map(|it| Some(it.pointer(data)?.as_str()?.to_owned())).collect()
-}
-
-async fn press(world: &World, channel: ChannelKind, sent: &Sent, data: &str) -> Result<()> {
-    match channel {
-        TELEGRAM => {
-            let chat = telegram::Chat::private(&ADA.telegram());
-            world.telegram.press(&chat, &ADA.telegram(), sent.message.parse()?, data);
-        }
-        ChannelKind::Discord => {
-            let direct = world.discord.direct(&ADA.discord());
-            world.discord.press(&direct, &ADA.discord(), sent.message.parse()?, data).await;
-        }
-        WHATSAPP => {
-            let reply = json!({"id": data, "title": "a label"});
-            let pressed = json!({"type": "interactive", "context": {"id": sent.message},
-                "interactive": {"type": "button_reply", "button_reply": reply}});
-            world.whatsapp.say_all(&[Said::any(&ADA.whatsapp(), pressed)]);
-        }
-        ChannelKind::Slack => {
-            let url = world.url("/webhooks/slack/main/interactivity");
-            let action = json!({"type": "button", "action_id": "choice-0", "value": data,
-                "action_ts": "1795000000.1", "text": {"type": "plain_text", "text": "a label"}});
-            let direct = world.slack.direct_channel(&ADA.slack());
-            world.slack.press(&url, &ADA.slack(), &direct, &sent.message, action).await;
-        }
-        ChannelKind::Web => zaki_tests::no_bot(),
-    }
-    Ok(())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_is_answered_by_a_press_on_every_channel() -> Result<()> {
     let (world, edge) = world(&ChannelKind::ALL).await?;
     for (n, channel) in ChannelKind::ALL.into_iter().enumerate() {
         world.ask(channel, ADA, "tidy up").await?;
-        let platform = world.platform(channel);
-        let sent = platform.sent().last().context("nothing was sent")?;
-        let has = |call: &zaki_simulators::Call| !buttons(channel, &call.body).is_empty();
-        let call =
-            platform.calls().wait_for(has, SOON).await.with_context(|| channel.to_string())?;
-        let (call, data) = (&call.body, buttons(channel, &call.body));
-        assert_eq!(data.len(), 3, "{channel}: {call}");
+        let sent = world.platform(channel).sent().last().context("nothing was sent")?;
+        let data = world.buttons(channel, 1).await?;
+        assert_eq!(data.len(), 3, "{channel}: {data:?}");
         let before = world.answers(channel, ADA).len();
-        press(&world, channel, &sent, &data[1]).await?;
+        world.press(channel, ADA, &sent, &data[1]).await?;
         let said = world.expect(channel, ADA, before + 2, SOON).await?;
         let done = said.iter().any(|text| text == "decided: Some(AllowAlways)");
         assert!(done, "{channel}: {said:?}");
