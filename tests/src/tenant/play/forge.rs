@@ -1,11 +1,15 @@
 //! What nobody has said, and answers to what others were asked.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 
 use super::super::judge::spelled;
 use super::{PATIENCE, Player};
 use crate::{ChannelKind, payload, post};
 
+/// Until a hub that is full is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
 /// What somebody hears who answers a question that is not theirs.
 const NOT_THEIRS: &[&str] =
     &["There is nothing to confirm", "settled already", "nothing to approve"];
@@ -26,7 +30,12 @@ impl Player<'_> {
             1 if account.channel != ChannelKind::Telegram => tampered,
             _ => good.header(proof, "0123456789abcdef"),
         };
-        let answer = forged.send_to(&world.http, &world.front).await?;
+        let mut answer = forged.clone().send_to(&world.http, &world.front).await?;
+        // Whoever forges has patience, too.
+        while answer.status == 503 {
+            tokio::time::sleep(AGAIN).await;
+            answer = forged.clone().send_to(&world.http, &world.front).await?;
+        }
         ensure!(answer.status == 401, "a forged message was answered {answer:?}");
         self.count("forged messages");
         self.say(n).await
