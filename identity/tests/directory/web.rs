@@ -3,7 +3,9 @@
 use futures::future::join_all;
 use zaki_envelope::ChannelKind::{Telegram, Web};
 use zaki_envelope::{AccountName, CallId, Sender, SenderId, SenderScope};
-use zaki_identity::{Access, Actor, Allow, How, Policy, Refusal, Resolution, SignUp, Visitor};
+use zaki_identity::{
+    Access, Actor, Allow, How, Keep, Policy, Refusal, Resolution, SignUp, Visitor,
+};
 
 use super::town::{Town, now, options, sender};
 
@@ -115,6 +117,7 @@ pub(super) async fn a_call_is_the_first_once(town: Town) {
         // Longer than any signature is good.
         assert!(!replica.is_first(call, now().plus_ms(660_000)).await.unwrap());
     }
-    town.directory.sweep(now().plus_ms(3_600_000), 400).await.unwrap();
+    let keep = Keep { usage: 400, feedback: 400, sessions: 400 };
+    town.directory.sweep(now().plus_ms(3_600_000), keep).await.unwrap();
     assert!(!town.directory.is_first(CallId::from_parts(now(), 0), now()).await.unwrap());
 }
