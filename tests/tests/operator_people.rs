@@ -265,18 +265,87 @@ async fn whoever_is_erased_leaves_nothing() -> Result<()> {
     Ok(())
 }
 
-/// An edge without a key is nobody's to call but the hub's: nothing is half done.
+/// An edge without a key is nobody's to call but the hub's, which does what is the edge's to do.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_erased_now_is_said_with_how_to_go_on() -> Result<()> {
-    let mut world = Setup::echo().only(&[TELEGRAM]).start().await?;
+async fn what_a_command_cannot_do_the_hub_beside_it_does() -> Result<()> {
+    let world = Setup::echo().only(&[TELEGRAM]).start().await?;
     erases(&world).await?;
     let ada = who(&world, TELEGRAM, ADA).await?;
-    let refused = world.zaki(&["users", "erase", &ada, "--yes"]).await?.refusal()?;
-    assert!(refused.contains("stop it") && refused.contains("edge.key"), "{refused}");
-    assert_eq!(who(&world, TELEGRAM, ADA).await?, ada, "all is as it was");
-    world.noted().await?;
-    world.stop(Signal::SIGTERM).await?;
-    one(&world, &["users", "erase", &ada, "--yes"]).await?;
+    let erased = one(&world, &["users", "erase", &ada, "--yes"]).await?;
+    let due = |left: &Value| left["due"].as_array().map(Vec::len);
+    assert_eq!(due(&erased), Some(1), "a last look: {erased}");
+    assert!(house::known_to_edge(&world)?.iter().all(|name| !name.contains(&ada)));
+    let gone = world.zaki(&["users", "show", &ada]).await?.refusal()?;
+    assert!(gone.contains("zaki users list") && gone.contains("once more"), "{gone}");
     assert_eq!(world.list(&["users", "list"]).await?.len(), 1);
+    Ok(())
+}
+
+/// What followed from an erasure when everything broke off in between: the edge was away, and then
+/// whoever would have told it was killed.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_follows_an_erasure_is_done_whatever_breaks_off() -> Result<()> {
+    let mut world = Setup::echo().only(&[TELEGRAM]).set("edge.key", KEY).start().await?;
+    erases(&world).await?;
+    let (ada, bob) = (who(&world, TELEGRAM, ADA).await?, who(&world, TELEGRAM, BOB).await?);
+    let known = |user: &str| -> Result<bool> {
+        Ok(house::known_to_edge(&world)?.iter().any(|name| name.contains(user)))
+    };
+    assert!(known(&ada)? && known(&bob)?);
+    world.noted().await?;
+    world.kill()?;
+
+    // Nobody answers there.
+    world.reconfigure("edge.url", format!("http://{}", own_address()))?;
+    let erased = one(&world, &["users", "erase", &ada, "--yes"]).await?;
+    let due: Vec<_> = erased["due"].as_array().into_iter().flatten().collect();
+    assert_eq!((due.len(), &due[0]["what"], &due[0]["tries"]), (2, &json!("erase"), &json!(1)));
+    let text = format!("{:?}", world.list(&["inbox", "list"]).await?);
+    assert!(!text.contains("saffron") && text.contains("cumin"), "the ledger needs no edge: {text}");
+    let shown = world.zaki(&["users", "show", &ada]).await?.refusal()?;
+    assert!(shown.contains("still due") && shown.contains("tried once"), "{shown}");
+    world.reconfigure("edge.url", "")?;
+    let doctor = world.zaki(&["doctor"]).await?.ok()?;
+    assert!(doctor.contains("still due") && doctor.contains(&ada), "{doctor}");
+
+    // A hub that is killed as it begins, and the next one.
+    world.up().await?;
+    world.kill()?;
+    world.up().await?;
+    let left = || async {
+        let names = house::known_to_edge(&world)?;
+        Ok(names.into_iter().filter(|name| name.contains(&ada)).count())
+    };
+    world.until("nothing of Ada at the edge", left, |count| *count == 0).await?;
+    let names = house::known_to_edge(&world)?;
+    assert!(names.iter().any(|name| name.contains(&bob)), "of Bob nothing is gone");
+    let doctor = || async { world.zaki(&["doctor"]).await?.ok() };
+    world.until("nothing due", doctor, |said| !said.contains("still due")).await?;
+    assert_ne!(who(&world, TELEGRAM, ADA).await?, ada, "a stranger");
+    Ok(())
+}
+
+/// A merge whose sandbox could not be told: it is stopped by whoever comes next, and runs again
+/// after the merge is undone.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_follows_a_merge_is_done_whatever_breaks_off() -> Result<()> {
+    let setup = Setup::echo().only(&[TELEGRAM, SLACK]).set("edge.key", KEY);
+    let mut world = setup.start().await?;
+    let (ada, slack) = (who(&world, TELEGRAM, ADA).await?, who(&world, SLACK, ADA).await?);
+    world.noted().await?;
+    world.kill()?;
+    world.reconfigure("edge.url", format!("http://{}", own_address()))?;
+    let merged = one(&world, &["users", "merge", &ada, &slack]).await?;
+    assert_eq!((&merged["sandbox"], &merged["moved"]), (&json!("due"), &json!(1)), "{merged}");
+    let shown = one(&world, &["users", "show", &slack]).await?;
+    assert_eq!(shown["due"][0]["what"], "retire", "{shown}");
+    world.reconfigure("edge.url", "")?;
+    world.up().await?;
+    let due = || async { one(&world, &["users", "show", &slack]).await };
+    let is_done = |shown: &Value| shown["due"].as_array().is_some_and(Vec::is_empty);
+    world.until("the sandbox is told", due, is_done).await?;
+    assert_eq!(who(&world, SLACK, ADA).await?, ada);
+    one(&world, &["users", "unmerge", &slack]).await?;
+    assert_eq!(who(&world, SLACK, ADA).await?, slack, "its sandbox serves again");
     Ok(())
 }
