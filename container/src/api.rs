@@ -32,7 +32,7 @@ use crate::{
     layout::Layout,
     memory,
     relay::Relay,
-    rest::{Rest, RestError},
+    rest::{Holder, Rest, RestError},
     turn::{Accepted, Turn, Turns},
 };
 
@@ -216,11 +216,11 @@ async fn suspend(State(app): State<Arc<App>>) -> Result<Json<Reminders>, Refusal
     if !app.turns.running().is_empty() {
         return Err(Refusal::Busy);
     }
-    Ok(Json(app.rest.suspend().await?))
+    Ok(Json(app.rest.suspend(Holder::Edge).await?))
 }
 
 async fn resume_agent(State(app): State<Arc<App>>) -> Result<StatusCode, Refusal> {
-    app.rest.resume().await?;
+    app.rest.resume(Holder::Edge).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

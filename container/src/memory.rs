@@ -26,7 +26,7 @@ use crate::{
     gate::Door,
     gateway,
     layout::Layout,
-    rest::RestError,
+    rest::{Holder, RestError},
     restore,
 };
 
@@ -108,18 +108,15 @@ async fn pack(app: &App) -> Result<(Manifest, Pieces), Refusal> {
     Ok((manifest, pieces))
 }
 
-/// Whoever has it rest already goes on with that; otherwise it rests for the copy alone.
+/// The agent rests for the copy, and on if the edge wants it to.
 async fn copy(app: &App) -> Result<(Copy, Option<AgentInfo>), Refusal> {
     let gateway::State::Ready(connection) = app.link.state() else {
         return Err(Refusal::NotReady);
     };
-    let rests = app.rest.is_held().await;
-    if !rests {
-        settle(app).await?;
-    }
+    settle(app).await?;
     let layout = app.layout.clone();
     let copied = blocking(move || Copy::make(&layout)).await;
-    if !rests && let Err(error) = app.rest.resume().await {
+    if let Err(error) = app.rest.resume(Holder::Copy).await {
         // It resumes by itself within two minutes.
         tracing::error!(%error, "memory.not_resumed");
     }
@@ -130,7 +127,7 @@ async fn copy(app: &App) -> Result<(Copy, Option<AgentInfo>), Refusal> {
 async fn settle(app: &App) -> Result<(), Refusal> {
     let patience = Instant::now() + SETTLING;
     loop {
-        match app.rest.suspend().await {
+        match app.rest.suspend(Holder::Copy).await {
             Ok(_) => return Ok(()),
             Err(RestError::Busy) if Instant::now() < patience => sleep(ASK_AGAIN).await,
             Err(error) => return Err(error.into()),

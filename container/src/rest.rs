@@ -31,6 +31,15 @@ impl From<CallError> for RestError {
     }
 }
 
+/// Who wants it to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// The edge, which is about to freeze or stop it.
+    Edge,
+    /// A copy of its memory that is being made.
+    Copy,
+}
+
 /// Whoever rests, and until when.
 #[derive(Debug)]
 pub(crate) struct Rest {
@@ -48,6 +57,8 @@ struct Lease {
     /// Which gateway; another one knows nothing of it.
     gateway: u64,
     reminders: Reminders,
+    /// It ends with the last of them.
+    holders: Vec<Holder>,
 }
 
 #[derive(Deserialize)]
@@ -99,40 +110,49 @@ impl Rest {
         Self { link, lease: Mutex::default() }
     }
 
-    /// Whether it rests, as far as is known here.
-    pub(crate) async fn is_held(&self) -> bool {
-        self.lease.lock().await.as_ref().is_some_and(|lease| lease.gateway == self.link.gateway())
-    }
-
-    /// Asks the gateway to rest; one that rests already rests for two more minutes.
-    pub(crate) async fn suspend(&self) -> Result<Reminders, RestError> {
+    /// Asks the gateway to rest; one that rests already rests for two more minutes. While its memory
+    /// is copied it is busy for the edge.
+    pub(crate) async fn suspend(&self, holder: Holder) -> Result<Reminders, RestError> {
         let mut lease = self.lease.lock().await;
         let gateway = self.link.gateway();
-        let held = lease.take().filter(|lease| lease.gateway == gateway);
+        lease.take_if(|lease| lease.gateway != gateway);
+        if holder == Holder::Edge
+            && lease.as_ref().is_some_and(|lease| lease.holders.contains(&Holder::Copy))
+        {
+            return Err(RestError::Busy);
+        }
         let host = self.host().await?;
-        let (request, reminders) = match held {
-            Some(held) => (held.request, held.reminders),
+        let (request, reminders, mut holders) = match &*lease {
+            Some(held) => (held.request.clone(), held.reminders, held.holders.clone()),
             // Resting, it would not say.
-            None => (format!("zaki-{:032x}", rand::random::<u128>()), next(&host).await?),
+            None => {
+                let request = format!("zaki-{:032x}", rand::random::<u128>());
+                (request, next(&host).await?, Vec::new())
+            }
         };
         let prepared: Prepared =
             host.call("gateway.suspend.prepare", &json!({ "requestId": request })).await?;
-        match prepared.suspension_id.filter(|_| prepared.status == "ready") {
-            Some(suspension) => {
-                *lease = Some(Lease { request, suspension, gateway, reminders });
-                Ok(reminders)
-            }
-            None => Err(RestError::Busy),
-        }
+        let Some(suspension) = prepared.suspension_id.filter(|_| prepared.status == "ready") else {
+            *lease = None;
+            return Err(RestError::Busy);
+        };
+        holders.retain(|other| *other != holder);
+        holders.push(holder);
+        *lease = Some(Lease { request, suspension, gateway, reminders, holders });
+        Ok(reminders)
     }
 
-    /// It rests no more. One that does not rest, or whose time is over, stays as it is.
-    pub(crate) async fn resume(&self) -> Result<(), RestError> {
+    /// It rests no more for this one. One that does not rest, or whose time is over, stays as it is,
+    /// and so does one that somebody else wants to rest.
+    pub(crate) async fn resume(&self, holder: Holder) -> Result<(), RestError> {
         let mut lease = self.lease.lock().await;
-        let Some(held) = lease.as_ref().filter(|lease| lease.gateway == self.link.gateway()) else {
-            *lease = None;
+        let gateway = self.link.gateway();
+        lease.take_if(|lease| lease.gateway != gateway);
+        let Some(held) = lease.as_mut() else { return Ok(()) };
+        held.holders.retain(|other| *other != holder);
+        if !held.holders.is_empty() {
             return Ok(());
-        };
+        }
         let params = json!({ "suspensionId": held.suspension });
         let _: serde_json::Value =
             self.host().await?.call("gateway.suspend.resume", &params).await?;

@@ -46,14 +46,14 @@ async fn it_says_when_it_wants_to_act_and_rests_until_it_is_resumed() {
         peer.answer(&resume, json!({"ok": true})).await;
     };
     let edge = async {
-        assert_eq!(rest.suspend().await.unwrap(), next);
-        assert!(rest.is_held().await);
+        assert_eq!(rest.suspend(Holder::Edge).await.unwrap(), next);
+        assert!(rest.lease.lock().await.is_some());
         // Resting, a gateway answers nothing else.
         assert_eq!(rest.reminders().await.unwrap(), next);
-        assert_eq!(rest.suspend().await.unwrap(), next);
-        rest.resume().await.unwrap();
-        assert!(!rest.is_held().await);
-        rest.resume().await.unwrap();
+        assert_eq!(rest.suspend(Holder::Edge).await.unwrap(), next);
+        rest.resume(Holder::Edge).await.unwrap();
+        assert!(rest.lease.lock().await.is_none());
+        rest.resume(Holder::Edge).await.unwrap();
     };
     tokio::join!(host, edge);
 }
@@ -66,9 +66,9 @@ async fn one_that_has_something_to_do_does_not_rest() {
         tells_its_jobs(&mut peer).await;
         rests(&mut peer, "busy").await;
     };
-    let (asked, ()) = tokio::join!(rest.suspend(), host);
+    let (asked, ()) = tokio::join!(rest.suspend(Holder::Edge), host);
     assert!(matches!(asked, Err(RestError::Busy)), "{asked:?}");
-    assert!(!rest.is_held().await);
+    assert!(rest.lease.lock().await.is_none());
 }
 
 #[tokio::test]
@@ -79,16 +79,39 @@ async fn another_gateway_knows_nothing_of_a_rest() {
         tells_its_jobs(&mut peer).await;
         rests(&mut peer, "ready").await;
     };
-    let (asked, ()) = tokio::join!(rest.suspend(), host);
+    let (asked, ()) = tokio::join!(rest.suspend(Holder::Edge), host);
     asked.unwrap();
     rest.link.count_gateway();
-    assert!(!rest.is_held().await);
-    rest.resume().await.unwrap();
+    rest.resume(Holder::Edge).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_gateway_that_does_not_answer_does_not_rest() {
     let rest = Rest::new(Link::new());
-    assert!(matches!(rest.suspend().await, Err(RestError::Unready)));
+    assert!(matches!(rest.suspend(Holder::Edge).await, Err(RestError::Unready)));
     assert!(matches!(rest.reminders().await, Err(RestError::Unready)));
+}
+
+#[tokio::test]
+async fn it_rests_until_the_last_who_wants_it_to_is_done() {
+    let (gateway, rest) = gateway().await;
+    let host = async {
+        let mut peer = gateway.accept().await;
+        tells_its_jobs(&mut peer).await;
+        rests(&mut peer, "ready").await;
+        rests(&mut gateway.accept().await, "ready").await;
+        let mut peer = gateway.accept().await;
+        let resume = peer.expect("gateway.suspend.resume").await;
+        peer.answer(&resume, json!({"ok": true})).await;
+    };
+    let both = async {
+        rest.suspend(Holder::Edge).await.unwrap();
+        rest.suspend(Holder::Copy).await.unwrap();
+        rest.resume(Holder::Edge).await.unwrap();
+        let asked = rest.suspend(Holder::Edge).await;
+        assert!(matches!(asked, Err(RestError::Busy)), "its memory is being copied");
+        rest.resume(Holder::Copy).await.unwrap();
+        assert!(rest.lease.lock().await.is_none());
+    };
+    tokio::join!(host, both);
 }
