@@ -114,6 +114,7 @@ pub(crate) struct WebConfig {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Runtime {
     Process,
+    Docker,
     Echo,
 }
 
@@ -150,6 +151,28 @@ pub(crate) struct SandboxConfig {
     pub stop_after: Option<Duration>,
     pub memory_mb: u64,
     pub sandbox_mb: u64,
+    /// One of `tiers`.
+    pub tier: String,
+    pub docker: DockerConfig,
+    pub tiers: BTreeMap<String, SandboxTier>,
+}
+
+/// Where containers come from.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DockerConfig {
+    #[serde(deserialize_with = "load::directory")]
+    pub socket: Option<PathBuf>,
+    pub image: String,
+}
+
+/// What a container may take of the machine.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SandboxTier {
+    pub memory_mb: u32,
+    pub cpu_percent: u32,
+    pub pids: u32,
 }
 
 #[derive(Debug, Deserialize)]

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use zaki_edge_native::{
-    Edge, EdgeConfig, Exec, Isolation, ModelConfig, ProcessConfig, Reach, RuntimeChoice,
-    RuntimePaths,
+    DockerConfig, Edge, EdgeConfig, Exec, Isolation, ModelConfig, ProcessConfig, Reach,
+    RuntimeChoice, RuntimePaths, Tier,
 };
 use zaki_envelope::signature::{Keyring, SigningKey};
 
@@ -93,18 +93,41 @@ fn signing(key: &SecretString) -> SigningKey {
 }
 
 fn runtime(config: &Config) -> Result<RuntimeChoice> {
-    if config.sandbox.runtime == config::Runtime::Echo {
-        return Ok(RuntimeChoice::Echo);
+    match config.sandbox.runtime {
+        config::Runtime::Echo => Ok(RuntimeChoice::Echo),
+        config::Runtime::Docker => docker(config),
+        config::Runtime::Process => process(config),
     }
+}
+
+fn docker(config: &Config) -> Result<RuntimeChoice> {
+    let sandbox = &config.sandbox;
+    let mut docker = DockerConfig::new(&sandbox.docker.image);
+    docker.socket.clone_from(&sandbox.docker.socket);
+    docker.exec = exec(config);
+    let Some(tier) = sandbox.tiers.get(&sandbox.tier) else {
+        let names: Vec<&str> = sandbox.tiers.keys().map(String::as_str).collect();
+        bail!("sandbox.tier must be one of the tiers: {}", names.join(", "));
+    };
+    docker.tier =
+        Tier { memory_mb: tier.memory_mb, cpu_percent: tier.cpu_percent, pids: tier.pids };
+    Ok(RuntimeChoice::Docker(docker))
+}
+
+const fn exec(config: &Config) -> Exec {
+    match config.sandbox.exec {
+        config::Exec::Deny => Exec::Deny,
+        config::Exec::Ask => Exec::Ask,
+        config::Exec::Full => Exec::Full,
+    }
+}
+
+fn process(config: &Config) -> Result<RuntimeChoice> {
     let program = std::env::current_exe().context("cannot tell where this program is")?;
     let program = [program.display().to_string(), "container".to_owned()];
     let paths = RuntimePaths::in_dir(&config.runtime_dir());
     let mut process = ProcessConfig::new(program, paths);
-    process.exec = match config.sandbox.exec {
-        config::Exec::Deny => Exec::Deny,
-        config::Exec::Ask => Exec::Ask,
-        config::Exec::Full => Exec::Full,
-    };
+    process.exec = exec(config);
     process.isolation = match config.sandbox.isolation {
         config::Isolation::Auto => Isolation::Auto,
         config::Isolation::None => Isolation::None,

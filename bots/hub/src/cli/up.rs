@@ -84,7 +84,7 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode> {
 
 /// Installs what local sandboxes need; `false`: a signal came first.
 async fn runtime_is_there(config: &Config, signals: &mut Signals) -> Result<bool> {
-    if config.sandbox.runtime == SandboxRuntime::Echo {
+    if config.sandbox.runtime != SandboxRuntime::Process {
         return Ok(true);
     }
     let dir = config.runtime_dir();

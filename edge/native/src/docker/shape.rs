@@ -40,6 +40,8 @@ impl Shape {
         let mut environment = vec![
             format!("ZAKI_SANDBOX_MODEL={}", around.model),
             format!("ZAKI_SANDBOX_EXEC={}", config.exec.as_str()),
+            // One without a state waits until the edge has looked for a backup.
+            "ZAKI_SANDBOX_HOLD=true".to_owned(),
         ];
         if !around.choices.is_empty() {
             environment.push(format!("ZAKI_SANDBOX_CHOICES={}", around.choices.join(",")));

@@ -201,7 +201,7 @@ async fn openclaw_in_a_container_reaches_nothing() {
     let other = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let port = other.local_addr().unwrap().port();
     let mut place = bench.place(1).await;
-    bench.start(&mut place).await;
+    let _link = bench.start(&mut place).await;
     let connect = |to: &str| format!("timeout 3 bash -c 'exec 3<>/dev/tcp/{to}' && echo reached");
     let attempts: [(&str, String, &str); 22] = [
         ("who it is", "id -u; id -G".into(), "10001\n10001\n"),
@@ -250,12 +250,10 @@ async fn openclaw_in_a_container_reaches_nothing() {
         println!("refused or bounded: {what}");
     }
     // The one way out leads to the model proxy, and to nothing that does not know the token.
-    let accepted = tokio::task::spawn_blocking({
-        let proxy = bench.proxy.try_clone().unwrap();
-        move || proxy.accept().is_ok()
-    });
+    bench.proxy.set_nonblocking(true).unwrap();
+    let proxy = tokio::net::TcpListener::from_std(bench.proxy.try_clone().unwrap()).unwrap();
     assert_eq!(bench.run(&place, &connect("127.0.0.1/8788")).await, "reached\n");
-    assert!(timeout(PATIENCE, accepted).await.unwrap().unwrap());
+    timeout(PATIENCE, proxy.accept()).await.unwrap().unwrap();
     bench.close().await;
 }
 

@@ -71,7 +71,10 @@ async fn a_turn_an_earlier_edge_left_is_taken_up_with_its_own_request() {
     let used = Usage { input_tokens: 1, output_tokens: 2, cost_micros: 3 };
     state.sandbox(sandbox()).await.unwrap();
     for _ in 0..2 {
-        state.count(sandbox(), Some(turn.id()), used, clock::now()).await.unwrap();
+        state
+            .count(sandbox(), Some(turn.id()), used, Usage::default(), clock::now())
+            .await
+            .unwrap();
     }
     assert_eq!(state.greatest_turn().await.unwrap(), Some(turn.id()));
     let turns = Turns::new(state.greatest_turn().await.unwrap());

@@ -87,10 +87,21 @@ async fn contract(subject: &Subject) {
         assert!(answer(&said).contains("is Layla"), "forgotten: {}", answer(&said));
         assert_eq!((subject.left)().len(), 1, "what it keeps");
     }
-    let erase = signed("DELETE", &format!("/v1/users/{}", subject.user), vec![]);
-    assert_eq!(call(&edge.router(), erase).await.0, StatusCode::NO_CONTENT);
+    erase(subject, &edge).await;
     assert_eq!((subject.left)(), [""; 0]);
     edge.shutdown().await;
+}
+
+/// Asks until it is done: to stop what runs may take longer than an answer does.
+async fn erase(subject: &Subject, edge: &Edge) {
+    for _ in 0..60 {
+        let erase = signed("DELETE", &format!("/v1/users/{}", subject.user), vec![]);
+        match call(&edge.router(), erase).await.0 {
+            StatusCode::NO_CONTENT => return,
+            status => assert_eq!(status, StatusCode::ACCEPTED),
+        }
+    }
+    panic!("never erased");
 }
 
 async fn a_turn_is_answered_once(subject: &Subject, edge: &Edge) {

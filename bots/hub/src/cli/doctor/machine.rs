@@ -25,12 +25,13 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     }
     let listen = listen(config, "edge.listen", config.edge.listen, Tenant::Edge);
     findings.push(finding_of("edge.listen", listen));
-    if config.sandbox.runtime == Runtime::Echo {
-        let says = "runtime \"echo\" repeats what it is told";
-        findings.push(finding(Verdict::Note, "sandboxes", says));
-    } else {
-        findings.push(runtime(config));
-        findings.push(isolation(config));
+    match config.sandbox.runtime {
+        Runtime::Echo => {
+            let says = "runtime \"echo\" repeats what it is told";
+            findings.push(finding(Verdict::Note, "sandboxes", says));
+        }
+        Runtime::Docker => findings.push(finding_of("docker", docker(config))),
+        Runtime::Process => findings.extend([runtime(config), isolation(config)]),
     }
     findings.push(model(config));
     findings
@@ -70,6 +71,20 @@ fn runtime(config: &Config) -> Finding {
             "is not installed and npm is not there to do it: install npm (Debian: apt install npm)",
         ),
     }
+}
+
+/// Whether anybody listens at the engine's socket. The image is looked for at the start.
+fn docker(config: &Config) -> Result<String> {
+    let docker = &config.sandbox.docker;
+    let socket = docker.socket.as_deref().unwrap_or(Path::new("/var/run/docker.sock"));
+    std::os::unix::net::UnixStream::connect(socket).with_context(|| {
+        format!(
+            "no Docker engine answers at {}; start it, or set another sandbox.docker.socket",
+            socket.display()
+        )
+    })?;
+    let (image, tier) = (&docker.image, &config.sandbox.tier);
+    Ok(format!("containers of {image}, {tier}, with no network and no capability"))
 }
 
 fn isolation(config: &Config) -> Finding {
