@@ -4,7 +4,7 @@
 use anyhow::{Context, Result};
 use serde_json::Value;
 use zaki_simulators::telegram::Chat;
-use zaki_simulators::{Act, Sent};
+use zaki_simulators::{Act, Sent, Simulator};
 use zaki_tests::chaos::Seed;
 use zaki_tests::replicas::Replicas;
 use zaki_tests::{ChannelKind, Person, SOON, Setup, World, payload};
@@ -313,5 +313,30 @@ async fn discords_own_command_has_the_hubs_behind_it_and_is_answered_in_its_plac
         let answered = |sent: &Sent| sent.act == Act::Edit && sent.text.contains(answer);
         world.expect_sent(DISCORD, answered).await?;
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_becomes_of_a_command_discord_shows_it_as_under_way_no_more() -> Result<()> {
+    const DISCORD: ChannelKind = ChannelKind::Discord;
+    let world = Setup::echo().only(&[DISCORD]).set("lane.waiting", 2).start().await?;
+    let (direct, user) = (world.discord.direct(&ADA.discord()), ADA.discord());
+    let say = async |said: &str| {
+        world.discord.command(&direct, &user, "zaki", ("message", said)).await;
+    };
+    say(LONG).await;
+    let is_on = |lines: &Vec<Value>| field(lines, LONG, "state") == "joined";
+    world.until("a turn", || world.inbox(DISCORD), is_on).await?;
+    // Two wait, two are too many, and one stops them all.
+    for said in ["one", "two", "three", "four", "/stop"] {
+        say(said).await;
+    }
+    let gone = |sent: &Sent| sent.act == Act::Retract;
+    let answered = |sent: &Sent| sent.act == Act::Edit;
+    let seen = world.discord.sent().wait_for_count(4, gone, SOON).await;
+    seen.with_context(|| world.log())?;
+    let seen = world.discord.sent().wait_for_count(2, answered, SOON).await;
+    let seen = seen.with_context(|| world.log())?;
+    assert!(seen.iter().any(|sent| sent.text.contains("Stopped.")), "{seen:?}");
     Ok(())
 }

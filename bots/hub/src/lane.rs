@@ -190,7 +190,7 @@ impl Hub {
 
 /// What is done in order.
 enum Chore {
-    Settle(Vec<InboundId>, Reason),
+    Settle(Vec<Inbound>, Reason),
     Tell(ZakiUserId, Box<Inbound>, Notice),
 }
 
@@ -202,9 +202,11 @@ impl Chore {
                     Reason::Limited => SettleReason::Limited,
                     Reason::Stopped | Reason::Command => SettleReason::Command,
                 };
-                let settle = || hub.ledger.settle(hub.fence, &messages, reason);
+                notice::release_all(hub, &messages).await;
+                let ids: Vec<InboundId> = messages.iter().map(|message| message.id).collect();
+                let settle = || hub.ledger.settle(hub.fence, &ids, reason);
                 hub.persist("settle messages", settle).await;
-                hub.stages.settled(&messages);
+                hub.stages.settled(&ids);
             }
             Self::Tell(user, about, notice) => {
                 let said = match notice {

@@ -71,6 +71,13 @@ pub(crate) async fn release(hub: &Arc<Hub>, about: &Inbound) {
     }
 }
 
+/// The same of several.
+pub(crate) async fn release_all(hub: &Arc<Hub>, about: &[Inbound]) {
+    for one in about {
+        release(hub, one).await;
+    }
+}
+
 /// Ends a press or a command without a word.
 fn closing(about: &Inbound) -> NewDelivery {
     let (id, kind) = (clock::delivery_id(), DeliveryKind::Notice);

@@ -313,12 +313,27 @@ async fn finish(hub: &Arc<Hub>, key: &LaneKey, mut open: OpenTurn, live: &Live, 
     hub.stages.replying(&answered, &reply);
     hub.approvals.ended(key.0, live.turn);
     let told = state == TurnEnd::Aborted && why != Some(Why::Interrupted);
+    let unanswered = unanswered(open.inbounds, !reply.is_empty());
     if let Some((waiting, by_us)) = end(hub, live.turn, state, &heard, reply).await {
         if by_us {
             hub.spent(key.0, live.usage());
         }
         hub.happen(key, Event::Ended { aborted: told, waiting });
+        if by_us {
+            // Not before: the next turn waits for nobody's screen.
+            notice::release_all(hub, &unanswered).await;
+        }
     }
+}
+
+/// Of what its platform shows as under way, that to which nothing comes any more: the newest gets
+/// the reply, if there is one.
+fn unanswered(inbounds: Vec<Inbound>, is_replied: bool) -> Vec<Inbound> {
+    let mut shown: Vec<Inbound> = inbounds.into_iter().filter(notice::is_shown).collect();
+    if is_replied {
+        shown.pop();
+    }
+    shown
 }
 
 /// Which limit has ended a turn, if one has.

@@ -82,7 +82,8 @@ pub(super) async fn admits(
 /// The same for a command that may come from nobody, before any store is asked about it.
 pub(crate) async fn admits_code(hub: &Arc<Hub>, inbound: &Inbound, command: &Command) -> bool {
     match command {
-        Command::Link(Link::Redeem(_)) | Command::Start(Some(_)) => {
+        Command::Link(Link::Offer) => true,
+        Command::Link(_) | Command::Start(Some(_)) => {
             let giver = Giver::Sender(intake::key_of(inbound));
             admits(hub, &giver, inbound, command, hub.voice_before(inbound)).await
         }

@@ -159,11 +159,10 @@ impl Lane {
     }
 
     fn refuse(&mut self, message: Box<Inbound>, effects: &mut Effects) {
-        let messages = vec![message.id];
         if !mem::replace(&mut self.told, true) {
-            effects.push(Effect::Tell { about: message, notice: Notice::Full });
+            effects.push(Effect::Tell { about: message.clone(), notice: Notice::Full });
         }
-        effects.push(Effect::Settle { messages, reason: Reason::Limited });
+        effects.push(Effect::Settle { messages: vec![*message], reason: Reason::Limited });
     }
 
     /// `/stop` overtakes all that waits, and takes it along.
@@ -187,7 +186,7 @@ impl Lane {
 
     /// Settles the first `count` that wait, since a `/stop` came after them.
     fn clear(&mut self, count: usize, effects: &mut Effects) -> usize {
-        let messages: Vec<_> = self.waiting.drain(..count).map(|message| message.id).collect();
+        let messages: Vec<_> = self.waiting.drain(..count).collect();
         if self.waiting.is_empty() {
             self.gather = None;
         }
@@ -396,12 +395,11 @@ impl Lane {
 
 impl Stop {
     fn close(self, tell: bool, effects: &mut Effects) {
-        let messages = vec![self.message.id];
         if tell {
             let notice = Notice::Stopped { cleared: self.cleared };
-            effects.push(Effect::Tell { about: self.message, notice });
+            effects.push(Effect::Tell { about: self.message.clone(), notice });
         }
-        effects.push(Effect::Settle { messages, reason: Reason::Command });
+        effects.push(Effect::Settle { messages: vec![*self.message], reason: Reason::Command });
     }
 }
 

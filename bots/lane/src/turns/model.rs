@@ -144,11 +144,12 @@ impl World {
                 assert!(live <= 5, "{live} alarms");
             }
             Effect::Settle { messages, reason } => {
-                for id in messages {
-                    self.settle(at, id, reason);
+                for message in messages {
+                    self.settle(at, message.id, reason);
                 }
             }
             Effect::Tell { about, notice } => {
+                assert!(!matches!(self.fates[&about.id], Fate::Settled(_)), "settled before");
                 assert_eq!(self.told.insert(about.id, notice), None, "told twice");
             }
         }

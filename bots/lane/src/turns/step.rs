@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use zaki_envelope::{Inbound, InboundId, TurnId};
+use zaki_envelope::{Inbound, TurnId};
 
 use super::Mode;
 
@@ -107,10 +107,10 @@ pub enum Effect {
     },
     /// Say [`Event::Tick`] at this time. There is never more than one alarm.
     Alarm(Duration),
-    /// Close messages that get no turn.
+    /// Close messages that get no turn. What is to be told about one of them comes before.
     Settle {
         /// Which.
-        messages: Vec<InboundId>,
+        messages: Vec<Inbound>,
         /// Why.
         reason: Reason,
     },
