@@ -104,8 +104,10 @@ fn spoken(pairing: &Pairing) -> Waiting<'_> {
 
 /// The two commands that the words name, to press.
 fn buttons(code: &str, voice: Voice) -> Vec<Choice> {
-    let button =
-        |label: Button, command: &Command| Choice { label: label.say(voice), data: command.button() };
+    let button = |label: Button, command: &Command| Choice {
+        label: label.say(voice),
+        data: command.button(),
+    };
     vec![
         button(Button::LetIn, &Command::let_in(code)),
         button(Button::TurnAway, &Command::turn_away(code)),

@@ -1,39 +1,35 @@
-//! The hub: what all its rooms share, and the way of a message from the ledger to its lane.
+//! The hub: what all its rooms share, and how what arrives is stored.
 
 use std::{sync::Arc, time::Duration};
 
-use futures::FutureExt;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use zaki_channel::Batch;
-use zaki_envelope::{Inbound, ZakiUserId};
-use zaki_identity::{Directory, Refusal, Resolution};
-use zaki_lane::{
-    commands::{Command, Secret},
-    turns::{Event, Mode},
-};
+use zaki_envelope::Inbound;
+use zaki_identity::Directory;
+use zaki_lane::turns::Mode;
 use zaki_ledger::{Fence, Ledger, Pulse, Recovery, SettleReason};
 
 use crate::{
-    accept::{AcceptError, no_turn, to_ledger},
+    accept::{AcceptError, to_ledger},
     accounts::{Account, Accounts},
     approvals::Approvals,
+    arrivals::Origin,
     clock, codes, commands,
     counters::Counters,
     doubt::Doubts,
     edge::EdgeClient,
     errands::Errands,
     groups::Groups,
-    home,
-    intake::{self, Intake},
+    intake::Intake,
     lane::{Bounds, Lanes},
     lease::{Lease, Uptime},
     limits::Allowance,
     notice,
     outbox::{self, Outbox},
-    people::{People, session_of},
+    people::People,
     queue::Queue,
     stage::{Stages, Step},
-    strangers::{self, Strangers},
+    strangers::Strangers,
     troubles::Troubles,
     turn,
     voice::Tongues,
@@ -140,7 +136,7 @@ pub(crate) struct Hub {
     /// Fires when running work must be handed over to whoever comes next.
     pub stop: CancellationToken,
     pub tasks: TaskTracker,
-    intake: Intake,
+    pub intake: Intake,
     pub lanes: Lanes,
     /// Which turns run, and which wait for room.
     pub queue: Arc<Queue>,
@@ -240,103 +236,6 @@ impl Hub {
         self.tasks.spawn(store).await?
     }
 
-    /// Sends a message on its way once more, after the earlier ones of its sender.
-    pub(crate) fn admit(self: &Arc<Self>, inbound: Inbound) {
-        self.send_on(inbound, Origin::Moved);
-    }
-
-    fn send_on(self: &Arc<Self>, inbound: Inbound, origin: Origin) {
-        let sender = intake::key_of(&inbound);
-        self.intake.push(sender, Arc::clone(self).resolve(inbound, origin).boxed());
-    }
-
-    /// Finds out whose message it is and puts it on that person's lane.
-    async fn resolve(self: Arc<Self>, inbound: Inbound, origin: Origin) {
-        if let Some(reason) = no_turn(&self.groups, &inbound) {
-            outbox::report(&self, &inbound).await;
-            return self.dismiss(&inbound, reason).await;
-        }
-        let (origin, command) = origin.command(&inbound);
-        if let Some(command) = command {
-            let (hub, about) = (Arc::clone(&self), inbound.clone());
-            return commands::in_turn(&hub, &about, self.obey(inbound, origin, command)).await;
-        }
-        let resolve = || self.directory.resolve(&inbound, clock::now());
-        match self.persist("resolve a sender", resolve).await {
-            Some(Resolution::Known { user, speaker, .. }) => {
-                self.take(user, speaker, inbound, origin, false).await;
-            }
-            Some(Resolution::Refused { reason, tell }) => {
-                self.turn_away(&inbound, &reason, tell).await;
-            }
-            // Stopping: the message stays accepted and is taken up at the next start.
-            None => {}
-        }
-    }
-
-    /// Carries out a command, at once: there is no claim at which it would be asked again whose it
-    /// is, so the store is asked now.
-    async fn obey(self: Arc<Self>, inbound: Inbound, origin: Origin, command: Command) {
-        if !commands::admits_code(&self, &inbound, &command).await
-            || commands::early(&self, &inbound, Some(&command)).await
-        {
-            return;
-        }
-        let resolve = || self.directory.resolve_anew(&inbound, clock::now());
-        match self.persist("resolve a sender", resolve).await {
-            Some(Resolution::Known { user, speaker, .. }) if command == Command::Stop => {
-                self.take(user, speaker, inbound, origin, true).await;
-            }
-            Some(Resolution::Known { speaker, .. }) => {
-                commands::carry_out(&self, speaker, &inbound, command).await;
-            }
-            Some(Resolution::Refused { reason, tell }) => {
-                self.turn_away(&inbound, &reason, tell).await;
-            }
-            None => {}
-        }
-    }
-
-    /// Nobody answers.
-    async fn turn_away(self: &Arc<Self>, inbound: &Inbound, reason: &Refusal, tell: bool) {
-        if tell {
-            strangers::tell(self, inbound, reason).await;
-        }
-        self.dismiss(inbound, SettleReason::Refused).await;
-    }
-
-    /// Puts a message on the lane of whoever answers it, if its speaker may write so much.
-    async fn take(
-        self: &Arc<Self>,
-        user: ZakiUserId,
-        speaker: ZakiUserId,
-        inbound: Inbound,
-        origin: Origin,
-        is_stop: bool,
-    ) {
-        let Some(person) = self.profile(user).await else { return };
-        if let Some(person) = &person {
-            home::let_owner_settle(self, person, &inbound).await;
-        }
-        let host = (user, person.as_deref());
-        if matches!(origin, Origin::Fresh(_))
-            && !is_stop
-            && self.allows(speaker, host, &inbound).await != Some(true)
-        {
-            return;
-        }
-        let key = Arc::new((user, session_of(person.as_deref(), &inbound)));
-        // What the person has chosen matters only to what arrives mid-turn.
-        if self.lanes.is_active(&key) {
-            let mode = self.mode_of(person.as_deref());
-            self.happen(&key, Event::Mode(mode));
-        }
-        match origin {
-            Origin::Fresh(_) | Origin::Moved => self.arrive(&key, inbound),
-            Origin::Left => self.happen(&key, Event::Left { message: Box::new(inbound) }),
-        }
-    }
-
     /// Settles a message about which no more is said than has been.
     pub(crate) async fn dismiss(self: &Arc<Self>, inbound: &Inbound, reason: SettleReason) {
         notice::release(self, inbound).await;
@@ -419,30 +318,6 @@ impl Hub {
             );
         }
         self.ledger.counts().await.map(drop).map_err(|error| error.to_string())
-    }
-}
-
-/// How a message came here.
-enum Origin {
-    /// It arrived just now, with the code that stood in it.
-    Fresh(Option<Secret>),
-    /// It has been on a lane that is no longer the right one, and has been counted.
-    Moved,
-    /// A run or a replica that is no more has left it: it was accepted, and is not refused now,
-    /// however much waits.
-    Left,
-}
-
-impl Origin {
-    /// The command that a message is, with its code, which is needed no more then.
-    fn command(self, inbound: &Inbound) -> (Self, Option<Command>) {
-        let command = Command::of(inbound);
-        match self {
-            Self::Fresh(Some(code)) => {
-                (Self::Fresh(None), command.map(|command| command.restore(code)))
-            }
-            origin => (origin, command),
-        }
     }
 }
 

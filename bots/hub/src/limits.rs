@@ -1,9 +1,9 @@
 //! How much people may use: asked before a message gets a turn, and of what is left to that turn.
 
 mod spending;
-mod unasked;
 #[cfg(test)]
 mod tests;
+mod unasked;
 
 use std::{
     collections::BTreeMap,

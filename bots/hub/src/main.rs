@@ -15,6 +15,7 @@ macro_rules! outln {
 mod accept;
 mod accounts;
 mod approvals;
+mod arrivals;
 mod cli;
 mod clock;
 mod codes;

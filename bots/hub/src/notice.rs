@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use zaki_channel::fit;
 use zaki_envelope::{
-    AccountName, Address, DedupeKey, DeliveryId, Inbound, InboundId, InboundKind, Outbound, Part, Timestamp,
-    TurnId,
+    AccountName, Address, DedupeKey, DeliveryId, Inbound, InboundId, InboundKind, Outbound, Part,
+    Timestamp, TurnId,
 };
 use zaki_ledger::{DeliveryKind, NewDelivery, ReplyPlan};
 

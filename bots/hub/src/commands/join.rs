@@ -42,11 +42,7 @@ pub(super) async fn redeem(hub: &Arc<Hub>, inbound: &Inbound, secret: &Secret, b
 
 /// Whoever has pressed a link answers what they were asked then. `None`: they were not, so it is
 /// for somebody known.
-pub(super) async fn answer_link(
-    hub: &Arc<Hub>,
-    inbound: &Inbound,
-    what: &Link,
-) -> Option<Answer> {
+pub(super) async fn answer_link(hub: &Arc<Hub>, inbound: &Inbound, what: &Link) -> Option<Answer> {
     match what {
         Link::Confirm(question) => accept(hub, inbound, question.as_deref()).await,
         Link::Cancel(question) => reject(hub, inbound, question.as_deref()).await,

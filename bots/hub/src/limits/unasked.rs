@@ -95,9 +95,8 @@ async fn ask(hub: &Hub, user: ZakiUserId) -> Option<(ZakiUserId, Told)> {
 /// What cannot be told now is told another time: it is in all later answers.
 async fn count(hub: &Hub, users: &[ZakiUserId]) {
     let told = join_all(users.iter().map(|user| ask(hub, *user))).await;
-    let is_some = |(_, Told { day, month, .. }): &(_, Told)| {
-        !(day.is_nothing() && month.is_nothing())
-    };
+    let is_some =
+        |(_, Told { day, month, .. }): &(_, Told)| !(day.is_nothing() && month.is_nothing());
     let told: Vec<_> = told.into_iter().flatten().filter(is_some).collect();
     if told.is_empty() {
         return;

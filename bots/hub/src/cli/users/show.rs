@@ -45,7 +45,8 @@ pub(super) async fn show(One { user, output }: &One) -> Result<()> {
     let directory = output.directory().await?;
     let due = directory.errands(Some(*user), u32::MAX).await?;
     let Some(person) = directory.person(*user).await? else {
-        let due: Vec<_> = due.iter().map(|errand| format!("\nstill due: {}", line(errand))).collect();
+        let due: Vec<_> =
+            due.iter().map(|errand| format!("\nstill due: {}", line(errand))).collect();
         bail!("no person {user}; `zaki users list` shows everybody{}", due.concat())
     };
     let sessions = directory.sessions(*user).await?;
