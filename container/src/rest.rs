@@ -122,13 +122,12 @@ impl Rest {
             return Err(RestError::Busy);
         }
         let host = self.host().await?;
-        let (request, reminders, mut holders) = match &*lease {
-            Some(held) => (held.request.clone(), held.reminders, held.holders.clone()),
+        let (request, reminders, mut holders) = if let Some(held) = &*lease {
+            (held.request.clone(), held.reminders, held.holders.clone())
+        } else {
             // Resting, it would not say.
-            None => {
-                let request = format!("zaki-{:032x}", rand::random::<u128>());
-                (request, next(&host).await?, Vec::new())
-            }
+            let request = format!("zaki-{:032x}", rand::random::<u128>());
+            (request, next(&host).await?, Vec::new())
         };
         let prepared: Prepared =
             host.call("gateway.suspend.prepare", &json!({ "requestId": request })).await?;
