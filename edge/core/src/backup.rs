@@ -218,7 +218,7 @@ mod tests {
     fn nothing_never_replaces_something() {
         let (empty, full) = (backup(2, "a", 0), backup(1, "a", 2));
         assert_eq!(admit(&empty.summary, &[]), Ok(()));
-        assert_eq!(admit(&empty.summary, &[empty.clone()]), Ok(()));
+        assert_eq!(admit(&empty.summary, std::slice::from_ref(&empty)), Ok(()));
         let kept = [full.clone(), empty.clone()];
         assert_eq!(admit(&empty.summary, &kept), Err(Unkept::Empty));
         assert_eq!(admit(&full.summary, &kept), Ok(()));
