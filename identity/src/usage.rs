@@ -94,14 +94,13 @@ impl Totals {
 }
 
 impl Directory {
-    /// Adds what has been spent, in one transaction, and returns where each of these people stands
-    /// then, in the order of their ids. Whoever is not there any more is left out. After an error
-    /// nothing has been added, unless it [is unknown](zaki_store::Error::is_unknown).
+    /// Adds what has been spent, in one transaction; for whoever is not there any more, nothing.
+    /// After an error nothing has been added, unless it [is unknown](zaki_store::Error::is_unknown).
     pub async fn count(
         &self,
         spent: &[(ZakiUserId, Counts)],
         now: Timestamp,
-    ) -> Result<Vec<(ZakiUserId, Totals)>, DirectoryError> {
+    ) -> Result<(), DirectoryError> {
         // In the order of the ids, so that two replicas never wait for each other in a ring.
         let mut sums = BTreeMap::<ZakiUserId, Counts>::new();
         for (user, counts) in spent {
@@ -131,23 +130,18 @@ const ADD: &str = "INSERT INTO usage
         messages = usage.messages + excluded.messages,
         input_tokens = usage.input_tokens + excluded.input_tokens,
         output_tokens = usage.output_tokens + excluded.output_tokens,
-        cost_micros = usage.cost_micros + excluded.cost_micros
-    RETURNING period, messages, input_tokens, output_tokens, cost_micros";
+        cost_micros = usage.cost_micros + excluded.cost_micros";
 
 async fn count<S: Sql>(
     tx: &S,
     sums: &BTreeMap<ZakiUserId, Counts>,
     now: Timestamp,
-) -> Result<Vec<(ZakiUserId, Totals)>, DirectoryError> {
+) -> Result<(), DirectoryError> {
     let periods = Periods::of(now);
-    let mut people = Vec::with_capacity(sums.len());
     for (user, sum) in sums {
-        let rows = tx.all(ADD, &add(*user, &periods, sum)).await?;
-        if !rows.is_empty() {
-            people.push((*user, read(&periods, &rows)?));
-        }
+        tx.execute(ADD, &add(*user, &periods, sum)).await?;
     }
-    Ok(people)
+    Ok(())
 }
 
 fn add(user: ZakiUserId, periods: &Periods, sum: &Counts) -> Vec<Value> {

@@ -236,6 +236,12 @@ const BIND: &str = "INSERT INTO binding
     bound_at = CASE WHEN binding.user_id = excluded.user_id
         THEN binding.bound_at ELSE excluded.bound_at END";
 
+/// The better id of an account that came with a merge goes back with it, too.
+const INHERIT: &str = "INSERT INTO merge_part (from_id, what, channel, scope, id)
+    SELECT from_id, what, channel, scope, CAST($4 AS TEXT) FROM merge_part
+    WHERE what = 'binding' AND channel = $1 AND scope = $2 AND id = $3
+    ON CONFLICT DO NOTHING";
+
 /// Writes what follows from the facts, all entries at the end.
 pub(crate) async fn keep<S: Sql>(
     tx: &S,
@@ -262,6 +268,13 @@ pub(crate) async fn keep<S: Sql>(
                     Text(by),
                 ];
                 tx.execute(BIND, row).await?;
+                if how == How::Upgrade {
+                    for older in &sender.aliases {
+                        let (older, id) = (older.as_str(), id.as_str());
+                        let row = params![channel.as_str(), scope.as_str(), older, id];
+                        tx.execute(INHERIT, row).await?;
+                    }
+                }
             }
             Change::Note { act, id, user, was } => {
                 if let Some(before) = was {

@@ -147,11 +147,11 @@ fn keep_up(hub: &Arc<Hub>) {
             tracing::warn!(%error, "what people have spent is kept later");
         }
         limits::count_unasked(&shared).await;
-        if let Err(error) = door::tend(&shared).await {
-            tracing::warn!(%error, "what there is to say at the door is said later");
-        }
         if let Err(error) = shared.groups.refresh(&shared.directory).await {
             tracing::warn!(%error, "what has changed in groups was not read");
+        }
+        if let Err(error) = door::tend(&shared).await {
+            tracing::warn!(%error, "what there is to say at the door is said later");
         }
         drop(alone);
     });

@@ -1,9 +1,9 @@
 //! What is nothing but a code, written by somebody who may as well mean something else by it.
 
 use zaki_envelope::{Inbound, Timestamp};
-use zaki_store::{Sql, params, transact};
+use zaki_store::{Sql, glance, params, transact};
 
-use super::redeem::Redeemer;
+use super::redeem::{Redeemer, shut};
 use super::{Keyed, LinkCode};
 use crate::{Directory, DirectoryError, locks};
 
@@ -22,6 +22,11 @@ impl Directory {
         }
         let (digest, redeemer) =
             (self.code_key.code(Keyed::Code, code), Redeemer::of(inbound, self));
+        let looker = redeemer.clone();
+        let shut = glance!(&self.store, |tx| shut(tx, &looker, now))?;
+        if shut.is_some() {
+            return Ok(true);
+        }
         transact!(&self.store, |tx| is_code(tx, &redeemer, &digest, now))
     }
 }
@@ -35,7 +40,7 @@ async fn is_code<S: Sql>(
     now: Timestamp,
 ) -> Result<bool, DirectoryError> {
     locks::acts(tx).await?;
-    if redeemer.tries.shut_until(tx, now).await?.is_some() {
+    if shut(tx, redeemer, now).await?.is_some() {
         return Ok(true);
     }
     if tx.one(FIND, params![digest, now.as_ms()]).await?.is_some() {

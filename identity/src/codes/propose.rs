@@ -39,6 +39,10 @@ impl Directory {
         question: Option<&str>,
         now: Timestamp,
     ) -> Result<Option<Redeemed>, DirectoryError> {
+        // Most are not: they need not stand in line to hear it.
+        if self.proposal(inbound, now).await?.is_none() {
+            return Ok(None);
+        }
         let (redeemer, question) = (Redeemer::of(inbound, self), question.map(str::to_owned));
         let done = transact!(&self.store, |tx| accept(tx, &redeemer, question.as_deref(), now));
         self.forget();
@@ -52,6 +56,9 @@ impl Directory {
         question: Option<&str>,
         now: Timestamp,
     ) -> Result<Option<ZakiUserId>, DirectoryError> {
+        if self.proposal(inbound, now).await?.is_none() {
+            return Ok(None);
+        }
         let (redeemer, question) = (Redeemer::of(inbound, self), question.map(str::to_owned));
         let taken = transact!(&self.store, |tx| take(tx, &redeemer, question.as_deref(), now))?;
         Ok(taken.map(|proposal| proposal.user))
@@ -140,9 +147,7 @@ async fn accept<S: Sql>(
     now: Timestamp,
 ) -> Result<Option<Redeemed>, DirectoryError> {
     match take(tx, redeemer, question, now).await? {
-        Some(Proposal { user, .. }) => {
-            used(tx, redeemer, &Taken::of(user), now).await.map(Some)
-        }
+        Some(Proposal { user, .. }) => used(tx, redeemer, &Taken::of(user), now).await.map(Some),
         None => Ok(None),
     }
 }

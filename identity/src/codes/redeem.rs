@@ -207,7 +207,8 @@ async fn void<S: Sql>(
     Ok(voided || word)
 }
 
-async fn shut<S: Sql>(
+/// When somebody who has tried too often is to come again.
+pub(super) async fn shut<S: Sql>(
     tx: &S,
     redeemer: &Redeemer,
     now: Timestamp,
@@ -336,12 +337,11 @@ async fn invite<S: Sql>(
     }
     let (how, by) = (How::Invite, code.made_by);
     let Redeemer { channel, sender, .. } = redeemer;
-    let user = match holder {
-        Some(user) => user,
-        None => {
-            let (key, tier) = (&redeemer.key, code.tier.as_deref());
-            who::sign_up(tx, key, *channel, sender, tier, how, by, now).await?
-        }
+    let user = if let Some(user) = holder {
+        user
+    } else {
+        let (key, tier) = (&redeemer.key, code.tier.as_deref());
+        who::sign_up(tx, key, *channel, sender, tier, how, by, now).await?
     };
     let new = direct(tx, redeemer, user, how, by, now).await?;
     Ok(if new { Redeemed::Invited { user } } else { Redeemed::Already { user } })

@@ -60,9 +60,9 @@ pub(crate) async fn keep<S: Sql>(
 ) -> Result<(), DirectoryError> {
     let periods = Periods::of(now);
     let rows = tx.all(READ, params![Text(user), &periods.day, &periods.month]).await?;
-    let used = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let spent = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     for Binding { channel, scope, sender, .. } in leaving {
-        for (period, counts) in &used {
+        for (period, counts) in &spent {
             let who = mark(key, *channel, scope.as_str(), sender.as_str(), period);
             let Counts { messages, input_tokens, output_tokens, cost_micros } = *counts;
             let row = params![who, period, messages, input_tokens, output_tokens, cost_micros];
@@ -83,15 +83,15 @@ pub(crate) async fn take_up<S: Sql>(
 ) -> Result<(), DirectoryError> {
     let Periods { day, month, .. } = Periods::of(now);
     for period in [day, month] {
-        let mut used = Counts::default();
+        let mut spent = Counts::default();
         for id in ids(sender) {
             let who = mark(key, channel, sender.scope.as_str(), id.as_str(), &period);
             if let Some(row) = tx.one(FIND, params![who]).await? {
-                used = used.each(read(&row)?.1, u64::max);
+                spent = spent.each(read(&row)?.1, u64::max);
             }
         }
-        if used != Counts::default() {
-            let Counts { messages, input_tokens, output_tokens, cost_micros } = used;
+        if spent != Counts::default() {
+            let Counts { messages, input_tokens, output_tokens, cost_micros } = spent;
             let row =
                 params![Text(user), period, messages, input_tokens, output_tokens, cost_micros];
             tx.execute(BEGIN, row).await?;

@@ -49,7 +49,7 @@ pub(super) async fn a_few_who_guess_shut_no_newcomer_out(town: Town) {
     let ann = town.user(Telegram, "ann").await;
     let wrong = LinkCode::typed("2222-2222");
     let (mut refused, mut shut) = (0, 0);
-    for sender in 0..MORE_WRONG.most / 4 + 1 {
+    for sender in 0..=MORE_WRONG.most / 4 {
         for _ in 0..5 {
             match town.redeem(Slack, &format!("eve.{sender}"), &wrong, now()).await {
                 Redeemed::Refused => refused += 1,

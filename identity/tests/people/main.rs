@@ -71,6 +71,7 @@ contract! {
         nobody_is_bound_to_who_is_no_more
         a_yes_is_to_one_question_only
         an_old_button_answers_no_new_question
+        a_better_id_goes_back_with_the_older_one
         a_merge_is_undone_within_thirty_days
         merges_in_a_row_are_undone_in_any_order
         what_has_gone_elsewhere_stays_there

@@ -1,7 +1,7 @@
 //! Two people become one, and two again.
 
 use zaki_envelope::ChannelKind::{Discord, Slack, Telegram, WhatsApp};
-use zaki_envelope::{ConversationId, SenderScope, ZakiUserId};
+use zaki_envelope::{ConversationId, SenderId, SenderScope, ZakiUserId};
 use zaki_identity::{
     Actor, Confirmed, DirectoryError, GroupKey, Redeemed, Role, Setting, Unlinked, Unmerged,
 };
@@ -191,6 +191,17 @@ pub(super) async fn a_merge_is_undone_within_thirty_days(town: Town) {
     town.merge(ann, bob, now()).await;
     assert_eq!(unmerge(later(30 * DAY)).await, Unmerged::TooLate);
     assert_eq!(town.directory.lapsed(later(30 * DAY), 10).await.unwrap(), [bob]);
+}
+
+pub(super) async fn a_better_id_goes_back_with_the_older_one(town: Town) {
+    let (ann, bob) = (town.user(Telegram, "ann").await, town.user(WhatsApp, "49123").await);
+    town.merge(ann, bob, now()).await;
+    let mut shown = from(WhatsApp, "DE.1");
+    shown.sender.aliases.push(SenderId::new("49123"));
+    let who = async || town.directory.resolve(&shown, now()).await.unwrap().user();
+    assert_eq!(who().await, Some(ann));
+    town.directory.unmerge(bob, Actor::Operator, now()).await.unwrap();
+    assert_eq!(who().await, Some(bob));
 }
 
 pub(super) async fn merges_in_a_row_are_undone_in_any_order(town: Town) {

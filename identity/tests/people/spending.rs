@@ -24,7 +24,7 @@ pub(super) async fn counts_of_two_replicas_add_up(town: Town) {
         batch.rotate_left(n);
         tokio::spawn(async move {
             for _ in 0..20 {
-                assert_eq!(replica.count(&batch, now()).await.unwrap().len(), 2);
+                replica.count(&batch, now()).await.unwrap();
             }
         })
     });
@@ -42,13 +42,12 @@ pub(super) async fn a_day_and_a_month_begin_anew(town: Town) {
     // 2026-09-30T23:59:59Z.
     let last = Timestamp::from_secs(1_790_812_799);
     let first = last.plus_ms(1_000);
-    let counted = town.directory.count(&[(ann, spent(1, 1))], last).await.unwrap();
-    assert_eq!(counted, [(ann, town.directory.totals(ann, last).await.unwrap())]);
-    assert_eq!((counted[0].1.day_resets_at, counted[0].1.month_resets_at), (first, first));
+    town.directory.count(&[(ann, spent(1, 1))], last).await.unwrap();
     town.directory.count(&[(ann, spent(2, 0))], last.plus_ms(-DAY)).await.unwrap();
 
     let september = town.directory.totals(ann, last).await.unwrap();
     assert_eq!((september.day, september.month), (spent(1, 1), spent(3, 1)));
+    assert_eq!((september.day_resets_at, september.month_resets_at), (first, first));
     let october = town.directory.totals(ann, first).await.unwrap();
     assert_eq!((october.day, october.month), (Counts::default(), Counts::default()));
     assert_eq!(october.day_resets_at, first.plus_ms(DAY));
@@ -59,8 +58,8 @@ pub(super) async fn an_erased_person_is_not_counted(town: Town) {
     let (ann, bob) = (town.user(Telegram, "ann").await, town.user(Slack, "bob").await);
     town.directory.erase(bob, Actor::Operator, now()).await.unwrap();
     let batch = [(ann, spent(1, 1)), (bob, spent(1, 1))];
-    let counted = town.directory.count(&batch, now()).await.unwrap();
-    assert_eq!(counted.iter().map(|(user, _)| *user).collect::<Vec<_>>(), [ann]);
+    town.directory.count(&batch, now()).await.unwrap();
+    assert_eq!(town.directory.totals(ann, now()).await.unwrap().day, spent(1, 1));
     let rows = town.rows().await;
     assert!(rows.iter().any(|(table, _)| table == "usage"));
     let his = |(table, row): &(String, String)| table == "usage" && row.contains(&bob.to_string());

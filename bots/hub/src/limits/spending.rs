@@ -80,7 +80,7 @@ impl Spending {
         totals
     }
 
-    /// Keeps what has been counted, and learns what other replicas have. One at a time.
+    /// Keeps what has been counted. One at a time.
     pub(crate) async fn keep(
         &self,
         directory: &Directory,
@@ -93,12 +93,12 @@ impl Spending {
         }
         let kept = directory.count(&batch, now).await;
         match &kept {
-            Ok(totals) => self.kept(&batch, totals),
+            Ok(()) => self.kept(&batch),
             // What may have been written is not written twice.
             Err(DirectoryError::Store(error)) if error.is_unknown() => self.lose(&batch),
             Err(_) => self.put_back(&batch),
         }
-        kept.map(drop)
+        kept
     }
 
     fn take(&self) -> Vec<(ZakiUserId, Counts)> {
@@ -117,20 +117,11 @@ impl Spending {
         batch
     }
 
-    fn kept(&self, batch: &[(ZakiUserId, Counts)], all: &[(ZakiUserId, Totals)]) {
+    fn kept(&self, batch: &[(ZakiUserId, Counts)]) {
         self.lose(batch);
         // Whom no limit bounds is not remembered.
         for (user, _) in batch {
             self.people.remove_if(user, |_, spent| spent.totals.is_none() && spent.is_kept());
-        }
-        for (user, totals) in all {
-            if let Some(mut spent) = self.people.get_mut(user) {
-                let new = spent.new;
-                if let Some((known, read_at)) = &mut spent.totals {
-                    (*known, *read_at) = (*totals, Instant::now());
-                    add(known, new);
-                }
-            }
         }
     }
 
@@ -186,9 +177,8 @@ mod tests {
         let batch = spending.take();
         assert_eq!(batch, [(user(1), messages(3))]);
         spending.add(user(1), messages(1), NOW);
-        // Another replica has counted two.
-        spending.kept(&batch, &[(user(1), totals(10))]);
-        assert_eq!(known(&spending), Some(11));
+        spending.kept(&batch);
+        assert_eq!(known(&spending), Some(9));
         assert_eq!(spending.take(), [(user(1), messages(1))]);
     }
 
@@ -200,7 +190,7 @@ mod tests {
         spending.add(user(2), messages(1), NOW);
         let batch = spending.take();
         spending.add(user(3), messages(1), NOW);
-        spending.kept(&batch, &[(user(1), totals(1)), (user(2), totals(6))]);
+        spending.kept(&batch);
         let known = [1, 2, 3].map(|n| spending.people.contains_key(&user(n)));
         assert_eq!(known, [false, true, true]);
     }
