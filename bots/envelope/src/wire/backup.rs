@@ -117,7 +117,7 @@ pub enum BackupOutcome {
     /// This one was made, or restored.
     Done {
         /// Which.
-        backup: Backup,
+        backup: Box<Backup>,
         /// Those that were tried before and are not whole, with why.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         passed_over: Vec<String>,

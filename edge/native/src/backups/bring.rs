@@ -198,7 +198,7 @@ impl From<Result<Brought, BringError>> for Outcome {
     fn from(brought: Result<Brought, BringError>) -> Self {
         Self(match brought {
             Ok(Brought { backup: Some(backup), passed_over }) => {
-                BackupOutcome::Done { backup, passed_over }
+                BackupOutcome::Done { backup: Box::new(backup), passed_over }
             }
             Ok(Brought { passed_over, .. }) if passed_over.is_empty() => BackupOutcome::Nothing,
             Ok(Brought { passed_over, .. }) => {

@@ -22,7 +22,7 @@ const LAST_BACKUP: Duration = Duration::from_mins(1);
 impl Hooks for Arc<Backups> {
     async fn after_start(&self, name: &SandboxName, link: &Arc<dyn Link>) {
         let sandbox = self.of(name);
-        self.watch(&sandbox, link);
+        Backups::watch(&sandbox, link);
         let Some(http) = self.patient(link.as_ref()) else { return };
         tokio::select! {
             waits = waits(&http) => self.supply(name, &sandbox, &http, waits).await,
@@ -64,7 +64,7 @@ impl Hooks for Arc<Backups> {
 
 impl Backups {
     /// Its link is of no use once it is gone.
-    fn watch(self: &Arc<Self>, sandbox: &Arc<Sandbox>, link: &Arc<dyn Link>) {
+    fn watch(sandbox: &Arc<Sandbox>, link: &Arc<dyn Link>) {
         sandbox.now().link = Some(link.clone());
         let (sandbox, link) = (Arc::downgrade(sandbox), link.clone());
         tokio::spawn(async move {

@@ -86,7 +86,9 @@ impl Running {
             }
         };
         match timeout(self.patience(), made).await {
-            Ok(Ok(backup)) => BackupOutcome::Done { backup, passed_over: Vec::new() },
+            Ok(Ok(backup)) => {
+                BackupOutcome::Done { backup: Box::new(backup), passed_over: Vec::new() }
+            }
             Ok(Err(error)) => failed(&error.to_string()),
             Err(_) => failed("the agent has something to do; try again later"),
         }

@@ -153,28 +153,28 @@ mod tests {
     fn keys(names: &[(&str, u8)]) -> Keys {
         use base64::Engine;
         let secret = |byte: u8| base64::engine::general_purpose::STANDARD.encode([byte; 32]).into();
-        let named: Vec<_> = names.iter().map(|(id, byte)| (*id, secret(*byte))).collect();
-        Keys::new(named.iter().map(|(id, key)| (*id, key))).unwrap()
+        let all: Vec<_> = names.iter().map(|(id, byte)| (*id, secret(*byte))).collect();
+        Keys::new(all.iter().map(|(id, key)| (*id, key))).unwrap()
     }
 
     fn seal(keys: &Keys, place: &str, bytes: &[u8]) -> Vec<u8> {
         let mut sealer = Sealer::new(keys, place.to_owned()).unwrap();
-        let mut sealed = Vec::new();
+        let mut stored = Vec::new();
         for chunk in bytes.chunks(100_000) {
-            sealed.extend(sealer.push(chunk).unwrap());
+            stored.extend(sealer.push(chunk).unwrap());
         }
-        sealed.extend(sealer.end().unwrap());
-        sealed
+        stored.extend(sealer.end().unwrap());
+        stored
     }
 
     fn open(keys: &Keys, place: &str, bytes: &[u8]) -> Result<Vec<u8>, OpenError> {
         let mut opener = Opener::new(keys, place.to_owned());
-        let mut open = Vec::new();
+        let mut plain = Vec::new();
         for chunk in bytes.chunks(70_000) {
-            open.extend(opener.push(chunk)?);
+            plain.extend(opener.push(chunk)?);
         }
-        open.extend(opener.end()?);
-        Ok(open)
+        plain.extend(opener.end()?);
+        Ok(plain)
     }
 
     #[test]

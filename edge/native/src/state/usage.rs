@@ -164,8 +164,8 @@ mod tests {
         let sandbox = SandboxName::new(user, &SandboxKind::Personal).unwrap();
         let one = Usage { input_tokens: 10, ..Usage::default() };
         state.count(sandbox, None, one, one, NOON).await.unwrap();
-        let used = state.used(user, NOON).await.unwrap();
-        assert_eq!((used.month, used.unasked.month), (Usage::default(), Usage::default()));
+        let report = state.used(user, NOON).await.unwrap();
+        assert_eq!((report.month, report.unasked.month), (Usage::default(), Usage::default()));
     }
 
     #[tokio::test]

@@ -27,7 +27,7 @@ async fn ask(edge: &Edge, what: &str) -> BackupOutcome {
 
 async fn done(edge: &Edge, what: &str) -> Backup {
     match ask(edge, what).await {
-        BackupOutcome::Done { backup, .. } => backup,
+        BackupOutcome::Done { backup, .. } => *backup,
         other => panic!("{what}: {other:?}"),
     }
 }
@@ -97,7 +97,7 @@ async fn a_story_outlives_its_sandbox_and_broken_backups() {
         let mut bytes = fs::read(&file).unwrap();
         match n % 3 {
             0 => bytes.truncate(bytes.len() / 2),
-            1 => *bytes.iter_mut().nth(1_000).unwrap() ^= 1,
+            1 => bytes[1_000] ^= 1,
             _ => bytes.clear(),
         }
         fs::write(file, bytes).unwrap();
@@ -117,7 +117,7 @@ async fn a_story_outlives_its_sandbox_and_broken_backups() {
     let (status, body) = call(&edge.router(), signed("POST", &path, wanted)).await;
     assert_eq!(status, StatusCode::OK);
     let outcome: BackupOutcome = serde_json::from_slice(&body).unwrap();
-    assert!(matches!(outcome, BackupOutcome::Done { backup, .. } if backup == first));
+    assert!(matches!(outcome, BackupOutcome::Done { backup, .. } if *backup == first));
     assert!(say(&edge, 6, "What is my name?").await.contains("Layla"));
 
     // Nothing is left of whoever is erased.
