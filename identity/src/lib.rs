@@ -54,7 +54,7 @@ pub use errands::{ERRAND_MS, Errand, HEAD_START_MS, Pick, Task, Trace, Traces};
 pub use error::DirectoryError;
 pub use feedback::Feedback;
 pub use groups::{Changers, Group, GroupChange, GroupKey, GroupMode, GroupRules, Who};
-pub use limits::{Limits, Quota, Verdict, judge, risen};
+pub use limits::{Limits, Quota, Verdict, judge};
 pub use merge::{Confirmed, JOINING_MS, Merged, Question, Unmerged};
 pub use options::Options;
 pub use pairing::{

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use zaki_envelope::Timestamp;
 
-use crate::{Counts, Totals};
+use crate::Totals;
 
 /// What people of one tier may spend; 0 is no limit. Days and months are those of UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,15 +84,6 @@ pub fn judge(limits: &Limits, totals: &Totals) -> Verdict {
     near.min_by_key(|gauge| gauge.permille_left()).map_or(Verdict::Fine, Gauge::verdict)
 }
 
-/// What is to be said now that `added` has been counted: the verdict, if it is on a quota that has
-/// just become short or used up. So each is told once.
-pub fn risen(limits: &Limits, totals: &Totals, added: &Counts) -> Option<Verdict> {
-    let before = gauges(limits, &totals.without(added));
-    let after = gauges(limits, totals);
-    let risen = before.iter().zip(&after).filter(|(before, after)| before.stage() < after.stage());
-    risen.map(|(_, after)| after).max_by_key(|gauge| gauge.stage()).map(Gauge::verdict)
-}
-
 /// How much of a quota is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
@@ -144,6 +135,7 @@ fn gauges(limits: &Limits, totals: &Totals) -> [Gauge; 5] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Counts;
 
     const DAY: Timestamp = Timestamp::from_ms(1_000);
     const MONTH: Timestamp = Timestamp::from_ms(9_000);
@@ -184,18 +176,6 @@ mod tests {
         assert_eq!(judged(spent(100, 999, 0)), over);
         let longer = Verdict::Over { what: Quota::CostPerMonth, resets_at: MONTH };
         assert_eq!(judged(spent(100, 1_000, 50)), longer, "what lasts longest");
-    }
-
-    #[test]
-    fn each_is_told_once() {
-        let added = Counts { messages: 1, ..Counts::default() };
-        let told = |messages| risen(&limits(), &spent(messages, 0, 0), &added);
-        let said: Vec<_> = (1..=103).filter_map(|n| told(n).map(|verdict| (n, verdict))).collect();
-        let near = Verdict::Near { what: Quota::MessagesPerDay, left: 10, resets_at: DAY };
-        let over = Verdict::Over { what: Quota::MessagesPerDay, resets_at: DAY };
-        assert_eq!(said, [(90, near), (100, over)]);
-        let many = Counts { messages: 50, ..Counts::default() };
-        assert_eq!(risen(&limits(), &spent(120, 0, 0), &many), Some(over), "in one leap");
     }
 
     #[test]

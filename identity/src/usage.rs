@@ -51,10 +51,6 @@ impl Counts {
         self.each(other, u64::saturating_add)
     }
 
-    fn minus(self, other: Self) -> Self {
-        self.each(other, u64::saturating_sub)
-    }
-
     fn each(self, other: Self, f: fn(u64, u64) -> u64) -> Self {
         Self {
             messages: f(self.messages, other.messages),
@@ -70,11 +66,6 @@ impl Totals {
         let (day, month) = (Counts::default(), Counts::default());
         let (day_resets_at, month_resets_at) = (periods.day_ends, periods.month_ends);
         Self { day, month, day_resets_at, month_resets_at }
-    }
-
-    /// As they were before `added` was counted.
-    pub(crate) fn without(&self, added: &Counts) -> Self {
-        Self { day: self.day.minus(*added), month: self.month.minus(*added), ..*self }
     }
 
     fn take(&mut self, periods: &Periods, row: &Row) -> Result<(), DirectoryError> {

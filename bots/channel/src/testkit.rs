@@ -19,9 +19,16 @@ pub use recourse::{Platform, recourse};
 pub use webhook::webhook;
 
 use http::HeaderMap;
-use zaki_envelope::{AccountName, Timestamp};
+use zaki_envelope::{AccountName, Choice, Outbound, Part, Timestamp};
 
 use crate::Webhook;
+
+/// A question with two buttons, "Yes" and "No", as the hub puts commands behind them.
+pub fn question(text: &str) -> Outbound {
+    let choice = |label: &str, data: &str| Choice { label: label.into(), data: data.into() };
+    let choices = vec![choice("Yes", "zaki:/approve 1"), choice("No", "zaki:/deny 1")];
+    Outbound::Post { parts: vec![Part::text(text), Part::Choices { choices }], reply_to: None }
+}
 
 /// Which secret a hook checks with, or a sender signs with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

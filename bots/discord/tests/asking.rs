@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "short to write, safe to fail")]
 
 use serde_json::json;
-use zaki_channel::Channel;
+use zaki_channel::{Channel, testkit::question};
 use zaki_discord::{Config, Discord};
 use zaki_envelope::{
-    Address, ChannelKind, Choice, Conversation, ConversationId, ConversationKind, DeliveryId,
-    Outbound, Part, Timestamp,
+    Address, ChannelKind, Conversation, ConversationId, ConversationKind, DeliveryId, Outbound,
+    Timestamp,
 };
 use zaki_simulators::Simulator;
 use zaki_simulators::discord::{self, User};
@@ -34,16 +34,10 @@ fn key(n: u128) -> DeliveryId {
     DeliveryId::from_parts(Timestamp::from_ms(1_795_000_000_000), n)
 }
 
-fn question() -> Outbound {
-    let choice = |label: &str, data: &str| Choice { label: label.into(), data: data.into() };
-    let choices = vec![choice("Yes", "zaki:/approve 1"), choice("No", "zaki:/deny 1")];
-    Outbound::Post { parts: vec![Part::text("May I?"), Part::Choices { choices }], reply_to: None }
-}
-
 #[tokio::test]
 async fn a_question_has_its_buttons_under_it() {
     let bench = Bench::new().await;
-    bench.bot.send(&bench.to, &question(), key(1)).await.unwrap();
+    bench.bot.send(&bench.to, &question("May I?"), key(1)).await.unwrap();
     let call = bench.server.calls().last().unwrap();
     let row = &call.body["components"][0];
     assert_eq!((call.status, &row["type"]), (200, &json!(1)));

@@ -1,10 +1,10 @@
 //! What leads people to the bot, and what they press under its messages.
 #![allow(clippy::unwrap_used, reason = "an assertion may end a test")]
 
-use zaki_channel::Channel;
+use zaki_channel::{Channel, testkit::question};
 use zaki_envelope::{
-    AccountName, Address, ChannelKind, Choice, Conversation, ConversationId, ConversationKind,
-    DeliveryId, Outbound, Part, Timestamp,
+    AccountName, Address, ChannelKind, Conversation, ConversationId, ConversationKind, DeliveryId,
+    Timestamp,
 };
 use zaki_simulators::Simulator as _;
 use zaki_simulators::slack::{Config as World, Slack as Simulator};
@@ -36,22 +36,16 @@ fn address(channel: &str) -> Address {
     Address { channel: ChannelKind::Slack, account: account(), conversation, handle: None }
 }
 
-fn asked(text: &str) -> Outbound {
-    let choice = |label: &str, data: &str| Choice { label: label.into(), data: data.into() };
-    let choices = vec![choice("Yes", "zaki:/approve 1"), choice("No", "zaki:/deny 1")];
-    Outbound::Post { parts: vec![Part::text(text), Part::Choices { choices }], reply_to: None }
-}
-
 #[tokio::test]
 async fn a_question_has_its_buttons_under_it_unless_it_is_long() {
     let (simulator, slack) = start().await;
     let to = address("C1");
-    slack.send(&to, &asked("May I?"), KEY).await.unwrap();
+    slack.send(&to, &question("May I?"), KEY).await.unwrap();
     let body = simulator.calls().last().unwrap().body;
     assert_eq!(body["text"], "May I?", "for notifications, and clients without blocks");
     assert_eq!(body["blocks"][0]["text"]["text"], "May I?");
     assert_eq!(body["blocks"][1]["elements"][1]["value"], "zaki:/deny 1");
-    slack.send(&to, &asked(&"May I? ".repeat(500)), key(2)).await.unwrap();
+    slack.send(&to, &question(&"May I? ".repeat(500)), key(2)).await.unwrap();
     assert_eq!(simulator.calls().last().unwrap().body.get("blocks"), None);
 }
 

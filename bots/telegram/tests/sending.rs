@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use serde_json::json;
-use zaki_channel::testkit;
+use zaki_channel::testkit::{self, question};
 use zaki_channel::{Channel, ChannelError, Receipt, Retry, Support, fit};
 use zaki_envelope::{
-    Address, ChannelKind, Choice, Conversation, ConversationId, ConversationKind, DeliveryId,
-    MediaRef, MessageId, Outbound, Part, Presence, ReplyHandle, ThreadId, Timestamp,
+    Address, ChannelKind, Conversation, ConversationId, ConversationKind, DeliveryId, MediaRef,
+    MessageId, Outbound, Presence, ReplyHandle, ThreadId, Timestamp,
 };
 use zaki_simulators::telegram::{self, Chat, User};
 use zaki_simulators::{Act, Fault, Simulator};
@@ -253,16 +253,10 @@ async fn an_address_of_somebody_else_is_refused() {
     }
 }
 
-fn asked() -> Outbound {
-    let choice = |label: &str, data: &str| Choice { label: label.into(), data: data.into() };
-    let choices = vec![choice("Yes", "zaki:/approve 1"), choice("No", "zaki:/deny 1")];
-    Outbound::Post { parts: vec![Part::text("May I?"), Part::Choices { choices }], reply_to: None }
-}
-
 #[tokio::test]
 async fn a_question_has_its_buttons_under_it() {
     let bench = Bench::new().await;
-    bench.send(asked()).await.unwrap();
+    bench.send(question("May I?")).await.unwrap();
     let call = bench.server.calls().last().unwrap();
     let markup = &call.body["reply_markup"]["inline_keyboard"];
     let yes = json!({"text": "Yes", "callback_data": "zaki:/approve 1"});

@@ -7,11 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use serde_json::json;
-use zaki_channel::{Channel, ChannelError, Parse, Receipt, Retry, Verified, fit, testkit};
+use zaki_channel::testkit::{self, question};
+use zaki_channel::{Channel, ChannelError, Parse, Receipt, Retry, Verified, fit};
 use zaki_envelope::{
-    AccountName, Address, ChannelKind, Choice, Conversation, ConversationId, ConversationKind,
-    DeliveryId, Inbound, InboundKind, MediaRef, MessageId, Outbound, Part, Presence, StatusKind,
-    Timestamp,
+    AccountName, Address, ChannelKind, Conversation, ConversationId, ConversationKind, DeliveryId,
+    Inbound, InboundKind, MediaRef, MessageId, Outbound, Part, Presence, StatusKind, Timestamp,
 };
 use zaki_simulators::graph::{Config as World, Contact, Graph};
 use zaki_simulators::{Act, Attempt, Fault, Simulator as _};
@@ -145,24 +145,18 @@ async fn a_token_that_is_no_good_is_told_at_the_start() {
     assert_eq!(retry(whatsapp.check().await), Retry::Unknown);
 }
 
-fn asked(text: &str) -> Outbound {
-    let choice = |label: &str, data: &str| Choice { label: label.into(), data: data.into() };
-    let choices = vec![choice("Yes", "zaki:/approve 1"), choice("No", "zaki:/deny 1")];
-    Outbound::Post { parts: vec![Part::text(text), Part::Choices { choices }], reply_to: None }
-}
-
 #[tokio::test]
 async fn a_question_has_its_buttons_under_it_unless_it_is_long() {
     let (graph, whatsapp) = start().await;
     graph.say(&ann(), "hello");
     let to = address(&ann().user_id.unwrap());
-    whatsapp.send(&to, &asked("May I?"), KEY).await.unwrap();
+    whatsapp.send(&to, &question("May I?"), KEY).await.unwrap();
     let call = graph.calls().last().unwrap();
     let buttons = &call.body["interactive"]["action"]["buttons"];
     assert_eq!((call.status, &buttons[0]["reply"]["id"]), (200, &json!("zaki:/approve 1")));
     assert_eq!(call.body["interactive"]["body"]["text"], "May I?");
     assert_eq!(call.body["biz_opaque_callback_data"], KEY.to_string());
-    whatsapp.send(&to, &asked(&"May I? ".repeat(200)), KEY).await.unwrap();
+    whatsapp.send(&to, &question(&"May I? ".repeat(200)), KEY).await.unwrap();
     assert_eq!(graph.calls().last().unwrap().body["type"], "text");
 }
 

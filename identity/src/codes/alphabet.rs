@@ -38,22 +38,6 @@ impl LinkCode {
         Self(signs.map(|sign| sign.to_ascii_uppercase()).collect::<String>().into())
     }
 
-    /// A text that is nothing but a code. `None` for everything else, and for small letters that
-    /// have no dash and no digit among them: "take care" is no code.
-    pub fn alone(text: &str) -> Option<Self> {
-        let signs = || text.chars().map(western);
-        let expected = |sign: char| {
-            sign.is_ascii_alphanumeric()
-                || is_dash(sign)
-                || is_invisible(sign)
-                || sign.is_whitespace()
-        };
-        let telling = signs().any(|sign| is_dash(sign) || sign.is_ascii_digit())
-            || !signs().any(|sign| sign.is_ascii_lowercase());
-        let code = Self::typed(text);
-        (signs().all(expected) && telling && code.is_well_formed()).then_some(code)
-    }
-
     /// Whether it could be one that was made here.
     pub fn is_well_formed(&self) -> bool {
         let text = self.0.expose_secret();
@@ -83,16 +67,6 @@ impl PartialEq for LinkCode {
 }
 
 impl Eq for LinkCode {}
-
-/// Phones turn one dash into another.
-const fn is_dash(sign: char) -> bool {
-    matches!(sign, '-' | '_' | '\u{2010}'..='\u{2015}' | '\u{2212}')
-}
-
-/// Marks of direction, which come along when a code is copied out of a text.
-const fn is_invisible(sign: char) -> bool {
-    matches!(sign, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
-}
 
 /// Arabic and Persian keyboards have digits of their own, and Chinese ones wide signs.
 fn western(sign: char) -> char {
@@ -145,26 +119,6 @@ mod tests {
             assert!(!LinkCode::typed(other).is_well_formed(), "{other:?}");
         }
         assert_eq!(LinkCode::typed(&"x".repeat(1_000_000)).plain().len(), LONGEST);
-    }
-
-    #[test]
-    fn a_message_is_a_code_only_when_it_is_nothing_else() {
-        for text in [
-            "ABCD-2345",
-            " abcd 2345 ",
-            "abcd2345",
-            "abcd\u{2013}efgh",
-            "ABCD EFGH",
-            "ABCD ٢٣٤٥",
-            "\u{2068}ABCD-2345\u{2069}",
-        ] {
-            assert!(LinkCode::alone(text).is_some(), "{text:?}");
-        }
-        for text in
-            ["thankyes", "take care", "my code is ABCD-2345", "ABCD-2345!", "hello", "", "/link"]
-        {
-            assert!(LinkCode::alone(text).is_none(), "{text:?}");
-        }
     }
 
     #[test]
