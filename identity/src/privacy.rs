@@ -4,6 +4,6 @@ mod dossier;
 mod erase;
 mod export;
 
-pub(crate) use erase::{family, void_word};
 pub use erase::{AskedErase, Erased};
+pub(crate) use erase::{family, void_word};
 pub use export::{EXPORT_MS, ExportToken};

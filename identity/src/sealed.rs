@@ -124,9 +124,8 @@ async fn rekey<S: Sql>(
     table: &Table,
     mark: &str,
 ) -> Result<u64, DirectoryError> {
-    let read = |row: &Row| -> Result<(String, String), DirectoryError> {
-        Ok((row.get(0)?, row.get(1)?))
-    };
+    let read =
+        |row: &Row| -> Result<(String, String), DirectoryError> { Ok((row.get(0)?, row.get(1)?)) };
     let rows = tx.all(table.stale, params![mark]).await?;
     let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let mut exchanged = 0;

@@ -301,7 +301,10 @@ async fn what_follows_an_erasure_is_done_whatever_breaks_off() -> Result<()> {
     let due: Vec<_> = erased["due"].as_array().into_iter().flatten().collect();
     assert_eq!((due.len(), &due[0]["what"], &due[0]["tries"]), (2, &json!("erase"), &json!(1)));
     let text = format!("{:?}", world.list(&["inbox", "list"]).await?);
-    assert!(!text.contains("saffron") && text.contains("cumin"), "the ledger needs no edge: {text}");
+    assert!(
+        !text.contains("saffron") && text.contains("cumin"),
+        "the ledger needs no edge: {text}"
+    );
     let shown = world.zaki(&["users", "show", &ada]).await?.refusal()?;
     assert!(shown.contains("still due") && shown.contains("tried once"), "{shown}");
     world.reconfigure("edge.url", "")?;

@@ -164,7 +164,6 @@ fn blocked_people_and_silent_groups_hear_nothing() {
         Refusal::NotInGroup,
     ];
     assert!(told.iter().all(Refusal::is_told));
-    let silent =
-        [Refusal::Denied, Refusal::GroupOff, Refusal::NotAddressed, Refusal::Blocked];
+    let silent = [Refusal::Denied, Refusal::GroupOff, Refusal::NotAddressed, Refusal::Blocked];
     assert!(!silent.iter().any(Refusal::is_told));
 }

@@ -97,7 +97,8 @@ const NEWS: &str = "SELECT
 
 async fn news<S: Sql>(tx: &S, now: Timestamp) -> Result<News, DirectoryError> {
     // A clock that was ahead keeps nobody silent for longer than this.
-    let row = params![now.as_ms(), now.plus_ms(-ANNOUNCE_MS).as_ms(), now.plus_ms(ANNOUNCE_MS).as_ms()];
+    let row =
+        params![now.as_ms(), now.plus_ms(-ANNOUNCE_MS).as_ms(), now.plus_ms(ANNOUNCE_MS).as_ms()];
     let Some(row) = tx.one(NEWS, row).await? else { return Ok(News::default()) };
     let (left, new, lately): (bool, bool, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
     Ok(News { requests: left || (new && !lately), admissions: row.get(3)? })
@@ -126,10 +127,7 @@ const AGAIN: &str = "UPDATE pairing SET announcing_until = $2
 const BEGIN: &str = "UPDATE pairing SET announced_at = $1, announcing_until = $2
     WHERE announced_at IS NULL AND denied_at IS NULL AND expires_at > $1";
 
-async fn announce<S: Sql>(
-    tx: &S,
-    now: Timestamp,
-) -> Result<Option<Announcement>, DirectoryError> {
+async fn announce<S: Sql>(tx: &S, now: Timestamp) -> Result<Option<Announcement>, DirectoryError> {
     locks::acts(tx).await?;
     if !news(tx, now).await?.requests {
         return Ok(None);

@@ -138,11 +138,7 @@ async fn dossiers<S: Sql>(
     Ok(dossiers)
 }
 
-async fn dossier<S: Sql>(
-    tx: &S,
-    keys: &Keys,
-    user: ZakiUserId,
-) -> Result<Value, DirectoryError> {
+async fn dossier<S: Sql>(tx: &S, keys: &Keys, user: ZakiUserId) -> Result<Value, DirectoryError> {
     let person = people::person(tx, user).await?;
     let person = person.ok_or(DirectoryError::UnknownPerson(user))?;
     let mut dossier = Map::new();
@@ -150,7 +146,8 @@ async fn dossier<S: Sql>(
     for (heading, columns, rest) in DRAWERS {
         let sql = format!("SELECT {} {rest}", columns.join(", "));
         let rows = tx.all(&sql, params![Text(user)]).await?;
-        let mut rows = rows.iter().map(|row| object(columns, row)).collect::<Result<Vec<_>, _>>()?;
+        let mut rows =
+            rows.iter().map(|row| object(columns, row)).collect::<Result<Vec<_>, _>>()?;
         for row in &mut rows {
             unseal(keys, user, heading, row)?;
         }

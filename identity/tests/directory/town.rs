@@ -9,8 +9,8 @@ use zaki_identity::{
     Access, Actor, CodeKey, Directory, Entry, GroupRules, How, Linked, Options, Resolution, SignUp,
     Who,
 };
-use zaki_store::{Keys, PgOptions};
 use zaki_store::testkit::{Database, database};
+use zaki_store::{Keys, PgOptions};
 
 pub(super) struct Town {
     pub(super) directory: Directory,

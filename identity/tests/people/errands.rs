@@ -158,9 +158,10 @@ pub(super) async fn an_errand_without_an_edge_is_the_ledger_s(town: Town) {
     town.directory.erase(cem, Actor::Operator, now()).await.unwrap();
     let pick = Pick { edge: false, ..anybody(DAY) };
     let taken = town.directory.take_errands(pick, "a", now()).await.unwrap();
-    assert_eq!(taken.iter().map(|it| (it.user, it.task.word())).collect::<Vec<_>>(), [(
-        cem, "forget"
-    )]);
+    assert_eq!(
+        taken.iter().map(|it| (it.user, it.task.word())).collect::<Vec<_>>(),
+        [(cem, "forget")]
+    );
     assert!(town.directory.errand_done(&taken[0], "a", now()).await.unwrap());
     let rest = town.directory.take_errands(pick, "a", now()).await.unwrap();
     assert_eq!(rest, [], "the edge is before it");

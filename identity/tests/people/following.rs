@@ -162,7 +162,10 @@ pub(super) async fn what_is_a_code_is_known_before_it_is_used(town: Town) {
         assert!(!town.directory.is_code(&eve, &wrong, now()).await.unwrap());
     }
     for typed in [LinkCode::typed("2345-6789"), good] {
-        assert!(town.directory.is_code(&eve, &typed, now()).await.unwrap(), "to be on the safe side");
+        assert!(
+            town.directory.is_code(&eve, &typed, now()).await.unwrap(),
+            "to be on the safe side"
+        );
     }
     let until = later(10 * MINUTE);
     let shut = town.redeem(Telegram, "eve", &LinkCode::typed("2345-6789"), now()).await;

@@ -10,7 +10,9 @@ use super::town::{DAY, Town, later, now};
 fn keys(names: &[&str]) -> Keys {
     // 32 bytes that begin with the name's.
     let key = |name: &str| {
-        let digit = if name == "k1" { "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" } else {
+        let digit = if name == "k1" {
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+        } else {
             "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
         };
         digit.to_owned().into()

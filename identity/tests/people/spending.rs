@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use zaki_envelope::ChannelKind::{Slack, Telegram, WhatsApp};
 use zaki_envelope::wire::{Unasked, Usage};
 use zaki_envelope::{SenderId, Timestamp, ZakiUserId};
-use zaki_identity::{
-    Actor, Counts, DirectoryError, Home, How, Keep, NewInvite, Redeemed, Setting,
-};
+use zaki_identity::{Actor, Counts, DirectoryError, Home, How, Keep, NewInvite, Redeemed, Setting};
 
 use super::town::{DAY, MINUTE, Town, from, key, later, now};
 

@@ -6,11 +6,11 @@ use zaki_envelope::{
     InboundId, InboundKind, Sender, SenderId, SenderScope, Timestamp, Version, ZakiUserId,
 };
 use zaki_identity::{
-    Access, Actor, BindingKey, CodeKey, Confirmed, Directory, DirectoryError, GroupRules, LinkCode, Offered,
-    Options, Person, Redeemed, SignUp,
+    Access, Actor, BindingKey, CodeKey, Confirmed, Directory, DirectoryError, GroupRules, LinkCode,
+    Offered, Options, Person, Redeemed, SignUp,
 };
-use zaki_store::{Keys, PgOptions};
 use zaki_store::testkit::{Database, database};
+use zaki_store::{Keys, PgOptions};
 
 pub(super) const MINUTE: i64 = 60_000;
 pub(super) const DAY: i64 = 24 * 60 * MINUTE;
