@@ -73,8 +73,8 @@ impl Docker {
     ) -> Result<Self, EdgeError> {
         let engine = Engine::open(config.socket.as_deref(), around.edge).await?;
         let image = engine.image(&config.image).await?;
-        let processors = engine.processors().await?;
-        let shape = Shape::new(&config, image, processors, &around);
+        let cores = engine.cores().await?;
+        let shape = Shape::new(&config, image, cores, &around);
         let model_proxy = around.model_proxy;
         let docker = Self { engine, shape, model_proxy, client: HttpLink::client()? };
         docker.sweep(known).await;

@@ -65,7 +65,7 @@ impl Engine {
     }
 
     /// How many processors the engine may give away.
-    pub(super) async fn processors(&self) -> Result<i64, EdgeError> {
+    pub(super) async fn cores(&self) -> Result<i64, EdgeError> {
         let info = self.docker.info().await;
         let info = info.map_err(|source| EdgeError::Engine { socket: "info".into(), source })?;
         Ok(info.ncpu.unwrap_or(1).max(1))

@@ -26,7 +26,7 @@ pub(super) struct Shape {
     image: String,
     tier: Tier,
     /// How many the engine has: it refuses to promise more.
-    processors: i64,
+    cores: i64,
     environment: Vec<String>,
 }
 
@@ -34,7 +34,7 @@ impl Shape {
     pub(super) fn new(
         config: &DockerConfig,
         image: String,
-        processors: i64,
+        cores: i64,
         around: &Surroundings<'_>,
     ) -> Self {
         let mut environment = vec![
@@ -49,7 +49,7 @@ impl Shape {
         if let Ok(zone) = std::env::var("TZ") {
             environment.push(format!("TZ={zone}"));
         }
-        Self { image, tier: config.tier, processors, environment }
+        Self { image, tier: config.tier, cores, environment }
     }
 
     /// What a running container must have been started with to be of use now.
@@ -126,7 +126,7 @@ impl Shape {
     }
 
     fn nano_cpus(&self) -> i64 {
-        i64::from(self.tier.cpu_percent).min(self.processors * 100) * 10_000_000
+        i64::from(self.tier.cpu_percent).min(self.cores * 100) * 10_000_000
     }
 }
 
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_processors_are_promised_than_there_are() {
+    fn no_more_cores_are_promised_than_there_are() {
         let tier = Tier { cpu_percent: 800, ..Tier::STANDARD_1 };
         assert_eq!(shape("sha256:1", tier).nano_cpus(), 2_000_000_000);
         let tier = Tier { cpu_percent: 50, ..Tier::STANDARD_1 };
