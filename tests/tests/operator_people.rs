@@ -136,6 +136,8 @@ async fn invitations_and_pairings_let_strangers_in() -> Result<()> {
     assert!(world.zaki(&["pairing", "list"]).await?.ok()?.contains("telegram/main"));
     one(&world, &["pairing", "approve", bob]).await?;
     one(&world, &["pairing", "deny", other]).await?;
+    let told = world.expect(TELEGRAM, BOB, 3, SOON).await?;
+    assert!(told[2].contains("You are in, welcome"), "{told:?}");
     let before = world.answers(TELEGRAM, BOB).len();
     world.say(TELEGRAM, BOB, "hello again");
     let answers = world.expect(TELEGRAM, BOB, before + 1, SOON).await?;
