@@ -136,15 +136,12 @@ fn build_container(dir: &Path, profile: &str) -> Result<PathBuf> {
     Ok(built)
 }
 
-/// The program is the same wherever it is built.
+/// The program is the same wherever it is built. Cargo names our own files from the workspace on, and
+/// a clone's own path in here would have each clone build everything anew.
 fn remapped() -> String {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
-    let root = root().canonicalize().unwrap_or_else(|_| root().to_owned());
-    let paths = [(home.unwrap_or_default(), "/cargo"), (root, "/zaki")];
-    let remap =
-        |(from, to): &(PathBuf, &str)| format!("--remap-path-prefix={}={to}", from.display());
-    paths.iter().map(remap).collect::<Vec<_>>().join(" ")
+    format!("--remap-path-prefix={}=/cargo", home.unwrap_or_default().display())
 }
 
 /// Makes directories that everybody may enter, whatever our umask.
