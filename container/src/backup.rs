@@ -155,7 +155,9 @@ pub(crate) mod tests {
     async fn an_archive_is_read_piece_by_piece_and_its_copy_goes() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::create(dir.path()).unwrap();
-        let noise: Vec<u8> = (0..3 * PIECE).map(|n| (n * n % 251) as u8 ^ (n >> 9) as u8).collect();
+        let noise: Vec<u8> = (0..3 * PIECE)
+            .map(|n| (n * n % 251).to_le_bytes()[0] ^ (n >> 9).to_le_bytes()[0])
+            .collect();
         fs::write(layout.root().join("workspace/noise"), noise).unwrap();
         let mut copy = Copy::make(&layout).unwrap();
         let manifest = copy.describe(&layout, None).unwrap();

@@ -1,6 +1,8 @@
 //! One sandbox's actor: takes what happens, asks the core what to do, and does exactly that, one
 //! effect after another.
 
+mod watch;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,7 +19,7 @@ use crate::{
     clock,
     fleet::Mailbox,
     people, relay,
-    runtime::{Link, Manner, Place, Rest, Runtime, RuntimeError},
+    runtime::{Link, Manner, Place, Runtime, RuntimeError},
     sandboxes,
     shared::Shared,
     state::SandboxRow,
@@ -308,100 +310,6 @@ impl Actor {
                 Event::StartFailed(generation)
             }
         }
-    }
-
-    fn watch_exit(&self, mailbox: &Mailbox) {
-        let Some(link) = self.link.clone() else {
-            return;
-        };
-        let (sender, generation) = (mailbox.sender.clone(), self.state.generation());
-        self.spawn(async move {
-            link.exited().await;
-            let _ = sender.send(Message::Event(Event::Exited(generation)));
-        });
-    }
-
-    fn watch_ready(&self, generation: Generation, mailbox: &Mailbox) {
-        let Some(link) = self.link.clone() else {
-            return;
-        };
-        let (sender, hooks) = (mailbox.sender.clone(), self.shared.hooks.clone());
-        let name = self.name.clone();
-        self.spawn(async move {
-            hooks.after_start(&name, &link).await;
-            let message = match link.ready().await {
-                Ok(()) => Message::Event(Event::Ready(generation)),
-                Err(error) => Message::NotReady(generation, error),
-            };
-            let _ = sender.send(message);
-        });
-    }
-
-    /// Asks the agent whether it may rest; one that does not answer is busy.
-    fn suspend(&self, generation: Generation, mailbox: &Mailbox) {
-        let Some(link) = self.link.clone() else { return };
-        let (sender, name) = (mailbox.sender.clone(), self.name.clone());
-        self.spawn(async move {
-            let event = match link.suspend().await {
-                Ok(Rest::Ready(reminders)) => Event::Suspended(generation, reminders.next),
-                Ok(Rest::Busy) => Event::Busy(generation),
-                Err(error) => {
-                    tracing::warn!(sandbox = %name, %error, "sandbox.not_suspended");
-                    // It may rest all the same.
-                    let _ = link.resume().await;
-                    Event::Busy(generation)
-                }
-            };
-            let _ = sender.send(Message::Event(event));
-        });
-    }
-
-    async fn freeze(&self, generation: Generation) -> Event {
-        let Some(place) = &self.place else { return Event::FreezeFailed(generation) };
-        if let Some(link) = &self.link {
-            // Nobody can back it up while it is frozen; it has been, unless something went wrong.
-            self.shared.hooks.before_stop(&self.name, link, true).await;
-        }
-        match self.runtime.freeze(&self.name, place).await {
-            Ok(()) => {
-                tracing::info!(sandbox = %self.name, generation = generation.0, "sandbox.frozen");
-                Event::Frozen(generation)
-            }
-            Err(error) => {
-                tracing::warn!(sandbox = %self.name, %error, "sandbox.not_frozen");
-                Event::FreezeFailed(generation)
-            }
-        }
-    }
-
-    async fn thaw(&self, generation: Generation) -> Event {
-        let (Some(place), Some(link)) = (&self.place, &self.link) else {
-            return Event::Exited(generation);
-        };
-        if let Err(error) = self.runtime.thaw(&self.name, place).await {
-            tracing::warn!(sandbox = %self.name, %error, "sandbox.not_thawed");
-            return Event::Exited(generation);
-        }
-        for _ in 0..RESUMES {
-            if link.resume().await.is_ok() {
-                break;
-            }
-            sleep(RESUME_PAUSE).await;
-        }
-        tracing::debug!(sandbox = %self.name, generation = generation.0, "sandbox.resumed");
-        Event::Thawed(generation)
-    }
-
-    /// Asks the agent for its plans, if it says.
-    fn look(&self, generation: Generation, mailbox: &Mailbox) {
-        let Some(link) = self.link.clone() else { return };
-        let sender = mailbox.sender.clone();
-        self.spawn(async move {
-            if let Ok(reminders) = link.reminders().await {
-                let noted = Event::Noted(generation, reminders.next);
-                let _ = sender.send(Message::Event(noted));
-            }
-        });
     }
 
     /// Beside whatever is asked of it meanwhile: what comes now waits for the next start.

@@ -127,7 +127,10 @@ mod tests {
     }
 
     /// A hub that answers all alike, and what it was asked with a good signature.
-    fn hub(status: u16, answer: impl Into<Bytes>) -> (HubClient, Arc<Mutex<Vec<(String, Value)>>>) {
+    /// What was asked of the hub: paths and bodies.
+    type Heard = Arc<Mutex<Vec<(String, Value)>>>;
+
+    fn hub(status: u16, answer: impl Into<Bytes>) -> (HubClient, Heard) {
         let (asked, answer) = (Arc::default(), answer.into());
         let seen = Arc::clone(&asked);
         let answers = move |request: Request| {

@@ -49,8 +49,8 @@ impl Pace {
     /// Counts a command. One too many is not carried out: then what is said of it, if anything is.
     fn ask(&self, giver: &Giver, now: Timestamp) -> Result<(), Option<Limit>> {
         let here = self.began.elapsed();
-        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        let Verdict::Over { until, tell } = given.ask(giver, self.per_minute, here) else {
+        let mut minutes = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let Verdict::Over { until, tell } = minutes.ask(giver, self.per_minute, here) else {
             return Ok(());
         };
         let wait = until.saturating_sub(here).max(Duration::from_secs(1));

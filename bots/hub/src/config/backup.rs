@@ -29,7 +29,8 @@ pub(crate) struct BackupConfig {
 #[serde(deny_unknown_fields)]
 struct Bucket {
     endpoint: String,
-    bucket: String,
+    #[serde(rename = "bucket")]
+    name: String,
     region: String,
     access_key_id: String,
     secret_access_key: SecretString,
@@ -53,8 +54,8 @@ impl BackupConfig {
     }
 
     fn place(&self) -> Result<BackupPlace> {
-        let Bucket { endpoint, bucket, region, access_key_id, secret_access_key } = &self.s3;
-        if bucket.is_empty() {
+        let Bucket { endpoint, name, region, access_key_id, secret_access_key } = &self.s3;
+        if name.is_empty() {
             let directory = self.directory.clone().map(BackupPlace::Directory);
             return Ok(directory.unwrap_or_default());
         }
@@ -70,7 +71,7 @@ impl BackupConfig {
         }
         Ok(BackupPlace::S3(S3Config {
             endpoint: endpoint.clone(),
-            bucket: bucket.clone(),
+            bucket: name.clone(),
             region: region.clone(),
             access_key_id: access_key_id.clone(),
             secret_access_key: secret_access_key.clone(),

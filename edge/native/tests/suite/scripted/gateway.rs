@@ -161,7 +161,9 @@ impl Gateway {
                 self.jobs().into_iter().partition(|at| at.parse::<i64>().unwrap() <= now);
             if !due.is_empty() && !inner.rests {
                 fs::write(self.dir.join("jobs"), left.join("\n")).unwrap();
-                due.iter().for_each(|at| self.append("fired", at));
+                for at in &due {
+                    self.append("fired", at);
+                }
             }
         }
     }
