@@ -126,10 +126,10 @@ mod tests {
         SigningKey::new("edge", KEY)
     }
 
-    /// A hub that answers all alike, and what it was asked with a good signature.
-    /// What was asked of the hub: paths and bodies.
+    /// What was asked of a hub with a good signature: paths and bodies.
     type Heard = Arc<Mutex<Vec<(String, Value)>>>;
 
+    /// A hub that answers all alike.
     fn hub(status: u16, answer: impl Into<Bytes>) -> (HubClient, Heard) {
         let (asked, answer) = (Arc::default(), answer.into());
         let seen = Arc::clone(&asked);
