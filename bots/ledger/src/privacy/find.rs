@@ -63,11 +63,10 @@ macro_rules! found {
 pub(super) use found;
 
 /// What somebody said that does not wait any more, behind one id, in order: since the sender is
-/// theirs, or in a turn of theirs. PostgreSQL finds it by its sender; SQLite, whose index of senders
-/// is in the order of ids, within that index.
+/// theirs, or in a turn of theirs. PostgreSQL finds it by its sender; SQLite looks at each later
+/// message.
 pub(crate) const SAID: &str = found!(
-    "sender = $1 AND state <> 'accepted'
-        AND id IN (SELECT id FROM inbound WHERE sender = $1 AND id > $2) AND (id >= $3
+    "sender = $1 AND id > $2 AND state <> 'accepted' AND (id >= $3
         OR $4 LIKE '%' || (SELECT user_id FROM turn WHERE turn.id = inbound.turn) || '%')
     ORDER BY id LIMIT $5"
 );

@@ -1,7 +1,6 @@
--- Whose everything is, is read from indices in the order of time, which grow at their end alone: by
--- person, each message and each turn would write a page of its own. Whoever asks for what is kept of
--- them reads some fifty bytes of each message and each turn for that.
+-- Who wrote it stands in the message alone, since an index of senders would write a page at random for
+-- each message; whoever asks for what is kept of them reads all messages for that. Whose a turn is
+-- stands in an index in the order of time, which grows at its end alone.
 DROP INDEX inbound_sender;
-CREATE INDEX inbound_said ON inbound (id, sender);
 DROP INDEX turn_person;
 CREATE INDEX turn_whose ON turn (id, user_id);
