@@ -146,7 +146,7 @@ mod tests {
                 owned.insert(entry.path()?.to_string_lossy().into_owned());
             }
         }
-        assert_eq!(owned, ["./data", "./data/file"].map(str::to_owned).into());
+        assert_eq!(owned, ["data", "data/file"].map(str::to_owned).into());
         Ok(())
     }
 }

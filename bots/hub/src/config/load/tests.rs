@@ -88,7 +88,7 @@ fn what_is_not_valid_is_said_in_plain_words() {
         ("lane.waiting = -1", "lane.waiting must be a whole number"),
         ("retention.raw_days = 1.5", "retention.raw_days must be a whole number"),
         ("deliver.paced = 1", "deliver.paced must be true or false"),
-        ("sandbox.runtime = \"x\"", "sandbox.runtime must be one of process, docker, echo"),
+        ("sandbox.runtime = \"x\"", "sandbox.runtime must be \"process\" or \"docker\""),
         ("turn.mid_turn = \"x\"", "turn.mid_turn must be one of queue, steer, interrupt"),
         ("model.name = 5", "model.name must be a text in quotes"),
         ("hub.data_dir = \"~/zaki\"", "hub.data_dir must be a whole path"),
