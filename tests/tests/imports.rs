@@ -88,7 +88,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("deadpool*", &["zaki-store"]),
     ("reqwest", HTTP_CLIENTS),
     ("object_store", &["zaki-edge-native"]),
-    ("tar", &["zaki-container"]),
+    ("tar", &["zaki-container", "xtask"]),
     ("zstd", &["zaki-container"]),
     ("fluent*", &["zaki-words"]),
 ];
