@@ -38,8 +38,9 @@ fn blot_all(raw: &mut [u8], dead: &mut [Dead], code: &Secret) {
     }
 }
 
-/// A code that is all that was written in private. Whoever is nobody yet was told to send it, so
-/// what may be one is one. Of others it is only if the store says so: else it is for their agent.
+/// A code that is all that was written in private. Whoever is nobody yet where codes are asked for
+/// was told to send it, so what may be one is one. Of others it is only if the store says so: else it
+/// is for their agent ("hey there" may be one, too).
 /// Where it cannot say, nothing that may be a code is kept.
 async fn alone(hub: &Hub, inbound: &mut Inbound) -> Option<Secret> {
     if inbound.conversation.kind != ConversationKind::Direct {
@@ -49,8 +50,9 @@ async fn alone(hub: &Hub, inbound: &mut Inbound) -> Option<Secret> {
     let (sender, now) = (&inbound.sender, clock::now());
     let known = hub.directory.find(inbound.channel, &sender.scope, &sender.id).await;
     let is_code = match known {
-        Ok(Some(_)) => hub.directory.is_code(inbound, &code, now).await.unwrap_or(true),
-        Ok(None) | Err(_) => true,
+        Ok(None) if hub.directory.asks_for_codes(inbound) => true,
+        Ok(_) => hub.directory.is_code(inbound, &code, now).await.unwrap_or(true),
+        Err(_) => true,
     };
     if is_code { redact_bare(inbound) } else { None }
 }

@@ -5,10 +5,16 @@ use zaki_store::{Sql, glance, params, transact};
 
 use super::redeem::{Redeemer, shut};
 use super::{Keyed, LinkCode};
-use crate::{Directory, DirectoryError, locks};
+use crate::{Directory, DirectoryError, SignUp, locks};
 
 impl Directory {
-    /// Whether what somebody known has written, and nothing else, is to be settled as a code: it is
+    /// Whether nobody is served where this was written who has not been let in: strangers were told
+    /// to send a code.
+    pub fn asks_for_codes(&self, inbound: &Inbound) -> bool {
+        self.options.access.of(inbound.channel, &inbound.account).sign_up != SignUp::Open
+    }
+
+    /// Whether what somebody has written, and nothing else, is to be settled as a code: it is
     /// good, or they have tried so many that it is not looked up. It is not used by this; that it
     /// is none counts as a try, so this finds no code that [`redeem`](Self::redeem) would not.
     pub async fn is_code(

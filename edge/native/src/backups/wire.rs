@@ -17,15 +17,15 @@ pub(super) struct Connector(pub(super) Client);
 
 impl HttpConnector for Connector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(Service(self.0.clone())))
+        Ok(HttpClient::new(Wire(self.0.clone())))
     }
 }
 
 #[derive(Debug)]
-struct Service(Client);
+struct Wire(Client);
 
 #[async_trait]
-impl HttpService for Service {
+impl HttpService for Wire {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (head, body) = request.into_parts();
         let url = head.uri.to_string().parse::<reqwest::Url>();
