@@ -68,6 +68,24 @@ pub enum Said {
     Slack(Box<slack::Said>),
 }
 
+impl Said {
+    /// The platform it was said on delivers it again.
+    pub(crate) fn again(
+        &self,
+        telegram: &telegram::Telegram,
+        discord: &discord::Discord,
+        whatsapp: &graph::Graph,
+        slack: &slack::Slack,
+    ) {
+        match self {
+            Self::Telegram(update) => telegram.deliver_again(*update),
+            Self::Discord(said) => discord.deliver_again(said),
+            Self::WhatsApp(wamid) => whatsapp.deliver_again(wamid),
+            Self::Slack(said) => slack.deliver_again(&said.event_id),
+        }
+    }
+}
+
 impl World {
     /// `who` writes to the bot in private.
     pub fn say(&self, channel: ChannelKind, who: Person, text: &str) -> Said {
@@ -82,12 +100,7 @@ impl World {
 
     /// The platform delivers the same again.
     pub fn say_again(&self, said: &Said) {
-        match said {
-            Said::Telegram(update) => self.telegram.deliver_again(*update),
-            Said::Discord(said) => self.discord.deliver_again(said),
-            Said::WhatsApp(wamid) => self.whatsapp.deliver_again(wamid),
-            Said::Slack(said) => self.slack.deliver_again(&said.event_id),
-        }
+        said.again(&self.telegram, &self.discord, &self.whatsapp, &self.slack);
     }
 
     /// The simulator of a channel.

@@ -177,7 +177,7 @@ fn said(what: &impl Say, voice: Voice) -> Answer {
 }
 
 /// A button that gives a command of the hub's own.
-fn button(label: words::Button, command: &Command, voice: Voice) -> Choice {
+pub(crate) fn button(label: words::Button, command: &Command, voice: Voice) -> Choice {
     Choice { label: label.say(voice), data: command.button() }
 }
 

@@ -12,7 +12,7 @@ use zaki_lane::commands::Command;
 use zaki_ledger::ReplyPlan;
 use zaki_words::{Access, Button, Lang, Pairings, Say, Voice, Waiting};
 
-use crate::{clock, home, hub::Hub, notice, outbox};
+use crate::{clock, commands::button, home, hub::Hub, notice, outbox};
 
 /// So many strangers are named at a time.
 const NAMED: usize = 10;
@@ -104,13 +104,9 @@ fn spoken(pairing: &Pairing) -> Waiting<'_> {
 
 /// The two commands that the words name, to press.
 fn buttons(code: &str, voice: Voice) -> Vec<Choice> {
-    let button = |label: Button, command: &Command| Choice {
-        label: label.say(voice),
-        data: command.button(),
-    };
     vec![
-        button(Button::LetIn, &Command::let_in(code)),
-        button(Button::TurnAway, &Command::turn_away(code)),
+        button(Button::LetIn, &Command::let_in(code), voice),
+        button(Button::TurnAway, &Command::turn_away(code), voice),
     ]
 }
 

@@ -20,6 +20,7 @@ use std::str::FromStr;
 use zaki_envelope::{Conversation, ConversationKind, Inbound};
 
 pub use blot::blot;
+pub use find::PRESSED;
 pub use secret::{Code, Secret, bare, redact, redact_bare};
 pub use table::{Name, Place, Row, TABLE};
 
@@ -262,7 +263,7 @@ impl Command {
     /// puts behind its buttons must not begin like this, or it could have people press what they
     /// do not read.
     pub fn button(&self) -> String {
-        format!("{}{}", find::PRESSED, self.spoken())
+        format!("{PRESSED}{}", self.spoken())
     }
 }
 

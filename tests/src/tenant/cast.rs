@@ -70,12 +70,7 @@ impl Cast {
 
     /// The platform delivers the same again.
     pub fn say_again(&self, said: &Said) {
-        match said {
-            Said::Telegram(update) => self.telegram.deliver_again(*update),
-            Said::Discord(said) => self.discord.deliver_again(said),
-            Said::WhatsApp(wamid) => self.whatsapp.deliver_again(wamid),
-            Said::Slack(said) => self.slack.deliver_again(&said.event_id),
-        }
+        said.again(&self.telegram, &self.discord, &self.whatsapp, &self.slack);
     }
 
     /// The account sends the bot a picture of this name, with words under it.

@@ -6,7 +6,7 @@ use zaki_envelope::{
     AccountName, Choice, ConversationKind, DeliveryId, Part, TurnId, wire::Decision,
 };
 use zaki_identity::{LinkCode, Role};
-use zaki_lane::commands::{self, Code};
+use zaki_lane::commands::{self, Code, PRESSED};
 use zaki_ledger::{OpenTurn, ReplyPlan};
 use zaki_words::{self as words, Button, Say, Voice};
 
@@ -20,10 +20,6 @@ use crate::{
     notice::{compose_parts, named},
     outbox,
 };
-
-/// How the data behind a button of the hub's own begins: what [`zaki_lane::commands`] reads as a
-/// command.
-const PRESSED: &str = "zaki:";
 
 /// `how`: for how long it is approved; none to deny.
 pub(super) async fn approve(

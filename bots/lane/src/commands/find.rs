@@ -12,8 +12,8 @@ use super::{
 
 /// The command that a bot is addressed by where a platform must know commands beforehand.
 const OURS: &str = "zaki";
-/// What the data of our own buttons begins with.
-pub(super) const PRESSED: &str = "zaki:";
+/// How the data behind a button of the hub's own begins, and of nobody else's.
+pub const PRESSED: &str = "zaki:";
 
 /// A command that was found.
 #[derive(Debug)]
