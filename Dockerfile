@@ -31,6 +31,7 @@ RUN export HOME=/dev/shm TMPDIR=/dev/shm NODE=$ZAKI_SANDBOX_NODE OPENCLAW=$ZAKI_
  && $NODE $OPENCLAW/openclaw.mjs --version | grep -F "OpenClaw $OPENCLAW_VERSION" \
  && $NODE --input-type=module -e "$(cat /opt/zaki/native.mjs)" $OPENCLAW | grep -x "native ok" \
  && zaki-container --version
+LABEL zaki.openclaw=$OPENCLAW_VERSION
 VOLUME /data
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=3m --retries=3 \

@@ -5,7 +5,7 @@ use std::{convert::Infallible, io, sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     body::{Body, Bytes},
-    extract::{Path, Query, Request, State},
+    extract::{DefaultBodyLimit, Path, Query, Request, State},
     http::{HeaderMap, StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
@@ -13,26 +13,33 @@ use axum::{
 };
 use futures::{StreamExt, stream};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use zaki_envelope::{
-    TurnId,
+    LARGEST_MEDIUM, TurnId,
     wire::{
-        AgentInfo, ApprovalAnswer, Reminders, SIGN_OF_LIFE, SteerRequest, TurnRequest, encode_sse,
+        ApprovalAnswer, Reminders, SIGN_OF_LIFE, SteerRequest, TurnRequest, encode_sse,
+        proactive::{WAIT, Waiting},
     },
 };
 
 use crate::{
     choices::Choices,
-    gate::{Door, Gate},
-    gateway::{self, CallError, Link, approval::resolution},
+    gate::Gate,
+    gateway::{
+        Link,
+        approval::{self, Untaken},
+    },
     layout::Layout,
-    memory,
+    media::{self, Media},
+    memory, operator,
     relay::Relay,
+    reminders::Reminders as Plans,
     rest::{Holder, Rest, RestError},
+    settings::Settings,
+    status,
     turn::{Accepted, Turn, Turns},
 };
 
@@ -42,8 +49,10 @@ pub(crate) struct App {
     pub(crate) link: Arc<Link>,
     pub(crate) turns: Turns,
     pub(crate) choices: Arc<Choices>,
+    pub(crate) reminders: Arc<Plans>,
     pub(crate) rest: Rest,
     pub(crate) layout: Layout,
+    pub(crate) settings: Settings,
     pub(crate) gate: Arc<Gate>,
     /// From then on nothing new is accepted.
     pub(crate) stopping: CancellationToken,
@@ -53,7 +62,8 @@ impl App {
     /// Runs a turn in the background; nobody has to listen.
     pub(crate) fn start(&self, turn: Arc<Turn>, request: TurnRequest, resumed: bool) {
         let (link, choices) = (Arc::clone(&self.link), Arc::clone(&self.choices));
-        let relay = Relay::new(link, choices, turn, request);
+        let relay = Relay::new(link, choices, Arc::clone(&self.reminders), turn, request)
+            .with(Media::new(self.layout.media()));
         tokio::spawn(relay.run(resumed));
     }
 
@@ -79,7 +89,7 @@ impl App {
 /// The routes.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
-        .route("/v1/health", get(health))
+        .route("/v1/health", get(status::health))
         .route("/v1/turns", post(run))
         .route("/v1/turns/{turn}", get(resume))
         .route("/v1/turns/{turn}/steer", post(steer))
@@ -89,11 +99,22 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/suspend", post(suspend))
         .route("/v1/resume", post(resume_agent))
         .route("/v1/reminders", get(reminders))
+        .route("/v1/proactive", get(proactive))
+        .route("/v1/proactive/{id}/ack", post(take))
+        .route("/v1/media/{hash}", get(media::get).put(media::put).layer(limit()))
         .route("/v1/backup", post(memory::backup))
         .route("/v1/restore", put(memory::restore))
         .route("/v1/begin", post(memory::begin))
+        .route("/v1/exec", post(operator::exec))
+        .route("/v1/logs", get(operator::logs))
+        .route("/v1/config", get(operator::config).patch(operator::patch))
         .layer(from_fn_with_state(Arc::clone(&app), authenticate))
         .with_state(app)
+}
+
+/// A medium is longer than all else that is read whole.
+fn limit() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(usize::try_from(LARGEST_MEDIUM).unwrap_or(usize::MAX))
 }
 
 async fn authenticate(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
@@ -109,24 +130,6 @@ fn is_authentic(headers: &HeaderMap, token: &SecretString) -> bool {
         .get(header::AUTHORIZATION)
         .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
     shown.is_some_and(|shown| shown.ct_eq(token.expose_secret().as_bytes()).into())
-}
-
-#[derive(Serialize)]
-struct Health {
-    state: &'static str,
-    agent: Option<AgentInfo>,
-    running: usize,
-    error: Option<String>,
-}
-
-async fn health(State(app): State<Arc<App>>) -> Json<Health> {
-    let (state, agent, error) = match (app.gate.door(), app.link.state()) {
-        (Door::Empty, _) => ("empty", None, None),
-        (Door::Refused(why), _) | (_, gateway::State::Failed(why)) => ("failed", None, Some(why)),
-        (_, gateway::State::Starting) => ("starting", None, None),
-        (_, gateway::State::Ready(connection)) => ("ready", Some(connection.agent()), None),
-    };
-    Json(Health { state, agent, running: app.turns.running().len(), error })
 }
 
 async fn run(State(app): State<Arc<App>>, body: Bytes) -> Result<Response, Refusal> {
@@ -187,7 +190,7 @@ async fn abort(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Hands the person's answer to the gateway, which takes the same one again.
+/// Hands the person's answer to the gateway.
 async fn approve(
     State(app): State<Arc<App>>,
     Path(approval): Path<String>,
@@ -199,24 +202,22 @@ async fn approve(
     if !app.turns.running().iter().any(|turn| turn.has_asked(&approval)) {
         return Err(Refusal::Unasked);
     }
-    let approver = app.link.approver().ok_or(Refusal::NotReady)?;
-    let params = resolution(&approval, decision);
-    match approver.call::<Value>("exec.approval.resolve", &params).await {
-        Ok(_) => Ok(StatusCode::NO_CONTENT),
-        Err(CallError::Refused(refusal)) if refusal.reason() == Some("APPROVAL_NOT_FOUND") => {
-            Err(Refusal::Unasked)
-        }
-        Err(CallError::Refused(refusal)) if !refusal.is_temporary() => Err(Refusal::Decided),
-        Err(_) => Err(Refusal::NotReady),
-    }
+    approval::resolve(&app.link, &approval, decision).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// The agent rests until it is resumed, or for two minutes; 409: it has something to do.
 async fn suspend(State(app): State<Arc<App>>) -> Result<Json<Reminders>, Refusal> {
-    if !app.turns.running().is_empty() {
+    if !app.turns.running().is_empty() || !app.reminders.is_settled() {
         return Err(Refusal::Busy);
     }
-    Ok(Json(app.rest.suspend(Holder::Edge).await?))
+    let reminders = app.rest.suspend(Holder::Edge).await?;
+    if !app.reminders.is_settled() {
+        // Something was said in the very moment, and would be told only when it is up again.
+        app.rest.resume(Holder::Edge).await?;
+        return Err(Refusal::Busy);
+    }
+    Ok(Json(reminders))
 }
 
 async fn resume_agent(State(app): State<Arc<App>>) -> Result<StatusCode, Refusal> {
@@ -226,6 +227,18 @@ async fn resume_agent(State(app): State<Arc<App>>) -> Result<StatusCode, Refusal
 
 async fn reminders(State(app): State<Arc<App>>) -> Result<Json<Reminders>, Refusal> {
     Ok(Json(app.rest.reminders().await?))
+}
+
+/// What the agent has said without being asked; waits for it a while.
+async fn proactive(State(app): State<Arc<App>>) -> Json<Waiting> {
+    Json(Waiting { messages: app.reminders.outbox.next(WAIT).await })
+}
+
+/// The edge has it.
+async fn take(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
+    let id = id.parse().map_err(|_| Refusal::Malformed)?;
+    app.reminders.outbox.acknowledge(id).map_err(|error| Refusal::journal(&error))?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 #[derive(Deserialize)]
@@ -285,6 +298,16 @@ impl From<RestError> for Refusal {
     }
 }
 
+impl From<Untaken> for Refusal {
+    fn from(untaken: Untaken) -> Self {
+        match untaken {
+            Untaken::Unasked => Self::Unasked,
+            Untaken::Decided => Self::Decided,
+            Untaken::NotReady => Self::NotReady,
+        }
+    }
+}
+
 impl Refusal {
     fn journal(error: &io::Error) -> Self {
         tracing::error!(%error, "the journal cannot be written");
@@ -309,6 +332,11 @@ impl IntoResponse for Refusal {
         }
         .into_response()
     }
+}
+
+/// Why something is not done, in one sentence.
+pub(crate) fn refuse(status: StatusCode, why: &impl ToString) -> Response {
+    (status, Json(serde_json::json!({"error": why.to_string()}))).into_response()
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 use reqwest::{Client, Method, StatusCode};
+use serde_json::Value;
 use zaki_envelope::wire::{SseDecoder, TurnEvent, TurnEventKind};
 
 use super::*;
 use crate::{
     fake_gateway::{FakeGateway, SESSION},
+    gate::Door,
     gateway::State as GatewayState,
     turn::tests::request,
 };
@@ -21,13 +23,16 @@ impl Server {
     async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let link = Link::new();
+        let reminders = crate::reminders::tests::plans(&link, dir.path());
         let app = Arc::new(App {
             token: TOKEN.to_owned().into(),
-            rest: Rest::new(Arc::clone(&link)),
+            rest: Rest::new(Arc::clone(&link), Arc::clone(&reminders)),
+            reminders,
             link,
             turns: Turns::open(dir.path()).unwrap().0,
             choices: Arc::new(Choices::open(&dir.path().join("models.json")).unwrap()),
             layout: crate::layout::Layout::create(&dir.path().join("state")).unwrap(),
+            settings: Settings::of_test(&dir.path().join("state"), &dir.path().join("node")),
             gate: Arc::new(Gate::new(Door::Open)),
             stopping: CancellationToken::new(),
         });
@@ -65,7 +70,7 @@ async fn read(response: reqwest::Response) -> Vec<TurnEvent> {
     SseDecoder::default().push(&bytes).unwrap()
 }
 
-fn routes() -> [(Method, String); 10] {
+fn routes() -> [(Method, String); 14] {
     let turn = request(1).turn;
     [
         (Method::GET, "/v1/health".to_owned()),
@@ -78,6 +83,10 @@ fn routes() -> [(Method, String); 10] {
         (Method::POST, "/v1/suspend".to_owned()),
         (Method::POST, "/v1/resume".to_owned()),
         (Method::GET, "/v1/reminders".to_owned()),
+        (Method::POST, "/v1/exec".to_owned()),
+        (Method::GET, "/v1/logs".to_owned()),
+        (Method::GET, "/v1/config".to_owned()),
+        (Method::PATCH, "/v1/config".to_owned()),
     ]
 }
 
@@ -93,6 +102,23 @@ async fn nothing_answers_without_the_token() {
         let bare = server.ask(method.clone(), &path).send().await.unwrap();
         assert_eq!(bare.status(), StatusCode::UNAUTHORIZED, "{method} {path}");
     }
+}
+
+#[tokio::test]
+async fn who_knows_the_state_hears_of_the_next_one() {
+    let server = Server::start().await;
+    let health = |path: &str| {
+        let asked = server.ask(Method::GET, path).bearer_auth(TOKEN).send();
+        async { asked.await.unwrap().json::<Value>().await.unwrap()["state"].clone() }
+    };
+    assert_eq!(health("/v1/health?after=empty").await, "starting", "it is another one already");
+    let change = async {
+        tokio::task::yield_now().await;
+        server.app.link.set(GatewayState::Failed("broken".to_owned()));
+    };
+    let (seen, ()) = tokio::join!(health("/v1/health?after=starting"), change);
+    assert_eq!(seen, "failed");
+    assert_eq!(health("/v1/health").await, "failed");
 }
 
 #[tokio::test]
@@ -192,12 +218,16 @@ async fn an_answer_reaches_the_gateway_and_its_word_the_caller() {
         (Some(refused("APPROVAL_NOT_FOUND")), StatusCode::NOT_FOUND),
         (Some(refused("APPROVAL_ALREADY_RESOLVED")), StatusCode::CONFLICT),
         (Some(refused("APPROVAL_ALLOW_ALWAYS_UNAVAILABLE")), StatusCode::CONFLICT),
-        (Some(busy), StatusCode::SERVICE_UNAVAILABLE),
+        (None, StatusCode::NO_CONTENT),
     ] {
         let serving = async {
-            let resolve = peer.expect("exec.approval.resolve").await;
+            let mut resolve = peer.expect("exec.approval.resolve").await;
             let params = serde_json::json!({"id": "a1", "decision": "allow-once"});
-            assert_eq!(resolve["params"], params);
+            for _ in 0..2 {
+                assert_eq!(resolve["params"], params);
+                peer.refuse(&resolve, busy.clone()).await;
+                resolve = peer.expect("exec.approval.resolve").await;
+            }
             match error {
                 Some(error) => peer.refuse(&resolve, error).await,
                 None => peer.answer(&resolve, serde_json::json!({"ok": true})).await,
@@ -243,4 +273,84 @@ async fn a_stop_leaves_turns_that_wait_to_the_next_start() {
     assert!(turn.end().is_none());
     let (_, interrupted) = Turns::open(server.dir.path()).unwrap();
     assert_eq!(interrupted.len(), 1);
+}
+
+impl Server {
+    async fn exec(&self, script: &str) -> reqwest::Response {
+        let command = ["/bin/sh", "-c", script];
+        let asked = self.ask(Method::POST, "/v1/exec").bearer_auth(TOKEN);
+        asked.json(&serde_json::json!({ "command": command })).send().await.unwrap()
+    }
+
+    async fn patch(&self, seen: Option<&str>, patch: serde_json::Value) -> (StatusCode, String) {
+        let mut asked = self.ask(Method::PATCH, "/v1/config").bearer_auth(TOKEN);
+        if let Some(seen) = seen {
+            asked = asked.header("if-match", format!("\"{seen}\""));
+        }
+        let answer = asked.json(&patch).send().await.unwrap();
+        (answer.status(), answer.text().await.unwrap())
+    }
+}
+
+#[tokio::test]
+async fn one_program_at_a_time_runs_and_never_beside_a_copy() {
+    let server = Server::start().await;
+    let occupied = server.app.gate.occupy();
+    assert_eq!(server.exec("touch ran").await.status(), StatusCode::CONFLICT);
+    drop(occupied);
+    let output: zaki_envelope::wire::ExecOutput =
+        server.exec("ls; exit 4").await.json().await.unwrap();
+    assert_eq!((output.code, output.stdout.as_str()), (4, ""));
+    let asked = server.ask(Method::POST, "/v1/exec").bearer_auth(TOKEN).body("{}");
+    assert_eq!(asked.send().await.unwrap().status(), StatusCode::BAD_REQUEST);
+    let none = serde_json::json!({"command": ["/nowhere/program"]});
+    let asked = server.ask(Method::POST, "/v1/exec").bearer_auth(TOKEN).json(&none);
+    assert_eq!(asked.send().await.unwrap().status(), StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+/// OpenClaw's part is a script: it takes what does not mention poison.
+#[tokio::test]
+async fn a_patch_is_for_what_was_seen_and_open_and_for_what_openclaw_takes() {
+    use serde_json::json;
+    use std::os::unix::fs::PermissionsExt;
+    let server = Server::start().await;
+    let node = &server.app.settings.node;
+    let script = "#!/bin/sh\ngrep -q poison $OPENCLAW_CONFIG_PATH \
+        && echo '{\"valid\":false,\"issues\":[{\"path\":\"messages\",\"message\":\"no\"}]}' \
+        || echo '{\"valid\":true}'";
+    std::fs::write(node, script).unwrap();
+    std::fs::set_permissions(node, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let get = async || -> zaki_envelope::wire::AgentConfig {
+        let asked = server.ask(Method::GET, "/v1/config").bearer_auth(TOKEN);
+        asked.send().await.unwrap().json().await.unwrap()
+    };
+    let seen = get().await;
+    assert_eq!((&seen.patch, &seen.config["gateway"]["bind"]), (&json!({}), &json!("loopback")));
+    let say = |text: &str| json!({"messages": {"responsePrefix": text}});
+    for (etag, patch, status) in [
+        (None, say("a"), StatusCode::PRECONDITION_REQUIRED),
+        (Some("other"), say("a"), StatusCode::PRECONDITION_FAILED),
+        (Some(seen.etag.as_str()), json!({"gateway": {}}), StatusCode::UNPROCESSABLE_ENTITY),
+        (Some(&seen.etag), say("poison"), StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        let (answered, said) = server.patch(etag, patch.clone()).await;
+        assert_eq!(answered, status, "{patch}: {said}");
+        assert_eq!(get().await, seen, "nothing has changed");
+    }
+    let gateway = FakeGateway::new(&server.app.link).await;
+    let running = server.app.gate.enter().await;
+    let answering = async {
+        server.app.gate.closed().await;
+        drop(running);
+        let entered = server.app.gate.enter().await;
+        server.app.link.count_gateway();
+        (entered, gateway.connect().await)
+    };
+    let ((status, said), _gateway) =
+        tokio::join!(server.patch(Some(&seen.etag), say("a")), answering);
+    assert_eq!(status, StatusCode::OK, "{said}");
+    let now = get().await;
+    assert_eq!((&now.patch, &now.config["messages"]), (&say("a"), &say("a")["messages"]));
+    assert_ne!(now.etag, seen.etag);
+    assert_eq!(server.patch(Some(&seen.etag), say("b")).await.0, StatusCode::PRECONDITION_FAILED);
 }

@@ -12,7 +12,11 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Value, json};
 
-use crate::Exec;
+use crate::{
+    Exec, ModelApi, Settings,
+    layout::Layout,
+    patch::{self, Kept},
+};
 
 const TEMPLATE: &str = include_str!("../../config/openclaw.json");
 
@@ -39,24 +43,51 @@ pub(crate) struct Values<'a> {
     pub(crate) model_url: &'a str,
     pub(crate) model: &'a str,
     pub(crate) choices: &'a [String],
+    pub(crate) api: ModelApi,
     pub(crate) exec: Exec,
+    /// What the person has otherwise.
+    pub(crate) patch: &'a Value,
+}
+
+/// The configuration of this sandbox, with that patch.
+pub(crate) fn of(
+    settings: &Settings,
+    layout: &Layout,
+    patch: &Value,
+) -> Result<String, RenderError> {
+    render(&Values {
+        state: layout.root(),
+        model_url: &settings.model_url,
+        model: &settings.model,
+        choices: &settings.choices,
+        api: settings.model_api,
+        exec: settings.exec,
+        patch,
+    })
+}
+
+/// The same with the patch that is kept.
+pub(crate) fn current(settings: &Settings, layout: &Layout) -> Result<String, RenderError> {
+    of(settings, layout, &Kept::new(layout).read())
 }
 
 /// The configuration file's content.
 pub(crate) fn render(values: &Values<'_>) -> Result<String, RenderError> {
     let tools: &[&str] = if values.exec == Exec::Deny { &[] } else { &EXEC_TOOLS };
     let models = || [values.model].into_iter().chain(values.choices.iter().map(String::as_str));
-    let values = BTreeMap::from([
+    let filled = BTreeMap::from([
         ("STATE", json!(values.state)),
         ("MODEL_URL", json!(values.model_url)),
         ("MODEL", json!(values.model)),
         ("MODELS", models().map(offered).collect()),
         ("MODEL_REFS", models().map(reference).collect()),
+        ("MODEL_API", json!(values.api.name())),
+        ("MODEL_PARAMS", params(values.api)),
         ("EXEC_MODE", json!(values.exec.mode())),
         ("EXEC_TOOLS", json!(tools)),
     ]);
-    let rendered = fill(serde_json::from_str(TEMPLATE)?, &values)?;
-    Ok(serde_json::to_string_pretty(&rendered)?)
+    let rendered = fill(serde_json::from_str(TEMPLATE)?, &filled)?;
+    Ok(serde_json::to_string_pretty(&patch::merge(rendered, values.patch))?)
 }
 
 /// What OpenClaw calls a model of the edge.
@@ -75,6 +106,15 @@ fn offered(model: &str) -> Value {
         "contextWindow": 128_000,
         "maxTokens": 4096,
     })
+}
+
+/// Anthropic's providers cache a prompt only where they are told to, and OpenClaw tells only those
+/// it knows by their address. A prompt is 12,000 tokens before anybody has said a word.
+fn params(api: ModelApi) -> Value {
+    match api {
+        ModelApi::Openai => json!({}),
+        ModelApi::Anthropic => json!({"cacheRetention": "short"}),
+    }
 }
 
 type Filled = BTreeMap<&'static str, Value>;
@@ -120,12 +160,18 @@ mod tests {
     use super::*;
 
     fn rendered(exec: Exec) -> Value {
+        by(ModelApi::Openai, exec)
+    }
+
+    fn by(api: ModelApi, exec: Exec) -> Value {
         let values = Values {
             state: Path::new("/data/a \"b\""),
             model_url: "http://127.0.0.1:1/model/v1",
             model: "demo@1",
             choices: &["big/one".to_owned()],
+            api,
             exec,
+            patch: &json!({"messages": {"responsePrefix": "@STATE@"}}),
         };
         serde_json::from_str(&render(&values).unwrap()).unwrap()
     }
@@ -141,6 +187,21 @@ mod tests {
         let policy = &config["agents"]["defaults"]["modelPolicy"]["allow"];
         assert_eq!(*policy, json!(["zaki/demo@1", "zaki/big/one"]));
         assert_eq!(provider["baseUrl"], "http://127.0.0.1:1/model/v1");
+        assert_eq!(config["messages"]["responsePrefix"], "@STATE@", "a patch fills nothing in");
+    }
+
+    #[test]
+    fn the_interface_of_the_model_is_the_one_its_provider_has() {
+        let openai = by(ModelApi::Openai, Exec::Deny);
+        let anthropic = by(ModelApi::Anthropic, Exec::Deny);
+        let api = |config: &Value| config["models"]["providers"]["zaki"]["api"].clone();
+        assert_eq!(
+            (api(&openai), api(&anthropic)),
+            (json!("openai-completions"), json!("anthropic-messages"))
+        );
+        let params = |config: &Value| config["agents"]["defaults"]["params"].clone();
+        assert_eq!(params(&openai), json!({}));
+        assert_eq!(params(&anthropic), json!({"cacheRetention": "short"}));
     }
 
     #[test]

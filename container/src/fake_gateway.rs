@@ -39,7 +39,7 @@ impl FakeGateway {
         let open = Connection::open(port, TOKEN, Role::Turns, move |event| link.publish(&event));
         let (connection, peer) = tokio::join!(open, self.accept());
         let connection = Arc::new(connection.unwrap());
-        self.link.set_approver(Some(Arc::clone(&connection)));
+        self.link.set_owner(Some(Arc::clone(&connection)));
         self.link.set(State::Ready(connection));
         peer
     }

@@ -36,6 +36,11 @@ impl Gate {
         self.door.borrow().clone()
     }
 
+    /// Tells of every change from now on.
+    pub(crate) fn watch(&self) -> watch::Receiver<Door> {
+        self.door.subscribe()
+    }
+
     pub(crate) fn set(&self, door: Door) {
         self.door.send_replace(door);
     }

@@ -40,8 +40,26 @@ impl Layout {
         self.0.join("openclaw/openclaw.json")
     }
 
+    /// What was patched of it.
+    pub(crate) fn patch(&self) -> PathBuf {
+        self.0.join("openclaw/zaki-patch.json")
+    }
+
+    pub(crate) fn workspace(&self) -> PathBuf {
+        self.0.join("workspace")
+    }
+
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.0.join("logs")
+    }
+
     pub(crate) fn tmp(&self) -> PathBuf {
         self.0.join("tmp")
+    }
+
+    /// Media of turns, on their way in or out.
+    pub(crate) fn media(&self) -> PathBuf {
+        self.0.join("media")
     }
 
     pub(crate) fn journal(&self) -> PathBuf {
@@ -51,6 +69,16 @@ impl Layout {
     /// Which sessions were told to use which model.
     pub(crate) fn choices(&self) -> PathBuf {
         self.0.join("models.json")
+    }
+
+    /// Where what the agent plans belongs.
+    pub(crate) fn reminders(&self) -> PathBuf {
+        self.0.join("reminders.json")
+    }
+
+    /// What the agent has said without being asked, until the edge has it.
+    pub(crate) fn outbox(&self) -> PathBuf {
+        self.0.join("outbox")
     }
 
     /// What the gateway prints.

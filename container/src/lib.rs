@@ -6,29 +6,42 @@
 
 mod api;
 mod backup;
+mod book;
+mod bridge;
 mod choices;
 mod config;
+mod confine;
+mod exec;
 #[cfg(test)]
 mod fake_gateway;
 mod gate;
 mod gateway;
+mod guard;
 mod journal;
 mod layout;
+mod listen;
+mod media;
 mod memory;
+mod operator;
+mod outbox;
+mod patch;
 mod progress;
 mod prompt;
 mod recovery;
 mod relay;
+mod reminders;
 mod rest;
 mod restore;
 mod settings;
+mod status;
 mod steering;
 mod turn;
+mod warm;
 
 use std::{
     fs::File,
     io::{self, Write},
-    net::SocketAddr,
+    net::Ipv4Addr,
     path::PathBuf,
     sync::Arc,
     time::Duration,
@@ -37,20 +50,27 @@ use std::{
 use nix::fcntl::{Flock, FlockArg};
 use secrecy::ExposeSecret;
 use tokio::{
-    net::TcpListener,
     signal::unix::{SignalKind, signal},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
 use api::App;
+use book::Book;
+use bridge::Bridge;
+pub use bridge::MODEL_PORT;
 use choices::Choices;
 use gate::{Door, Gate};
 use gateway::Link;
 use layout::Layout;
+pub use listen::Listen;
+use listen::Listener;
+use outbox::Outbox;
+use reminders::Reminders;
 use rest::Rest;
-pub use settings::{Exec, LISTEN_VARIABLE, Settings, TOKEN_VARIABLE};
+pub use settings::{Exec, LISTEN_VARIABLE, ModelApi, Settings, TOKEN_VARIABLE};
 use turn::Turns;
+pub use warm::warm;
 
 /// How long open HTTP connections may take to close.
 const LINGER: Duration = Duration::from_secs(1);
@@ -80,11 +100,14 @@ pub enum ContainerError {
     #[error("cannot listen on {address}: choose another port, or 0 for a free one")]
     Listen {
         /// Where.
-        address: SocketAddr,
+        address: Listen,
         /// Why.
         #[source]
         source: io::Error,
     },
+    /// It cannot give up what it has no need of.
+    #[error("the sandbox cannot be confined")]
+    Confine(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// No gateway comes up any more.
     #[error("the sandbox has no gateway: {0}")]
     Gateway(String),
@@ -100,30 +123,39 @@ pub enum ContainerError {
 /// still wait for the gateway stay in the journal: the next start runs them.
 pub async fn run(settings: Settings) -> Result<(), ContainerError> {
     check(&settings)?;
+    if settings.confined {
+        let confined = confine::confine(settings.most_processes);
+        confined.map_err(|error| ContainerError::Confine(error.into()))?;
+    }
     let layout = Layout::create(&settings.state).map_err(|source| state(&settings, source))?;
     let _lock = lock(&layout, &settings)?;
     restore::finish(&layout).map_err(|source| state(&settings, source))?;
-    let is_empty = settings.hold && !memory::is_there(&layout);
+    let is_empty = settings.await_restore || settings.hold && !memory::is_there(&layout);
     let gate = Arc::new(Gate::new(if is_empty { Door::Empty } else { Door::Open }));
     let (turns, interrupted) =
         Turns::open(&layout.journal()).map_err(|source| state(&settings, source))?;
+    let link = Link::new();
     let choices = Choices::open(&layout.choices()).map_err(|source| state(&settings, source))?;
+    let reminders = plans(&layout, &link).map_err(|source| state(&settings, source))?;
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     // A frozen one whose edge dies gets it from the kernel, and is to be there for the next edge.
     let _hangup = signal(SignalKind::hangup())?;
     let address = settings.listen;
     let listen = |source| ContainerError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(listen)?;
-    announce(listener.local_addr()?);
+    let listener = Listener::open(address).await.map_err(listen)?;
+    let _bridge = bridge(&settings).await?;
+    announce(listener.place()?);
 
-    let link = Link::new();
+    reminders.start();
     let app = Arc::new(App {
         token: settings.token.clone(),
-        rest: Rest::new(Arc::clone(&link)),
+        rest: Rest::new(Arc::clone(&link), Arc::clone(&reminders)),
+        reminders,
         link,
         turns,
         choices: Arc::new(choices),
         layout: layout.clone(),
+        settings: settings.clone(),
         gate: Arc::clone(&gate),
         stopping: CancellationToken::new(),
     });
@@ -178,8 +210,23 @@ fn state(settings: &Settings, source: io::Error) -> ContainerError {
     ContainerError::State { path: settings.state.clone(), source }
 }
 
+/// What the agent does by itself.
+fn plans(layout: &Layout, link: &Arc<Link>) -> io::Result<Arc<Reminders>> {
+    let book = Book::open(&layout.reminders(), reminders::now())?;
+    let outbox = Outbox::open(&layout.outbox())?;
+    Ok(Arc::new(Reminders::new(Arc::clone(link), book, outbox)))
+}
+
+/// The way to the model, where there is no network.
+async fn bridge(settings: &Settings) -> Result<Option<Bridge>, ContainerError> {
+    let Some(socket) = settings.model_socket.clone() else { return Ok(None) };
+    let address = Listen::Address((Ipv4Addr::LOCALHOST, MODEL_PORT).into());
+    let bridge = Bridge::open(MODEL_PORT, socket).await;
+    bridge.map(Some).map_err(|source| ContainerError::Listen { address, source })
+}
+
 /// Whoever started us may be gone already; that is no reason to stop.
-fn announce(address: SocketAddr) {
+fn announce(address: Listen) {
     let line = serde_json::json!({ "listening": address.to_string() });
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());

@@ -1,7 +1,8 @@
 //! `zaki-container`: the library as a program of its own, for images and for machines where the
 //! hub is not installed. On one machine the hub starts the same code as `zaki container`.
 //!
-//! In an image it is also process 1, the health check, and the tunnel out of it.
+//! In an image it is also process 1, the health check, the tunnel out of it, and what has OpenClaw
+//! compiled when the image is built.
 
 mod health;
 mod init;
@@ -10,6 +11,7 @@ mod tunnel;
 use std::{
     env,
     io::IsTerminal,
+    path::PathBuf,
     process::{ExitCode, Termination},
 };
 
@@ -20,7 +22,7 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "In an image: `zaki-container health` and `zaki-container tunnel`."
+    after_help = "In an image: `zaki-container warm`, `zaki-container health` and `zaki-container tunnel`."
 )]
 struct Arguments {
     #[command(flatten)]
@@ -36,11 +38,28 @@ fn main() -> Result<ExitCode> {
         }
         _ => {}
     }
+    if env::args().nth(1).as_deref() == Some("warm") {
+        return run(warm(Warm::parse_from(env::args_os().skip(1))));
+    }
     if init::is_wanted() {
         return Ok(init::run()?);
     }
     init::unblock()?;
     run(sandbox())
+}
+
+/// Has OpenClaw compiled once for all sandboxes, where it is installed.
+#[derive(Parser)]
+#[command(name = "zaki-container warm")]
+struct Warm {
+    /// The `node` program.
+    node: PathBuf,
+    /// The directory of the `openclaw` package, which can be written to.
+    openclaw: PathBuf,
+}
+
+async fn warm(it: Warm) -> Result<()> {
+    Ok(zaki_container::warm(&it.node, &it.openclaw).await?)
 }
 
 fn run(task: impl Future<Output = Result<()>>) -> Result<ExitCode> {

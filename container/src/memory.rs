@@ -15,13 +15,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::{StreamExt, stream};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::time::sleep;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 use zaki_envelope::wire::{AgentInfo, BACKUP_HEADER};
 
 use crate::{
-    api::App,
+    api::{App, refuse},
     backup::{Broken, Copy, CopyError, Manifest, Pieces, is_database},
     gate::Door,
     gateway,
@@ -65,11 +65,17 @@ pub(crate) async fn restore(
 }
 
 async fn take(app: &App, request: Request) -> Result<(), Refusal> {
-    let _occupied = app.gate.occupy().ok_or(Refusal::Busy)?;
     let bytes = request.into_body().into_data_stream().map(|piece| piece.map_err(io::Error::other));
-    let archive = SyncIoBridge::new(StreamReader::new(bytes));
-    let layout = app.layout.clone();
-    let summary = blocking(move || restore::stage(&layout, archive)).await??;
+    let mut archive = SyncIoBridge::new(StreamReader::new(bytes));
+    let (occupied, layout) = (app.gate.occupy(), app.layout.clone());
+    let is_ours = occupied.is_some();
+    let summary = blocking(move || {
+        let staged = is_ours.then(|| restore::stage(&layout, &mut archive));
+        // Whoever sends does not hear the answer before all is taken: their line would break.
+        let _ = io::copy(&mut archive, &mut io::sink());
+        staged
+    });
+    let summary = summary.await?.ok_or(Refusal::Busy)??;
     exchange(app).await?;
     tracing::info!(files = summary.files, bytes = summary.bytes, "memory.restored");
     Ok(())
@@ -145,6 +151,7 @@ async fn exchange(app: &App) -> Result<(), Refusal> {
     let layout = app.layout.clone();
     let exchanged = blocking(move || restore::commit(&layout)).await;
     app.choices.reload();
+    app.reminders.reload();
     app.gate.set(Door::Open);
     drop(vacant);
     Ok(exchanged??)
@@ -171,11 +178,6 @@ pub(crate) enum Refusal {
     Disk(#[from] io::Error),
 }
 
-#[derive(Serialize)]
-struct Said {
-    error: String,
-}
-
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = match &self {
@@ -189,6 +191,6 @@ impl IntoResponse for Refusal {
                 StatusCode::INSUFFICIENT_STORAGE
             }
         };
-        (status, Json(Said { error: self.to_string() })).into_response()
+        refuse(status, &self)
     }
 }

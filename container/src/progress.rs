@@ -93,6 +93,7 @@ impl Progress {
                 decisions: approval.decisions(),
                 expires_at: approval.expires_at(),
             }),
+            SessionEvent::Job(_) => None,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Runs one turn through the gateway, across its restarts.
 
+mod files;
+mod patience;
 mod steered;
 
 use std::{sync::Arc, time::Duration};
@@ -7,9 +9,13 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use tokio::{
     sync::mpsc::UnboundedReceiver,
+    task::spawn_blocking,
     time::{Instant, sleep, sleep_until, timeout},
 };
-use zaki_envelope::wire::{ErrorCode, TurnEventKind, TurnRequest, Usage};
+use zaki_envelope::{
+    Part,
+    wire::{ErrorCode, TurnEventKind, TurnRequest, Usage},
+};
 
 use crate::{
     choices::Choices,
@@ -18,55 +24,27 @@ use crate::{
         CallError, Connection, Link,
         protocol::{History, SendAnswer, SessionEvent},
     },
+    media::{Attached, Media},
     progress::Progress,
     prompt::prompt,
     recovery::{Account, Verdict, judge, key},
+    reminders::Reminders,
     steering::Steering,
     turn::Turn,
 };
+
+pub(crate) use patience::Patience;
 
 /// Rows of history to judge by, and when the turn is not among them; one turn with many tool calls
 /// has many.
 const ROWS: usize = 200;
 const MORE_ROWS: usize = 1000;
 
-/// How long to wait for what.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
-    /// Beyond the budget, for the gateway to report its own time-out. Measured: up to 5 s late on
-    /// a cold gateway.
-    pub(crate) grace: Duration,
-    /// For the last word of an aborted run. Measured: 50 ms.
-    pub(crate) abort: Duration,
-    /// After a start, for the gateway to resume what was interrupted. Measured: what it will
-    /// resume is active at once after its hello.
-    pub(crate) resume: Duration,
-    /// Between two looks meanwhile.
-    pub(crate) step: Duration,
-    /// Between two looks whether the end of a resumed turn was missed.
-    pub(crate) look: Duration,
-    /// Between two looks whether what was steered in has been answered. Measured: what waited for
-    /// the end of a run begins 50 ms behind it.
-    pub(crate) settle: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            grace: Duration::from_secs(10),
-            abort: Duration::from_secs(3),
-            resume: Duration::from_secs(10),
-            step: Duration::from_secs(1),
-            look: Duration::from_secs(10),
-            settle: Duration::from_millis(200),
-        }
-    }
-}
-
 /// One turn on its way.
 pub(crate) struct Relay {
     link: Arc<Link>,
     choices: Arc<Choices>,
+    reminders: Arc<Reminders>,
     turn: Arc<Turn>,
     request: TurnRequest,
     events: UnboundedReceiver<SessionEvent>,
@@ -75,6 +53,8 @@ pub(crate) struct Relay {
     attempt: u32,
     steering: Steering,
     patience: Patience,
+    /// Where the media of turns lie; none: they bring none.
+    media: Option<Media>,
 }
 
 /// What a look at the transcript says to do.
@@ -122,6 +102,7 @@ impl Relay {
     pub(crate) fn new(
         link: Arc<Link>,
         choices: Arc<Choices>,
+        reminders: Arc<Reminders>,
         turn: Arc<Turn>,
         request: TurnRequest,
     ) -> Self {
@@ -129,7 +110,38 @@ impl Relay {
         let progress = Progress::new(turn.id);
         let steering = Steering::new(&turn);
         let patience = Patience::default();
-        Self { link, choices, turn, request, events, progress, attempt: 1, steering, patience }
+        Self {
+            link,
+            choices,
+            reminders,
+            turn,
+            request,
+            events,
+            progress,
+            attempt: 1,
+            steering,
+            patience,
+            media: None,
+        }
+    }
+
+    /// The same with the media that lie there.
+    pub(crate) fn with(self, media: Media) -> Self {
+        Self { media: Some(media), ..self }
+    }
+
+    /// What goes with a message, as `chat.send` takes it.
+    async fn message(&self, parts: &[Part]) -> (String, Vec<Value>) {
+        let mut message = prompt(parts);
+        let Some(media) = self.media.clone() else { return (message, Vec::new()) };
+        let parts = parts.to_owned();
+        let attached = spawn_blocking(move || media.attach(&parts)).await.unwrap_or_default();
+        let Attached { attachments, missing } = attached;
+        for line in missing {
+            message.push('\n');
+            message.push_str(&line);
+        }
+        (message, attachments)
     }
 
     /// Runs the turn to its end. With `resumed`, the gateway may have it already.
@@ -145,6 +157,9 @@ impl Relay {
         if !in_time {
             let end = self.give_up().await;
             self.end(end).await;
+        }
+        if self.turn.has_started() {
+            self.reminders.behind_turn();
         }
         let end = self.turn.end();
         tracing::info!(turn = %self.turn.id, end = end.map(|end| end.kind.name()), "turn.ended");
@@ -163,6 +178,7 @@ impl Relay {
             };
             match self.pass(&connection, &mut may_be_known, deadline).await {
                 Ok(end) => {
+                    self.bring_files(&connection, &end).await;
                     if self.end(end).await {
                         return true;
                     }
@@ -195,26 +211,21 @@ impl Relay {
         deadline: Instant,
     ) -> Result<TurnEventKind, Break> {
         let has_looked = *may_be_known;
-        let mut resumed = false;
-        if has_looked {
-            match self.catch_up(connection).await? {
-                Next::Send => {}
-                Next::Watch => resumed = true,
-                Next::End(end) => return Ok(end),
-            }
+        let next = if has_looked { self.catch_up(connection).await? } else { Next::Send };
+        if let Next::End(end) = next {
+            return Ok(end);
         }
-        if !resumed {
+        if matches!(next, Next::Send) {
             if self.turn.abort.is_cancelled() {
                 return Ok(self.progress.stopped());
             }
             self.begin(connection, may_be_known, has_looked, deadline).await?;
         }
         loop {
-            let end = self.watch(connection, resumed).await?;
+            let end = self.watch(connection).await?;
             if let Some(end) = self.conclude(connection, end).await? {
                 return Ok(end);
             }
-            resumed = true;
         }
     }
 
@@ -227,7 +238,10 @@ impl Relay {
         deadline: Instant,
     ) -> Result<(), Break> {
         self.choose(connection).await?;
-        let sent = self.send(connection, has_looked, deadline).await?;
+        if let Some(place) = self.request.origin.place {
+            self.reminders.enter(self.request.session.as_str(), place);
+        }
+        let sent = self.send(connection, may_be_known, has_looked, deadline).await?;
         *may_be_known = true;
         match sent {
             Sent::Started => Ok(()),
@@ -257,22 +271,34 @@ impl Relay {
     async fn send(
         &mut self,
         connection: &Connection,
+        may_be_known: &mut bool,
         has_looked: bool,
         deadline: Instant,
     ) -> Result<Sent, Break> {
         let left = deadline.saturating_duration_since(Instant::now());
-        let params = json!({
+        let (message, attachments) = self.message(&self.request.parts).await;
+        let mut params = json!({
             "sessionKey": self.request.session,
-            "message": prompt(&self.request.parts),
+            "message": message,
             "idempotencyKey": key(self.turn.id, None, self.attempt),
             "timeoutMs": u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1_000),
+            // What somebody writes is for the agent to read, and nothing else does what it says.
+            "suppressCommandInterpretation": true,
         });
-        let sent = connection.call::<SendAnswer>("chat.send", &params).await;
-        if let Err(CallError::Refused(refusal)) = &sent
-            && has_looked
-            && refusal.may_mean_the_key()
-        {
-            self.next_attempt();
+        if !attachments.is_empty() {
+            params["attachments"] = attachments.into();
+        }
+        let sent = self.owner()?.call::<SendAnswer>("chat.send", &params).await;
+        if let Err(CallError::Refused(refusal)) = &sent {
+            tracing::info!(turn = %self.turn.id, code = refusal.code, "turn.refused");
+            if refusal.may_mean_the_key() {
+                // What is refused under it once is refused under it for good. Another one is taken
+                // only when the transcript does not have the turn.
+                *may_be_known = true;
+                if has_looked {
+                    self.next_attempt();
+                }
+            }
         }
         let sent = sent?;
         if sent.status != "started" {
@@ -280,6 +306,11 @@ impl Relay {
         }
         self.started(connection).await;
         Ok(Sent::Started)
+    }
+
+    /// Who hands things over.
+    fn owner(&self) -> Result<Arc<Connection>, Break> {
+        self.link.owner().ok_or(Break::Lost)
     }
 
     fn next_attempt(&mut self) {
@@ -352,14 +383,10 @@ impl Relay {
     }
 
     /// Passes the gateway's events on until a run of the turn ends or the connection does.
-    async fn watch(
-        &mut self,
-        connection: &Connection,
-        resumed: bool,
-    ) -> Result<TurnEventKind, Break> {
+    async fn watch(&mut self, connection: &Connection) -> Result<TurnEventKind, Break> {
         loop {
             if self.progress.is_streaming() {
-                self.say_more(connection).await?;
+                self.say_more().await?;
             }
             tokio::select! {
                 biased;
@@ -374,8 +401,9 @@ impl Relay {
                 () = self.turn.abort.cancelled() => return Ok(self.stop(connection).await),
                 () = connection.closed.cancelled() => return Err(Break::Lost),
                 () = self.turn.added.notified() => {}
-                () = sleep(self.patience.look), if resumed => {
-                    if let Verdict::Ended(end) = self.look(connection).await? {
+                // An end that was missed is not missed for long.
+                () = sleep(self.patience.look) => {
+                    if let Ok(Verdict::Ended(end)) = self.look(connection).await {
                         return Ok(end);
                     }
                 }

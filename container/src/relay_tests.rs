@@ -10,9 +10,12 @@ use super::*;
 use crate::{
     fake_gateway::{FakeGateway, Peer, SESSION, TOKEN},
     gateway::{State, protocol::Role},
+    reminders::tests::plans,
     turn::{Accepted, Turns, tests::request},
 };
 
+#[path = "relay/choices_tests.rs"]
+mod choices;
 #[path = "relay/steered_tests.rs"]
 mod steered;
 
@@ -53,7 +56,8 @@ impl Scene {
     fn run(&self, resumed: bool) -> JoinHandle<Vec<TurnEventKind>> {
         let (link, turn) = (Arc::clone(&self.link), Arc::clone(&self.turn));
         let choices = Arc::clone(&self.choices);
-        let mut relay = Relay::new(link, choices, turn, self.request.clone());
+        let reminders = plans(&link, self.dir.path());
+        let mut relay = Relay::new(link, choices, reminders, turn, self.request.clone());
         relay.patience = self.patience;
         tokio::spawn(relay.run(resumed));
         let events = Arc::clone(&self.turn).events_after(0);
@@ -244,6 +248,26 @@ async fn a_key_that_is_spent_is_followed_by_another() {
     assert_eq!(text_of(events.await.unwrap().last()), "hi");
 }
 
+/// Otherwise it would be sent under it until its time is over.
+#[tokio::test]
+async fn a_key_that_is_refused_at_once_is_looked_up_and_followed_by_another() {
+    let scene = Scene::new().await;
+    let events = scene.run(false);
+    let mut peer = scene.gateway.connect().await;
+    for _ in 0..2 {
+        let send = peer.expect("chat.send").await;
+        assert_eq!(send["params"]["idempotencyKey"], scene.id());
+        peer.refuse(&send, json!({"code": "UNAVAILABLE", "message": "Pending input"})).await;
+        tell(&mut peer, json!({"messages": []})).await;
+    }
+    let send = peer.expect("chat.send").await;
+    let second = key(scene.turn.id, None, 2);
+    assert_eq!(send["params"]["idempotencyKey"], second);
+    peer.answer(&send, started()).await;
+    peer.chat(&second, "final", "hi").await;
+    assert_eq!(text_of(events.await.unwrap().last()), "hi");
+}
+
 #[tokio::test]
 async fn a_turn_with_much_to_do_is_found_far_back() {
     let scene = Scene::new().await;
@@ -272,6 +296,18 @@ async fn an_end_that_was_missed_is_found_by_looking() {
     let answer = json!({"role": "assistant", "content": "late", "stopReason": "stop"});
     tell(&mut peer, json!({"messages": [scene.user(), answer]})).await;
     assert_eq!(text_of(events.await.unwrap().last()), "late");
+}
+
+#[tokio::test]
+async fn so_is_that_of_a_turn_that_was_followed_from_its_start() {
+    let mut scene = Scene::new().await;
+    scene.patience.look = Duration::from_millis(1);
+    let events = scene.run(false);
+    let mut peer = scene.gateway.connect().await;
+    scene.take(&mut peer).await;
+    tell(&mut peer, active(&[scene.user()])).await;
+    tell(&mut peer, idle(&[scene.user(), said("unheard")])).await;
+    assert_eq!(text_of(events.await.unwrap().last()), "unheard");
 }
 
 #[tokio::test]
@@ -379,53 +415,6 @@ async fn what_the_agent_asks_is_shown_once_and_answered_by_nobody_here() {
     assert_eq!((events.len(), &events[1]), (3, &asked));
     scene.link.set(State::Starting);
     assert_eq!(peer.last_words().await, None, "the person answers, not we");
-}
-
-async fn patch(peer: &mut Peer, model: Value) -> Value {
-    let patch = peer.expect("sessions.patch").await;
-    assert_eq!(patch["params"], json!({"key": SESSION, "model": model}));
-    patch
-}
-
-#[tokio::test]
-async fn a_session_is_told_its_model_once_and_told_the_default_again() {
-    let mut scene = Scene::new().await;
-    scene.request.model = Some("big".into());
-    let events = scene.run(false);
-    let mut peer = scene.gateway.connect().await;
-    let busy = json!({"code": "UNAVAILABLE", "retryable": true, "retryAfterMs": 1});
-    let first = patch(&mut peer, json!("zaki/big")).await;
-    peer.refuse(&first, busy).await;
-    let again = patch(&mut peer, json!("zaki/big")).await;
-    peer.answer(&again, json!({"ok": true})).await;
-    scene.take(&mut peer).await;
-    peer.chat(&scene.id(), "final", "hi").await;
-    assert_eq!(text_of(events.await.unwrap().last()), "hi");
-    assert!(!scene.choices.is_open(SESSION, Some("big")));
-
-    let (turns, _) = Turns::open(scene.dir.path()).unwrap();
-    scene.request = request(2);
-    let Accepted::New(turn) = turns.accept(&scene.request).unwrap() else { panic!("a new turn") };
-    scene.turn = turn;
-    let events = scene.run(false);
-    let back = patch(&mut peer, json!(null)).await;
-    peer.answer(&back, json!({"ok": true})).await;
-    scene.take(&mut peer).await;
-    peer.chat(&scene.id(), "final", "hi").await;
-    assert_eq!(text_of(events.await.unwrap().last()), "hi");
-}
-
-#[tokio::test]
-async fn a_model_the_gateway_does_not_take_is_an_error_of_its_own() {
-    let mut scene = Scene::new().await;
-    scene.request.model = Some("unknown".into());
-    let events = scene.run(false);
-    let mut peer = scene.gateway.connect().await;
-    let asked = patch(&mut peer, json!("zaki/unknown")).await;
-    peer.refuse(&asked, json!({"code": "INVALID_REQUEST"})).await;
-    assert_eq!(code_of(events.await.unwrap().last()), ErrorCode::Model);
-    scene.link.set(State::Starting);
-    assert_eq!(peer.last_words().await, None, "nothing was sent");
 }
 
 #[tokio::test]

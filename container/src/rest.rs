@@ -6,14 +6,12 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Mutex;
-use zaki_envelope::{Timestamp, wire::Reminders};
+use zaki_envelope::wire::Reminders;
 
-use crate::gateway::{CallError, Connection, Link};
-
-/// Jobs looked through for the next one; sorted, so that more change nothing.
-const MOST_JOBS: u32 = 200;
-/// Names of jobs that the gateway makes itself, and that wake nobody.
-const OWN: &str = "openclaw";
+use crate::{
+    gateway::{CallError, Connection, Link},
+    reminders::Reminders as Plans,
+};
 
 /// Why it does not rest.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +42,7 @@ pub(crate) enum Holder {
 #[derive(Debug)]
 pub(crate) struct Rest {
     link: Arc<Link>,
+    plans: Arc<Plans>,
     lease: Mutex<Option<Lease>>,
 }
 
@@ -57,6 +56,9 @@ struct Lease {
     /// Which gateway; another one knows nothing of it.
     gateway: u64,
     reminders: Reminders,
+    /// What asked for it, and will end it: another connection takes the gateway 30 ms to answer, and
+    /// whoever wrote to one that rests waits for that.
+    host: Arc<Connection>,
     /// It ends with the last of them.
     holders: Vec<Holder>,
 }
@@ -68,46 +70,9 @@ struct Prepared {
     suspension_id: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Jobs {
-    #[serde(default)]
-    jobs: Vec<Job>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Job {
-    #[serde(default)]
-    state: JobState,
-    declaration_key: Option<String>,
-    #[serde(default)]
-    payload: Payload,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct JobState {
-    next_run_at_ms: Option<i64>,
-}
-
-#[derive(Default, Deserialize)]
-struct Payload {
-    #[serde(default)]
-    kind: String,
-}
-
-impl Job {
-    /// When it runs, if somebody wants it to.
-    fn next(&self) -> Option<Timestamp> {
-        let key = self.declaration_key.as_deref().unwrap_or_default();
-        let is_own = key.starts_with(OWN) || self.payload.kind == "heartbeat";
-        self.state.next_run_at_ms.filter(|_| !is_own).map(Timestamp::from_ms)
-    }
-}
-
 impl Rest {
-    pub(crate) fn new(link: Arc<Link>) -> Self {
-        Self { link, lease: Mutex::default() }
+    pub(crate) fn new(link: Arc<Link>, plans: Arc<Plans>) -> Self {
+        Self { link, plans, lease: Mutex::default() }
     }
 
     /// Asks the gateway to rest; one that rests already rests for two more minutes. While its memory
@@ -121,13 +86,13 @@ impl Rest {
         {
             return Err(RestError::Busy);
         }
-        let host = self.host().await?;
+        let host = self.host(lease.as_ref()).await?;
         let (request, reminders, mut holders) = if let Some(held) = &*lease {
             (held.request.clone(), held.reminders, held.holders.clone())
         } else {
             // Resting, it would not say.
             let request = format!("zaki-{:032x}", rand::random::<u128>());
-            (request, next(&host).await?, Vec::new())
+            (request, self.plans.next_by(&host).await?, Vec::new())
         };
         let prepared: Prepared =
             host.call("gateway.suspend.prepare", &json!({ "requestId": request })).await?;
@@ -137,7 +102,7 @@ impl Rest {
         };
         holders.retain(|other| *other != holder);
         holders.push(holder);
-        *lease = Some(Lease { request, suspension, gateway, reminders, holders });
+        *lease = Some(Lease { request, suspension, gateway, reminders, host, holders });
         Ok(reminders)
     }
 
@@ -153,8 +118,8 @@ impl Rest {
             return Ok(());
         }
         let params = json!({ "suspensionId": held.suspension });
-        let _: serde_json::Value =
-            self.host().await?.call("gateway.suspend.resume", &params).await?;
+        let host = self.host(lease.as_ref()).await?;
+        let _: serde_json::Value = host.call("gateway.suspend.resume", &params).await?;
         *lease = None;
         Ok(())
     }
@@ -164,21 +129,17 @@ impl Rest {
         let lease = self.lease.lock().await;
         match lease.as_ref().filter(|lease| lease.gateway == self.link.gateway()) {
             Some(lease) => Ok(lease.reminders),
-            None => next(&self.host().await?).await,
+            None => self.plans.next().await.ok_or(RestError::Unready),
         }
     }
 
-    async fn host(&self) -> Result<Connection, RestError> {
-        self.link.host().await.ok_or(RestError::Unready)
+    async fn host(&self, lease: Option<&Lease>) -> Result<Arc<Connection>, RestError> {
+        let held = lease.map(|lease| &lease.host).filter(|host| !host.closed.is_cancelled());
+        match held {
+            Some(host) => Ok(Arc::clone(host)),
+            None => self.link.host().await.map(Arc::new).ok_or(RestError::Unready),
+        }
     }
-}
-
-/// The first job that somebody wants.
-async fn next(host: &Connection) -> Result<Reminders, RestError> {
-    let params = json!({"enabled": "enabled", "sortBy": "nextRunAtMs", "sortDir": "asc",
-                        "limit": MOST_JOBS, "includeDeliveryPreviews": false});
-    let Jobs { jobs } = host.call("cron.list", &params).await?;
-    Ok(Reminders { next: jobs.iter().filter_map(Job::next).min() })
 }
 
 #[cfg(test)]

@@ -1,11 +1,19 @@
-use super::*;
-use crate::fake_gateway::{FakeGateway, Peer, TOKEN};
+use tempfile::TempDir;
+use zaki_envelope::Timestamp;
 
-async fn gateway() -> (FakeGateway, Arc<Rest>) {
+use super::*;
+use crate::{
+    fake_gateway::{FakeGateway, Peer, TOKEN},
+    reminders::tests::plans,
+};
+
+async fn gateway() -> (FakeGateway, Arc<Rest>, TempDir) {
     let link = Link::new();
     let gateway = FakeGateway::new(&link).await;
     link.set_door(gateway.port(), TOKEN);
-    (gateway, Arc::new(Rest::new(link)))
+    let dir = tempfile::tempdir().unwrap();
+    let plans = plans(&link, dir.path());
+    (gateway, Arc::new(Rest::new(link, plans)), dir)
 }
 
 fn job(at: i64, key: Option<&str>, kind: &str) -> serde_json::Value {
@@ -32,15 +40,14 @@ async fn rests(peer: &mut Peer, status: &str) -> serde_json::Value {
 
 #[tokio::test]
 async fn it_says_when_it_wants_to_act_and_rests_until_it_is_resumed() {
-    let (gateway, rest) = gateway().await;
+    let (gateway, rest, _dir) = gateway().await;
     let next = Reminders { next: Some(Timestamp::from_ms(9)) };
     let host = async {
         let mut peer = gateway.accept().await;
         tells_its_jobs(&mut peer).await;
         let first = rests(&mut peer, "ready").await;
-        let again = rests(&mut gateway.accept().await, "ready").await;
+        let again = rests(&mut peer, "ready").await;
         assert_eq!(first, again, "more time, not another rest");
-        let mut peer = gateway.accept().await;
         let resume = peer.expect("gateway.suspend.resume").await;
         assert_eq!(resume["params"]["suspensionId"], "s1");
         peer.answer(&resume, json!({"ok": true})).await;
@@ -60,7 +67,7 @@ async fn it_says_when_it_wants_to_act_and_rests_until_it_is_resumed() {
 
 #[tokio::test]
 async fn one_that_has_something_to_do_does_not_rest() {
-    let (gateway, rest) = gateway().await;
+    let (gateway, rest, _dir) = gateway().await;
     let host = async {
         let mut peer = gateway.accept().await;
         tells_its_jobs(&mut peer).await;
@@ -73,7 +80,7 @@ async fn one_that_has_something_to_do_does_not_rest() {
 
 #[tokio::test]
 async fn another_gateway_knows_nothing_of_a_rest() {
-    let (gateway, rest) = gateway().await;
+    let (gateway, rest, _dir) = gateway().await;
     let host = async {
         let mut peer = gateway.accept().await;
         tells_its_jobs(&mut peer).await;
@@ -87,20 +94,20 @@ async fn another_gateway_knows_nothing_of_a_rest() {
 
 #[tokio::test]
 async fn a_gateway_that_does_not_answer_does_not_rest() {
-    let rest = Rest::new(Link::new());
+    let (link, dir) = (Link::new(), tempfile::tempdir().unwrap());
+    let rest = Rest::new(Arc::clone(&link), plans(&link, dir.path()));
     assert!(matches!(rest.suspend(Holder::Edge).await, Err(RestError::Unready)));
     assert!(matches!(rest.reminders().await, Err(RestError::Unready)));
 }
 
 #[tokio::test]
 async fn it_rests_until_the_last_who_wants_it_to_is_done() {
-    let (gateway, rest) = gateway().await;
+    let (gateway, rest, _dir) = gateway().await;
     let host = async {
         let mut peer = gateway.accept().await;
         tells_its_jobs(&mut peer).await;
         rests(&mut peer, "ready").await;
-        rests(&mut gateway.accept().await, "ready").await;
-        let mut peer = gateway.accept().await;
+        rests(&mut peer, "ready").await;
         let resume = peer.expect("gateway.suspend.resume").await;
         peer.answer(&resume, json!({"ok": true})).await;
     };
@@ -114,4 +121,25 @@ async fn it_rests_until_the_last_who_wants_it_to_is_done() {
         assert!(rest.lease.lock().await.is_none());
     };
     tokio::join!(host, both);
+}
+
+#[tokio::test]
+async fn one_that_was_asked_by_a_connection_that_is_lost_is_resumed_by_another() {
+    let (gateway, rest, _dir) = gateway().await;
+    let host = async {
+        let mut peer = gateway.accept().await;
+        tells_its_jobs(&mut peer).await;
+        rests(&mut peer, "ready").await;
+        drop(peer);
+        let mut peer = gateway.accept().await;
+        let resume = peer.expect("gateway.suspend.resume").await;
+        peer.answer(&resume, json!({"ok": true})).await;
+    };
+    let edge = async {
+        rest.suspend(Holder::Edge).await.unwrap();
+        let asked_by = Arc::clone(&rest.lease.lock().await.as_ref().unwrap().host);
+        asked_by.closed.cancelled().await;
+        rest.resume(Holder::Edge).await.unwrap();
+    };
+    tokio::join!(host, edge);
 }

@@ -52,7 +52,7 @@ pub(crate) fn commit(layout: &Layout) -> io::Result<()> {
     let part = layout.root().join(PART);
     let here = |name: &&str| fs::symlink_metadata(part.join(name)).is_ok();
     let names = KEPT.iter().filter(|name| here(name)).map(|&name| name.to_owned()).collect();
-    sync(&part)?;
+    sync_all(&part)?;
     let decided = layout.root().join(DECIDED);
     let draft = layout.root().join("restore.draft");
     fs::write(&draft, serde_json::to_vec(&Decision { names })?)?;
@@ -85,7 +85,12 @@ pub(crate) fn finish(layout: &Layout) -> io::Result<bool> {
             fs::rename(new, here)?;
         }
     }
-    sync(root)?;
+    for changed in [root, part.as_path(), replaced.as_path()] {
+        // A crash may have removed one already.
+        if fs::symlink_metadata(changed).is_ok() {
+            sync(changed)?;
+        }
+    }
     fs::remove_file(decided)?;
     sync(root)?;
     remove(&part)?;
@@ -121,11 +126,17 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Everything written below `path` is on the disk when this returns.
-fn sync(path: &Path) -> io::Result<()> {
+/// Everything written below `path` is on the disk when this returns, and with it whatever else was
+/// written to that file system: once is enough.
+fn sync_all(path: &Path) -> io::Result<()> {
     let dir = fs::File::open(path)?;
     nix::unistd::syncfs(&dir)?;
     Ok(())
+}
+
+/// What was renamed in or out of the directory `path` is on the disk when this returns.
+fn sync(path: &Path) -> io::Result<()> {
+    fs::File::open(path)?.sync_all()
 }
 
 #[cfg(test)]

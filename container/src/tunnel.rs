@@ -15,9 +15,8 @@ use tokio::{
     time::sleep,
 };
 use tokio_yamux::{Config, Control, Session};
+use zaki_container::MODEL_PORT;
 
-/// Where the gateway finds its model, inside.
-const MODEL_PORT: u16 = 8788;
 /// Between two tries for the port, which the tunnel of an earlier edge gives up as it ends.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
 

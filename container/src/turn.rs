@@ -165,6 +165,12 @@ impl Turn {
         })
     }
 
+    /// Whether a file has been told of.
+    pub(crate) fn has_made(&self, hash: &str) -> bool {
+        let is_it = |event: &TurnEvent| matches!(&event.kind, TurnEventKind::Media { sha256, .. } if sha256 == hash);
+        lock(&self.events).iter().any(is_it)
+    }
+
     /// Whether it waits for an answer to this.
     pub(crate) fn has_asked(&self, approval: &str) -> bool {
         let is_it = |event: &TurnEvent| matches!(&event.kind, TurnEventKind::Approval { id, .. } if id == approval);

@@ -14,7 +14,7 @@ pub(crate) fn request(n: u128) -> TurnRequest {
         sandbox: SandboxKind::Personal,
         session: SessionKey::direct(1),
         parts: vec![Part::text("hello")],
-        origin: Origin { channel: ChannelKind::Slack, conversation: ConversationKind::Direct },
+        origin: Origin::new(ChannelKind::Slack, ConversationKind::Direct),
         budget: Budget::default(),
         model: None,
         trace: None,

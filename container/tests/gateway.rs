@@ -117,7 +117,7 @@ async fn host_tools_are_refused(sandbox: &Sandbox) {
     );
     for (n, session) in [(20, PRIVATE), (21, GROUP)] {
         let events = sandbox.run(n, session, &exec).await;
-        assert!(has_tool(&events, "exec"), "the model asked: {:?}", kinds(&events));
+        assert!(has_tool(&events, "exec"), "the model asked: {events:?}");
         assert_eq!(answer(&events).0, "tool said: Tool exec not found");
         assert_eq!(output_tokens(&events), 6, "two calls of the model");
         assert!(!proof.exists());
@@ -131,12 +131,11 @@ async fn host_tools_are_refused(sandbox: &Sandbox) {
     assert_eq!(answer(&events).0, "tool said: Tool read not found");
 }
 
-/// What a person types goes to OpenClaw as it is, slash commands included.
+/// What a person types goes to OpenClaw as it is, and is no command there.
 async fn chat_commands_open_nothing(sandbox: &Sandbox) {
     for (n, command) in [(30, "/bash id"), (31, "/config show")] {
-        let events = sandbox.run(n, PRIVATE, command).await;
-        let (said, _) = answer(&events);
-        assert!(said.contains("is disabled"), "{command}: {said}");
+        let events = sandbox.run(n, PRIVATE, &format!("{command} SAY:I have read it")).await;
+        assert_eq!(answer(&events).0, "I have read it", "the model was to answer {command}");
     }
     sandbox.run(32, PRIVATE, "/exec security=full host=gateway ask=off").await;
     let events = sandbox.run(33, PRIVATE, "TOOL:exec:{\"command\":\"id\"} ENDTOOL").await;

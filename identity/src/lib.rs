@@ -21,9 +21,11 @@ mod merge;
 mod mint;
 mod options;
 mod pairing;
+mod parted;
 mod parting;
 mod people;
 mod person;
+mod places;
 mod privacy;
 mod profile;
 mod resolve;
@@ -61,6 +63,7 @@ pub use pairing::{
     ANNOUNCE_MS, Admission, Announcement, Approved, Denied, News, PAIRING_MS, Pairing,
 };
 pub use person::{PeopleFilter, Person, Role};
+pub use places::{Place, Visit};
 pub use privacy::{AskedErase, EXPORT_MS, Erased, ExportToken};
 pub use resolve::Resolution;
 pub use sessions::Session;

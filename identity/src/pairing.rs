@@ -11,6 +11,7 @@ use zaki_envelope::{
 use zaki_store::{Sql, snapshot, transact};
 
 use crate::codes::{CodeKey, LinkCode};
+use crate::who::Act;
 use crate::{Actor, Directory, DirectoryError, How, allowed, audit, who};
 
 pub use news::{ANNOUNCE_MS, Admission, Announcement, News};
@@ -122,9 +123,10 @@ async fn approve<S: Sql>(
     let Some(pairing) = request::take(tx, code, by, now).await? else { return Ok(None) };
     let (sender, channel, account) = (pairing.as_sender(), pairing.channel, &pairing.account);
     let known = who::holder(tx, channel, &sender).await?;
+    let act = Act { key, how: How::Pairing, by, now };
     let user = match known {
         Some(user) => user,
-        None => who::sign_up(tx, key, channel, &sender, None, How::Pairing, by, now).await?,
+        None => who::sign_up(tx, channel, &sender, None, act).await?,
     };
     allowed::direct(tx, user, channel, account, How::Pairing, by, now).await?;
     // Nothing can be said to people on the web: they see it when they come again.

@@ -12,6 +12,7 @@ use crate::mint::mint;
 use crate::pairing::Asked;
 use crate::scene::{Knock, Scene};
 use crate::usage::carried;
+use crate::who::Act;
 use crate::{
     Actor, BindingKey, Directory, DirectoryError, How, Options, Refusal, allowed, locks, pairing,
     seen, told, who,
@@ -162,10 +163,10 @@ impl Directory {
     }
 
     async fn decide(&self, knock: Arc<Knock>, now: Timestamp) -> Result<Decided, DirectoryError> {
-        let options = Arc::clone(&self.options);
+        let (options, key) = (Arc::clone(&self.options), self.code_key.clone());
         // It is never closed.
         let _turn = self.turnstile.acquire().await.ok();
-        transact!(&self.store, |tx| decide(tx, &knock, &options, now))
+        transact!(&self.store, |tx| decide(tx, &knock, &options, &key, now))
     }
 }
 
@@ -234,14 +235,13 @@ async fn decide<S: Sql>(
     tx: &S,
     knock: &Knock,
     options: &Options,
+    key: &CodeKey,
     now: Timestamp,
 ) -> Result<Decided, DirectoryError> {
     locks::acts(tx).await?;
     let scene = Scene::read(tx, knock, options).await?;
     match scene.ruling.clone() {
-        Ruling::Serve { grant } => {
-            admit(tx, knock, &scene, (grant, options.code_key.as_ref()), now).await
-        }
+        Ruling::Serve { grant } => admit(tx, knock, &scene, (grant, key), now).await,
         Ruling::Pair => match pairing::ask(tx, knock, now).await? {
             Some(asked) => refuse(tx, knock, waits(asked), now).await,
             None => refuse(tx, knock, Refusal::Closed, now).await,
@@ -255,7 +255,7 @@ async fn admit<S: Sql>(
     tx: &S,
     knock: &Knock,
     scene: &Scene<'_>,
-    (grant, key): (bool, Option<&CodeKey>),
+    (grant, key): (bool, &CodeKey),
     now: Timestamp,
 ) -> Result<Decided, DirectoryError> {
     let (channel, sender, by) = (knock.channel, &knock.sender, Actor::System);
@@ -265,13 +265,12 @@ async fn admit<S: Sql>(
     } else {
         let user = mint(now)?;
         who::add(tx, user, None, now).await?;
-        if let Some(key) = key {
-            carried::take_up(tx, key, user, channel, sender, now).await?;
-        }
+        carried::take_up(tx, key, user, channel, sender, now).await?;
         let how = if channel == ChannelKind::Web { How::Web } else { How::SignUp };
         (user, scene.facts.sign_up(user, how))
     };
-    who::keep(tx, channel, sender, verdict.changes, by, now).await?;
+    let act = Act { key, how: How::SignUp, by, now };
+    who::keep(tx, channel, sender, verdict.changes, act).await?;
     if grant {
         allowed::direct(tx, speaker, channel, &knock.account, How::SignUp, by, now).await?;
     }

@@ -15,6 +15,19 @@ macro_rules! who {
 const PEOPLE: &str = include_str!("schema/people.sql");
 const DOOR: &str = include_str!("schema/door.sql");
 const ERRANDS: &str = include_str!("schema/errands.sql");
+const PLACES: &str = include_str!("schema/places.sql");
+
+/// Since when what comes by a sender is its person's; none: an hour before it was bound.
+macro_rules! parted {
+    ($integer:literal) => {
+        concat!(
+            "ALTER TABLE binding ADD COLUMN since ",
+            $integer,
+            ";\n",
+            include_str!("schema/parted.sql")
+        )
+    };
+}
 
 pub(crate) const SQLITE: Schema = Schema {
     name: "identity",
@@ -27,6 +40,8 @@ pub(crate) const SQLITE: Schema = Schema {
         Step { sql: PEOPLE, min_reader: 3 },
         Step { sql: DOOR, min_reader: 3 },
         Step { sql: ERRANDS, min_reader: 3 },
+        Step { sql: PLACES, min_reader: 3 },
+        Step { sql: parted!("INTEGER"), min_reader: 3 },
     ],
 };
 
@@ -39,6 +54,8 @@ pub(crate) const POSTGRES: Schema = Schema {
         Step { sql: PEOPLE, min_reader: 1 },
         Step { sql: DOOR, min_reader: 1 },
         Step { sql: ERRANDS, min_reader: 1 },
+        Step { sql: PLACES, min_reader: 1 },
+        Step { sql: parted!("BIGINT"), min_reader: 1 },
     ],
 };
 

@@ -1,10 +1,12 @@
 //! What people have chosen for themselves.
 
 use serde::{Deserialize, Serialize};
-use zaki_envelope::{AccountName, Address, ChannelKind, Conversation, Inbound, ZakiUserId};
+use zaki_envelope::{
+    AccountName, Address, ChannelKind, Conversation, ConversationKind, Inbound, ZakiUserId,
+};
 use zaki_store::{Json, Sql, Text, Value, params, transact};
 
-use crate::{Directory, DirectoryError};
+use crate::{Directory, DirectoryError, locks, who};
 
 /// Where a person wants to be written to unasked: the place they were last at home in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +72,39 @@ impl Directory {
     pub async fn set(&self, user: ZakiUserId, setting: Setting) -> Result<(), DirectoryError> {
         transact!(&self.store, |tx| set(tx, user, &setting))
     }
+}
+
+impl Directory {
+    /// Makes the place of a private message of a person's their home: in place of another one if
+    /// `anew`, else only as long as they have none. Whether it has become that. Never by a sender
+    /// who is not theirs any more, whoever still believes it.
+    pub async fn settle_in(
+        &self,
+        user: ZakiUserId,
+        inbound: &Inbound,
+        anew: bool,
+    ) -> Result<bool, DirectoryError> {
+        if inbound.conversation.kind != ConversationKind::Direct {
+            return Ok(false);
+        }
+        let inbound = inbound.clone();
+        transact!(&self.store, |tx| settle(tx, user, &inbound, anew))
+    }
+}
+
+async fn settle<S: Sql>(
+    tx: &S,
+    user: ZakiUserId,
+    inbound: &Inbound,
+    anew: bool,
+) -> Result<bool, DirectoryError> {
+    locks::acts(tx).await?;
+    let holder = who::holder(tx, inbound.channel, &inbound.sender).await?;
+    if holder != Some(user) || (!anew && home(tx, user).await?.is_some()) {
+        return Ok(false);
+    }
+    set(tx, user, &Setting::Home(Some(Home::of(inbound)))).await?;
+    Ok(true)
 }
 
 async fn set<S: Sql>(tx: &S, user: ZakiUserId, setting: &Setting) -> Result<(), DirectoryError> {

@@ -3,6 +3,7 @@
 use zaki_envelope::Timestamp;
 use zaki_store::{Sql, params, transact};
 
+use crate::parted::BEFORE_MS;
 use crate::usage::{Periods, carried};
 use crate::{Directory, DirectoryError, JOINING_MS, locks, pairing, told};
 
@@ -36,7 +37,7 @@ pub struct Swept {
 }
 
 /// What is good no more: the statement, and how long ago that must be.
-const EXPIRED: [(&str, i64); 7] = [
+const EXPIRED: [(&str, i64); 8] = [
     ("DELETE FROM code WHERE kind = 'link' AND expires_at <= $1", 0),
     ("DELETE FROM code WHERE kind = 'invite' AND expires_at <= $1", INVITES_MS),
     ("DELETE FROM token WHERE expires_at <= $1", 0),
@@ -44,6 +45,7 @@ const EXPIRED: [(&str, i64); 7] = [
     ("DELETE FROM proposal WHERE asked_at <= $1", JOINING_MS),
     ("DELETE FROM admission WHERE asked_at <= $1", WELCOME_MS),
     ("DELETE FROM attempt WHERE since <= $1", DAY_MS),
+    ("DELETE FROM parted WHERE at <= $1", BEFORE_MS),
 ];
 
 /// Days are before the months that they are in: `2026-11-21` sorts after `2026-11`.

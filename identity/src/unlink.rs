@@ -6,8 +6,8 @@ use zaki_store::{Sql, Text, params, transact};
 use crate::codes::CodeKey;
 use crate::usage::carried;
 use crate::{
-    Actor, Binding, BindingKey, BindingKind, Directory, DirectoryError, audit, locks, parting,
-    people,
+    Actor, Binding, BindingKey, BindingKind, Directory, DirectoryError, audit, locks, parted,
+    parting, people,
 };
 
 /// What became of it.
@@ -66,6 +66,9 @@ const UNBIND: &str = "DELETE FROM binding
 const NOT_A_PART: &str =
     "DELETE FROM merge_part WHERE what = 'binding' AND channel = $1 AND scope = $2 AND id = $3";
 
+/// Nor is anybody written to there.
+const NO_PLACE: &str = "DELETE FROM place WHERE channel = $1 AND scope = $2 AND sender = $3";
+
 const SHUT_OUT: &str =
     "DELETE FROM allowed WHERE user_id = $1 AND place = 'direct' AND channel = $2";
 
@@ -95,7 +98,7 @@ async fn unlink<S: Sql>(
         carried::keep(tx, codes, user, &leaving, now).await?;
     }
     for binding in &leaving {
-        take(tx, user, binding, by, now).await?;
+        take(tx, codes, user, binding, by, now).await?;
     }
     let on_channel = person.bindings.iter().filter(|b| b.channel == key.channel).count();
     if on_channel == leaving.len() {
@@ -107,6 +110,7 @@ async fn unlink<S: Sql>(
 
 async fn take<S: Sql>(
     tx: &S,
+    codes: &CodeKey,
     user: ZakiUserId,
     binding: &Binding,
     by: Actor,
@@ -116,8 +120,10 @@ async fn take<S: Sql>(
     let mark = audit::mark(tx, user, *channel, scope, sender).await?;
     let id = params![channel.as_str(), scope.as_str(), sender.as_str()];
     tx.execute(NOT_A_PART, id).await?;
+    tx.execute(NO_PLACE, id).await?;
     let row = params![Text(user), channel.as_str(), scope.as_str(), sender.as_str()];
     tx.execute(UNBIND, row).await?;
+    parted::note(tx, codes, &binding.key(), user, now).await?;
     let detail = serde_json::json!({ "channel": channel, "sender": mark });
     audit::note(tx, "unlinked", by, Some(user), detail, now).await
 }

@@ -52,8 +52,8 @@ impl Directory {
 
     /// Uses a code for somebody who has signed in, who may be a stranger: ask this before
     /// [`sign_in`](Self::sign_in), which would sign them up. As [`redeem`](Self::redeem), with a
-    /// right to sign in from now on. For a code that they have typed: whoever was only led here by a
-    /// link is to be asked first whether they want to share somebody's assistant.
+    /// right to sign in from now on; but nobody is asked here whether they want to share somebody's
+    /// assistant: the page they type the code on says so, and asks whoever was led there by a link.
     pub async fn redeem_on_web(
         &self,
         visitor: &Visitor,

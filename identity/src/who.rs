@@ -11,7 +11,7 @@ use crate::mint::mint;
 use crate::rules::{Change, Facts, ids};
 use crate::usage::carried;
 use crate::{Actor, BindingKey, BindingKind, Directory, DirectoryError, How};
-use crate::{allowed, locks, parting, people, unlink};
+use crate::{allowed, locks, parted, parting, people, unlink};
 
 /// What linking a sender changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +43,10 @@ impl Directory {
         now: Timestamp,
     ) -> Result<Linked, DirectoryError> {
         let sender = sender.clone();
-        let act = Act { how, by, now };
-        let linked = transact!(&self.store, |tx| link(tx, user, channel, &sender, act));
+        let key = self.code_key.clone();
+        let linked = transact!(&self.store, |tx| {
+            link(tx, user, channel, &sender, Act { key: &key, how, by, now })
+        });
         self.forget();
         linked
     }
@@ -62,8 +64,10 @@ impl Directory {
         now: Timestamp,
     ) -> Result<ZakiUserId, DirectoryError> {
         let sender = sender.clone();
-        let (act, key) = (Act { how, by, now }, self.code_key.clone());
-        let done = transact!(&self.store, |tx| enrol(tx, &key, channel, &sender, act));
+        let key = self.code_key.clone();
+        let done = transact!(&self.store, |tx| {
+            enrol(tx, channel, &sender, Act { key: &key, how, by, now })
+        });
         self.forget();
         done
     }
@@ -71,27 +75,28 @@ impl Directory {
 
 async fn enrol<S: Sql>(
     tx: &S,
-    key: &CodeKey,
     channel: ChannelKind,
     sender: &Sender,
-    Act { how, by, now }: Act,
+    act: Act<'_>,
 ) -> Result<ZakiUserId, DirectoryError> {
     locks::acts(tx).await?;
-    people::authorise(tx, by).await?;
+    people::authorise(tx, act.by).await?;
     let user = match holder(tx, channel, sender).await? {
         Some(user) => user,
-        None => sign_up(tx, key, channel, sender, None, how, by, now).await?,
+        None => sign_up(tx, channel, sender, None, act).await?,
     };
-    allowed::channel(tx, user, channel, how, by, now).await?;
+    allowed::channel(tx, user, channel, act.how, act.by, act.now).await?;
     Ok(user)
 }
 
-/// In which way something is done, by whom and when.
+/// In which way a sender becomes somebody's, by whom and when; and under which key is kept what is
+/// kept of it beyond that.
 #[derive(Clone, Copy)]
-struct Act {
-    how: How,
-    by: Actor,
-    now: Timestamp,
+pub(crate) struct Act<'k> {
+    pub(crate) key: &'k CodeKey,
+    pub(crate) how: How,
+    pub(crate) by: Actor,
+    pub(crate) now: Timestamp,
 }
 
 async fn link<S: Sql>(
@@ -99,13 +104,13 @@ async fn link<S: Sql>(
     user: ZakiUserId,
     channel: ChannelKind,
     sender: &Sender,
-    Act { how, by, now }: Act,
+    act: Act<'_>,
 ) -> Result<Linked, DirectoryError> {
     locks::acts(tx).await?;
-    people::authorise(tx, by).await?;
+    people::authorise(tx, act.by).await?;
     let sender = &whole(tx, channel, sender).await?;
-    let linked = bind(tx, user, channel, sender, how, by, now).await?;
-    allowed::channel(tx, user, channel, how, by, now).await?;
+    let linked = bind(tx, user, channel, sender, act).await?;
+    allowed::channel(tx, user, channel, act.how, act.by, act.now).await?;
     Ok(linked)
 }
 
@@ -182,21 +187,18 @@ pub(crate) async fn add<S: Sql>(
 }
 
 /// Makes a sender a new person's.
-#[expect(clippy::too_many_arguments, reason = "who, where, how, by whom and when")]
 pub(crate) async fn sign_up<S: Sql>(
     tx: &S,
-    key: &CodeKey,
     channel: ChannelKind,
     sender: &Sender,
     tier: Option<&str>,
-    how: How,
-    by: Actor,
-    now: Timestamp,
+    act: Act<'_>,
 ) -> Result<ZakiUserId, DirectoryError> {
+    let Act { key, how, now, .. } = act;
     let (user, facts) = (mint(now)?, facts(tx, channel, sender).await?);
     add(tx, user, tier, now).await?;
     carried::take_up(tx, key, user, channel, sender, now).await?;
-    keep(tx, channel, sender, facts.sign_up(user, how).changes, by, now).await?;
+    keep(tx, channel, sender, facts.sign_up(user, how).changes, act).await?;
     Ok(user)
 }
 
@@ -206,13 +208,11 @@ pub(crate) async fn bind<S: Sql>(
     user: ZakiUserId,
     channel: ChannelKind,
     sender: &Sender,
-    how: How,
-    by: Actor,
-    now: Timestamp,
+    act: Act<'_>,
 ) -> Result<Linked, DirectoryError> {
     people::known(tx, user).await?;
-    let verdict = facts(tx, channel, sender).await?.link(user, how);
-    keep(tx, channel, sender, verdict.changes, by, now).await?;
+    let verdict = facts(tx, channel, sender).await?.link(user, act.how);
+    keep(tx, channel, sender, verdict.changes, act).await?;
     match verdict.answer {
         Linked::Moved { from, .. } => Ok(Linked::Moved { from, left: left(tx, from).await? }),
         answer => Ok(answer),
@@ -229,12 +229,14 @@ pub(crate) async fn left<S: Sql>(tx: &S, user: ZakiUserId) -> Result<usize, Dire
 /// Since when a sender is somebody's does not change while it is theirs: by that, what the one
 /// before has said by it is told from what they have.
 const BIND: &str = "INSERT INTO binding
-    (channel, scope, sender, user_id, kind, bound_at, label, how, by_whom)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    (channel, scope, sender, user_id, kind, bound_at, label, how, by_whom, since)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
     ON CONFLICT (channel, scope, sender) DO UPDATE SET user_id = excluded.user_id,
     kind = excluded.kind, label = excluded.label, how = excluded.how, by_whom = excluded.by_whom,
     bound_at = CASE WHEN binding.user_id = excluded.user_id
-        THEN binding.bound_at ELSE excluded.bound_at END";
+        THEN binding.bound_at ELSE excluded.bound_at END,
+    since = CASE WHEN binding.user_id = excluded.user_id
+        THEN binding.since ELSE excluded.bound_at END";
 
 /// The better id of an account that came with a merge goes back with it, too.
 const INHERIT: &str = "INSERT INTO merge_part (from_id, what, channel, scope, id)
@@ -242,30 +244,57 @@ const INHERIT: &str = "INSERT INTO merge_part (from_id, what, channel, scope, id
     WHERE what = 'binding' AND channel = $1 AND scope = $2 AND id = $3
     ON CONFLICT DO NOTHING";
 
+/// Since when somebody has the account whose older ids these are. Its better id is no other account:
+/// it keeps its place among theirs, by which people name it.
+async fn known_since<S: Sql>(
+    tx: &S,
+    channel: ChannelKind,
+    sender: &Sender,
+    user: ZakiUserId,
+) -> Result<Option<Timestamp>, DirectoryError> {
+    let sql = format!(
+        "SELECT min(bound_at) FROM binding
+        WHERE channel = $1 AND scope = $2 AND user_id = $3 AND sender IN ({})",
+        places(4, sender.aliases.len())
+    );
+    let mut values: Vec<Value> =
+        vec![channel.as_str().into(), sender.scope.as_str().into(), Text(user).into()];
+    values.extend(sender.aliases.iter().map(|id| Value::from(id.as_str())));
+    let row = tx.one(&sql, &values).await?;
+    let since: Option<i64> = row.map(|row| row.get(0)).transpose()?.flatten();
+    Ok(since.map(Timestamp::from_ms))
+}
+
 /// Writes what follows from the facts, all entries at the end.
 pub(crate) async fn keep<S: Sql>(
     tx: &S,
     channel: ChannelKind,
     sender: &Sender,
     changes: Vec<Change>,
-    by: Actor,
-    now: Timestamp,
+    Act { key, by, now, .. }: Act<'_>,
 ) -> Result<(), DirectoryError> {
     let scope = &sender.scope;
+    let named = |id: &SenderId| BindingKey { channel, scope: scope.clone(), sender: id.clone() };
     let mut notes = Vec::new();
     for change in changes {
         match change {
             Change::Bind(id, (user, kind), how) => {
+                let since = match how {
+                    How::Upgrade => known_since(tx, channel, sender, user).await?,
+                    _ => None,
+                };
+                let theirs = parted::since(tx, key, &named(&id), user, now).await?;
                 let row = params![
                     channel.as_str(),
                     scope.as_str(),
                     id.as_str(),
                     Text(user),
                     kind.as_str(),
-                    now.as_ms(),
+                    since.unwrap_or(now).as_ms(),
                     label(sender),
                     how.as_str(),
                     Text(by),
+                    theirs.as_ms(),
                 ];
                 tx.execute(BIND, row).await?;
                 if how == How::Upgrade {
@@ -279,6 +308,7 @@ pub(crate) async fn keep<S: Sql>(
             Change::Note { act, id, user, was } => {
                 if let Some(before) = was {
                     parting::part(tx, before, channel).await?;
+                    parted::note(tx, key, &named(&id), before, now).await?;
                 }
                 let mark = audit::mark(tx, user, channel, scope, &id).await?;
                 let detail = json!({ "channel": channel, "sender": mark, "was": was });

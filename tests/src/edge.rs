@@ -3,10 +3,11 @@
 use std::fs::{self, Permissions};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::Signal;
 use tokio::net::TcpStream;
 
 use crate::SOON;
@@ -16,36 +17,65 @@ use crate::world::own_address;
 /// What hubs and their edge share.
 pub const KEY: &str = "a key that an edge and its hubs share: 0001";
 
-/// `zaki edge` with the echo runtime. Dropping it ends it.
+/// `zaki edge`. Dropping it ends it.
 pub struct Edge {
     address: SocketAddr,
-    up: Up,
+    dir: PathBuf,
+    up: Option<Up>,
 }
 
 impl Edge {
-    /// Starts it in `dir`, which it makes, and waits until it listens.
+    /// Starts one with the echo runtime in `dir`, which it makes, and waits until it listens.
     pub async fn start(dir: &Path) -> Result<Self> {
+        let mut edge = Self::prepare(dir, "[sandbox]\nruntime = \"echo\"\n")?;
+        edge.up().await?;
+        Ok(edge)
+    }
+
+    /// Writes the configuration of one in `dir`, which it makes: where it is, its key, and these
+    /// lines.
+    pub fn prepare(dir: &Path, settings: &str) -> Result<Self> {
         fs::create_dir_all(dir)?;
-        let address = own_address();
-        let config = dir.join("edge.toml");
+        let edge = Self { address: own_address(), dir: dir.to_owned(), up: None };
+        edge.configure(settings)?;
+        Ok(edge)
+    }
+
+    /// From its next start on.
+    pub fn configure(&self, settings: &str) -> Result<()> {
+        let (dir, address) = (self.dir.display(), self.address);
         fs::write(
-            &config,
+            self.config(),
             format!(
-                "[hub]\ndata_dir = \"{}\"\n[edge]\nlisten = \"{address}\"\nkey = \"{KEY}\"\n\
-                 [sandbox]\nruntime = \"echo\"\n",
-                dir.display()
+                "[hub]\ndata_dir = \"{dir}\"\n[edge]\nlisten = \"{address}\"\nkey = \"{KEY}\"\n\
+                 {settings}"
             ),
         )?;
-        fs::set_permissions(&config, Permissions::from_mode(0o600))?;
-        let up = Up::run("edge", &config, &dir.join("edge.log"), SOON, &[])?;
+        Ok(fs::set_permissions(self.config(), Permissions::from_mode(0o600))?)
+    }
+
+    /// Starts it, again if need be, and waits until it listens.
+    pub async fn up(&mut self) -> Result<()> {
+        let up = Up::run("edge", &self.config(), &self.dir.join("edge.log"), 2 * SOON, &[])?;
         let deadline = Instant::now() + SOON;
-        while TcpStream::connect(address).await.is_err() {
+        while TcpStream::connect(self.address).await.is_err() {
             if Instant::now() > deadline {
                 bail!("the edge does not listen\n{}", up.log());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Ok(Self { address, up })
+        self.up = Some(up);
+        Ok(())
+    }
+
+    /// It dies as in a crash.
+    pub fn kill(&mut self) -> Result<()> {
+        self.up.take().context("the edge is not up")?.kill()
+    }
+
+    /// It is asked to end, and does.
+    pub async fn stop(&mut self) -> Result<()> {
+        self.up.take().context("the edge is not up")?.stop(Signal::SIGTERM).await.map(drop)
     }
 
     /// Where hubs find it.
@@ -53,8 +83,22 @@ impl Edge {
         self.address
     }
 
+    /// What it keeps.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where its sandboxes are, each in a directory of its name.
+    pub fn sandboxes(&self) -> PathBuf {
+        self.dir.join("sandboxes")
+    }
+
     /// The end of its log.
     pub fn log(&self) -> String {
-        self.up.log()
+        self.up.as_ref().map(Up::log).unwrap_or_default()
+    }
+
+    fn config(&self) -> PathBuf {
+        self.dir.join("edge.toml")
     }
 }

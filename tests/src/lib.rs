@@ -3,12 +3,16 @@
 //! Not for anything that ships: every part may assume loopback, Linux and a scratch directory.
 
 pub mod balancer;
+pub mod caller;
 pub mod chaos;
 pub mod clock;
 pub mod corpus;
+pub mod crowd;
 pub mod edge;
+pub mod gateway;
 pub mod house;
 pub mod load;
+pub mod memory;
 pub mod openclaw;
 pub mod payload;
 pub mod people;
@@ -20,13 +24,17 @@ pub mod program;
 pub mod provider;
 pub mod proxy;
 pub mod replicas;
+pub mod ruin;
+pub mod rush;
 mod setup;
 pub mod store;
 pub mod tenant;
 pub mod up;
+pub mod workerd;
 pub mod world;
+pub mod wreck;
 
-pub use people::{Person, Said};
+pub use people::{Person, Said, Shown};
 pub use post::Post;
 pub use setup::Setup;
 pub use world::World;

@@ -1,12 +1,19 @@
-//! A real OpenClaw for the suites that need one: found, and shared out to one test at a time.
+//! A real OpenClaw for the suites that need one: found, and shared out to two tests at a time.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// Where Node and OpenClaw are, and the right to start gateways: each takes 800 MB and some
-/// seconds of all cores, so only one test on this machine has it at a time.
+use crate::processes::{self, Process};
+
+/// So many tests on this machine have gateways at the same time: each takes 800 MB and some seconds
+/// of all cores to start, and then mostly waits. `.config/nextest.toml` says the same.
+const AT_ONCE: usize = 2;
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Where Node and OpenClaw are, and the right to start gateways.
 pub struct OpenClaw {
     dir: PathBuf,
     _turn: File,
@@ -38,10 +45,32 @@ impl OpenClaw {
     }
 }
 
-/// A lock that ends with the process that holds it.
+/// The gateways of the sandboxes under `dir`, by the names they give themselves; while one starts,
+/// by its command.
+pub fn gateways(dir: &Path) -> Vec<Process> {
+    let mut found = processes::of(dir);
+    found.retain(|process| {
+        let command = &process.command;
+        command.starts_with("openclaw") || command.contains("openclaw.mjs gateway run")
+    });
+    found
+}
+
+/// One of some locks, which ends with the process that holds it.
 fn take_turn() -> Result<File> {
-    let path = std::env::temp_dir().join("zaki-tests-openclaw.lock");
-    let file = File::options().create(true).truncate(false).write(true).open(path)?;
-    file.lock()?;
-    Ok(file)
+    let open = |n| {
+        let path = std::env::temp_dir().join(format!("zaki-tests-openclaw-{n}.lock"));
+        File::options().create(true).truncate(false).write(true).open(path)
+    };
+    let seats = (0..AT_ONCE).map(open).collect::<Result<Vec<_>, _>>()?;
+    loop {
+        for seat in &seats {
+            match seat.try_lock() {
+                Ok(()) => return Ok(seat.try_clone()?),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(error.into()),
+            }
+        }
+        std::thread::sleep(LOOK);
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
+use serde_json::json;
+use sha2::{Digest, Sha256};
 use zaki_simulators::{Log, Sent, Simulator, discord, graph, slack, telegram};
 
 use crate::{ChannelKind, SOON, World};
@@ -55,6 +57,30 @@ impl Person {
     }
 }
 
+/// A file that somebody sends.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub mime: &'static str,
+    /// All of it.
+    pub bytes: Vec<u8>,
+}
+
+impl Shown {
+    /// A picture that no other is like, of this name.
+    pub fn picture(name: &str) -> Self {
+        let bytes = [&[0x89, b'P', b'N', b'G'], name.as_bytes()].concat();
+        Self { name: name.to_owned(), mime: "image/png", bytes }
+    }
+
+    /// SHA-256 of its bytes, in hex.
+    pub fn hash(&self) -> String {
+        hex::encode(Sha256::digest(&self.bytes))
+    }
+}
+
 /// Something that was said, so that it can be delivered again.
 #[derive(Clone, Debug)]
 pub enum Said {
@@ -94,6 +120,44 @@ impl World {
             ChannelKind::Discord => Said::Discord(self.discord.say(&who.discord(), text).into()),
             ChannelKind::WhatsApp => Said::WhatsApp(self.whatsapp.say(&who.whatsapp(), text)),
             ChannelKind::Slack => Said::Slack(self.slack.say(&who.slack(), text).into()),
+            ChannelKind::Web => crate::no_bot(),
+        }
+    }
+
+    /// Sends the bot a file, with words under it.
+    pub fn show(&self, channel: ChannelKind, who: Person, caption: &str, file: &Shown) {
+        let Shown { name, mime, bytes } = file.clone();
+        let size = bytes.len();
+        match channel {
+            ChannelKind::Telegram => {
+                self.telegram.put_file(&name, &format!("documents/{name}"), bytes);
+                let document = json!({
+                    "file_id": name, "file_unique_id": format!("u{name}"), "file_name": name,
+                    "mime_type": mime, "file_size": size,
+                });
+                let extra = json!({"caption": caption, "document": document});
+                let user = who.telegram();
+                self.telegram.say_in(&telegram::Chat::private(&user), &user, "", extra);
+            }
+            ChannelKind::Discord => {
+                let extra =
+                    json!({"attachments": [self.discord.put_attachment(&name, mime, bytes)]});
+                let user = who.discord();
+                self.discord.say_in(&self.discord.direct(&user), &user, caption, extra);
+            }
+            ChannelKind::WhatsApp => {
+                let id = self.whatsapp.put_media(mime, bytes);
+                let document =
+                    json!({"id": id, "filename": name, "caption": caption, "mime_type": mime});
+                let content = json!({"type": "document", "document": document});
+                self.whatsapp.say_all(&[graph::Said::any(&who.whatsapp(), content)]);
+            }
+            ChannelKind::Slack => {
+                let file = self.slack.put_file(&name, mime, bytes);
+                let extra = json!({"subtype": "file_share", "files": [file]});
+                let user = who.slack();
+                self.slack.say_in(&self.slack.direct_channel(&user), &user, caption, extra);
+            }
             ChannelKind::Web => crate::no_bot(),
         }
     }
@@ -176,6 +240,13 @@ impl World {
         self.say(channel, who, text);
         let answers = self.expect(channel, who, before + 1, within).await?;
         answers.into_iter().nth(before).context("the log lost an answer")
+    }
+
+    /// `who`, whom nobody knows there, uses a code and says yes; the answer to that.
+    pub async fn join(&self, channel: ChannelKind, who: Person, code: &str) -> Result<String> {
+        let asked = self.ask(channel, who, &format!("/link {code}")).await?;
+        ensure!(asked.contains("/link yes"), "they are not asked: {asked}");
+        self.ask(channel, who, "/link yes").await
     }
 
     /// Waits for something the bot does on a channel.

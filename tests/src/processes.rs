@@ -45,6 +45,21 @@ impl Process {
         line.split_whitespace().nth(1)?.parse().ok()
     }
 
+    /// It only waits outside of a jail for the end of all that is in there.
+    pub fn waits_outside(&self) -> bool {
+        let status = read(self.pid, "status");
+        let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+        let is_jail = self.command.split(' ').next().is_some_and(|it| it.ends_with("bwrap"));
+        is_jail && numbers.is_some_and(|numbers| numbers.split_whitespace().count() == 1)
+    }
+
+    /// It is held still: by a signal, or by whoever traces it (proc_pid_stat(5)).
+    pub fn is_held(&self) -> bool {
+        let stat = read(self.pid, "stat");
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        matches!(state, Some('T' | 't'))
+    }
+
     /// Its environment as text, variables separated by NUL.
     pub fn environment(&self) -> String {
         read(self.pid, "environ")
@@ -91,6 +106,19 @@ pub async fn gone(processes: &[Process], within: Duration) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_process_that_is_held_is_told_from_one_that_runs() {
+        let mut sleep = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let found = Process::find(i32::try_from(sleep.id()).unwrap()).unwrap();
+        assert!(!found.is_held());
+        kill(Pid::from_raw(found.pid), Signal::SIGSTOP).unwrap();
+        while !found.is_held() {
+            tokio::task::yield_now().await;
+        }
+        found.kill();
+        sleep.wait().unwrap();
+    }
 
     #[tokio::test]
     async fn a_process_is_found_by_its_directory_until_it_ends() {

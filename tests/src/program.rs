@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-/// No command of the program but `up` takes this long.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// No command of the program but `up` takes this long: some have a sandbox started, which takes a
+/// minute and more beside other starts.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The program: `ZAKI_BIN`, or what `cargo build -p zaki` makes beside this test.
 pub fn path() -> Result<&'static Path> {

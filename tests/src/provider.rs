@@ -1,10 +1,11 @@
 //! A model provider that only notes who asked it and with which key.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router, routing::post};
 use serde_json::{Value, json};
@@ -14,11 +15,15 @@ use tokio::task::JoinHandle;
 /// An OpenAI-compatible provider on loopback; every question is answered with [`ANSWER`].
 pub struct Provider {
     url: String,
-    keys: Keys,
+    desk: Desk,
     server: JoinHandle<()>,
 }
 
-type Keys = Arc<Mutex<Vec<String>>>;
+#[derive(Clone, Default)]
+struct Desk {
+    keys: Arc<Mutex<Vec<String>>>,
+    refuses: Arc<AtomicBool>,
+}
 
 /// What it says.
 pub const ANSWER: &str = "The provider has spoken.";
@@ -28,13 +33,13 @@ impl Provider {
     pub async fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}/v1", listener.local_addr()?);
-        let keys = Keys::default();
+        let desk = Desk::default();
         let router = Router::new().route("/v1/chat/completions", post(complete));
-        let router = router.with_state(Arc::clone(&keys));
+        let router = router.with_state(desk.clone());
         let server = tokio::spawn(async move {
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { url, keys, server })
+        Ok(Self { url, desk, server })
     }
 
     /// The base URL to configure.
@@ -44,7 +49,14 @@ impl Provider {
 
     /// The `Authorization` of every call so far.
     pub fn keys(&self) -> Vec<String> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.desk.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Provider {
+    /// From now on it takes no key, or any.
+    pub fn refuse(&self, refuses: bool) {
+        self.desk.refuses.store(refuses, Ordering::SeqCst);
     }
 }
 
@@ -55,12 +67,19 @@ impl Drop for Provider {
 }
 
 async fn complete(
-    State(keys): State<Keys>,
+    State(desk): State<Desk>,
     headers: HeaderMap,
     Json(ask): Json<Value>,
 ) -> Response {
     let key = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    keys.lock().unwrap_or_else(PoisonError::into_inner).push(key.unwrap_or_default().to_owned());
+    desk.keys
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(key.unwrap_or_default().to_owned());
+    if desk.refuses.load(Ordering::SeqCst) {
+        let said = format!("no such key: {}", key.unwrap_or_default());
+        return (StatusCode::UNAUTHORIZED, said).into_response();
+    }
     if ask["stream"] != true {
         let message = json!({"role": "assistant", "content": ANSWER});
         return Json(completion("chat.completion", "message", &message)).into_response();

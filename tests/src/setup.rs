@@ -4,13 +4,15 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use toml::Table;
 use zaki_simulators::{Retry, Simulator, Simulators, discord, graph, slack, telegram};
 
 use crate::ChannelKind;
+use crate::edge::KEY;
 use crate::openclaw::OpenClaw;
+use crate::workerd::{Rig, Workerd};
 use crate::world::{ACCOUNT, GUILD, TELEGRAM_SECRET, World, own_address};
 
 /// What a world is to be like.
@@ -45,6 +47,8 @@ impl Setup {
     pub fn openclaw(openclaw: OpenClaw) -> Self {
         let dir = openclaw.dir().display().to_string();
         let setup = Self::echo().set("sandbox.runtime", "process").set("sandbox.runtime_dir", dir);
+        // Answers alone are counted, whatever a start takes.
+        let setup = setup.set("turn.progress_s", 0);
         Self { openclaw: Some(openclaw), ..setup }
     }
 
@@ -114,7 +118,7 @@ impl Setup {
         default("hub.data_dir", data);
         default("hub.public_url", if self.public { front.clone() } else { String::new() });
         default("edge.listen", "127.0.0.1:0".to_owned());
-        let world = World {
+        let mut world = World {
             hub_address: hub,
             front,
             public: self.public,
@@ -128,7 +132,12 @@ impl Setup {
             dir,
             environment: self.environment,
             openclaw: self.openclaw,
+            worker: None,
         };
+        if Rig::is_wanted() {
+            set_default(&mut settings, "edge.key", KEY);
+            world.worker = world.on_workerd(&mut settings).await?;
+        }
         world.configure(settings)?;
         Ok(world)
     }
@@ -165,6 +174,24 @@ async fn platforms(haste: Option<u32>) -> Result<Simulators> {
 }
 
 impl World {
+    /// The Worker for an edge, where the world has an agent that repeats what it is told and no edge
+    /// of its own.
+    async fn on_workerd(&self, settings: &mut Table) -> Result<Option<Workerd>> {
+        let edge = settings.get("edge").and_then(|edge| edge.get("url"));
+        if self.openclaw.is_some() || edge.is_some() {
+            return Ok(None);
+        }
+        let rig = Rig::find().context("ZAKI_EDGE=workerd, and no Worker is built")?;
+        let hears = own_address().to_string();
+        let bindings = json!({"ZAKI_HUB_URL": format!("http://{hears}")});
+        let worker = Workerd::start(&rig, &self.dir().join("worker"), bindings).await?;
+        set(settings, "edge.url", format!("http://{}", worker.address()).into());
+        set_default(settings, "edge.hub_listen", hears);
+        // Answers alone are counted, whatever the start of a container takes.
+        set_default(settings, "turn.progress_s", 0);
+        Ok(Some(worker))
+    }
+
     /// Writes the configuration: `settings` and an account on every channel.
     fn configure(&self, settings: Table) -> Result<()> {
         let mut config = settings;

@@ -18,7 +18,8 @@ use zaki_simulators::{Call, Follow, Simulator, discord, graph, slack, telegram};
 use crate::openclaw::OpenClaw;
 use crate::program::{self, Output};
 use crate::setup::set;
-use crate::{ChannelKind, SOON, processes, up::Up};
+use crate::workerd::Workerd;
+use crate::{ChannelKind, Person, SOON, processes, up::Up};
 
 /// The account's name on every channel.
 pub const ACCOUNT: &str = "main";
@@ -48,6 +49,8 @@ pub struct World {
     pub(crate) dir: TempDir,
     /// What else the hub finds in its environment.
     pub(crate) environment: Vec<(String, String)>,
+    /// The edge, where it is not inside the hub.
+    pub(crate) worker: Option<Workerd>,
     // Last, so that others wait until the processes are gone.
     pub(crate) openclaw: Option<OpenClaw>,
 }
@@ -155,7 +158,8 @@ impl World {
 
     /// The end of the hub's log.
     pub fn log(&self) -> String {
-        self.up.as_ref().map(Up::log).unwrap_or_default()
+        let worker = self.worker.as_ref().map(Workerd::log).unwrap_or_default();
+        self.up.as_ref().map(Up::log).unwrap_or_default() + &worker
     }
 
     /// All that this hub and those before it wrote.
@@ -194,6 +198,24 @@ impl World {
         let args: Vec<&str> = args.iter().copied().chain(["--json"]).collect();
         let lines = self.zaki(&args).await?.ok()?;
         lines.lines().map(|line| serde_json::from_str(line).context("not JSON Lines")).collect()
+    }
+
+    /// Whom `zaki users list` names first.
+    pub async fn first_user(&self) -> Result<String> {
+        let users = self.list(&["users", "list"]).await?;
+        let user = users.first().and_then(|user| user["user"].as_str());
+        Ok(user.context("nobody is known")?.to_owned())
+    }
+
+    /// Everything `person` has becomes that of the first user.
+    pub async fn link_all(&self, person: Person) -> Result<()> {
+        let user = self.first_user().await?;
+        for channel in ChannelKind::ALL {
+            let (scope, sender) = person.sender(self, channel);
+            let args = ["users", "link", &user, channel.as_str(), &sender, "--scope", &scope];
+            self.zaki(&args).await?.ok()?;
+        }
+        Ok(())
     }
 
     /// What people said on one channel, newest first: no statuses or other events.

@@ -155,6 +155,13 @@ async fn a_question_is_answered_in_words_on_every_channel() -> Result<()> {
         assert!(!gone.starts_with("decided"), "{channel}: {gone}");
     }
     assert_eq!(decisions(&edge).len(), 8);
+    let record = world.list(&["audit", "list"]).await?;
+    let count = |act: &str| {
+        let acts = record.iter().filter(|it| it["act"] == act && it["by"] == it["about"]);
+        acts.count()
+    };
+    assert_eq!((count("agent_allowed"), count("agent_denied")), (4, 4), "{record:?}");
+    assert!(!format!("{record:?}").contains("attic"), "not what it was about");
     Ok(())
 }
 

@@ -194,6 +194,13 @@ async fn what_an_operator_is_told_is_what_happens() -> Result<()> {
         said.trim(),
         format!("{id} will be sent again, by the running hub or at its next start")
     );
+    // And it is on record; what was refused is not.
+    let all = world.list(&["audit", "list"]).await?;
+    let on_it = |act: &&Value| {
+        act["detail"].as_str().is_some_and(|it| it.contains(id)) && act["by"] == "operator"
+    };
+    let acts: Vec<_> = all.iter().filter(on_it).map(|act| &act["act"]).collect();
+    assert_eq!(acts, ["delivery_dropped", "delivery_dropped", "delivery_retried"], "{all:?}");
     Ok(())
 }
 
@@ -236,5 +243,23 @@ async fn a_variable_with_one_underscore_is_warned_of() -> Result<()> {
     let said = program::finish(command).await?.stderr;
     assert!(said.starts_with("warning: ZAKI_TELEGRAM__MAIN__TOKEN is ignored"), "{said}");
     assert!(said.contains("did you mean ZAKI__TELEGRAM__MAIN__TOKEN?"), "{said}");
+    Ok(())
+}
+
+/// Without a key and a port of its own the edge is called by a note for its owner alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sandboxes_of_a_hub_that_runs_are_reached_out_of_the_box() -> Result<()> {
+    let world = Setup::echo().only(&[ChannelKind::Telegram]).start().await?;
+    world.ask(ChannelKind::Telegram, ADA, "hello").await?;
+    let user = world.first_user().await?;
+    let shown = world.list(&["sandbox", "show", &user]).await?;
+    assert_eq!(shown[0]["phase"], "stopped", "{shown:?}");
+    let note = world.data().join("hub/edge.json");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&note)?.permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    // Whoever cannot read it is nobody to the edge.
+    fs::remove_file(&note)?;
+    let refused = world.zaki(&["sandbox", "show", &user]).await?;
+    assert!(refused.refusal()?.contains("run this as the user it runs as"));
     Ok(())
 }

@@ -252,7 +252,7 @@ async fn a_conversation_goes_on_elsewhere_with_its_last_lines() -> Result<()> {
     let world = Setup::echo().start().await?;
     world.ask(TELEGRAM, ADA, "the keys are in the **blue** jar").await?;
     let code = code(&world.ask(TELEGRAM, ADA, "/link").await?)?;
-    world.ask(WHATSAPP, ADA, &format!("/link {code}")).await?;
+    world.join(WHATSAPP, ADA, &code).await?;
     world.expect(TELEGRAM, ADA, 3, SOON).await?;
     let here = world.ask(WHATSAPP, ADA, "/session here").await?;
     assert!(here.contains("the keys are in the") && here.contains("echo: the keys"), "{here}");
@@ -295,7 +295,7 @@ async fn a_code_makes_two_channels_one_person_and_is_nowhere_kept() -> Result<()
     for way in ["https://wa.me/", "https://discord.com/users/", "/zaki link"] {
         assert!(offered.contains(way), "{way} is not in {offered}");
     }
-    let joined = world.ask(WHATSAPP, ADA, &format!("/link {}", code.to_lowercase())).await?;
+    let joined = world.join(WHATSAPP, ADA, &code.to_lowercase()).await?;
     assert!(joined.contains("Telegram"), "{joined}");
     let told = world.expect(TELEGRAM, ADA, 2, SOON).await?;
     assert!(told[1].contains("WhatsApp"), "{told:?}");
@@ -371,6 +371,8 @@ async fn everything_kept_about_a_person_can_be_had_once() -> Result<()> {
     assert!(person.contains(&ADA.telegram().id.to_string()), "{person}");
     assert!(lines.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
     assert!(talk.contains("saffron") && talk.contains("echo: my favourite"), "{talk}");
+    let memory: Value = serde_json::from_str(&read("sandbox/backups.json")?)?;
+    assert_eq!(memory["backups"], json!([]), "this runtime has none: {memory}");
     for text in [person, lines, talk] {
         assert!(!text.contains("cumin"), "somebody else's words are in it");
     }

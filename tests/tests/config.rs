@@ -276,6 +276,9 @@ async fn a_missing_key_of_the_ledger_is_named() -> Result<()> {
     }
     world.reconfigure("ledger.keys", keys(&["k2", "k1"]))?;
     says(&world.zaki(&["ledger", "rekey"]).await?.ok()?, &["encrypted with the key \"k2\""]);
+    let acts = world.list(&["audit", "list"]).await?;
+    let rekeyed = acts.iter().filter(|act| act["act"] == "rekeyed" && act["by"] == "operator");
+    assert_eq!(rekeyed.count(), 1, "{acts:?}");
     world.reconfigure("ledger.keys", keys(&["k2"]))?;
     says(&world.zaki(&["doctor"]).await?.ok()?, &["is encrypted with the key \"k2\""]);
     Ok(())

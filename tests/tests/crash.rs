@@ -246,7 +246,10 @@ async fn openclaw_that_was_starting_at_the_crash_answers_once() -> Result<()> {
         let last = answers.last().context("no answer")?;
         assert!(last.contains(&format!("message {round} of this session")), "run twice: {last}");
         let containers = sandbox(&world)?;
-        let containers = containers.iter().filter(|process| process.command.contains("--listen"));
+        let is_container = |process: &&Process| {
+            process.command.contains("--listen") && !process.command.contains("--unshare-pid")
+        };
+        let containers = containers.iter().filter(is_container);
         assert_eq!(containers.count(), 1, "one sandbox, no other left behind");
         // The next round begins with a stopped sandbox.
         assert_eq!(world.stop(Signal::SIGTERM).await?.code(), Some(0));

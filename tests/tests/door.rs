@@ -216,12 +216,15 @@ fn open(channels: &[ChannelKind]) -> Setup {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_asks_a_stranger_before_it_joins_them_to_anybody() -> Result<()> {
+async fn a_code_asks_a_stranger_before_it_joins_them_to_anybody() -> Result<()> {
     let world = open(&[TELEGRAM, SLACK]).start().await?;
-    for (who, presses) in [(BOB, Some(0)), (CEM, Some(1)), (Person(4), None)] {
+    // By a link that somebody has sent them, or because they were told to type it.
+    for (who, presses, by) in
+        [(BOB, Some(0), "/start"), (CEM, Some(1), "/link"), (Person(4), None, "/link")]
+    {
         let code = code(&world.ask(SLACK, ADA, "/link").await?)?.replace('-', "");
         let before = users(&world).await?;
-        let asked = world.ask(TELEGRAM, who, &format!("/start {code}")).await?;
+        let asked = world.ask(TELEGRAM, who, &format!("{by} {code}")).await?;
         assert!(asked.contains("both of you can read all of it"), "{asked}");
         assert!(asked.contains("/link yes") && asked.contains("/link no"), "{asked}");
         assert!(!asked.contains(&ADA.slack()), "no id of whoever it is: {asked}");
@@ -288,8 +291,8 @@ async fn a_code_that_is_all_somebody_writes_reaches_no_agent() -> Result<()> {
     assert_eq!(world.ask(WHATSAPP, CEM, "half-year").await?, "echo: half-year");
     assert_eq!(world.ask(SLACK, ADA, "half-year").await?, "echo: half-year");
     let first = fresh().await?;
-    let joined = world.ask(WHATSAPP, BOB, &first.to_lowercase()).await?;
-    assert!(joined.contains("the same assistant here"), "{joined}");
+    let asked = world.ask(WHATSAPP, BOB, &first.to_lowercase()).await?;
+    assert!(asked.contains("both of you can read all of it"), "{asked}");
     let second = fresh().await?;
     let asked = world.ask(SLACK, ADA, &second).await?;
     assert!(asked.contains("/link yes"), "{asked}");

@@ -1,11 +1,12 @@
 //! The line between the edge and a real sandbox breaks in every way, and no turn runs twice.
 
-use std::net::SocketAddr;
+use std::fs;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use rusqlite::Connection;
-use serde_json::{Value, json};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use zaki_tests::chaos::{CONNECTIONS, Seed};
 use zaki_tests::openclaw::OpenClaw;
 use zaki_tests::proxy::{Proxy, Trouble};
@@ -16,17 +17,33 @@ const TELEGRAM: ChannelKind = ChannelKind::Telegram;
 /// A cold start on a busy machine and a turn after it.
 const AGENT: Duration = Duration::from_mins(4);
 
-/// While the hub is down, what the edge knows of its only sandbox is led through a proxy: the next
-/// start finds the sandbox where the proxy is.
+/// While the hub is down, the socket of its only sandbox is led through a proxy: the next start finds
+/// the sandbox where the proxy is.
 async fn between(world: &World, seed: Seed) -> Result<Proxy> {
-    let conn = Connection::open(world.data().join("private/edge.db"))?;
-    let place: String = conn.query_row("SELECT place FROM sandboxes", [], |row| row.get(0))?;
-    let mut place: Value = serde_json::from_str(&place)?;
-    let port = &mut place["process"]["port"];
-    let real = u16::try_from(port.as_u64().context("no port")?)?;
-    let proxy = Proxy::to(SocketAddr::from(([127, 0, 0, 1], real)), seed).await?;
-    *port = json!(proxy.address().port());
-    conn.execute("UPDATE sandboxes SET place = ?1", [place.to_string()])?;
+    let mut own = fs::read_dir(world.data().join("run/sandboxes"))?;
+    let socket = own.next().context("the sandbox has no socket")??.path();
+    let real = socket.with_extension("real");
+    fs::rename(&socket, &real)?;
+    let behind = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let proxy = Proxy::to(behind.local_addr()?, seed).await?;
+    let (front, before) = (UnixListener::bind(&socket)?, proxy.address());
+    tokio::spawn(async move {
+        while let Ok((mut edge, _)) = front.accept().await {
+            tokio::spawn(async move {
+                let mut line = TcpStream::connect(before).await?;
+                copy_bidirectional(&mut edge, &mut line).await
+            });
+        }
+    });
+    tokio::spawn(async move {
+        while let Ok((mut line, _)) = behind.accept().await {
+            let real = real.clone();
+            tokio::spawn(async move {
+                let mut sandbox = UnixStream::connect(real).await?;
+                copy_bidirectional(&mut line, &mut sandbox).await
+            });
+        }
+    });
     Ok(proxy)
 }
 

@@ -31,6 +31,8 @@ const TABLE: &[Row] = &[
     row("zaki-envelope", &[]),
     row("zaki-store", &[]),
     row("zaki-simulators", &[]),
+    row("zaki-sidecar", &[]),
+    row("zaki-box", &["zaki-envelope"]),
     row("zaki-channel", &["zaki-envelope"]),
     row("zaki-container", &["zaki-envelope"]),
     row("zaki-edge-core", &["zaki-envelope"]),
@@ -49,6 +51,7 @@ const TABLE: &[Row] = &[
     adapter("zaki-slack"),
     adapter("zaki-whatsapp"),
     row("zaki-edge-native", &["zaki-edge-core", "zaki-envelope", "zaki-store"]),
+    row("zaki-edge-worker", &["zaki-edge-core", "zaki-envelope"]),
     Row {
         krate: "zaki",
         // `container`, because the one program is also the program inside a process sandbox.

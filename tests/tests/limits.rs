@@ -197,7 +197,8 @@ async fn whoever_waits_is_told_their_place_and_answered_all_by_itself() -> Resul
     let answers = world.expect(TELEGRAM, BOB, 2, SOON).await?;
     assert!(answers[0].contains("You are next"), "{answers:?}");
     assert_eq!(answers[1], "echo: hello");
-    assert!(world.answers(TELEGRAM, ADA)[0].ends_with("word39"));
+    let hers = world.expect(TELEGRAM, ADA, 1, SOON).await?;
+    assert!(hers[0].ends_with("word39"), "{hers:?}");
     Ok(())
 }
 

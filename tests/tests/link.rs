@@ -29,6 +29,7 @@ const SIGNS: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 const LIFE_MS: i64 = 600_000;
 
 const JOINED: &str = "You have the same assistant here as on";
+const ASKED: &str = "both of you can read all of it";
 const REFUSED: &str = "This code does not work";
 const TOO_MANY: &str = "That was too many codes";
 
@@ -91,13 +92,13 @@ async fn guessing_at_full_speed_finds_no_code() -> Result<()> {
          open code",
         all / bound as f64
     );
-    ensure!(count(JOINED) == 0, "a code was guessed");
+    ensure!(count(JOINED) + count(ASKED) == 0, "a code was guessed");
     ensure!(looked_up > 0 && turned_away > 0, "nothing was tried");
     // One of each, and of all of them together what is left to those who have tried before.
     let most = u64::from(SENDERS) + MORE_WRONG.most_in(took);
     ensure!(most <= most_wrong_in(took), "too few minutes for so many");
     ensure!(looked_up <= most, "{looked_up} were looked up, more than {most}");
-    let said = world.ask(SLACK, ADA, &format!("/link {secret}")).await?;
+    let said = world.join(SLACK, ADA, &secret).await?;
     ensure!(said.contains(JOINED), "and the code itself is good as ever: {said}");
     Ok(())
 }
@@ -115,7 +116,7 @@ async fn one_sender_is_stopped_after_a_few() -> Result<()> {
     Ok(())
 }
 
-/// So many type the same code at once, on every channel: one is linked, and again nobody is.
+/// So many type the same code at once, on every channel: one is asked, and again nobody is.
 async fn race(world: &World) -> Result<()> {
     let channels = [WHATSAPP, SLACK, ChannelKind::Discord, TELEGRAM];
     for round in 0..8_u8 {
@@ -134,7 +135,7 @@ async fn race(world: &World) -> Result<()> {
         let all: Vec<_> = all.collect();
         let said = all.iter().map(|(channel, who)| world.expect(*channel, *who, 1, SOON));
         let said: Vec<Vec<String>> = join_all(said).await.into_iter().collect::<Result<_>>()?;
-        let won = said.iter().flatten().filter(|text| text.contains(JOINED)).count();
+        let won = said.iter().flatten().filter(|text| text.contains(ASKED)).count();
         let lost = said.iter().flatten().filter(|text| text.contains(REFUSED)).count();
         ensure!((won, lost) == (1, all.len() - 1), "{won} won, {lost} lost: {said:?}");
         let replayed = world.ask(SLACK, Person(200 + round), &text).await?;
@@ -214,7 +215,7 @@ async fn a_typed_code_is_in_no_file_no_log_and_no_sandbox() -> Result<()> {
         world.ask(channel, Person::BOB, "somebody already").await?;
     }
     let mut codes = Vec::new();
-    // Joined, to be confirmed, used up, and in a deep link's way.
+    // To be joined, to be confirmed, used up, and in a deep link's way.
     for (who, channel, joins, verb) in [
         (Person(20), WHATSAPP, Person(21), "/link"),
         (Person(22), SLACK, Person(23), "/link"),
@@ -242,13 +243,13 @@ async fn a_typed_code_is_in_no_file_no_log_and_no_sandbox() -> Result<()> {
         let bytes = std::fs::read(file)?;
         let has = |code: &str| bytes.windows(code.len()).any(|part| part == code.as_bytes());
         let typed = codes.iter().any(|code| has(&code.to_lowercase()));
-        // The bot's own words to whoever asked for a code are sent by the ledger, as all others.
+        // What the ledger has sent leaves its tables; a page of the file may still hold it.
         let offered = *file != ledger && codes.iter().any(|code| has(code));
         kept.extend((typed || offered).then(|| file.display().to_string()));
     }
     ensure!(kept.is_empty(), "codes are in {kept:?}");
     let tables = tables_with(&ledger, &codes)?;
-    ensure!(tables.iter().all(|table| table == "delivery"), "codes are in {tables:?}");
+    ensure!(tables.is_empty(), "codes are in {tables:?}");
     Ok(())
 }
 

@@ -17,18 +17,6 @@ const ADA: Person = Person::ADA;
 const TELEGRAM: ChannelKind = ChannelKind::Telegram;
 const AGENT: Duration = Duration::from_mins(4);
 
-/// Everything `ADA` has becomes what she has on Telegram.
-async fn link_all(world: &World) -> Result<()> {
-    let users = world.list(&["users", "list"]).await?;
-    let user = users.first().and_then(|user| user["user"].as_str()).context("nobody is known")?;
-    for channel in ChannelKind::ALL {
-        let (scope, sender) = ADA.sender(world, channel);
-        let args = ["users", "link", user, channel.as_str(), &sender, "--scope", &scope];
-        world.zaki(&args).await?.ok()?;
-    }
-    Ok(())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn one_person_has_one_sandbox_and_one_memory_on_all_channels() -> Result<()> {
     let Some(openclaw) = OpenClaw::find().await? else {
@@ -37,7 +25,7 @@ async fn one_person_has_one_sandbox_and_one_memory_on_all_channels() -> Result<(
     let world = Setup::openclaw(openclaw).set("log.level", "debug").start().await?;
     let told = world.ask_within(TELEGRAM, ADA, "My favourite spice is saffron.", AGENT).await?;
     ensure!(told.contains("saffron"), "not the offline model: {told}");
-    link_all(&world).await?;
+    world.link_all(ADA).await?;
     for channel in ChannelKind::ALL {
         let answer = world.ask_within(channel, ADA, "What is my favourite spice?", AGENT).await?;
         assert!(answer.contains("saffron"), "{channel} does not know: {answer}");

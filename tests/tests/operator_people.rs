@@ -14,6 +14,7 @@ use zaki_tests::chaos::Seed;
 use zaki_tests::edge::KEY;
 use zaki_tests::house;
 use zaki_tests::replicas::Replicas;
+use zaki_tests::tenant::code;
 use zaki_tests::world::own_address;
 use zaki_tests::{ChannelKind, Person, SOON, Setup, World};
 use zip::ZipArchive;
@@ -98,6 +99,73 @@ async fn and_so_do_replicas() -> Result<()> {
     let setup = Setup::echo().only(&[TELEGRAM, SLACK]);
     let Some(replicas) = Replicas::start(setup, 2, Seed::find()).await? else { return Ok(()) };
     decides(&replicas.world).await.with_context(|| replicas.log())
+}
+
+/// Takes away an account that a hub beside believes to know.
+async fn take_away(world: &World, user: &str, who: Person, channel: ChannelKind) -> Result<()> {
+    let (scope, sender) = who.sender(world, channel);
+    let scope = format!("--scope={scope}");
+    one(world, &["users", "unlink", user, channel.as_str(), &sender, &scope]).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_taken_away_is_held_to_nobody_s_limits() -> Result<()> {
+    let setup = Setup::echo().only(&[TELEGRAM, SLACK]);
+    let world = setup.set("tiers.standard-1.messages_per_day", 2).start().await?;
+    let ada = who(&world, TELEGRAM, ADA).await?;
+    let code = code(&world.ask(TELEGRAM, ADA, "/link").await?).context("no code")?;
+    world.join(SLACK, ADA, &code).await?;
+    assert_eq!(world.ask(SLACK, ADA, "two").await?, "echo: two");
+    let told = world.ask(SLACK, ADA, "three").await?;
+    assert!(told.contains("as many messages today"), "{told}");
+    take_away(&world, &ada, ADA, SLACK).await?;
+    assert_eq!(world.ask(SLACK, ADA, "four").await?, "echo: four", "it is a stranger's first");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_taken_away_ends_nobody_s_turn() -> Result<()> {
+    let setup = Setup::echo().only(&[TELEGRAM, SLACK]);
+    let world = setup.set("turn.mid_turn", "interrupt").start().await?;
+    let ada = who(&world, TELEGRAM, ADA).await?;
+    let code = code(&world.ask(TELEGRAM, ADA, "/link").await?).context("no code")?;
+    world.join(SLACK, ADA, &code).await?;
+    assert_eq!(world.ask(SLACK, ADA, "two").await?, "echo: two");
+    let before = world.answers(TELEGRAM, ADA).len();
+    world.say(TELEGRAM, ADA, "SLOW:100x100");
+    let runs = |lines: &Vec<Value>| {
+        lines
+            .iter()
+            .any(|line| line["parts"][0]["text"] == "SLOW:100x100" && line["state"] == "joined")
+    };
+    world.until("a turn that runs", || world.inbox(TELEGRAM), runs).await?;
+    take_away(&world, &ada, ADA, SLACK).await?;
+    assert_eq!(world.ask(SLACK, ADA, "three").await?, "echo: three");
+    let said = world.expect(TELEGRAM, ADA, before + 1, 2 * SOON).await?;
+    assert!(said.last().is_some_and(|text| text.ends_with("word99")), "{said:?}");
+    Ok(())
+}
+
+/// Owners are told at home of strangers who wait, with what lets them in.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_taken_away_makes_nobody_a_home() -> Result<()> {
+    let world = Setup::echo().only(&[TELEGRAM, SLACK]).start().await?;
+    let ada = who(&world, TELEGRAM, ADA).await?;
+    let code = code(&world.ask(TELEGRAM, ADA, "/link").await?).context("no code")?;
+    world.join(SLACK, ADA, &code).await?;
+    world.ask(SLACK, ADA, "/session here").await?;
+    one(&world, &["users", "role", &ada, "owner"]).await?;
+    assert_eq!(world.ask(SLACK, ADA, "two").await?, "echo: two");
+    let home = async || Ok(one(&world, &["users", "show", &ada]).await?["home"].clone());
+    world.until("a home on Slack", home, |home| home["channel"] == "slack").await?;
+    take_away(&world, &ada, ADA, SLACK).await?;
+    // By then the hub has read her anew, while it still remembers whose the account was.
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    assert_eq!(world.ask(SLACK, ADA, "three").await?, "echo: three");
+    assert_eq!(home().await?, Value::Null, "the place of somebody else");
+    world.ask(TELEGRAM, ADA, "four").await?;
+    world.until("a home of hers", home, |home| home["channel"] == "telegram").await?;
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,8 +290,9 @@ fn entries(file: &std::path::Path) -> Result<String> {
     Ok(all)
 }
 
-/// Removes somebody and looks for what is left.
-async fn erases(world: &World) -> Result<()> {
+/// Somebody who is about to be removed, with their archive; whether it is without what their
+/// sandbox has.
+async fn erases(world: &World) -> Result<bool> {
     world.ask(TELEGRAM, ADA, "my spice is saffron").await?;
     world.ask(TELEGRAM, BOB, "mine is cumin").await?;
     world.noted().await?;
@@ -233,6 +302,11 @@ async fn erases(world: &World) -> Result<()> {
     let written = one(world, &["users", "export", &ada, "--out", path]).await?;
     let said = entries(&file)?;
     assert!(said.contains("saffron") && !said.contains("cumin"), "{said}");
+    let missing = said.contains("could not be read");
+    assert_eq!(written["sandbox"], json!(!missing), "{said}");
+    let acts = world.list(&["audit", "list"]).await?;
+    let exported = |act: &&Value| act["act"] == "exported" && act["about"] == json!(ada);
+    assert_eq!(acts.iter().filter(exported).count(), 1, "{acts:?}");
     let size = std::fs::metadata(&file)?;
     assert_eq!(
         (size.len(), size.permissions().mode() & 0o777),
@@ -244,13 +318,13 @@ async fn erases(world: &World) -> Result<()> {
     let asked = world.zaki(&["users", "erase", &ada]).await?.refusal()?;
     assert!(asked.contains("--yes") && asked.contains("export"), "{asked}");
     assert!(one(world, &["users", "show", &ada]).await.is_ok(), "nothing has happened");
-    Ok(())
+    Ok(missing)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_erased_leaves_nothing() -> Result<()> {
     let world = open_edge().start().await?;
-    erases(&world).await?;
+    assert!(!erases(&world).await?, "the edge can be asked for what the sandbox has");
     let ada = who(&world, TELEGRAM, ADA).await?;
     let erased = one(&world, &["users", "erase", &ada, "--yes"]).await?;
     assert_eq!((&erased["bindings"], &erased["erased"]), (&json!(1), &json!([ada])), "{erased}");
@@ -267,11 +341,11 @@ async fn whoever_is_erased_leaves_nothing() -> Result<()> {
     Ok(())
 }
 
-/// An edge without a key is nobody's to call but the hub's, which does what is the edge's to do.
+/// An edge without a key is called by whoever may read the note of the hub beside.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_command_cannot_do_the_hub_beside_it_does() -> Result<()> {
+async fn beside_a_hub_a_command_needs_no_key() -> Result<()> {
     let world = Setup::echo().only(&[TELEGRAM]).start().await?;
-    erases(&world).await?;
+    assert!(!erases(&world).await?, "the archive is whole");
     let ada = who(&world, TELEGRAM, ADA).await?;
     let erased = one(&world, &["users", "erase", &ada, "--yes"]).await?;
     let due = |left: &Value| left["due"].as_array().map(Vec::len);

@@ -190,7 +190,7 @@ async fn a_code_from_the_web_leads_to_every_chat() -> Result<()> {
         let url = way.url.as_ref().map(Hidden::expose).unwrap_or_default();
         ensure!(!way.prefilled || brings(url), "{}: {url}", way.channel);
     }
-    let said = bench.world.ask(TELEGRAM, ADA, &format!("/link {}", code.expose())).await?;
+    let said = bench.world.join(TELEGRAM, ADA, code.expose()).await?;
     ensure!(said.contains("as on Web now"), "{said}");
     ensure!(bench.on_telegram(ADA).await? == user);
     let said = bench.world.ask(TELEGRAM, ADA, "/links").await?;

@@ -1,7 +1,9 @@
 //! A Docker engine: the one that answers, or Debian's daemon on a socket and a data root of its own.
 //!
-//! Our own daemon knows no network at all (the image is built, and sandboxes live, without one), so
-//! it touches neither the firewall nor another daemon. Whoever uses it last stops it, by its pid.
+//! Our own daemon has one bridge with an address, for workerd, which reaches its containers over it;
+//! it leads nowhere but to this machine. Images are built, and sandboxes of the native edge live,
+//! without any network. It touches neither the firewall nor another daemon. Whoever uses it last stops
+//! it, by its pid.
 
 use std::env;
 use std::fs::{self, File};
@@ -27,6 +29,11 @@ const DRIVERS: [&str; 2] = ["overlay2", "vfs"];
 /// A daemon is up within seconds, and goes within seconds; longer only on a very busy machine.
 const PATIENCE: u32 = 240;
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// The bridge of our own daemon, and this machine's address on it.
+const BRIDGE: &str = "zaki0";
+const ADDRESS: &str = "172.31.79.1/24";
+const NONE: [&str; 3] = ["--bridge=none", "--userland-proxy=false", "--ip=127.0.0.1"];
 
 /// An engine that answers.
 pub(crate) struct Engine {
@@ -71,6 +78,11 @@ impl Engine {
         self.own.is_some()
     }
 
+    /// As `DOCKER_HOST` has it.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Tells a command where it is.
     pub(crate) fn tell(&self, command: &mut Command) {
         command.env(TOLD, &self.host);
@@ -83,6 +95,18 @@ fn version(host: &str) -> Option<String> {
     docker.args(["--host", host, "version", "--format", "{{.Server.Version}}"]);
     let version = output(docker.stdin(Stdio::null()).stderr(Stdio::null()))?;
     Some(version.trim().to_owned())
+}
+
+/// Makes the bridge, if we may. Without it only workerd misses something.
+fn has_bridge() -> bool {
+    let ip = |words: &[&str]| {
+        output(Command::new("ip").args(words).stdin(Stdio::null()).stderr(Stdio::null())).is_some()
+    };
+    ip(&["link", "show", BRIDGE])
+        || ((ip(&["-V"]) || install::debian(&["iproute2"]).is_ok())
+            && ip(&["link", "add", BRIDGE, "type", "bridge"])
+            && ip(&["address", "add", ADDRESS, "dev", BRIDGE])
+            && ip(&["link", "set", BRIDGE, "up"]))
 }
 
 /// Our own daemon. Each user of it holds a shared lock on `users`.
@@ -120,8 +144,11 @@ impl Own {
         daemon.arg("--data-root").arg(self.dir.join(format!("data-{driver}")));
         daemon.arg("--exec-root").arg(self.dir.join("exec"));
         daemon.arg("--pidfile").arg(self.pid_file()).args(["--host", &self.host()]);
-        daemon.args(["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-masq=false"]);
-        daemon.args(["--ip-forward=false", "--userland-proxy=false", "--log-level=warn"]);
+        daemon.args(["--iptables=false", "--ip6tables=false", "--ip-masq=false"]);
+        daemon.args(["--ip-forward=false", "--log-level=warn"]);
+        // Ports of containers are for loopback, and carried there by a process: without a firewall
+        // there is no other way.
+        daemon.args(if has_bridge() { ["--bridge", BRIDGE, "--ip=127.0.0.1"] } else { NONE });
         daemon.args(["--storage-driver", driver]);
         // A Ctrl-C in the terminal is ours to handle.
         std::os::unix::process::CommandExt::process_group(&mut daemon, 0);

@@ -8,10 +8,12 @@ mod archive;
 mod base;
 mod parts;
 mod report;
+mod trial;
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -24,6 +26,7 @@ use crate::step::run;
 use crate::{install, root};
 use archive::Archive;
 use parts::Versions;
+pub(crate) use parts::build_static;
 use report::Report;
 
 /// Where tests look for the image of a sandbox.
@@ -41,7 +44,8 @@ pub(crate) struct Options {
     /// How cargo builds our own program.
     #[arg(long, default_value = "dist")]
     profile: String,
-    /// Build all of it a second time from nothing, and compare the layers.
+    /// Build all of it a second time from nothing (packages, compiled programs), and compare the
+    /// layers.
     #[arg(long)]
     again: bool,
     /// Print sizes and layers as JSON, on the last line.
@@ -91,6 +95,40 @@ impl Image {
         command.env(TOLD, &self.name);
     }
 
+    /// The same of an OpenClaw that was installed in `runtime`, for `version`; and one like the last
+    /// that was made, which says that it has another.
+    pub(crate) fn of_version(
+        &self,
+        cache: &Cache,
+        runtime: &Path,
+        version: &str,
+    ) -> Result<[String; 2]> {
+        let dir = cache.dir("image")?;
+        let mut inputs = Inputs::gather(cache, Stage::Sandbox, "release", None, false)?;
+        version.clone_into(&mut inputs.versions.openclaw);
+        for (name, part) in &mut inputs.parts {
+            if *name == "runtime.tar" {
+                *part = parts::runtime(&dir, runtime, false)?;
+            }
+        }
+        let name = inputs.name()?;
+        inputs.build_as(&self.engine, &name, false)?;
+        let broken = "zaki-sandbox-broken:latest";
+        let mut build = self.engine.docker();
+        build.args(["build", "--quiet", "--network=none", "--tag", broken, "--file", "-", "."]);
+        build.current_dir(root().join("config"));
+        step_with_input(
+            &mut build,
+            &format!("FROM {}\nLABEL zaki.openclaw=2099.1.1\n", self.name),
+        )?;
+        Ok([name, broken.to_owned()])
+    }
+
+    /// Where the image is.
+    pub(crate) const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// For the table.
     pub(crate) fn name(&self) -> &str {
         &self.name
@@ -112,6 +150,9 @@ pub(crate) fn run_all(cache: &Cache, options: &Options) -> Result<()> {
         report.compare(&Report::of(&engine, &again, &inputs.versions, began.elapsed())?);
     }
     println!("{report}");
+    if options.stage == Stage::Hub {
+        println!("{}", trial::hub(&engine, &name)?);
+    }
     if options.json {
         println!("{}", serde_json::to_string(&report)?);
     }
@@ -157,10 +198,10 @@ impl Inputs {
         };
         let mut parts = vec![
             ("runtime.tar", parts::runtime(&dir, &installed, anew)?),
-            ("program.tar", parts::program(&dir, profile)?),
+            ("program.tar", parts::program(&dir, profile, anew)?),
         ];
         if stage == Stage::Hub {
-            parts.push(("hub.tar", parts::hub(&dir, profile)?));
+            parts.push(("hub.tar", parts::hub(&dir, profile, anew)?));
         }
         Ok(Self { stage, dir, base, parts, versions })
     }
@@ -181,8 +222,19 @@ impl Inputs {
     /// Builds it, unless the engine has it.
     fn build(&self, engine: &Engine, anew: bool) -> Result<String> {
         let name = self.name()?;
-        if !anew && engine.ask(&["image", "inspect", &name]).is_some() {
-            return Ok(name);
+        self.build_as(engine, &name, anew)?;
+        // How the hub's configuration knows it.
+        let usual = format!("zaki-{}:latest", self.stage.name());
+        run(engine.docker().args(["image", "tag", &name, &usual]))?;
+        if engine.is_own() {
+            forget_others(engine, &[&name, &usual]);
+        }
+        Ok(name)
+    }
+
+    fn build_as(&self, engine: &Engine, name: &str, anew: bool) -> Result<()> {
+        if !anew && engine.ask(&["image", "inspect", name]).is_some() {
+            return Ok(());
         }
         let base = match &self.base {
             Ok(archive) => base::import(engine, archive)?,
@@ -191,7 +243,7 @@ impl Inputs {
         let context = self.context()?;
         let mut build = engine.docker();
         build.args(["build", "--quiet", "--rm", "--force-rm", "--network=none"]);
-        build.args(["--target", self.stage.name(), "--tag", &name]);
+        build.args(["--target", self.stage.name(), "--tag", name]);
         build.args(anew.then_some("--no-cache"));
         for (argument, value) in [
             ("BASE_IMAGE", &base),
@@ -200,14 +252,7 @@ impl Inputs {
         ] {
             build.args(["--build-arg", &format!("{argument}={value}")]);
         }
-        run(build.arg("--file").arg(dockerfile()).arg(context.path()))?;
-        // How the hub's configuration knows it.
-        let usual = format!("zaki-{}:latest", self.stage.name());
-        run(engine.docker().args(["image", "tag", &name, &usual]))?;
-        if engine.is_own() {
-            forget_others(engine, &[&name, &usual]);
-        }
-        Ok(name)
+        run(build.arg("--file").arg(dockerfile()).arg(context.path()))
     }
 
     /// A directory with the archives, by the names that the Dockerfile knows.
@@ -230,6 +275,17 @@ fn forget_others(engine: &Engine, kept: &[&str; 2]) {
         let _ = engine.ask(&["image", "rm", other]);
     }
     let _ = engine.ask(&["image", "prune", "--force"]);
+}
+
+/// Runs it with these words to read.
+fn step_with_input(command: &mut Command, words: &str) -> Result<()> {
+    let mut child = command.stdin(Stdio::piped()).spawn()?;
+    let mut input = child.stdin.take().context("it reads nothing")?;
+    input.write_all(words.as_bytes())?;
+    drop(input);
+    let status = child.wait()?;
+    ensure!(status.success(), "{command:?}: {status}");
+    Ok(())
 }
 
 fn dockerfile() -> PathBuf {

@@ -85,6 +85,14 @@ fn has_postgresql() -> bool {
     versions.into_iter().any(|version| version.path().join("bin/postgres").is_file())
 }
 
+/// What walls sandboxes in that are processes.
+pub(crate) fn bubblewrap() -> Result<Outcome> {
+    if output(Command::new("bwrap").arg("--version")).is_none() {
+        debian(&["bubblewrap"])?;
+    }
+    Ok(Outcome::passed())
+}
+
 /// The library that gives a test a clock of its own.
 pub(crate) fn faketime() -> Result<Outcome> {
     if output(Command::new("faketime").arg("--version")).is_none() {

@@ -5,14 +5,17 @@ mod bench;
 mod cache;
 mod clean_room;
 mod deny;
+mod edge;
 mod engine;
 mod image;
 mod install;
 mod postgres;
+mod programs;
 mod skips;
 mod soak;
 mod step;
 mod test;
+mod upgrade;
 mod wasm;
 
 use std::path::Path;
@@ -38,7 +41,10 @@ enum Task {
     Deny,
     /// Check that the pure crates compile for a Worker.
     Wasm,
-    /// Measure, in a release build: ingest, turns, memory, curve, postgres.
+    /// The Worker: built, run here, tested, deployed.
+    #[command(subcommand)]
+    Edge(edge::Edge),
+    /// Measure, in a release build: ingest, turns, memory, curve, postgres, wake, edge.
     #[command(disable_help_flag = true)]
     Bench {
         /// What, and how long; `--help` lists it.
@@ -49,6 +55,8 @@ enum Task {
     Soak(soak::Soak),
     /// Build the image of a sandbox, or of the hub, with an engine of our own if none answers.
     Image(image::Options),
+    /// Bring sandboxes from an earlier OpenClaw to ours, as processes and in Docker.
+    Upgrade,
     /// Clone the repository and run the README's two commands there, as a new user would.
     CleanRoom,
 }
@@ -73,9 +81,11 @@ fn run(task: &Task) -> Result<ExitCode> {
             println!("{}", deny::advisories(&cache)?);
         }
         Task::Wasm => println!("{}", wasm::check(&cache)?),
-        Task::Bench { args } => bench::run(args)?,
-        Task::Soak(soak) => soak::run(soak)?,
+        Task::Edge(edge) => edge::run(&cache, edge)?,
+        Task::Bench { args } => bench::run(&cache, args)?,
+        Task::Soak(soak) => soak::run(&cache, soak)?,
         Task::Image(options) => image::run_all(&cache, options)?,
+        Task::Upgrade => upgrade::run_all(&cache)?,
         Task::CleanRoom => clean_room::run_readme()?,
     }
     Ok(ExitCode::SUCCESS)

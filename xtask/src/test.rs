@@ -9,8 +9,10 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::cache::{Cache, is_root};
+use crate::edge::Local;
 use crate::image::Image;
 use crate::postgres::{self, Server};
+use crate::programs::{self, Programs};
 use crate::skips::Skips;
 use crate::step::{Outcome, Report, output, run};
 use crate::{cargo, deny, install, root, wasm};
@@ -29,14 +31,23 @@ pub(crate) fn run_all(cache: &Cache) -> ExitCode {
     report.step("doc", || passed(cargo().args(DOC).env("RUSTDOCFLAGS", "-D warnings")));
     report.step("install runtime", || install::runtime(cache));
     report.step("install faketime", install::faketime);
+    report.step("install bubblewrap", install::bubblewrap);
     let mut server = Server::default();
     report.step("postgresql", || start_server(&mut server));
     let mut image = None;
     report.step("image", || open_image(cache, &mut image));
-    let rig = Rig { cache, server, image };
+    let mut worker = None;
+    report.step("edge", || open_worker(cache, image.as_ref(), &mut worker));
+    let mut programs = None;
+    report.step("programs", || {
+        programs = Some(Programs::build()?);
+        Ok(Outcome::passed())
+    });
+    let rig = Rig { cache, server, image, worker, programs };
     report.step("doc tests", || passed(rig.cargo().args(["test", "--workspace", "--doc"])));
     let mut skips = Skips::default();
     report.step("tests", || rig.suites(&mut skips));
+    report.step("tests on workerd", || rig.on_workerd());
     report.note(skips.into_lines());
     report.close()
 }
@@ -67,6 +78,19 @@ fn open_image(cache: &Cache, image: &mut Option<Image>) -> Result<Outcome> {
     }
 }
 
+/// The Worker, for tests that run it in workerd beside containers of that engine.
+fn open_worker(
+    cache: &Cache,
+    image: Option<&Image>,
+    worker: &mut Option<Local>,
+) -> Result<Outcome> {
+    let Some(image) = image else { return Ok(Outcome::Skipped("there is no engine".into())) };
+    let local = Local::open(cache, image.engine())?;
+    let size = local.size.to_string();
+    *worker = Some(local);
+    Ok(Outcome::Passed(size))
+}
+
 const CLIPPY: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
 const DOC: [&str; 3] = ["doc", "--workspace", "--no-deps"];
 
@@ -80,6 +104,8 @@ struct Rig<'a> {
     cache: &'a Cache,
     server: Server,
     image: Option<Image>,
+    worker: Option<Local>,
+    programs: Option<Programs>,
 }
 
 impl Rig<'_> {
@@ -92,6 +118,12 @@ impl Rig<'_> {
         self.server.tell(&mut cargo);
         if let Some(image) = &self.image {
             image.tell(&mut cargo);
+        }
+        if let Some(worker) = &self.worker {
+            worker.tell(&mut cargo);
+        }
+        if let Some(programs) = &self.programs {
+            programs.tell(&mut cargo);
         }
         if let Some(corpus) = corpus() {
             cargo.env("ZAKI_CORPUS", corpus);
@@ -116,11 +148,19 @@ impl Rig<'_> {
         })
     }
 
+    /// The suites that make no difference between the edges, with the Worker for theirs.
+    fn on_workerd(&self) -> Result<Outcome> {
+        if self.worker.is_none() {
+            return Ok(Outcome::Skipped("there is no engine".into()));
+        }
+        let mut cargo = self.cargo();
+        cargo.env("ZAKI_EDGE", "workerd").args(["test", "--package", "zaki-tests"]);
+        passed(cargo.args(["--test", "road", "--", "--test-threads", "1"]))
+    }
+
     /// nextest hides what passing tests print; its report (`.config/nextest.toml`) keeps it.
     fn nextest(&self, skips: &mut Skips) -> Result<()> {
-        let target =
-            env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-        let report = target.join("nextest/ci/junit.xml");
+        let report = programs::target().join("nextest/ci/junit.xml");
         match fs::remove_file(&report) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
             _ => {}

@@ -1,7 +1,11 @@
-//! Whether the pure crates compile for a Worker (`wasm32-unknown-unknown`).
+//! Whether the crates that run in a Worker compile for it (`wasm32-unknown-unknown`), and the
+//! toolchain for that.
 //!
 //! With rustup's target that is one command. Where it cannot be had, Debian's compiler does it: its
-//! packages bring the source of std, which cargo builds for the target along with the crates.
+//! packages bring the source of std, which cargo builds for the target along with the crates. To
+//! link, which a check does not, see [`sysroot`].
+
+mod sysroot;
 
 use std::path::Path;
 use std::process::Command;
@@ -12,9 +16,9 @@ use crate::cache::Cache;
 use crate::step::{Outcome, output, run};
 use crate::{cargo, install, root};
 
-const TARGET: &str = "wasm32-unknown-unknown";
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 /// One by one, never as a workspace: native features of shared dependencies would leak in.
-const CRATES: [&str; 2] = ["zaki-envelope", "zaki-edge-core"];
+const CRATES: [&str; 3] = ["zaki-envelope", "zaki-edge-core", "zaki-edge-worker"];
 /// `rustc-web` is Debian's current compiler; plain `rustc` is years old there.
 const DEBIAN: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 /// The first minor version that compiles us, as `rust-version` in Cargo.toml says.
@@ -22,15 +26,33 @@ const MINOR: u32 = 95;
 
 /// Checks the crates with the first toolchain that can.
 pub(crate) fn check(cache: &Cache) -> Result<Outcome> {
-    let rustup = has_target() || (!debian_can() && add_target());
-    if !rustup && !debian_can() {
-        install::debian(&DEBIAN)?;
-    }
+    let rustup = has_rustup()?;
     for krate in CRATES {
         let mut check = if rustup { cargo() } else { debian(cache)? };
         run(check.args(["check", "--locked", "--target", TARGET, "--package", krate]))?;
     }
+    if rustup {
+        // Debian's packages bring no clippy.
+        let mut lint = cargo();
+        lint.args(["clippy", "--locked", "--target", TARGET, "--package", "zaki-edge-worker"]);
+        run(lint.args(["--", "-D", "warnings"]))?;
+    }
     Ok(Outcome::Passed(if rustup { "with rustup's std" } else { "with Debian's std" }.into()))
+}
+
+/// The directory of a `cargo` that builds and links for the target, to be put first on the path;
+/// nothing where the usual one does.
+pub(crate) fn toolchain(cache: &Cache) -> Result<Option<std::path::PathBuf>> {
+    if has_rustup()? { Ok(None) } else { sysroot::build(cache).map(Some) }
+}
+
+/// Whether rustup has the target, or can get it; otherwise Debian's compiler is there after this.
+fn has_rustup() -> Result<bool> {
+    let rustup = has_target() || (!debian_can() && add_target());
+    if !rustup && !debian_can() {
+        install::debian(&DEBIAN)?;
+    }
+    Ok(rustup)
 }
 
 fn has_target() -> bool {

@@ -57,6 +57,22 @@ impl TextLimit {
     }
 }
 
+/// Files that can be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileLimit {
+    /// How their type begins; empty: of every type.
+    pub mime: &'static str,
+    /// The largest, in bytes.
+    pub max: u64,
+}
+
+impl FileLimit {
+    /// Files of any type, up to so many bytes.
+    pub const fn any(max: u64) -> Self {
+        Self { mime: "", max }
+    }
+}
+
 /// What buttons under a message may be, each length in its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChoiceLimits {
@@ -100,6 +116,8 @@ pub struct Capabilities {
     pub typing_refresh: Duration,
     /// Files of any kind.
     pub media: Support,
+    /// Which of them, and how large, where files can be sent at all.
+    pub files: &'static [FileLimit],
     /// Buttons under a message; none: they are left out.
     pub choices: Option<ChoiceLimits>,
     /// For how long after somebody has written they may be written to unasked; none: always.
@@ -109,4 +127,13 @@ pub struct Capabilities {
     /// What can be done when it is not known whether a new message arrived. What holds for one
     /// outbound and address is [`crate::Channel::recourse`].
     pub recourse: Recourse,
+}
+
+impl Capabilities {
+    /// Whether a file of this type and size can be sent as one.
+    pub fn takes(&self, mime: Option<&str>, size: Option<u64>) -> bool {
+        let mime = mime.unwrap_or("application/octet-stream");
+        let fits = |it: &&FileLimit| mime.starts_with(it.mime) && size.unwrap_or(0) <= it.max;
+        self.media == Support::Full && self.files.iter().any(|it| fits(&it))
+    }
 }

@@ -4,10 +4,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use zaki_envelope::{
-    Address, ChannelKind, ConversationKind, DeliveryId, MediaRef, MessageId, Outbound, Timestamp,
+    Address, ChannelKind, ConversationKind, DeliveryId, MediaKind, MediaRef, MessageId, Outbound,
+    Timestamp,
 };
 
-use crate::{Capabilities, ChannelError, Evidence, Invitation, Recourse};
+use crate::{Capabilities, ChannelError, Evidence, Invitation, Recourse, Retry};
 
 /// One bot on one platform. A channel translates: it never retries, splits, escapes or stores.
 #[async_trait]
@@ -35,6 +36,18 @@ pub trait Channel: Send + Sync {
         outbound: &Outbound,
         key: DeliveryId,
     ) -> Result<Receipt, ChannelError>;
+
+    /// As [`Channel::send`], of a message that is one file: what its [`Outbound::Post`] names, with
+    /// the bytes, which no outbound holds.
+    async fn upload(
+        &self,
+        _to: &Address,
+        _file: &File,
+        _reply_to: Option<&MessageId>,
+        _key: DeliveryId,
+    ) -> Result<Receipt, ChannelError> {
+        Err(ChannelError::new(self.kind(), Retry::Never, "no files are sent here"))
+    }
 
     /// What can be done when it is not known whether `outbound` arrived at `to`, whose handle is
     /// the one the attempt was made with (or may have been made with).
@@ -65,6 +78,19 @@ pub trait Channel: Send + Sync {
 pub struct Receipt {
     /// Its message, where the outbound made one.
     pub message: Option<MessageId>,
+}
+
+/// A file on its way out.
+#[derive(Clone)]
+pub struct File {
+    /// What it is for.
+    pub kind: MediaKind,
+    /// Its type.
+    pub mime: String,
+    /// Its name, which leads nowhere.
+    pub name: String,
+    /// All of it.
+    pub bytes: Bytes,
 }
 
 /// A medium's bytes as they arrive.

@@ -60,6 +60,16 @@ impl ChannelError {
         self
     }
 
+    /// It was met before anything could be seen by anybody: what is not known to have failed may be
+    /// done again, in a second.
+    #[must_use]
+    pub fn before_sending(mut self) -> Self {
+        if self.retry == Retry::Unknown {
+            self.retry = Retry::AfterMs(1_000);
+        }
+        self
+    }
+
     /// Says where the conversation goes on.
     #[must_use]
     pub fn moved_to(mut self, conversation: ConversationId) -> Self {

@@ -34,6 +34,8 @@ pub fn fit(outbound: Outbound, capabilities: &Capabilities) -> Vec<Outbound> {
         },
         Outbound::Retract { .. } => if_full(capabilities.retract, outbound),
         Outbound::React { .. } => if_full(capabilities.react, outbound),
+        // What takes the place of the sign is the channel's to know.
+        Outbound::Presence { .. } if capabilities.typing == Support::Fallback => vec![outbound],
         Outbound::Presence { .. } => if_full(capabilities.typing, outbound),
         Outbound::Answer { text } => vec![Outbound::Answer { text: text.map(|text| note(&text)) }],
     }
@@ -101,7 +103,9 @@ fn pieces(parts: Vec<Part>, capabilities: &Capabilities) -> Vec<Part> {
         pieces.extend(texts.into_iter().map(Part::text));
     };
     for part in parts {
-        if matches!(part, Part::Media { .. }) && capabilities.media == Support::Full {
+        if let Part::Media { mime, size, .. } = &part
+            && capabilities.takes(mime.as_deref(), *size)
+        {
             say(&mut words, &mut pieces);
             pieces.push(part);
         } else {

@@ -23,8 +23,8 @@ pub mod testkit;
 mod text;
 mod webhook;
 
-pub use capabilities::{Capabilities, ChoiceLimits, Support, TextLimit, Unit};
-pub use channel::{Channel, MediaBody, Receipt};
+pub use capabilities::{Capabilities, ChoiceLimits, FileLimit, Support, TextLimit, Unit};
+pub use channel::{Channel, File, MediaBody, Receipt};
 pub use clock::now;
 pub use error::{ChannelError, Retry, Scope};
 pub use failure::Failure;

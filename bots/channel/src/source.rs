@@ -20,6 +20,21 @@ pub struct Batch {
     pub cursor: Option<String>,
 }
 
+impl Batch {
+    /// With what came right behind it, to be stored at once: a line of bytes each, in order.
+    #[must_use]
+    pub fn joined(mut self, next: Self) -> Self {
+        if !self.raw.is_empty() && !next.raw.is_empty() {
+            self.raw.push(b'\n');
+        }
+        self.raw.extend(next.raw);
+        self.parsed.arrivals.extend(next.parsed.arrivals);
+        self.parsed.dead.extend(next.parsed.dead);
+        self.cursor = next.cursor.or(self.cursor);
+        self
+    }
+}
+
 /// Where a source puts what it received. The hub's side of the contract.
 #[async_trait]
 pub trait Inbox: Send + Sync {

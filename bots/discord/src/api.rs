@@ -7,12 +7,15 @@
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
-use reqwest::{Method, StatusCode};
+use reqwest::{
+    Method, RequestBuilder, StatusCode,
+    multipart::{Form, Part},
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
-use zaki_channel::{ChannelError, Failure, MediaBody, Retry, Scope};
+use zaki_channel::{ChannelError, Failure, File, MediaBody, Retry, Scope};
 use zaki_envelope::ChannelKind;
 
 use crate::Config;
@@ -22,6 +25,8 @@ use crate::Config;
 const CONNECT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_mins(1);
 const ANSWER: Duration = Duration::from_secs(30);
+/// Sending a file and its answer; less than the hub waits for any call.
+const UPLOAD: Duration = Duration::from_secs(80);
 /// An idle connection is not used again after this: servers close theirs after a minute or so, and
 /// a message written into a closing connection is one nobody knows the fate of.
 const IDLE: Duration = Duration::from_secs(30);
@@ -115,12 +120,33 @@ impl Api {
         body: Option<&B>,
     ) -> Result<Value, Failure> {
         let mut request = self.http.request(method, self.url(path)).timeout(ANSWER);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        self.answer(caller, request).await
+    }
+
+    /// Makes one attempt at a call that brings a file along; with `as_bot`, as the bot, else by the
+    /// right in the path. <https://discord.com/developers/docs/reference#uploading-files>
+    pub(crate) async fn upload(
+        &self,
+        as_bot: bool,
+        method: Method,
+        path: &[&str],
+        body: &Value,
+        file: &File,
+    ) -> Result<Value, Failure> {
+        let part = Part::bytes(file.bytes.to_vec()).file_name(file.name.clone());
+        let part = part.mime_str(&file.mime).map_err(lost)?;
+        let form = Form::new().text("payload_json", body.to_string()).part("files[0]", part);
+        let request = self.http.request(method, self.url(path)).multipart(form).timeout(UPLOAD);
+        self.answer(if as_bot { As::Bot } else { As::Bearer }, request).await
+    }
+
+    async fn answer(&self, caller: As, mut request: RequestBuilder) -> Result<Value, Failure> {
         if caller == As::Bot {
             let token = format!("Bot {}", self.token.expose_secret());
             request = request.header(reqwest::header::AUTHORIZATION, token);
-        }
-        if let Some(body) = body {
-            request = request.json(body);
         }
         let response = request.send().await.map_err(lost)?;
         let status = response.status();

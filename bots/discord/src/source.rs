@@ -30,6 +30,8 @@ use crate::{Config, Reader};
 
 /// Events that may wait to be stored; then the socket waits too, and Discord replays.
 const QUEUE: usize = 1024;
+/// Events stored in one commit, if so many have come meanwhile.
+const TOGETHER: usize = 32;
 /// After so many events of no use the cursor is stored all the same, so that a resume is short.
 const IDLE_EVENTS: u32 = 100;
 /// Connections that may fail before the session's own address is given up.
@@ -243,15 +245,19 @@ impl Gateway {
         Some(Item { batch, ack })
     }
 
-    /// Stores each item, as often as it takes, and only then acknowledges it.
+    /// Stores what has come, together and as often as it takes, and only then acknowledges it.
     async fn store(&self, inbox: &dyn Inbox, mut items: mpsc::Receiver<Item>) {
-        while let Some(Item { batch, ack }) = items.recv().await {
+        let mut some = Vec::with_capacity(TOGETHER);
+        while items.recv_many(&mut some, TOGETHER).await > 0 {
+            let (batches, acks): (Vec<_>, Vec<_>) =
+                some.drain(..).map(|Item { batch, ack }| (batch, ack)).unzip();
+            let Some(batch) = batches.into_iter().reduce(Batch::joined) else { continue };
             let mut pause = Pause::default();
             while let Err(e) = inbox.accept(batch.clone()).await {
-                warn!(account = %self.account, error = %e, "an event waits to be stored");
+                warn!(account = %self.account, error = %e, "events wait to be stored");
                 pause.wait().await;
             }
-            if let Some(ack) = ack {
+            for ack in acks.into_iter().flatten() {
                 self.acknowledge(ack);
             }
         }

@@ -156,6 +156,32 @@ async fn what_the_store_refused_is_replayed_after_a_restart() {
 }
 
 #[tokio::test]
+async fn what_comes_while_the_store_is_busy_is_stored_together_and_in_order() {
+    let server = server(discord::Config::default()).await;
+    let inbox = Arc::new(Memory::new());
+    let running = Running::of(config(&server), &inbox);
+    connected(&server, 1).await;
+    inbox.refuse(u32::MAX);
+    server.say(&ada(), "0");
+    inbox.until_refused(1).await;
+    let said: Vec<_> = (0..=40).map(|n| n.to_string()).collect();
+    for text in &said[1..] {
+        server.say(&ada(), text);
+    }
+    // Time enough for all of them to come.
+    inbox.until_refused(4).await;
+    inbox.refuse(0);
+    assert_eq!(texts(&inbox.messages(said.len()).await), said);
+    let batches = inbox.batches();
+    assert!(batches.len() < said.len() / 2, "{} commits", batches.len());
+    assert_eq!(inbox.stored_cursor(), batches.last().unwrap().cursor);
+    let raw: Vec<_> = batches.iter().map(|batch| String::from_utf8_lossy(&batch.raw)).collect();
+    let lines: usize = raw.iter().map(|raw| raw.lines().count()).sum();
+    assert!(lines >= said.len(), "each event is kept as it came");
+    running.end().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_lost_session_starts_anew() {
     let server = server(discord::Config::default()).await;
     let inbox = Arc::new(Memory::new());

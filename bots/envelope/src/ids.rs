@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use ulid::Ulid;
 
-use crate::Timestamp;
+use crate::{Address, Conversation, Timestamp};
 
 /// Why a text is not the id it claims to be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -196,6 +196,35 @@ own_id! {
     BackupId = "backup id",
     /// One call of the edge to the hub that may be made only once.
     CallId = "call id",
+    /// One message of an agent that no turn has asked for.
+    ProactiveId = "proactive id",
+    /// One place where a person talks to us, see [`PlaceId::derive`].
+    PlaceId = "place id",
+}
+
+impl PlaceId {
+    /// The id of a place as one person's: always the same, and another one for everybody else, so
+    /// that it opens nothing to whoever hears of it.
+    pub fn derive(user: ZakiUserId, place: &Address) -> Self {
+        let Conversation { id, thread, .. } = &place.conversation;
+        let mut hash = Sha256::new();
+        for piece in [
+            user.to_string().as_str(),
+            place.channel.as_str(),
+            place.account.as_str(),
+            id.as_str(),
+            thread.as_ref().map_or("", ThreadId::as_str),
+        ] {
+            hash.update(piece);
+            hash.update("\n");
+        }
+        Self::from_parts(Timestamp::default(), eighty_bits(&hash.finalize()))
+    }
+}
+
+/// The beginning of a hash, in place of randomness.
+fn eighty_bits(digest: &[u8]) -> u128 {
+    digest.iter().take(10).fold(0, |bits, byte| bits << 8 | u128::from(*byte))
 }
 
 impl InboundId {
@@ -204,9 +233,7 @@ impl InboundId {
     pub fn derive(received_at: Timestamp, account: &AccountName, dedupe: &DedupeKey) -> Self {
         let hash = Sha256::new().chain_update(account.as_str()).chain_update("\n");
         let digest = hash.chain_update(dedupe.as_str()).finalize();
-        let random =
-            digest.iter().take(10).fold(0, |bits: u128, byte| bits << 8 | u128::from(*byte));
-        Self::from_parts(received_at, random)
+        Self::from_parts(received_at, eighty_bits(&digest))
     }
 }
 
@@ -291,6 +318,30 @@ mod tests {
         assert_ne!(id, InboundId::derive(at, &other, &key));
         assert_ne!(id, InboundId::derive(at, &main, &DedupeKey::new("telegram:1:3")));
         assert!(id < InboundId::derive(at.plus_ms(1), &main, &key));
+    }
+
+    #[test]
+    fn a_place_is_each_persons_own() {
+        let user = |n| ZakiUserId::from_parts(Timestamp::from_ms(1), n);
+        let at = |id: &str, thread: Option<&str>| Address {
+            channel: ChannelKind::Slack,
+            account: "main".parse().unwrap(),
+            conversation: Conversation {
+                thread: thread.map(ThreadId::new),
+                ..Conversation::new(ConversationId::new(id), crate::ConversationKind::Group)
+            },
+            handle: None,
+        };
+        let place = PlaceId::derive(user(1), &at("C1", None));
+        assert_eq!(place, PlaceId::derive(user(1), &at("C1", None)));
+        assert_eq!(place.to_string().parse(), Ok(place));
+        for other in [
+            PlaceId::derive(user(2), &at("C1", None)),
+            PlaceId::derive(user(1), &at("C2", None)),
+            PlaceId::derive(user(1), &at("C1", Some("t"))),
+        ] {
+            assert_ne!(place, other);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod address;
 mod conversation;
 mod ids;
 mod inbound;
+mod media;
 mod outbound;
 mod part;
 mod sandbox;
@@ -22,10 +23,11 @@ pub use address::{Address, ReplyHandle};
 pub use conversation::{Conversation, ConversationKind};
 pub use ids::{
     AccountName, BackupId, CallId, ChannelKind, ConversationId, DedupeKey, DeliveryId, GroupId,
-    IdError, InboundId, MediaRef, MessageId, SenderId, SenderScope, SpaceId, ThreadId,
-    TraceContext, TurnId, ZakiUserId,
+    IdError, InboundId, MediaRef, MessageId, PlaceId, ProactiveId, SenderId, SenderScope, SpaceId,
+    ThreadId, TraceContext, TurnId, ZakiUserId,
 };
 pub use inbound::{EnvelopeError, Inbound, InboundKind, StatusKind, Version};
+pub use media::{Kept, LARGEST_MEDIUM, MediaHash};
 pub use outbound::{Outbound, Presence};
 pub use part::{Choice, MediaKind, Mention, Part, plain_text};
 pub use sandbox::{SandboxKind, SandboxName};

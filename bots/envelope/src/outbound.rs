@@ -61,4 +61,6 @@ impl Outbound {
 pub enum Presence {
     /// The bot is writing.
     Typing,
+    /// It is no more. For platforms whose sign does not go by itself.
+    Done,
 }

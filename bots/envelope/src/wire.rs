@@ -5,9 +5,9 @@
 //! `POST turns/{turn}/abort`, `POST approvals/{id}`. At the edge alone: `POST wake`, `GET usage`,
 //! `POST retire`, `POST reinstate`, and `DELETE /v1/users/{userId}` itself. Inside a sandbox alone:
 //! `GET health`, `POST suspend` (200: the agent rests; 409: it is busy), `POST resume`,
-//! `GET reminders`.
+//! `GET reminders`, and [`proactive`] messages. What operators have done is in `operator` and `backup`.
 //!
-//! The other way round, from the edge to the hub: [`web`].
+//! The other way round, from the edge to the hub: [`web`], [`proactive`].
 //!
 //! A stream of events says something at least every [`SIGN_OF_LIFE`], if only a comment. A reader
 //! that hears nothing for [`SILENCE`] has lost the connection, whatever TCP says (half-open ones
@@ -20,7 +20,10 @@ use std::time::Duration;
 mod approval;
 mod backup;
 mod event;
+mod model;
+mod operator;
 mod person;
+pub mod proactive;
 mod rest;
 mod sse;
 mod turn;
@@ -32,6 +35,11 @@ pub use backup::{
     BACKUP_HEADER, Backup, BackupOutcome, BackupState, BackupSummary, RestoreRequest, SandboxReport,
 };
 pub use event::{AgentInfo, ErrorCode, TurnEvent, TurnEventKind, WakeStage};
+pub use model::{ModelReport, ProviderReport};
+pub use operator::{
+    AgentConfig, ExecOutput, ExecRequest, Logs, Outcome, PatchRequest, Release, SandboxPhase,
+    Standing, StopRequest,
+};
 pub use person::RetireRequest;
 pub use rest::Reminders;
 pub use sse::{SseDecoder, SseError, encode_sse};

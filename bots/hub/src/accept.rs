@@ -48,8 +48,6 @@ pub(crate) enum AcceptError {
     Ledger(#[from] zaki_ledger::Error),
     #[error("too many messages wait for their person to be found")]
     Full,
-    #[error("the task that stores messages ended: {0}")]
-    Task(#[from] tokio::task::JoinError),
 }
 
 /// A request as the ledger takes it.

@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use futures::FutureExt;
+use futures::{FutureExt, future::BoxFuture};
 use zaki_envelope::{Inbound, ZakiUserId};
 use zaki_identity::{Refusal, Resolution};
 use zaki_lane::{
     commands::{Command, Secret},
-    turns::Event,
+    turns::{Event, Mode},
 };
 use zaki_ledger::SettleReason;
 
 use crate::{
-    accept::no_turn, clock, commands, home, hub::Hub, intake, outbox, people::session_of, strangers,
+    accept::no_turn, clock, commands, home, hub::Hub, intake, limits::Allowed, outbox,
+    people::session_of, strangers,
 };
 
 /// How a message came here.
@@ -98,6 +99,11 @@ impl Hub {
         }
     }
 
+    /// They are somebody else by now: nothing remembers any more who they were.
+    fn ask_anew(self: &Arc<Self>, inbound: Inbound, origin: Origin) -> BoxFuture<'static, ()> {
+        Arc::clone(self).resolve(inbound, origin).boxed()
+    }
+
     /// Nobody answers.
     async fn turn_away(self: &Arc<Self>, inbound: &Inbound, reason: &Refusal, tell: bool) {
         if tell {
@@ -120,16 +126,27 @@ impl Hub {
             home::let_owner_settle(self, person, &inbound).await;
         }
         let host = (user, person.as_deref());
-        if matches!(origin, Origin::Fresh(_))
-            && !is_stop
-            && self.allows(speaker, host, &inbound).await != Some(true)
-        {
-            return;
+        if matches!(origin, Origin::Fresh(_)) && !is_stop {
+            match self.allows(speaker, host, &inbound).await {
+                Some(Allowed::Yes) => {}
+                Some(Allowed::No) | None => return,
+                // Nothing remembers now who that was.
+                Some(Allowed::Moved) => return self.ask_anew(inbound, origin).await,
+            }
         }
         let key = Arc::new((user, session_of(person.as_deref(), &inbound)));
         // What the person has chosen matters only to what arrives mid-turn.
         if self.lanes.is_active(&key) {
             let mode = self.mode_of(person.as_deref());
+            // It would end what runs, before anybody asks whether it is still theirs to end.
+            let verify = || self.directory.verify(user, &inbound);
+            if mode == Mode::Interrupt && !matches!(origin, Origin::Left) {
+                match self.persist("check a binding", verify).await {
+                    Some(true) => {}
+                    Some(false) => return self.ask_anew(inbound, origin).await,
+                    None => return,
+                }
+            }
             self.happen(&key, Event::Mode(mode));
         }
         match origin {

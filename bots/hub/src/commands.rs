@@ -29,7 +29,6 @@ pub(crate) use pace::{Pace, admits_code};
 pub(crate) use patience::in_turn;
 pub(crate) use privacy::lapse;
 
-use join::By;
 use pace::Giver;
 use patience::PATIENCE;
 
@@ -63,10 +62,10 @@ pub(crate) async fn early(hub: &Arc<Hub>, inbound: &Inbound, command: Option<&Co
     let direct = inbound.conversation.kind == ConversationKind::Direct;
     match command {
         Some(Command::Link(Link::Redeem(code))) if direct => {
-            redeem(hub, inbound, code, By::Hand).await;
+            redeem(hub, inbound, code).await;
         }
         Some(Command::Start(Some(code))) if direct && is_code(code) => {
-            redeem(hub, inbound, code, By::Link).await;
+            redeem(hub, inbound, code).await;
         }
         Some(Command::Link(what @ (Link::Confirm(_) | Link::Cancel(_)))) if direct => {
             let Some(answer) = join::answer_link(hub, inbound, what).await else { return false };
@@ -110,9 +109,9 @@ fn is_code(code: &Code) -> bool {
     }
 }
 
-async fn redeem(hub: &Arc<Hub>, inbound: &Inbound, code: &Code, by: By) {
+async fn redeem(hub: &Arc<Hub>, inbound: &Inbound, code: &Code) {
     let answer = match code {
-        Code::Given(secret) => join::redeem(hub, inbound, secret, by).await,
+        Code::Given(secret) => join::redeem(hub, inbound, secret).await,
         Code::Redacted => said(&words::Linking::Refused, voice(None, inbound)),
     };
     close(hub, inbound, voice(None, inbound), answer).await;
@@ -202,8 +201,15 @@ impl<'a> Order<'a> {
         match command {
             Command::Help(Some(name)) => help::about(self, name, false),
             Command::Misused(name) => help::about(self, name, true),
-            Command::Help(None) | Command::Start(_) => help::help(self),
-            Command::New(name) => session::new(self, name.as_deref()).await,
+            Command::Help(None) => help::help(self),
+            Command::Start(_) => {
+                self.prestart();
+                help::help(self)
+            }
+            Command::New(name) => {
+                self.prestart();
+                session::new(self, name.as_deref()).await
+            }
             Command::Session(what) => session::session(self, what).await,
             Command::Status => session::status(self).await,
             Command::Link(what) => link::link(self, what).await,
@@ -222,6 +228,20 @@ impl<'a> Order<'a> {
             // The lane's, which never comes here.
             Command::Stop => Err(Silence::Said),
         }
+    }
+
+    /// Whoever says this is about to write: until they have, their sandbox is up.
+    fn prestart(&self) {
+        if !self.is_direct() {
+            return;
+        }
+        let (edge, user) = (self.hub.edge.clone(), self.user());
+        tokio::spawn(async move {
+            if let Err(error) = edge.wake(user).await {
+                // Their message wakes it, too.
+                tracing::debug!(%user, %error, "sandbox.not_woken");
+            }
+        });
     }
 
     fn user(&self) -> ZakiUserId {

@@ -3,19 +3,20 @@
 mod backup;
 mod explain;
 mod load;
+mod model;
 mod people;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
-use serde::{Deserialize, Deserializer, de};
-use zaki_edge_native::Price;
+use serde::Deserialize;
 use zaki_envelope::{AccountName, ChannelKind};
 use zaki_lane::turns::Mode;
 use zaki_store::{KeyError, Keys};
 
 pub(crate) use explain::misspelt;
 pub(crate) use load::{load, load_table, log_filter};
+pub(crate) use model::Provider;
 use people::{AccessOf, IdentityConfig, TierConfig};
 
 /// The bots of one channel, by the name of the account.
@@ -33,7 +34,7 @@ pub(crate) struct Config {
     pub backup: backup::BackupConfig,
     pub turn: TurnConfig,
     pub lane: LaneConfig,
-    pub model: ModelConfig,
+    pub model: model::ModelConfig,
     pub identity: IdentityConfig,
     tiers: BTreeMap<String, TierConfig>,
     pub deliver: DeliverConfig,
@@ -98,6 +99,12 @@ pub(crate) struct EdgeConfig {
     #[serde(deserialize_with = "load::web_address")]
     pub url: Option<url::Url>,
     pub key: SecretString,
+    /// Of a hub: where it hears an edge of another process.
+    #[serde(deserialize_with = "load::optional_address")]
+    pub hub_listen: Option<SocketAddr>,
+    /// Of such an edge: where hubs hear it.
+    #[serde(deserialize_with = "load::web_address")]
+    pub hub_url: Option<url::Url>,
 }
 
 /// People who sign in on the web.
@@ -118,11 +125,29 @@ pub(crate) enum Runtime {
     Echo,
 }
 
+/// Who brings sandboxes to the version there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Upgrade {
+    Idle,
+    Asked,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Isolation {
     Auto,
+    Require,
+    #[serde(alias = "none")]
+    Off,
+}
+
+/// Whether processes have a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Network {
     None,
+    Host,
 }
 
 /// Whether agents may run commands.
@@ -140,7 +165,9 @@ pub(crate) struct SandboxConfig {
     pub runtime: Runtime,
     #[serde(deserialize_with = "load::directory")]
     runtime_dir: Option<PathBuf>,
+    pub upgrade: Upgrade,
     pub isolation: Isolation,
+    pub network: Network,
     pub exec: Exec,
     pub max_parallel_starts: usize,
     #[serde(rename = "start_timeout_s", deserialize_with = "load::seconds")]
@@ -180,6 +207,9 @@ pub(crate) struct SandboxTier {
 pub(crate) struct TurnConfig {
     #[serde(rename = "timeout_s", deserialize_with = "load::seconds")]
     pub timeout: Duration,
+    /// 0: nobody is told.
+    #[serde(rename = "progress_s", deserialize_with = "load::seconds")]
+    pub progress: Duration,
     #[serde(deserialize_with = "load::parsed")]
     pub mid_turn: Mode,
 }
@@ -189,43 +219,6 @@ pub(crate) struct TurnConfig {
 pub(crate) struct LaneConfig {
     pub waiting: usize,
     pub waiting_all: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Provider {
-    Offline,
-    OpenAi,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ModelConfig {
-    pub provider: Provider,
-    #[serde(deserialize_with = "load::web_address")]
-    pub base_url: Option<url::Url>,
-    pub name: String,
-    /// What people may choose besides.
-    pub choices: Vec<String>,
-    #[serde(deserialize_with = "prices")]
-    pub prices: BTreeMap<String, Price>,
-    pub api_key: SecretString,
-}
-
-/// What a million tokens cost.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PriceConfig {
-    input: f64,
-    output: f64,
-    /// Of what the provider had read before.
-    cached: Option<f64>,
-}
-
-impl PriceConfig {
-    fn price(self) -> Option<Price> {
-        Price::per_million(self.input, self.output, self.cached)
-    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -297,19 +290,11 @@ impl Config {
         }
     }
 
-    /// Where Node and OpenClaw are.
+    /// Where Node and OpenClaw are: each version of its own, so that there is a way back.
     pub(crate) fn runtime_dir(&self) -> PathBuf {
-        self.sandbox.runtime_dir.clone().unwrap_or_else(|| self.data_dir().join("runtime"))
+        let name = format!("runtime-{}", zaki_edge_native::install::OPENCLAW_VERSION);
+        self.sandbox.runtime_dir.clone().unwrap_or_else(|| self.data_dir().join(name))
     }
-}
-
-/// What the tokens of models cost.
-fn prices<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, Price>, D::Error> {
-    let prices = BTreeMap::<String, PriceConfig>::deserialize(from)?;
-    let price = |(name, price): (String, PriceConfig)| Some((name, price.price()?));
-    let rule = "must be amounts of money, such as { input = 1.25, output = 10.0 }";
-    let prices: Option<_> = prices.into_iter().map(price).collect();
-    prices.ok_or_else(|| de::Error::custom(rule))
 }
 
 fn default_data_dir() -> PathBuf {

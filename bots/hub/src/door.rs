@@ -60,13 +60,13 @@ async fn reachable(hub: &Hub) -> Result<Vec<(Person, Address)>, DirectoryError> 
 }
 
 /// When somebody last wrote on a channel, as far as has been noted.
-fn last_seen(person: &Person, channel: ChannelKind) -> Option<Timestamp> {
+pub(crate) fn last_seen(person: &Person, channel: ChannelKind) -> Option<Timestamp> {
     let there = person.bindings.iter().filter(|binding| binding.channel == channel);
     there.map(|binding| binding.last_seen_at.unwrap_or(binding.bound_at)).max()
 }
 
 /// Whether somebody who wrote then may be written to unasked.
-fn is_open(hub: &Hub, to: &Address, wrote: Timestamp, now: Timestamp) -> bool {
+pub(crate) fn is_open(hub: &Hub, to: &Address, wrote: Timestamp, now: Timestamp) -> bool {
     let Some(account) = hub.accounts.get(to.channel, &to.account) else { return false };
     let window = account.channel.capabilities(to.conversation.kind).window;
     window.is_none_or(|window| now.since(wrote) < i64::try_from(window.as_millis()).unwrap_or(0))

@@ -1,6 +1,8 @@
 //! The hub's side of the edge wire: signed requests out, turn events in.
 
+mod media;
 mod memory;
+mod operate;
 
 use std::{collections::VecDeque, error::Error, time::Duration};
 
@@ -14,10 +16,12 @@ use zaki_envelope::{
     Timestamp, TurnId, ZakiUserId,
     signature::SigningKey,
     wire::{
-        ApprovalAnswer, Decision, RetireRequest, SILENCE, SseDecoder, SteerRequest, TurnEvent,
-        TurnRequest, UsageReport,
+        ApprovalAnswer, Decision, ModelReport, RetireRequest, SILENCE, SseDecoder, SteerRequest,
+        TurnEvent, TurnRequest, UsageReport,
     },
 };
+
+pub(crate) use operate::Move;
 
 use crate::clock;
 
@@ -94,6 +98,11 @@ impl EdgeClient {
         Ok(answer.events())
     }
 
+    /// A turn of theirs is about to come: their sandbox starts now. Returns at once.
+    pub(crate) async fn wake(&self, user: ZakiUserId) -> Result<(), EdgeError> {
+        self.act("POST", &format!("/v1/users/{user}/wake"), Vec::new()).await
+    }
+
     /// Goes on reading a turn after event `after`.
     pub(crate) async fn resume(
         &self,
@@ -162,6 +171,12 @@ impl EdgeClient {
         serde_json::from_slice(&answer.body().await?).map_err(EdgeError::lost)
     }
 
+    /// How the providers of models stand.
+    pub(crate) async fn model(&self) -> Result<ModelReport, EdgeError> {
+        let answer = self.call("GET", "/v1/model", Vec::new()).await?;
+        serde_json::from_slice(&answer.body().await?).map_err(EdgeError::lost)
+    }
+
     /// Asks until it is done.
     async fn until_done(&self, method: &str, path: &str, body: Vec<u8>) -> Result<(), EdgeError> {
         while self.call(method, path, body.clone()).await?.is_under_way() {
@@ -174,7 +189,12 @@ impl EdgeClient {
         self.call(method, path, body).await.map(drop)
     }
 
-    async fn call(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Answer, EdgeError> {
+    async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<Answer, EdgeError> {
         let answered = self.0.call(clock::now(), method, path, body).await;
         let Answered { status, bytes } = answered.map_err(EdgeError::lost)?;
         Answer::open(status, bytes.map_err(EdgeError::lost).boxed())

@@ -1,4 +1,9 @@
-//! Everything kept about a person, as a zip that is made while it is read.
+//! Everything kept about a person, as a zip that is made while it is read: what the directory has,
+//! what the ledger has, and what their sandbox has written down, as its newest backup.
+
+mod memory;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeSet,
@@ -24,7 +29,13 @@ use zip::{
     write::{SimpleFileOptions, StreamWriter},
 };
 
-use crate::{accounts::Accounts, clock, hub::Hub, readable, who};
+use crate::{
+    accounts::Accounts,
+    clock,
+    edge::{EdgeClient, EdgeError},
+    hub::Hub,
+    readable, who,
+};
 
 /// So many pieces wait to be read before more are made.
 const AHEAD: usize = 2;
@@ -35,6 +46,8 @@ pub(crate) struct Source {
     pub directory: Directory,
     pub ledger: Arc<dyn Ledger>,
     pub accounts: Arc<Accounts>,
+    /// `None`: it cannot be reached from here.
+    pub edge: Option<EdgeClient>,
 }
 
 /// Why an archive breaks off.
@@ -44,6 +57,8 @@ enum ExportError {
     Directory(#[from] DirectoryError),
     #[error(transparent)]
     Ledger(#[from] zaki_ledger::Error),
+    #[error("a backup broke off")]
+    Edge(#[from] EdgeError),
     #[error("the archive cannot be written")]
     Zip(#[from] ZipError),
     #[error("the archive cannot be written")]
@@ -68,6 +83,7 @@ pub(crate) async fn download(hub: &Hub, token: &str) -> Response {
         directory: hub.directory.clone(),
         ledger: Arc::clone(&hub.ledger),
         accounts: Arc::clone(&hub.accounts),
+        edge: Some(hub.edge.clone()),
     };
     let headers = [
         (header::CONTENT_TYPE, "application/zip"),
@@ -127,11 +143,12 @@ impl Packer {
     }
 
     async fn pack(&mut self, source: &Source, user: ZakiUserId) -> Result<(), ExportError> {
-        let Source { directory, ledger, accounts } = source;
-        for (whose, dossier) in directory.dossiers(user).await? {
+        let Source { directory, ledger, accounts, edge } = source;
+        let dossiers = directory.dossiers(user).await?;
+        for (whose, dossier) in &dossiers {
             let merged = || format!("merged/{whose}.json");
-            self.begin(&if whose == user { "person.json".to_owned() } else { merged() })?;
-            serde_json::to_writer_pretty(&mut self.zip, &dossier)?;
+            self.begin(&if *whose == user { "person.json".to_owned() } else { merged() })?;
+            serde_json::to_writer_pretty(&mut self.zip, dossier)?;
             self.send().await?;
         }
         self.begin("messages.jsonl")?;
@@ -150,6 +167,11 @@ impl Packer {
         self.begin("conversation.txt")?;
         for (_, line) in lines {
             self.zip.write_all(line.as_bytes())?;
+        }
+        for (whose, _) in &dossiers {
+            let merged = || format!("merged/{whose}/sandbox");
+            let place = if *whose == user { "sandbox".to_owned() } else { merged() };
+            self.pack_memory(edge.as_ref(), *whose, &place).await?;
         }
         self.end().await
     }

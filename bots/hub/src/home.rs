@@ -5,19 +5,19 @@ use std::sync::Arc;
 use zaki_envelope::{
     Address, ChannelKind, Conversation, ConversationId, ConversationKind, Inbound, Part, ZakiUserId,
 };
-use zaki_identity::{Home, Person, Role, Setting};
+use zaki_identity::{Person, Role};
 use zaki_ledger::ReplyPlan;
 use zaki_words::{Lang, Say, Voice};
 
 use crate::{clock, hub::Hub, notice::compose_parts, outbox};
 
-/// Makes the place of a private message the person's home, unless they have one.
+/// Makes the place of a private message the person's home, unless they have one, or it is not
+/// theirs: a cache may say so still.
 pub(crate) async fn settle_in(hub: &Hub, person: &Person, inbound: &Inbound) {
     if person.home.is_some() || inbound.conversation.kind != ConversationKind::Direct {
         return;
     }
-    let home = Setting::Home(Some(Home::of(inbound)));
-    if let Err(error) = hub.directory.set(person.user, home).await {
+    if let Err(error) = hub.directory.settle_in(person.user, inbound, false).await {
         tracing::warn!(%error, "where a person is at home was not kept");
     }
 }

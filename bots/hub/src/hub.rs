@@ -24,14 +24,17 @@ use crate::{
     lane::{Bounds, Lanes},
     lease::{Lease, Uptime},
     limits::Allowance,
+    media::Seats,
     notice,
     outbox::{self, Outbox},
     people::People,
+    places::Places,
     queue::Queue,
     stage::{Stages, Step},
     strangers::Strangers,
     troubles::Troubles,
     turn,
+    unbroken::Unbroken,
     voice::Tongues,
     writes::Writes,
 };
@@ -40,6 +43,8 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(crate) struct Settings {
     pub turn_timeout: Duration,
+    /// Whoever waits longer for their sandbox is told; zero: nobody is.
+    pub progress: Duration,
     /// What a message does that arrives mid-turn, unless its person has chosen.
     pub mid_turn: Mode,
     /// How much may wait.
@@ -94,6 +99,8 @@ pub(crate) struct Parts {
     pub tongues: Arc<Tongues>,
     pub approvals: Arc<Approvals>,
     pub pace: Arc<commands::Pace>,
+    /// Where people were a moment ago.
+    pub places: Arc<Places>,
     /// Fires when the process is to end.
     pub closing: CancellationToken,
 }
@@ -117,6 +124,8 @@ pub(crate) struct Hub {
     pub approvals: Arc<Approvals>,
     /// How many commands people give.
     pub pace: Arc<commands::Pace>,
+    /// Where they were a moment ago.
+    pub places: Arc<Places>,
     /// People as they were a moment ago.
     pub people: People,
     /// The right to act, by this machine's clock.
@@ -143,6 +152,8 @@ pub(crate) struct Hub {
     /// What follows elsewhere when people leave.
     pub errands: Errands,
     pub(crate) outbox: Outbox,
+    /// Room for files on their way.
+    pub media: Seats,
 }
 
 impl Hub {
@@ -150,7 +161,7 @@ impl Hub {
         let Parts { accounts, ledger, directory, edge, settings, .. } = parts.clone();
         let Parts { public_url, models, groups, allowance, .. } = parts.clone();
         let Parts { strangers, counters, troubles, stages, tongues, approvals, .. } = parts.clone();
-        let Parts { pace, closing, .. } = parts.clone();
+        let Parts { pace, places, closing, .. } = parts.clone();
         let tasks = TaskTracker::new();
         let errands = Errands::new(
             directory.clone(),
@@ -176,6 +187,7 @@ impl Hub {
             tongues,
             approvals,
             pace,
+            places,
             people: People::new(parts.ledger.ttl().is_some()),
             fence: lease.fence(),
             lease,
@@ -189,14 +201,14 @@ impl Hub {
             lanes: Lanes::default(),
             queue: Queue::new(settings.turns_at_once),
             outbox: Outbox::default(),
+            media: Seats::default(),
             tasks,
         })
     }
 
     /// Stores what arrived. Returns once it is durable; what follows happens on its own.
     ///
-    /// A platform that hangs up must not part the commit from what follows it, so both run in a
-    /// task of their own.
+    /// A platform that hangs up must not part the commit from what follows it.
     pub(crate) async fn accept(
         self: &Arc<Self>,
         account: &Account,
@@ -233,7 +245,7 @@ impl Hub {
             }
             Ok(())
         };
-        self.tasks.spawn(store).await?
+        Unbroken::new(&self.tasks, store).await
     }
 
     /// Settles a message about which no more is said than has been.

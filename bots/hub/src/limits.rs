@@ -136,12 +136,25 @@ impl Allowance {
     }
 }
 
+/// Whether a message may get a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Allowed {
+    /// It is counted.
+    Yes,
+    /// It is settled.
+    No,
+    /// Whoever wrote it is somebody else by now, and so is whoever answers: nothing has been done.
+    Moved,
+}
+
 /// What comes of limits, and what is said about it.
 #[derive(Clone, Copy)]
 enum Said {
     Nothing,
     Pass(Limit),
     Stop(Option<Limit>),
+    /// They are somebody else by now.
+    Moved,
 }
 
 /// What whoever is stopped by a limit hears, of their own or of their host's.
@@ -208,21 +221,17 @@ impl Hub {
         speaker: ZakiUserId,
         host: (ZakiUserId, Option<&Person>),
         inbound: &Inbound,
-    ) -> Option<bool> {
+    ) -> Option<Allowed> {
         let now = clock::now();
-        let said = if self.allowance.is_limited {
-            self.judged_all(speaker, host, now).await?
-        } else {
-            Said::Nothing
-        };
-        match said {
+        match self.judged_all(speaker, host, inbound, now).await? {
+            Said::Moved => return Some(Allowed::Moved),
             Said::Stop(told) => {
                 if let Some(over) = told {
                     let text = over.say(self.voice(speaker, inbound).await);
                     notice::tell(self, inbound, text).await;
                 }
                 self.settle(inbound, SettleReason::Limited).await;
-                return Some(false);
+                return Some(Allowed::No);
             }
             Said::Pass(near) => {
                 let text = near.say(self.voice(speaker, inbound).await);
@@ -231,17 +240,22 @@ impl Hub {
             Said::Nothing => {}
         }
         self.allowance.spending.add(speaker, one_message(), now);
-        Some(true)
+        Some(Allowed::Yes)
     }
 
     /// What comes of all limits together, with this message: whoever writes is bound by how much
-    /// they write, and whoever answers by what that costs.
+    /// they write, and whoever answers by what that costs. Whatever a cache believes they may be
+    /// somebody else by now; of what is stopped here, no claim of a lane asks again.
     async fn judged_all(
         &self,
         speaker: ZakiUserId,
         (host, person): (ZakiUserId, Option<&Person>),
+        inbound: &Inbound,
         now: Timestamp,
     ) -> Option<Said> {
+        if !self.allowance.is_limited {
+            return Some(Said::Nothing);
+        }
         let answers = self.limits(person);
         let writes = if host == speaker {
             answers
@@ -249,15 +263,22 @@ impl Hub {
             self.limits(self.profile(speaker).await?.as_deref())
         };
         let minute = self.allowance.minute(speaker, &writes, now);
-        if matches!(minute, Said::Stop(_)) {
-            return Some(minute);
-        }
         let mut found = Vec::with_capacity(2);
-        if host == speaker {
+        if matches!(minute, Said::Stop(_)) {
+            // Nothing else matters.
+        } else if host == speaker {
             found.push((speaker, self.judged(speaker, &answers, now).await?));
         } else {
             found.push((speaker, self.judged(speaker, &of_messages(&writes), now).await?));
             found.push((host, self.judged(host, &of_usage(&answers), now).await?));
+        }
+        let is_fine = found.iter().all(|(_, verdict)| *verdict == Verdict::Fine);
+        if is_fine && matches!(minute, Said::Nothing) {
+            return Some(Said::Nothing);
+        }
+        let verify = || self.directory.verify(host, inbound);
+        if !self.persist("check a binding", verify).await? {
+            return Some(Said::Moved);
         }
         Some(self.allowance.said(speaker, minute, &found, now))
     }

@@ -7,6 +7,8 @@ use tokio_util::sync::CancellationToken;
 use zaki_envelope::{Inbound, InboundId, TurnId, wire::Usage};
 use zaki_lane::turns::Why;
 
+use crate::media::Made;
+
 /// A turn of ours that runs.
 pub(crate) struct Live {
     pub turn: TurnId,
@@ -25,6 +27,8 @@ struct State {
     joined: Vec<Inbound>,
     /// What the sandbox says it has heard of these.
     heard: Vec<InboundId>,
+    /// The files its agent has made.
+    made: Vec<Made>,
     /// What the edge says it has cost.
     usage: Usage,
 }
@@ -61,6 +65,19 @@ impl Live {
         self.state().heard.push(steer);
     }
 
+    /// Its agent has made a file, which goes with the answer.
+    pub(crate) fn made(&self, made: Made) {
+        let mut state = self.state();
+        if !state.made.iter().any(|it| it.hash == made.hash) {
+            state.made.push(made);
+        }
+    }
+
+    /// All of them.
+    pub(crate) fn take_made(&self) -> Vec<Made> {
+        std::mem::take(&mut self.state().made)
+    }
+
     /// Its end says what it has cost.
     pub(crate) fn cost(&self, usage: Usage) {
         self.state().usage = usage;
@@ -73,7 +90,9 @@ impl Live {
 
     /// It begins from its beginning again, where nobody has heard anything.
     pub(crate) fn begin_again(&self) {
-        self.state().heard.clear();
+        let mut state = self.state();
+        state.heard.clear();
+        state.made.clear();
     }
 
     /// What its end answers besides: what we have added, and the ids of all, whoever added them.

@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::watch;
 use zaki_envelope::wire::{Budget, ErrorCode, Origin, TurnEvent, TurnEventKind, TurnRequest};
 use zaki_ledger::OpenTurn;
 
@@ -13,8 +14,10 @@ use crate::{
     hub::Hub,
     limits::Left,
     live::Live,
+    media::{self, Made},
     stage::Step,
     turn,
+    waking::{self, Waking},
 };
 
 /// How long a sandbox may wait for its start and start, on top of the turn itself. Generous: a
@@ -56,7 +59,7 @@ pub(crate) async fn relay(
     live: &Live,
     terms: &Terms,
 ) -> Option<End> {
-    let request = request(hub, open, terms);
+    let mut request = request(hub, open, terms);
     let mut progress = Progress {
         hub,
         open,
@@ -65,10 +68,23 @@ pub(crate) async fn relay(
         known: terms.age == Age::Old,
         begun: false,
         first: true,
+        waking: watch::Sender::new(None),
     };
     let patience = hub.settings.turn_timeout + START_PATIENCE;
+    let telling = waking::tell(hub, open, progress.waking.subscribe());
+    let follow = async {
+        // Nothing is fetched for whom nothing is left; what is stopped waits for no file.
+        if terms.left.tokens != Some(0) && terms.left.cost_micros != Some(0) {
+            tokio::select! {
+                () = media::bring_all(hub, open, &mut request) => {}
+                () = live.stopping.cancelled() => {}
+            }
+        }
+        progress.until_end(&request).await
+    };
     let end = tokio::select! {
-        end = progress.until_end(&request) => end,
+        end = follow => end,
+        end = async { telling.await; std::future::pending().await } => end,
         () = hub.stop.cancelled() => return None,
         () = tokio::time::sleep(patience) => End::Failed(ErrorCode::Timeout),
     };
@@ -85,13 +101,14 @@ pub(crate) async fn relay(
 fn request(hub: &Hub, open: &OpenTurn, terms: &Terms) -> TurnRequest {
     let Left { tokens, cost_micros } = terms.left;
     let address = &open.turn.reply.address;
+    let place = open.inbounds.last().map(|last| hub.places.note(open.turn.user, last));
     let timeout_ms = u64::try_from(hub.settings.turn_timeout.as_millis()).unwrap_or(u64::MAX);
     TurnRequest {
         turn: open.turn.id,
         sandbox: open.turn.sandbox.clone(),
         session: open.turn.session.clone(),
         parts: open.inbounds.iter().flat_map(|inbound| inbound.parts.clone()).collect(),
-        origin: Origin { channel: address.channel, conversation: address.conversation.kind },
+        origin: Origin { place, ..Origin::new(address.channel, address.conversation.kind) },
         model: terms.model.clone(),
         budget: Budget { timeout_ms, tokens, cost_micros },
         trace: open.inbounds.first().and_then(|inbound| inbound.trace.clone()),
@@ -110,6 +127,8 @@ struct Progress<'a> {
     /// The edge has begun it.
     begun: bool,
     first: bool,
+    /// How far its sandbox is, while it comes up.
+    waking: watch::Sender<Option<Waking>>,
 }
 
 impl Progress<'_> {
@@ -179,8 +198,14 @@ impl Progress<'_> {
         }
         self.last = self.last.max(event.seq);
         match event.kind {
-            TurnEventKind::Waking { .. } => self.tell(&Step::Waking),
-            TurnEventKind::Started { agent } => self.tell(&Step::Started(agent)),
+            TurnEventKind::Waking { stage, ahead } => {
+                self.waking.send_replace(Some(Waking { stage, ahead }));
+                self.tell(&Step::Waking);
+            }
+            TurnEventKind::Started { agent } => {
+                self.waking.send_replace(None);
+                self.tell(&Step::Started(agent));
+            }
             TurnEventKind::Delta { .. } if std::mem::take(&mut self.first) => {
                 self.tell(&Step::FirstDelta);
             }
@@ -198,9 +223,12 @@ impl Progress<'_> {
                 let turn = self.open.turn.id;
                 self.ask(Pending::new(turn, id, command, decisions, expires_at));
             }
-            TurnEventKind::Delta { .. }
-            | TurnEventKind::Tool { .. }
-            | TurnEventKind::Media { .. } => {}
+            TurnEventKind::Media { sha256, mime, name, size } => {
+                if let Ok(hash) = sha256.parse() {
+                    self.live.made(Made { hash, mime, name, size });
+                }
+            }
+            TurnEventKind::Delta { .. } | TurnEventKind::Tool { .. } => {}
         }
         None
     }

@@ -146,6 +146,9 @@ fn keep_up(hub: &Arc<Hub>) {
         if let Err(error) = shared.allowance.spending.keep(&shared.directory, clock::now()).await {
             tracing::warn!(%error, "what people have spent is kept later");
         }
+        if let Err(error) = shared.places.keep(&shared.directory).await {
+            tracing::warn!(%error, "where people are is kept later");
+        }
         limits::count_unasked(&shared).await;
         if let Err(error) = shared.groups.refresh(&shared.directory).await {
             tracing::warn!(%error, "what has changed in groups was not read");

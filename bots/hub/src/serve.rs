@@ -1,6 +1,7 @@
 //! Putting the rooms together: stores, edge, accounts, listener; and taking them down again.
 
 mod ending;
+mod model;
 mod store;
 
 use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
@@ -50,6 +51,8 @@ pub(crate) struct Server {
     grace: Duration,
     stores: Stores,
     edge: Option<Edge>,
+    /// For the commands of this machine.
+    _whereabouts: Option<local_edge::Whereabouts>,
     listeners: Vec<JoinHandle<()>>,
     replica: JoinHandle<()>,
     _locks: Vec<File>,
@@ -69,7 +72,7 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
     })?;
     let address = socket.local_addr()?;
     let counter = web::Counter::open(config).await?;
-    let (edge, client) = local_edge::reach(config).await?;
+    let (own, client) = local_edge::reach(config).await?;
     let people = config.people();
     let groups = Groups::new(people.group.mode);
     groups.refresh(&stores.directory).await.context("cannot read the groups")?;
@@ -81,6 +84,7 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
         edge: client,
         settings: Settings {
             turn_timeout: config.turn.timeout,
+            progress: config.turn.progress,
             mid_turn: config.turn.mid_turn,
             bounds: Bounds::new(&config.lane),
             turns_at_once: config.hub.turns_at_once,
@@ -103,6 +107,7 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
         tongues: Arc::default(),
         approvals: Arc::default(),
         pace: Arc::new(commands::Pace::new(config.hub.commands_per_minute)),
+        places: Arc::default(),
         closing: CancellationToken::new(),
     };
     let replica = replica::begin(parts.clone(), config.replica_name())
@@ -110,7 +115,14 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
         .context("cannot read what an earlier run left")?;
     let door = replica.door();
     let routes = http::router(door.clone(), Arc::clone(&parts.counters));
-    let web = counter.map(|counter| counter.serve(door.clone()));
+    if let Some(own) = &own {
+        own.connect(|keys| web::of_own_edge(door.clone(), keys));
+    } else if config.edge.hub_listen.or(config.web.listen).is_none() {
+        tracing::warn!("edge.hub_listen is empty: reminders of agents at that edge reach nobody");
+    }
+    let whereabouts = own.as_ref().map(|own| own.announce(config)).transpose()?;
+    let edge = own.map(|own| own.edge);
+    let web = counter.map(|counter| counter.serve(door.clone())).into_iter().flatten();
     let listeners = std::iter::once((socket, routes)).chain(web);
     let listeners = listeners.map(|(socket, routes)| {
         tokio::spawn(zaki_edge_native::serve(socket, routes, CONNECTIONS, HEAD_PATIENCE))
@@ -121,10 +133,22 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
         set_up(&parts, account);
     }
     tokio::spawn(find_edge(parts.clone()));
+    tokio::spawn(model::watch(parts.clone()));
     tokio::spawn(prune(door.clone(), retention(config), kept(config)));
     tokio::spawn(flush(parts.clone()));
     let grace = config.hub.stop_timeout;
-    Ok(Server { parts, address, door, grace, stores, edge, listeners, replica, _locks: locks })
+    Ok(Server {
+        parts,
+        address,
+        door,
+        grace,
+        stores,
+        edge,
+        _whereabouts: whereabouts,
+        listeners,
+        replica,
+        _locks: locks,
+    })
 }
 
 impl Server {
@@ -156,6 +180,9 @@ impl Server {
         let spending = &self.parts.allowance.spending;
         if let Err(error) = spending.keep(&self.parts.directory, clock::now()).await {
             tracing::warn!(%error, "what people have spent in the last second was not kept");
+        }
+        if let Err(error) = self.parts.places.keep(&self.parts.directory).await {
+            tracing::debug!(%error, "where people were in the last second was not kept");
         }
         self.stores.close().await;
         Ok(())

@@ -11,6 +11,7 @@ use crate::{
     hub::Hub,
     lane::LaneKey,
     live::Live,
+    media,
     turn::{moved, taken},
 };
 
@@ -58,7 +59,7 @@ pub(crate) async fn steer(
 
 /// Tells the edge what has joined, in order; returns what it does not take.
 pub(crate) async fn tell(
-    hub: &Hub,
+    hub: &Arc<Hub>,
     user: ZakiUserId,
     turn: TurnId,
     live: Option<&Live>,
@@ -81,13 +82,14 @@ pub(crate) async fn tell(
 }
 
 async fn is_taken(
-    hub: &Hub,
+    hub: &Arc<Hub>,
     user: ZakiUserId,
     turn: TurnId,
     live: Option<&Live>,
     message: &Inbound,
 ) -> bool {
-    let request = SteerRequest { steer: message.id, parts: message.parts.clone() };
+    let parts = media::bring(hub, user, message).await;
+    let request = SteerRequest { steer: message.id, parts };
     let mut tries = 0..TRIES;
     while live.is_some() || tries.next().is_some() {
         if !hub.may_act().await {

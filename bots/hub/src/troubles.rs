@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 
 use tokio::sync::watch;
 
+/// What troubles with the models behind the edge are about.
+pub(crate) const MODEL: &str = "model";
+
 /// What is wrong, by account or by what else it is about.
 type Known = BTreeMap<String, Trouble>;
 
@@ -45,6 +48,11 @@ impl Troubles {
         self.0.send_modify(|known| drop(known.insert(label.to_owned(), trouble)));
     }
 
+    /// Whether something is wrong with it.
+    pub(crate) fn has(&self, label: &str) -> bool {
+        self.0.borrow().contains_key(label)
+    }
+
     /// What is wrong now, in one line each.
     pub(crate) fn lines(&self) -> String {
         said(&self.0.borrow(), |_| true).concat()
@@ -80,7 +88,9 @@ mod tests {
         assert_eq!(troubles.first().now_or_never(), None);
         troubles.note("slack/main", "a wrong token".to_owned());
         assert_eq!(troubles.first().now_or_never().as_deref(), Some("slack/main: a wrong token"));
+        assert!(troubles.has("edge"));
         troubles.clear("edge");
+        assert!(!troubles.has("edge"));
         assert_eq!(troubles.lines(), "slack/main: a wrong token\n");
     }
 }

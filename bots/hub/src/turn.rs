@@ -20,7 +20,8 @@ use crate::{
     hub::Hub,
     lane::LaneKey,
     live::Live,
-    notice::{self, compose},
+    media,
+    notice::{self, compose, compose_parts},
     outbox, presence,
     queue::{self, Place},
     relay::{Age, End, Terms, relay},
@@ -284,8 +285,11 @@ async fn finish(hub: &Arc<Hub>, key: &LaneKey, mut open: OpenTurn, live: &Live, 
     }
     open.inbounds.extend(joined);
     let why = live.why();
+    let made = if matches!(ended, End::Answered(_)) { live.take_made() } else { Vec::new() };
     let (state, text) = match ended {
         End::Answered(text) if !text.trim().is_empty() => (TurnEnd::Finished, Some(text)),
+        // The files are the answer.
+        End::Answered(_) if !made.is_empty() => (TurnEnd::Finished, None),
         ended => {
             let (state, said) = ending(&ended, why);
             let voice = match open.inbounds.last() {
@@ -300,7 +304,14 @@ async fn finish(hub: &Arc<Hub>, key: &LaneKey, mut open: OpenTurn, live: &Live, 
         }
     };
     let compose = async {
-        text.map_or_else(Vec::new, |text| compose(hub, Some(live.turn), &open.turn.reply, text))
+        let address = &open.turn.reply.address;
+        let account = hub.accounts.get(address.channel, &address.account);
+        let can = account.map(|account| account.channel.capabilities(address.conversation.kind));
+        let parts = media::answer(text, made, key.0, can, hub.voice_at(address));
+        if parts.is_empty() {
+            return Vec::new();
+        }
+        compose_parts(hub, Some(live.turn), &open.turn.reply, parts)
     };
     let reply = caught("compose a reply", compose).await.unwrap_or_default();
     if reply.is_empty() || matches!(state, TurnEnd::Failed { .. }) {

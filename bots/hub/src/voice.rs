@@ -1,10 +1,10 @@
 //! In which language the hub talks to whom: the one a person has chosen, else the one they use
 //! their platform in, else English.
 
+use std::hash::{BuildHasher, RandomState};
+
 use dashmap::DashMap;
-use zaki_envelope::{
-    AccountName, Address, ChannelKind, ConversationId, ConversationKind, Inbound, ZakiUserId,
-};
+use zaki_envelope::{Address, ConversationKind, Inbound, ZakiUserId};
 use zaki_words::{Lang, Voice};
 
 use crate::hub::Hub;
@@ -12,28 +12,30 @@ use crate::hub::Hub;
 /// So many conversations are remembered; when there are more, it begins anew.
 const MOST: usize = 20_000;
 
-type Place = (ChannelKind, AccountName, ConversationId);
-
 /// What was last spoken where: for what is said without anybody having asked. Worth nothing after
-/// a crash, and forgotten without harm.
+/// a crash, and forgotten without harm. A conversation is known by a digest, since there are many;
+/// should two ever share one, a notice is in the wrong language.
 #[derive(Default)]
-pub(crate) struct Tongues(DashMap<Place, Lang>);
+pub(crate) struct Tongues {
+    spoken: DashMap<u64, Lang>,
+    digest: RandomState,
+}
 
 impl Tongues {
     pub(crate) fn note(&self, to: &Address, lang: Lang) {
-        if self.0.len() >= MOST {
-            self.0.clear();
+        if self.spoken.len() >= MOST {
+            self.spoken.clear();
         }
-        self.0.insert(place(to), lang);
+        self.spoken.insert(self.place(to), lang);
     }
 
     fn known(&self, to: &Address) -> Option<Lang> {
-        self.0.get(&place(to)).map(|lang| *lang)
+        self.spoken.get(&self.place(to)).map(|lang| *lang)
     }
-}
 
-fn place(to: &Address) -> Place {
-    (to.channel, to.account.clone(), to.conversation.id.clone())
+    fn place(&self, to: &Address) -> u64 {
+        self.digest.hash_one((to.channel, &to.account, &to.conversation.id))
+    }
 }
 
 /// How to talk to somebody about what they wrote; `chosen` is what they have set.

@@ -1,5 +1,5 @@
-//! What the edge asks of the hub: who somebody is who has signed in on the web, and what links them
-//! to chats. Signed like the hub's own calls to the edge, over the raw bytes; on a listener of its
+//! What the edge asks of the hub: who somebody is who has signed in on the web, what links them to
+//! chats, and to tell somebody what their agent says by itself. Signed like the hub's own calls to the edge, over the raw bytes; on a listener of its
 //! own, so that nobody else need reach it.
 
 mod link;
@@ -20,14 +20,20 @@ use tokio::net::TcpListener;
 use zaki_envelope::{
     ChannelKind, Sender, SenderId, SenderScope, Timestamp, ZakiUserId,
     signature::{Keyring, Message},
-    wire::web::{
-        Hidden, LONGEST, LinkRequest, Refused, ResolveRequest, Resolved, WebIdentity, WebRefusal,
+    wire::{
+        proactive::OutboundAnswer,
+        web::{
+            Hidden, LONGEST, LinkRequest, Refused, ResolveRequest, Resolved, WebIdentity,
+            WebRefusal,
+        },
     },
 };
 use zaki_identity::{Resolution, Visitor};
 use zaki_words::{Lang, Voice};
 
-use crate::{clock, config::Config, http, hub::Hub, local_edge, replica::Door, strangers};
+use crate::{
+    clock, config::Config, http, hub::Hub, local_edge, proactive, replica::Door, strangers,
+};
 use refusal::Refusal;
 
 /// What the routes work on.
@@ -37,9 +43,9 @@ pub(crate) struct Desk {
     issuers: HashSet<String>,
 }
 
-/// Where it listens, and for whom; `None`: nobody signs in on the web.
+/// Where it listens, and for whom.
 pub(crate) struct Counter {
-    socket: TcpListener,
+    sockets: Vec<TcpListener>,
     keys: Keyring,
     issuers: HashSet<String>,
 }
@@ -55,21 +61,35 @@ pub(crate) fn check(config: &Config) -> Result<Option<SocketAddr>> {
 }
 
 impl Counter {
-    /// Takes the address that is configured.
+    /// Takes the addresses that are configured; `None`: no edge of another process is heard.
     pub(crate) async fn open(config: &Config) -> Result<Option<Self>> {
-        let Some(listen) = check(config)? else { return Ok(None) };
-        let socket = TcpListener::bind(listen).await.with_context(|| {
-            format!("cannot listen on {listen}; free it or set another web.listen")
-        })?;
-        let keys = local_edge::edge_keys(config)?;
-        Ok(Some(Self { socket, keys, issuers: config.web.issuers.iter().cloned().collect() }))
+        let web = check(config)?.map(|listen| (listen, "web.listen"));
+        let edge = config.edge.hub_listen.map(|listen| (listen, "edge.hub_listen"));
+        if web.or(edge).is_none() {
+            return Ok(None);
+        }
+        let keys = local_edge::edge_keys(config).context("the edge must prove itself")?;
+        let mut sockets = Vec::new();
+        for (listen, setting) in web.into_iter().chain(edge) {
+            let socket = TcpListener::bind(listen).await.with_context(|| {
+                format!("cannot listen on {listen}; free it or set another {setting}")
+            })?;
+            sockets.push(socket);
+        }
+        Ok(Some(Self { sockets, keys, issuers: config.web.issuers.iter().cloned().collect() }))
     }
 
-    /// The socket, and the routes behind it.
-    pub(crate) fn serve(self, door: Door) -> (TcpListener, Router) {
-        let Self { socket, keys, issuers } = self;
-        (socket, router(Desk { door, keys, issuers }))
+    /// The sockets, and the routes behind them.
+    pub(crate) fn serve(self, door: Door) -> impl Iterator<Item = (TcpListener, Router)> {
+        let Self { sockets, keys, issuers } = self;
+        let routes = router(Desk { door, keys, issuers });
+        sockets.into_iter().map(move |socket| (socket, routes.clone()))
     }
+}
+
+/// The same for the edge in this process, by whom nobody signs in.
+pub(crate) fn of_own_edge(door: Door, keys: Keyring) -> Router {
+    router(Desk { door, keys, issuers: HashSet::new() })
 }
 
 /// All routes.
@@ -82,6 +102,7 @@ fn router(desk: Desk) -> Router {
 enum Question {
     Resolve,
     Link,
+    Outbound,
 }
 
 impl Question {
@@ -89,7 +110,16 @@ impl Question {
         match path {
             "/edge/resolve" => Some(Self::Resolve),
             "/edge/link" => Some(Self::Link),
+            "/edge/outbound" => Some(Self::Outbound),
             _ => None,
+        }
+    }
+
+    /// The longest body, in bytes.
+    const fn most(self) -> usize {
+        match self {
+            Self::Resolve | Self::Link => LONGEST,
+            Self::Outbound => zaki_envelope::wire::proactive::LONGEST,
         }
     }
 }
@@ -105,7 +135,7 @@ impl Desk {
         if head.method != Method::POST {
             return Err(Refusal::Method);
         }
-        let body = http::read(body, LONGEST).await?;
+        let body = http::read(body, question.most()).await?;
         let now = clock::now();
         self.prove(&head, &body, now)?;
         Ok(match question {
@@ -117,6 +147,12 @@ impl Desk {
                 let LinkRequest { call, who, want } = parse(&body)?;
                 let guest = Guest::of(&who)?;
                 Json(link::link(self, &guest, call, want, now).await?).into_response()
+            }
+            Question::Outbound => {
+                let taken = proactive::take(&self.hub()?, parse(&body)?).await?;
+                // Whether it is in the ledger is not known: the same call finds out.
+                let taken = taken.ok_or(Refusal::Unavailable)?;
+                Json(OutboundAnswer { taken }).into_response()
             }
         })
     }

@@ -1,14 +1,10 @@
 //! By what a person is known in the ledger.
 
 use zaki_envelope::{ChannelKind, ConversationId, Timestamp, ZakiUserId};
-use zaki_identity::{Directory, DirectoryError, Trace, Traces};
+use zaki_identity::{Directory, DirectoryError, Home, Trace, Traces};
 use zaki_ledger::{Place, SenderKey, Who};
 
 use crate::accounts::Accounts;
-
-/// A message comes in before it makes its sender somebody: they may have had to ask twice, or the
-/// store to come back. No number has a new owner that soon.
-const BEFORE_MS: i64 = 60 * 60 * 1000;
 
 /// A person, and those who have become that person.
 pub(crate) async fn who(
@@ -22,18 +18,35 @@ pub(crate) async fn who(
 /// The same of what identity has written down of somebody, who may be no more.
 pub(crate) fn known_by(traces: &Traces, accounts: &Accounts) -> Who {
     let mut who = Who { users: traces.users.clone(), ..Who::default() };
-    who.places.extend(traces.homes.iter().map(|home| Place::of(&home.address())));
+    let homes = traces.homes.iter();
+    who.places.extend(homes.map(|home| Place {
+        since: theirs_since(home, &traces.senders),
+        ..Place::of(&home.address())
+    }));
     for trace in &traces.senders {
         add(&mut who, accounts, trace);
     }
     who
 }
 
+/// Where conversations are named like people, the place may have been somebody else's before.
+fn theirs_since(home: &Home, senders: &[Trace]) -> Timestamp {
+    let is_there = |trace: &&Trace| are_named_alike(home.channel) && trace.channel == home.channel;
+    let there = senders.iter().filter(is_there);
+    let by = |trace: &&Trace| {
+        (trace.sender.as_str() == home.conversation.id.as_str(), trace.since.as_ms())
+    };
+    there.max_by_key(by).map_or(Timestamp::from_ms(0), |trace| trace.since)
+}
+
+/// Whether private conversations have the names of the people they are with.
+const fn are_named_alike(channel: ChannelKind) -> bool {
+    matches!(channel, ChannelKind::Telegram | ChannelKind::WhatsApp)
+}
+
 fn add(who: &mut Who, accounts: &Accounts, trace: &Trace) {
-    let (channel, scope, id) = (trace.channel, trace.scope.clone(), trace.sender.clone());
-    let since = since(trace);
-    // These name private conversations like the people they are with.
-    if matches!(channel, ChannelKind::Telegram | ChannelKind::WhatsApp) {
+    let Trace { channel, scope, sender: id, since, until } = trace.clone();
+    if are_named_alike(channel) {
         let bots = accounts.iter().filter(|account| account.kind == channel);
         who.places.extend(bots.map(|account| Place {
             channel,
@@ -42,10 +55,5 @@ fn add(who: &mut Who, accounts: &Accounts, trace: &Trace) {
             since,
         }));
     }
-    who.senders.push(SenderKey { channel, scope, id, since });
-}
-
-/// Since when what comes by this id is theirs.
-fn since(trace: &Trace) -> Timestamp {
-    Timestamp::from_ms(trace.since.as_ms().saturating_sub(BEFORE_MS).max(0))
+    who.senders.push(SenderKey { channel, scope, id, since, until });
 }

@@ -7,7 +7,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
-use zaki_channel::{ChannelError, Retry, Scope};
+use zaki_channel::{ChannelError, File, Retry, Scope};
 use zaki_envelope::ChannelKind;
 
 use crate::Config;
@@ -81,6 +81,22 @@ impl Api {
             StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
             _ => checked("response_url", &response).map(Some),
         }
+    }
+
+    /// Brings the bytes of a file, which nobody sees yet; returns its id.
+    pub(crate) async fn put(&self, file: &File) -> Result<String, ChannelError> {
+        let length = file.bytes.len().to_string();
+        let params = [("filename", file.name.as_str()), ("length", length.as_str())];
+        let place = self.ask("files.getUploadURLExternal", &params).await?;
+        let text = |name: &str| place.get(name).and_then(Value::as_str).unwrap_or_default();
+        let (id, url) = (text("file_id").to_owned(), Url::parse(text("upload_url")).ok());
+        let Some(url) = url.filter(|url| self.is_trusted(url) && !id.is_empty()) else {
+            return Err(error("upload", Retry::Never, "no place to upload to"));
+        };
+        // The address holds the right to use it.
+        let request = self.http.post(url).header(CONTENT_TYPE, &file.mime).body(file.bytes.clone());
+        self.send("upload", request).await?;
+        Ok(id)
     }
 
     /// Opens a file with the bot's token. Slack leads a bot without the right to it to the login

@@ -11,17 +11,20 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 use zaki_channel::{
-    Capabilities, Channel, ChannelError, ChoiceLimits, Dialect, Evidence, Invitation, MediaBody,
-    Pace, Rate, Receipt, Recourse, Retry, Support, TextLimit, Unit, now,
+    Capabilities, Channel, ChannelError, ChoiceLimits, Dialect, Evidence, File, FileLimit,
+    Invitation, MediaBody, Pace, Rate, Receipt, Recourse, Retry, Support, TextLimit, Unit, now,
 };
 use zaki_envelope::{
     AccountName, Address, ChannelKind, Choice, ConversationKind, DeliveryId, MediaRef, MessageId,
-    Outbound, Part, Timestamp, plain_text,
+    Outbound, Part, Presence, Timestamp, plain_text,
 };
 
 use crate::api::{Api, error};
 use crate::prove::{Search, mark};
 use crate::{Config, emoji};
+
+/// What is put under a message that is being answered.
+const WORKING: &str = "eyes";
 
 /// Shown to nobody but who asked
 /// (<https://docs.slack.dev/interactivity/handling-user-interaction>).
@@ -31,6 +34,9 @@ const EPHEMERAL: &str = "ephemeral";
 /// maintaining a workspace-wide limit", which no page puts into a figure: a 429 tells.
 /// <https://docs.slack.dev/apis/web-api/rate-limits>
 const CHANNEL: Rate = Rate { burst: 1, every: Duration::from_secs(1) };
+
+/// "Files of any type up to 1 GB": <https://slack.com/help/articles/201330736>.
+const FILES: &[FileLimit] = &[FileLimit::any(1_000_000_000)];
 
 /// Button texts have 75 characters, values 2,000:
 /// <https://docs.slack.dev/reference/block-kit/block-elements/button-element>.
@@ -171,6 +177,22 @@ impl Slack {
         self.done("reactions.add", &params, "already_reacted").await
     }
 
+    /// That somebody reads the message, and is about to answer it.
+    async fn show(
+        &self,
+        to: &Address,
+        presence: Presence,
+        message: &MessageId,
+    ) -> Result<Receipt, ChannelError> {
+        let (method, already) = match presence {
+            Presence::Typing => ("reactions.add", "already_reacted"),
+            Presence::Done => ("reactions.remove", "no_reaction"),
+        };
+        let channel = &to.conversation.id;
+        let params = json!({ "channel": channel, "timestamp": message, "name": WORKING });
+        self.done(method, &params, already).await
+    }
+
     /// A call that `already` shows to have been made before.
     async fn done(
         &self,
@@ -248,10 +270,11 @@ impl Channel for Slack {
             react: Support::Full,
             // Slack quotes nothing; the thread carries the context.
             reply: Support::Dropped,
-            typing: Support::Dropped,
-            // Of `assistant.threads.setStatus`, which clears itself after two minutes.
-            typing_refresh: Duration::from_secs(100),
-            media: Support::Fallback,
+            // Bots have no such sign outside of assistants' threads: a reaction, which stays.
+            typing: Support::Fallback,
+            typing_refresh: Duration::MAX,
+            media: Support::Full,
+            files: FILES,
             choices: Some(CHOICES),
             window: None,
             pace: Pace { conversation: &[CHANNEL], account: &[] },
@@ -289,9 +312,45 @@ impl Channel for Slack {
                 self.respond(to, text, EPHEMERAL).await?;
                 Ok(Receipt::default())
             }
+            Outbound::Presence { presence, about: Some(message) } => {
+                self.show(to, *presence, message).await
+            }
             // The webhook's own answer has closed the press.
-            Outbound::Presence { .. } | Outbound::Answer { text: None } => Ok(Receipt::default()),
+            Outbound::Presence { about: None, .. } | Outbound::Answer { text: None } => {
+                Ok(Receipt::default())
+            }
         }
+    }
+
+    /// A file carries no metadata by which it could be known again.
+    fn recourse(&self, to: &Address, outbound: &Outbound) -> Recourse {
+        let is_file = |part: &Part| matches!(part, Part::Media { .. });
+        match outbound {
+            Outbound::Post { parts, .. } if parts.iter().any(is_file) => Recourse::None,
+            _ => self.capabilities(to.conversation.kind).recourse.of(to, outbound),
+        }
+    }
+
+    /// In three steps, of which people see the last:
+    /// <https://docs.slack.dev/messaging/working-with-files#upload>. The app needs files:write.
+    async fn upload(
+        &self,
+        to: &Address,
+        file: &File,
+        _reply_to: Option<&MessageId>,
+        _key: DeliveryId,
+    ) -> Result<Receipt, ChannelError> {
+        let id = self.api.put(file).await.map_err(ChannelError::before_sending)?;
+        let mut params = json!({
+            "files": [{"id": id, "title": file.name}],
+            "channel_id": to.conversation.id,
+        });
+        if let Some(thread) = &to.conversation.thread {
+            params["thread_ts"] = json!(thread);
+        }
+        self.api.call("files.completeUploadExternal", &params).await?;
+        // Slack does not say which message it has made of it.
+        Ok(Receipt::default())
     }
 
     async fn prove(

@@ -94,6 +94,21 @@ async fn a_message_is_posted_edited_reacted_to_and_taken_back() {
 }
 
 #[tokio::test]
+async fn who_waits_sees_a_reaction_until_the_answer_is_there() {
+    let (simulator, slack) = start().await;
+    let to = address("C1", None);
+    let about = say(&slack, &to, "a question").await.unwrap().message;
+    for (presence, seen) in [(Presence::Typing, "eyes"), (Presence::Done, "")] {
+        for _ in 0..2 {
+            let sign = Outbound::Presence { presence, about: about.clone() };
+            slack.send(&to, &sign, KEY).await.unwrap();
+            let last = simulator.sent().last().unwrap();
+            assert_eq!((last.act, last.text.as_str()), (Act::React, seen));
+        }
+    }
+}
+
+#[tokio::test]
 async fn replies_go_into_the_thread_and_to_people_in_private() {
     let (simulator, slack) = start().await;
     say(&slack, &address("C1", Some("1795000000.000100")), "in thread").await.unwrap();

@@ -3,6 +3,7 @@
 mod error;
 mod file;
 mod identity;
+mod log;
 mod migrate;
 mod sql;
 mod tx;
@@ -61,6 +62,8 @@ impl Sqlite {
         let place = Place::file(&path);
         let mut conn = file::open_writer(&path, &place)?;
         migrate::apply(schema, &mut conn, &place)?;
+        let log =
+            log::Log::of(&path, &mut conn).map_err(|error| Error::of_sqlite(&place, error))?;
         let (queue, jobs) = sync_channel(QUEUE);
         let counters = Arc::new(Counters::default());
         let thread = {
@@ -69,7 +72,7 @@ impl Sqlite {
             std::thread::Builder::new()
                 .name(format!("store-{}", schema.name))
                 .spawn(move || {
-                    writer::Writer { conn, place, identity, jobs, counters }.run();
+                    writer::Writer { log, conn, place, identity, jobs, counters }.run();
                 })
                 .map_err(|error| Error::of_file(&path, error))?
         };

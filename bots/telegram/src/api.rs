@@ -8,13 +8,16 @@
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
-use reqwest::StatusCode;
+use reqwest::{
+    StatusCode,
+    multipart::{Form, Part},
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use teloxide::requests::Payload;
-use zaki_channel::{ChannelError, Failure, MediaBody, Retry, Scope};
+use zaki_channel::{ChannelError, Failure, File, MediaBody, Retry, Scope};
 use zaki_envelope::{ChannelKind, ConversationId};
 
 use crate::Config;
@@ -24,6 +27,8 @@ use crate::Config;
 const CONNECT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_mins(1);
 const ANSWER: Duration = Duration::from_secs(30);
+/// Sending a file and its answer; less than the hub waits for any call.
+const UPLOAD: Duration = Duration::from_secs(80);
 /// An idle connection is not used again after this: servers close theirs after a minute or so, and
 /// a message written into a closing connection is one nobody knows the fate of.
 const IDLE: Duration = Duration::from_secs(30);
@@ -113,6 +118,27 @@ impl Api {
         let bytes =
             response.bytes().await.map_err(|e| Failure::Unanswered(e.without_url().into()))?;
         judge(status, &bytes)
+    }
+
+    /// Makes one attempt at a call that brings a file along, in `field`.
+    pub(crate) async fn upload(
+        &self,
+        method: &str,
+        fields: &[(&'static str, String)],
+        field: &'static str,
+        file: &File,
+    ) -> Result<Value, Failure> {
+        let part = Part::bytes(file.bytes.to_vec()).file_name(file.name.clone());
+        let part = part.mime_str(&file.mime).map_err(lost)?;
+        let form =
+            fields.iter().fold(Form::new(), |form, (name, value)| form.text(*name, value.clone()));
+        let url = format!("{}/bot{}/{method}", self.base, self.token.expose_secret());
+        let request = self.http.post(url).multipart(form.part(field, part)).timeout(UPLOAD);
+        let response = request.send().await.map_err(lost)?;
+        let status = response.status();
+        let bytes =
+            response.bytes().await.map_err(|e| Failure::Unanswered(e.without_url().into()))?;
+        judge(status, &bytes).map(|result| serde_json::from_str(result.get()).unwrap_or_default())
     }
 
     /// Opens a file named by `getFile`. Its URL holds the token, so it stays in here.

@@ -14,12 +14,12 @@ use teloxide::types::{
     ReplyParameters, ThreadId,
 };
 use zaki_channel::{
-    Capabilities, Channel, ChannelError, ChoiceLimits, Dialect, Failure, Invitation, MediaBody,
-    Pace, Rate, Receipt, Recourse, Retry, Support, TextLimit, Unit,
+    Capabilities, Channel, ChannelError, ChoiceLimits, Dialect, Failure, File, FileLimit,
+    Invitation, MediaBody, Pace, Rate, Receipt, Recourse, Retry, Support, TextLimit, Unit,
 };
 use zaki_envelope::{
     AccountName, Address, ChannelKind, Choice, ConversationKind, DeliveryId, MediaRef, MessageId,
-    Outbound, Part, plain_text,
+    Outbound, Part, Presence, plain_text,
 };
 
 use crate::Config;
@@ -63,6 +63,11 @@ const CHAT: Rate = Rate { burst: 1, every: Duration::from_secs(1) };
 const GROUP: Rate = Rate::within(20, Duration::from_mins(1), 5);
 /// Same page: "bots are not able to broadcast more than about 30 messages per second".
 const ALL: Rate = Rate::within(30, Duration::from_secs(1), 5);
+
+/// "Bots can currently send files of any type of up to 50 MB": /bots/api#senddocument.
+const FILES: &[FileLimit] = &[FileLimit::any(50_000_000)];
+/// "The photo must be at most 10 MB in size": /bots/api#sendphoto. Larger ones go as documents.
+const LARGEST_PHOTO: usize = 10_000_000;
 
 /// `callback_data` is "1-64 bytes" (/bots/api#inlinekeyboardbutton). Labels have no limit, but one
 /// row holds no more.
@@ -222,7 +227,8 @@ impl Channel for Telegram {
             typing: if shared { Support::Dropped } else { Support::Full },
             // "The status is set for 5 seconds or less": /bots/api#sendchataction.
             typing_refresh: Duration::from_secs(4),
-            media: Support::Fallback,
+            media: Support::Full,
+            files: FILES,
             choices: Some(CHOICES),
             window: None,
             pace: Pace {
@@ -258,10 +264,36 @@ impl Channel for Telegram {
             Outbound::Edit { target, parts } => return self.edit(to, target, parts).await,
             Outbound::Retract { target } => self.retract(to, target).await?,
             Outbound::React { target, emoji } => self.react(to, target, emoji.as_ref()).await?,
-            Outbound::Presence { .. } => self.typing(to).await?,
+            Outbound::Presence { presence: Presence::Typing, .. } => self.typing(to).await?,
+            // It goes by itself.
+            Outbound::Presence { presence: Presence::Done, .. } => {}
             Outbound::Answer { text } => self.answer(to, text.as_ref()).await?,
         }
         Ok(Receipt::default())
+    }
+
+    async fn upload(
+        &self,
+        to: &Address,
+        file: &File,
+        reply_to: Option<&MessageId>,
+        _key: DeliveryId,
+    ) -> Result<Receipt, ChannelError> {
+        if to.account != self.account {
+            return Err(error("an address of another bot", Retry::Never));
+        }
+        let (method, field) = method_for(file);
+        let mut fields = vec![("chat_id", to.conversation.id.to_string())];
+        if let Some(thread) = &to.conversation.thread {
+            fields.push(("message_thread_id", thread.to_string()));
+        }
+        if let Some(id) = reply_to {
+            let id = message_id(id)?.0;
+            let reply = json!({"message_id": id, "allow_sending_without_reply": true});
+            fields.push(("reply_parameters", reply.to_string()));
+        }
+        let sent = self.api.upload(method, &fields, field, file).await;
+        Ok(receipt(&sent.map_err(|failure| failed(failure, method))?))
     }
 
     async fn fetch(&self, media: &MediaRef) -> Result<MediaBody, ChannelError> {
@@ -316,11 +348,24 @@ fn no(what: &str) -> ChannelError {
     error(&format!("an address that is no {what} of Telegram's"), Retry::Never)
 }
 
+/// How a file is sent, and in which field: as what Telegram shows it as, where that is sure to take
+/// it (/bots/api#sendphoto and those that follow), else as a document.
+fn method_for(file: &File) -> (&'static str, &'static str) {
+    match file.mime.as_str() {
+        "image/jpeg" | "image/png" if file.bytes.len() <= LARGEST_PHOTO => ("sendPhoto", "photo"),
+        "image/gif" => ("sendAnimation", "animation"),
+        "video/mp4" => ("sendVideo", "video"),
+        "audio/mpeg" | "audio/mp4" => ("sendAudio", "audio"),
+        "audio/ogg" => ("sendVoice", "voice"),
+        _ => ("sendDocument", "document"),
+    }
+}
+
 /// All the words; `fit` has put everything else into words.
 fn text(parts: &[Part]) -> Result<String, ChannelError> {
     let text = plain_text(parts);
     if parts.iter().any(|part| matches!(part, Part::Media { .. })) {
-        return Err(error("media cannot be sent yet", Retry::Never));
+        return Err(error("a file without its bytes", Retry::Never));
     }
     if text.is_empty() {
         return Err(error("a message without text", Retry::Never));

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, RequestBuilder, Response, StatusCode, header::USER_AGENT};
+use reqwest::{
+    Client, RequestBuilder, Response, StatusCode,
+    header::USER_AGENT,
+    multipart::{Form, Part},
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
-use zaki_channel::{ChannelError, Retry, Scope};
+use zaki_channel::{ChannelError, File, Retry, Scope};
 use zaki_envelope::ChannelKind;
 
 use crate::Config;
@@ -81,6 +85,21 @@ impl Api {
         let url = answer.get("url").and_then(Value::as_str).unwrap_or_default();
         let url = Url::parse(url).ok().filter(|url| self.is_trusted(url));
         url.ok_or_else(|| error("media", Retry::Never, "no URL of Meta's"))
+    }
+
+    /// Gives Graph a medium of ours, to be named in a message; returns its id.
+    pub(crate) async fn upload(&self, file: &File) -> Result<String, ChannelError> {
+        let wrong = |cause: reqwest::Error| lost("upload", cause);
+        let part = Part::bytes(file.bytes.to_vec()).file_name(file.name.clone());
+        let part = part.mime_str(&file.mime).map_err(wrong)?;
+        let form =
+            Form::new().text("messaging_product", "whatsapp").text("type", file.mime.clone());
+        let url = format!("{}/{}/media", self.root, self.phone_number_id);
+        let request = self.http.post(url).multipart(form.part("file", part));
+        let answer = self.call("upload", request).await?.bytes().await.map_err(wrong)?;
+        let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+        let id = answer.get("id").and_then(Value::as_str);
+        id.map(str::to_owned).ok_or_else(|| error("upload", Retry::Unknown, "no id of a medium"))
     }
 
     /// Opens a medium.

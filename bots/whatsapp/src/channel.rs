@@ -9,12 +9,12 @@ use futures::{StreamExt, TryStreamExt};
 use reqwest::Client;
 use serde_json::{Value, json};
 use zaki_channel::{
-    Capabilities, Channel, ChannelError, ChoiceLimits, Dialect, Invitation, MediaBody, Pace, Rate,
-    Receipt, Recourse, Retry, Support, TextLimit, Unit,
+    Capabilities, Channel, ChannelError, ChoiceLimits, Dialect, File, FileLimit, Invitation,
+    MediaBody, Pace, Rate, Receipt, Recourse, Retry, Support, TextLimit, Unit,
 };
 use zaki_envelope::{
     AccountName, Address, ChannelKind, Choice, ConversationKind, DeliveryId, MediaRef, MessageId,
-    Outbound, Part, plain_text,
+    Outbound, Part, Presence, plain_text,
 };
 
 use crate::Config;
@@ -40,6 +40,27 @@ const CHOICES: ChoiceLimits = ChoiceLimits {
 /// The customer service window, short of a minute for the way:
 /// <https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-messages#customer-service-windows>
 const WINDOW: Duration = Duration::from_mins(24 * 60 - 1);
+/// What Graph takes: <https://developers.facebook.com/docs/whatsapp/cloud-api/reference/media>.
+const FILES: &[FileLimit] = &[
+    FileLimit { mime: "image/jpeg", max: SMALL },
+    FileLimit { mime: "image/png", max: SMALL },
+    FileLimit { mime: "audio/aac", max: MEDIUM },
+    FileLimit { mime: "audio/amr", max: MEDIUM },
+    FileLimit { mime: "audio/mpeg", max: MEDIUM },
+    FileLimit { mime: "audio/mp4", max: MEDIUM },
+    FileLimit { mime: "audio/ogg", max: MEDIUM },
+    FileLimit { mime: "video/mp4", max: MEDIUM },
+    FileLimit { mime: "video/3gpp", max: MEDIUM },
+    FileLimit { mime: "text/plain", max: LARGE },
+    FileLimit { mime: "application/pdf", max: LARGE },
+    FileLimit { mime: "application/msword", max: LARGE },
+    FileLimit { mime: "application/vnd.ms-excel", max: LARGE },
+    FileLimit { mime: "application/vnd.ms-powerpoint", max: LARGE },
+    FileLimit { mime: "application/vnd.openxmlformats-officedocument", max: LARGE },
+];
+const SMALL: u64 = 5_000_000;
+const MEDIUM: u64 = 16_000_000;
+const LARGE: u64 = 100_000_000;
 /// Of the page on reply buttons: what stands above them. A longer text goes without.
 const ABOVE: TextLimit = TextLimit { max: 1024, unit: Unit::Utf16 };
 
@@ -133,7 +154,8 @@ impl Channel for WhatsApp {
             typing: if direct { Support::Full } else { Support::Dropped },
             // Gone after 25 s: /whatsapp/cloud-api/typing-indicators.
             typing_refresh: Duration::from_secs(20),
-            media: Support::Fallback,
+            media: Support::Full,
+            files: FILES,
             choices: Some(CHOICES),
             window: Some(WINDOW),
             pace: Pace { conversation: &[PAIR], account: &[NUMBER] },
@@ -176,7 +198,7 @@ impl Channel for WhatsApp {
                 });
                 self.post(to, body).await.map(|_| Receipt::default())
             }
-            Outbound::Presence { about: Some(message), .. } => {
+            Outbound::Presence { presence: Presence::Typing, about: Some(message) } => {
                 let body = json!({
                     "messaging_product": "whatsapp",
                     "status": "read",
@@ -185,15 +207,37 @@ impl Channel for WhatsApp {
                 });
                 self.api.messages(&body).await.map(|_| Receipt::default())
             }
-            // Nothing to show it by; and a press needs no answer here.
-            Outbound::Presence { about: None, .. } | Outbound::Answer { .. } => {
-                Ok(Receipt::default())
-            }
+            // Nothing to show it by, or it goes by itself; and a press needs no answer here.
+            Outbound::Presence { .. } | Outbound::Answer { .. } => Ok(Receipt::default()),
             Outbound::Edit { .. } | Outbound::Retract { .. } => {
                 let why = "WhatsApp changes no message once it is sent";
                 Err(error("messages", Retry::Never, why))
             }
         }
+    }
+
+    async fn upload(
+        &self,
+        to: &Address,
+        file: &File,
+        reply_to: Option<&MessageId>,
+        key: DeliveryId,
+    ) -> Result<Receipt, ChannelError> {
+        // Nobody sees it before the message: a lost answer loses nothing but the bytes.
+        let id = self.api.upload(file).await.map_err(ChannelError::before_sending)?;
+        let kind = file.mime.split('/').next();
+        let kind = kind.filter(|kind| matches!(*kind, "image" | "audio" | "video"));
+        let kind = kind.unwrap_or("document");
+        let mut medium = json!({"id": id});
+        if kind == "document" {
+            medium["filename"] = json!(file.name);
+        }
+        let mut body = json!({"type": kind, "biz_opaque_callback_data": key});
+        body[kind] = medium;
+        if let Some(message) = reply_to {
+            body["context"] = json!({"message_id": message});
+        }
+        self.post(to, body).await
     }
 
     async fn fetch(&self, media: &MediaRef) -> Result<MediaBody, ChannelError> {

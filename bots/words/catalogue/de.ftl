@@ -67,11 +67,22 @@ turn-stopped-cleared = { $count ->
    *[other] (Gestoppt. Auch { $count } Nachrichten von dir, die noch warteten, wurden beiseitegelegt.)
 }
 turn-full = Es warten schon zu viele Nachrichten von dir, deshalb wurde diese nicht angenommen, und auch die nächsten nicht, bis einige beantwortet sind. Bitte schick sie dann noch einmal.
+turn-waking = Dein Assistent wacht gerade auf; das dauert ein paar Sekunden. Deine Antwort kommt ganz von selbst.
 turn-next = Hier ist gerade viel los. Du bist als Nächstes dran: Deine Antwort kommt, sobald Platz ist.
 turn-queued = { $ahead ->
     [one] Hier ist gerade viel los. Eine Person ist noch vor dir; deine Antwort kommt ganz von selbst.
    *[other] Hier ist gerade viel los. { $ahead } Personen sind noch vor dir; deine Antwort kommt ganz von selbst.
 }
+
+media-too-large = Deine Datei ist nicht bei deinem Assistenten angekommen: Sie ist größer als { $megabytes } MB, und mehr geht nicht durch.
+media-unavailable = Deine Datei ist nicht bei deinem Assistenten angekommen: Sie konnte von hier nicht abgeholt werden. Bitte schicke sie noch einmal.
+media-not-sent = (Dein Assistent hat eine Datei erstellt, die hier nicht gesendet werden kann: { $name })
+
+## What agents say by themselves
+
+unasked-elsewhere = (Darum hast du auf { $channel } gebeten, aber dort kann ich dir gerade nicht schreiben.)
+unasked-unknown = (Ich weiß nicht, wo du darum gebeten hast; deshalb kommt es hier, wo du mir zuletzt geschrieben hast.)
+unasked-failed = Das sollte ich jetzt für dich tun, und es hat nicht geklappt:
 
 ## Answers that were lost
 
@@ -165,6 +176,7 @@ status-ready = Dein Assistent ist bereit.
 status-working = Dein Assistent arbeitet an einer Antwort.
 status-ready-here = Der Assistent hier ist bereit.
 status-working-here = Der Assistent hier arbeitet an einer Antwort.
+status-silent = Sein Modell antwortet gerade nicht.
 status-waiting = { $count ->
     [one] { $count } Nachricht von dir wartet.
    *[other] { $count } Nachrichten von dir warten.
@@ -206,9 +218,9 @@ link-merged-goes = Fertig: Der Assistent von { $channel } antwortet jetzt hier. 
 link-declined = Gut, alles bleibt, wie es ist.
 link-declined-there = Die Antwort auf { $channel } war Nein, also bleibt alles, wie es ist.
 link-nothing = Es gibt nichts zu bestätigen. Vielleicht ist das Angebot verfallen: `/link` gibt dir einen neuen Code.
-link-invited = Dieser Link führt zum Assistenten von { $who }. Wenn du Ja sagst, teilt ihr ihn euch: Was du hier schreibst, wird Teil eines gemeinsamen Gesprächs, und ihr könnt beide alles darin lesen.
-link-invited-unnamed = Dieser Link führt zu einem Assistenten, den schon jemand anders benutzt. Wenn du Ja sagst, teilt ihr ihn euch: Was du hier schreibst, wird Teil eines gemeinsamen Gesprächs, und ihr könnt beide alles darin lesen.
-link-invited-answer = Wenn du den Link selbst angefordert hast oder das willst: `/link yes`. Wenn nicht: `/link no`. Ohne Antwort passiert nichts, und das Angebot verfällt { $when }.
+link-invited = Das führt zum Assistenten von { $who }. Wenn du Ja sagst, teilt ihr ihn euch: Was du hier schreibst, wird Teil eines gemeinsamen Gesprächs, und ihr könnt beide alles darin lesen.
+link-invited-unnamed = Das führt zu einem Assistenten, den schon jemand anders benutzt. Wenn du Ja sagst, teilt ihr ihn euch: Was du hier schreibst, wird Teil eines gemeinsamen Gesprächs, und ihr könnt beide alles darin lesen.
+link-invited-answer = Wenn der Link oder Code von dir selbst ist oder du das willst: `/link yes`. Wenn nicht: `/link no`. Ohne Antwort passiert nichts, und das Angebot verfällt { $when }.
 
 ## /links and /unlink
 
@@ -325,7 +337,7 @@ lang-note = Dein Assistent selbst antwortet in der Sprache, in der du schreibst.
 
 ## /export, /erase and /feedback
 
-export-ready = Das ist, was ich über dich speichere, in einem Archiv: wer du für mich bist, deine Einstellungen, deine Nachrichten und die Antworten darauf. Was dein Assistent selbst aufgeschrieben hat, sein Gedächtnis und seine Dateien, ist nicht dabei; frag danach deinen Assistenten.
+export-ready = Das ist, was ich über dich speichere, in einem Archiv: wer du für mich bist, deine Einstellungen, deine Nachrichten und die Antworten darauf, und was dein Assistent selbst aufgeschrieben hat, sein Gedächtnis und seine Dateien. Das Laden kann eine Minute dauern.
 export-terms = Der Link gilt einmal und verfällt { $when }. Behalte ihn für dich.
 export-no-url = Ich kann hier keine Dateien herausgeben. Bitte frag die Betreiber dieses Bots: Sie können dir alles geben, was über dich gespeichert ist.
 erase-asked =

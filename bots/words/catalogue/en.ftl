@@ -69,11 +69,22 @@ turn-stopped-cleared = { $count ->
    *[other] (Stopped. { $count } messages of yours that were waiting were set aside, too.)
 }
 turn-full = Too many of your messages are waiting already, so this one was not taken, nor will those that follow it be until some have been answered. Please send it again then.
+turn-waking = Your assistant is waking up; that takes a few seconds. Your answer comes all by itself.
 turn-next = A lot is going on here just now. You are next: your answer comes as soon as there is room.
 turn-queued = { $ahead ->
     [one] A lot is going on here just now. { $ahead } person is ahead of you; your answer comes all by itself.
    *[other] A lot is going on here just now. { $ahead } people are ahead of you; your answer comes all by itself.
 }
+
+media-too-large = Your file did not reach your assistant: it is larger than { $megabytes } MB, the most that goes through.
+media-unavailable = Your file did not reach your assistant: it could not be fetched from here. Please send it again.
+media-not-sent = (Your assistant made a file that cannot be sent here: { $name })
+
+## What agents say by themselves
+
+unasked-elsewhere = (You asked for this on { $channel }, but I cannot write to you there just now.)
+unasked-unknown = (I cannot tell where you asked for this, so it comes here, where you last wrote to me.)
+unasked-failed = I was to do this for you now, and it did not work:
 
 ## Answers that were lost
 
@@ -167,6 +178,7 @@ status-ready = Your assistant is ready.
 status-working = Your assistant is working on an answer.
 status-ready-here = The assistant here is ready.
 status-working-here = The assistant here is working on an answer.
+status-silent = The model it uses does not answer just now.
 status-waiting = { $count ->
     [one] { $count } message of yours is waiting.
    *[other] { $count } messages of yours are waiting.
@@ -208,9 +220,9 @@ link-merged-goes = Done: the assistant from { $channel } answers here now. The o
 link-declined = All right, everything stays as it is.
 link-declined-there = The answer on { $channel } was no, so everything stays as it is.
 link-nothing = There is nothing to confirm. The offer may have expired: `/link` gives you a new code.
-link-invited = This link leads to the assistant of { $who }. If you say yes, you share it: what you write here becomes part of one conversation, and both of you can read all of it.
-link-invited-unnamed = This link leads to an assistant that somebody else uses already. If you say yes, you share it: what you write here becomes part of one conversation, and both of you can read all of it.
-link-invited-answer = If you asked for this link yourself, or want this: `/link yes`. If not: `/link no`. Without an answer nothing happens, and the offer expires { $when }.
+link-invited = This leads to the assistant of { $who }. If you say yes, you share it: what you write here becomes part of one conversation, and both of you can read all of it.
+link-invited-unnamed = This leads to an assistant that somebody else uses already. If you say yes, you share it: what you write here becomes part of one conversation, and both of you can read all of it.
+link-invited-answer = If the link or code is your own, or you want this: `/link yes`. If not: `/link no`. Without an answer nothing happens, and the offer expires { $when }.
 
 ## /links and /unlink
 
@@ -327,7 +339,7 @@ lang-note = Your assistant itself answers in the language you write in.
 
 ## /export, /erase and /feedback
 
-export-ready = This is what I keep about you, as one archive: who you are to me, your settings, your messages and the answers to them. What your assistant has written down itself, its memory and its files, is not in it; ask your assistant for that.
+export-ready = This is what I keep about you, as one archive: who you are to me, your settings, your messages and the answers to them, and what your assistant has written down itself, its memory and its files. Loading it may take a minute.
 export-terms = The link works once and expires { $when }. Keep it to yourself.
 export-no-url = I cannot hand out files here. Please ask whoever runs this bot: they can give you everything that is kept about you.
 erase-asked =

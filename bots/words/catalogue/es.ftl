@@ -67,11 +67,22 @@ turn-stopped-cleared = { $count ->
    *[other] (Detenido. También se han apartado { $count } mensajes tuyos que estaban esperando.)
 }
 turn-full = Ya hay demasiados mensajes tuyos esperando, así que este no se ha aceptado, ni se aceptarán los siguientes hasta que algunos tengan respuesta. Vuelve a enviarlo entonces, por favor.
+turn-waking = Tu asistente se está despertando; tarda unos segundos. Tu respuesta llegará sola.
 turn-next = Ahora mismo hay mucho movimiento. Eres la siguiente persona: tu respuesta llegará en cuanto haya sitio.
 turn-queued = { $ahead ->
     [one] Ahora mismo hay mucho movimiento. Tienes { $ahead } persona delante; tu respuesta llegará sola.
    *[other] Ahora mismo hay mucho movimiento. Tienes { $ahead } personas delante; tu respuesta llegará sola.
 }
+
+media-too-large = Tu archivo no ha llegado a tu asistente: supera los { $megabytes } MB, lo máximo que pasa.
+media-unavailable = Tu archivo no ha llegado a tu asistente: no se ha podido obtener desde aquí. Envíalo de nuevo, por favor.
+media-not-sent = (Tu asistente ha creado un archivo que no se puede enviar aquí: { $name })
+
+## What agents say by themselves
+
+unasked-elsewhere = (Lo pediste en { $channel }, pero ahora mismo no puedo escribirte allí.)
+unasked-unknown = (No sé dónde lo pediste, así que llega aquí, donde me escribiste por última vez.)
+unasked-failed = Tenía que hacer esto por ti ahora y no ha funcionado:
 
 ## Answers that were lost
 
@@ -165,6 +176,7 @@ status-ready = Tu asistente está listo.
 status-working = Tu asistente está preparando una respuesta.
 status-ready-here = El asistente de aquí está listo.
 status-working-here = El asistente de aquí está preparando una respuesta.
+status-silent = El modelo que usa no responde en este momento.
 status-waiting = { $count ->
     [one] { $count } mensaje tuyo está esperando.
    *[other] { $count } mensajes tuyos están esperando.
@@ -206,9 +218,9 @@ link-merged-goes = Hecho: el asistente de { $channel } responde ahora aquí. El 
 link-declined = De acuerdo, todo sigue como está.
 link-declined-there = La respuesta en { $channel } ha sido que no, así que todo sigue como está.
 link-nothing = No hay nada que confirmar. Puede que la oferta haya caducado: `/link` te da un código nuevo.
-link-invited = Este enlace lleva al asistente de { $who }. Si dices que sí, lo compartís: lo que escribas aquí formará parte de una misma conversación, y ambas partes podréis leerla entera.
-link-invited-unnamed = Este enlace lleva a un asistente que ya usa otra persona. Si dices que sí, lo compartís: lo que escribas aquí formará parte de una misma conversación, y ambas partes podréis leerla entera.
-link-invited-answer = Si has pedido tú este enlace, o lo quieres así: `/link yes`. Si no: `/link no`. Sin respuesta no pasa nada, y la oferta caduca { $when }.
+link-invited = Esto lleva al asistente de { $who }. Si dices que sí, lo compartís: lo que escribas aquí formará parte de una misma conversación, y ambas partes podréis leerla entera.
+link-invited-unnamed = Esto lleva a un asistente que ya usa otra persona. Si dices que sí, lo compartís: lo que escribas aquí formará parte de una misma conversación, y ambas partes podréis leerla entera.
+link-invited-answer = Si el enlace o el código es tuyo, o lo quieres así: `/link yes`. Si no: `/link no`. Sin respuesta no pasa nada, y la oferta caduca { $when }.
 
 ## /links and /unlink
 
@@ -325,7 +337,7 @@ lang-note = Tu asistente, por su parte, responde en el idioma en que escribes.
 
 ## /export, /erase and /feedback
 
-export-ready = Esto es lo que guardo sobre ti, en un archivo: quién eres para mí, tus ajustes, tus mensajes y sus respuestas. Lo que tu asistente ha anotado por su cuenta, su memoria y sus archivos, no está ahí; pídeselo a tu asistente.
+export-ready = Esto es lo que guardo sobre ti, en un archivo: quién eres para mí, tus ajustes, tus mensajes y sus respuestas, y lo que tu asistente ha anotado por su cuenta, su memoria y sus archivos. La descarga puede tardar un minuto.
 export-terms = El enlace sirve una sola vez y caduca { $when }. Guárdalo para ti.
 export-no-url = Aquí no puedo entregar archivos. Pregunta a los responsables de este bot: pueden darte todo lo que se guarda sobre ti.
 erase-asked =

@@ -67,11 +67,22 @@ turn-stopped-cleared = { $count ->
    *[other] (Arrêté. { $count } messages de toi qui attendaient ont aussi été mis de côté.)
 }
 turn-full = Trop de tes messages attendent déjà : celui-ci n’a pas été pris, et les suivants ne le seront pas non plus avant que quelques-uns aient reçu une réponse. Renvoie-le à ce moment-là, s’il te plaît.
+turn-waking = Ton assistant se réveille ; cela prend quelques secondes. Ta réponse viendra toute seule.
 turn-next = Il y a beaucoup de monde en ce moment. C’est bientôt ton tour : ta réponse arrive dès qu’il y a de la place.
 turn-queued = { $ahead ->
     [one] Il y a beaucoup de monde en ce moment. { $ahead } personne passe avant toi ; ta réponse viendra toute seule.
    *[other] Il y a beaucoup de monde en ce moment. { $ahead } personnes passent avant toi ; ta réponse viendra toute seule.
 }
+
+media-too-large = Ton fichier n’est pas arrivé à ton assistant : il dépasse { $megabytes } Mo, le maximum qui passe.
+media-unavailable = Ton fichier n’est pas arrivé à ton assistant : il n’a pas pu être récupéré d’ici. Renvoie-le, s’il te plaît.
+media-not-sent = (Ton assistant a créé un fichier qui ne peut pas être envoyé ici : { $name })
+
+## What agents say by themselves
+
+unasked-elsewhere = (Tu l’avais demandé sur { $channel }, mais je ne peux pas t’y écrire pour l’instant.)
+unasked-unknown = (Je ne sais pas où tu l’avais demandé ; cela arrive donc ici, là où tu m’as écrit en dernier.)
+unasked-failed = Je devais faire ceci pour toi maintenant, et cela n’a pas marché :
 
 ## Answers that were lost
 
@@ -165,6 +176,7 @@ status-ready = Ton assistant est prêt.
 status-working = Ton assistant prépare une réponse.
 status-ready-here = L’assistant d’ici est prêt.
 status-working-here = L’assistant d’ici prépare une réponse.
+status-silent = Le modèle qu’il utilise ne répond pas en ce moment.
 status-waiting = { $count ->
     [one] { $count } message de toi attend.
    *[other] { $count } messages de toi attendent.
@@ -206,9 +218,9 @@ link-merged-goes = C’est fait : l’assistant de { $channel } répond mainten
 link-declined = D’accord, tout reste comme avant.
 link-declined-there = La réponse sur { $channel } était non, donc tout reste comme avant.
 link-nothing = Il n’y a rien à confirmer. L’offre a peut-être expiré : `/link` te donne un nouveau code.
-link-invited = Ce lien mène à l’assistant de { $who }. Si tu dis oui, vous le partagez : ce que tu écris ici fait partie d’une même conversation, et vous pouvez tous les deux la lire en entier.
-link-invited-unnamed = Ce lien mène à un assistant que quelqu’un d’autre utilise déjà. Si tu dis oui, vous le partagez : ce que tu écris ici fait partie d’une même conversation, et vous pouvez tous les deux la lire en entier.
-link-invited-answer = Si tu as demandé ce lien, ou si tu le veux : `/link yes`. Sinon : `/link no`. Sans réponse, il ne se passe rien, et l’offre expire { $when }.
+link-invited = Cela mène à l’assistant de { $who }. Si tu dis oui, vous le partagez : ce que tu écris ici fait partie d’une même conversation, et vous pouvez tous les deux la lire en entier.
+link-invited-unnamed = Cela mène à un assistant que quelqu’un d’autre utilise déjà. Si tu dis oui, vous le partagez : ce que tu écris ici fait partie d’une même conversation, et vous pouvez tous les deux la lire en entier.
+link-invited-answer = Si le lien ou le code vient de toi, ou si tu le veux : `/link yes`. Sinon : `/link no`. Sans réponse, il ne se passe rien, et l’offre expire { $when }.
 
 ## /links and /unlink
 
@@ -325,7 +337,7 @@ lang-note = Ton assistant lui-même répond dans la langue où tu écris.
 
 ## /export, /erase and /feedback
 
-export-ready = Voici ce que je conserve sur toi, en une archive : qui tu es pour moi, tes réglages, tes messages et leurs réponses. Ce que ton assistant a noté lui-même, sa mémoire et ses fichiers, n’y est pas ; demande-le à ton assistant.
+export-ready = Voici ce que je conserve sur toi, en une archive : qui tu es pour moi, tes réglages, tes messages et leurs réponses, et ce que ton assistant a noté lui-même, sa mémoire et ses fichiers. Le téléchargement peut prendre une minute.
 export-terms = Le lien marche une seule fois et expire { $when }. Garde-le pour toi.
 export-no-url = Je ne peux pas remettre de fichiers ici. Adresse-toi aux responsables de ce bot : ils peuvent te donner tout ce qui est conservé sur toi.
 erase-asked =

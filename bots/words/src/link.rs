@@ -50,7 +50,7 @@ pub enum Linking<'a> {
         /// The name of the account there.
         label: Option<&'a str>,
     },
-    /// Whoever is new here has followed a link to somebody's assistant: whether they want that.
+    /// Whoever is new here has used a code of somebody's: whether they want that assistant.
     Invited {
         /// What that person calls themselves.
         who: Option<&'a str>,

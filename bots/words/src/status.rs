@@ -23,6 +23,8 @@ pub struct Status<'a> {
     pub state: State,
     /// It is somebody else's, who lends it to a group.
     pub lent: bool,
+    /// No model answers it.
+    pub silent: bool,
     /// Messages of the person that wait.
     pub waiting: usize,
     /// The conversation they are in: its number, and what they called it.
@@ -44,6 +46,8 @@ impl Say for Status<'_> {
             State::Working => voice.text("status-working"),
             State::Queued { ahead } => Turn::Queued { ahead }.say(voice),
         };
+        let silent = self.silent.then(|| voice.text("status-silent"));
+        let state = paragraphs(std::iter::once(state).chain(silent));
         let waiting = (self.waiting > 0)
             .then(|| voice.phrase("status-waiting").count("count", self.waiting).said());
         let session = self.session.map(|(n, name)| {

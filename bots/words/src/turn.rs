@@ -33,6 +33,8 @@ pub enum Turn<'a> {
     },
     /// A message is not taken because too many of the person's wait.
     Full,
+    /// Its sandbox comes up, which takes a while.
+    Waking,
     /// The machine is full, and others come first.
     Queued {
         /// How many people.
@@ -53,6 +55,7 @@ impl Say for Turn<'_> {
                 behind(partial, voice.phrase("turn-stopped-cleared").count("count", cleared).said())
             }
             Self::Full => voice.text("turn-full"),
+            Self::Waking => voice.text("turn-waking"),
             Self::Queued { ahead: 0 } => voice.text("turn-next"),
             Self::Queued { ahead } => voice.phrase("turn-queued").count("ahead", ahead).said(),
         }

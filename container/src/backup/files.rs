@@ -11,8 +11,15 @@ use crate::layout::Layout;
 
 /// What a backup holds of the state directory. All else belongs to this start, or can be made anew;
 /// the journal stays out, since the edge knows how turns ended, and must not learn otherwise.
-pub(crate) const KEPT: [&str; 6] =
-    ["openclaw", "workspace", "workspace-group", "home", "models.json", "lineage"];
+pub(crate) const KEPT: [&str; 7] = [
+    "openclaw",
+    "workspace",
+    "workspace-group",
+    "home",
+    "models.json",
+    "reminders.json",
+    "lineage",
+];
 
 /// Names that are never kept, as OpenClaw's own backup leaves them out: what runs, not what is.
 const NEVER: [&str; 3] = ["sock", "pid", "tmp"];

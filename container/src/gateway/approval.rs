@@ -1,10 +1,63 @@
 //! What an agent asks before it runs a command, and the answer, in the gateway's words.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
 use zaki_envelope::{Timestamp, wire::Decision};
 
-use super::protocol::or_default;
+use super::{CallError, Link, protocol::or_default};
+
+/// How long the gateway may take to take an answer: less than the edge waits for it.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// Before an answer is given again.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Why an answer is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Untaken {
+    /// Nobody asks that, or nobody does any more.
+    Unasked,
+    /// It has another answer, or cannot have this one.
+    Decided,
+    /// The gateway takes none for now.
+    NotReady,
+}
+
+/// Gives the agent its answer. The gateway takes the same one again, so one that it does not take for
+/// now, while its store is busy or it is connected to anew, is given again.
+pub(crate) async fn resolve(
+    link: &Link,
+    approval: &str,
+    decision: Decision,
+) -> Result<(), Untaken> {
+    let params = json!({"id": approval, "decision": spoken(decision)});
+    let taken = async {
+        loop {
+            match give(link, &params).await {
+                Err(Untaken::NotReady) => sleep(AGAIN).await,
+                taken => break taken,
+            }
+        }
+    };
+    timeout(PATIENCE, taken).await.unwrap_or(Err(Untaken::NotReady))
+}
+
+async fn give(link: &Link, params: &Value) -> Result<(), Untaken> {
+    let owner = link.owner().ok_or(Untaken::NotReady)?;
+    match owner.call::<Value>("exec.approval.resolve", params).await {
+        Ok(_) => Ok(()),
+        Err(CallError::Refused(refusal)) if refusal.reason() == Some("APPROVAL_NOT_FOUND") => {
+            Err(Untaken::Unasked)
+        }
+        Err(CallError::Refused(refusal)) if !refusal.is_temporary() => Err(Untaken::Decided),
+        Err(error) => {
+            tracing::warn!(%error, "an answer is not taken for now");
+            Err(Untaken::NotReady)
+        }
+    }
+}
 
 /// The agent asks before it runs a command.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -39,11 +92,6 @@ const fn spoken(decision: Decision) -> &'static str {
     }
 }
 
-/// The parameters of `exec.approval.resolve`.
-pub(crate) fn resolution(approval: &str, decision: Decision) -> Value {
-    json!({"id": approval, "decision": spoken(decision)})
-}
-
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ApprovalSubject {
@@ -75,6 +123,5 @@ mod tests {
         assert_eq!(approval.decisions(), [Decision::AllowOnce, Decision::Deny]);
         assert_eq!(approval.expires_at(), Some(Timestamp::from_ms(7)));
         assert_eq!(asked(json!(null)).decisions(), []);
-        assert_eq!(resolution("a", Decision::AllowAlways)["decision"], "allow-always");
     }
 }

@@ -3,8 +3,9 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -13,8 +14,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     Connection,
-    protocol::{Role, SessionEvent},
+    protocol::{ChatEvent, ChatState, Role, SessionEvent},
 };
+use crate::recovery::turn_of;
 
 /// How the gateway is.
 #[derive(Clone, Debug)]
@@ -31,21 +33,53 @@ pub(crate) enum State {
 #[derive(Debug)]
 pub(crate) struct Link {
     state: watch::Sender<State>,
-    /// Who answers what agents ask, where they may.
-    approver: Mutex<Option<Arc<Connection>>>,
+    /// What may be asked of the gateway in its owner's name.
+    owner: Mutex<Option<Arc<Connection>>>,
     /// Where the gateway listens, and its token, once it is up.
     door: Mutex<Option<(u16, String)>>,
     readers: Mutex<HashMap<String, Vec<mpsc::UnboundedSender<SessionEvent>>>>,
+    listener: OnceLock<Listener>,
     gateways: AtomicU64,
+}
+
+/// Hears [`Word`]s, at once.
+struct Listener(Box<dyn Fn(Word) + Send + Sync>);
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listener")
+    }
+}
+
+/// What concerns no turn.
+#[derive(Clone, Debug)]
+pub(crate) enum Word {
+    /// A gateway is up.
+    Up,
+    /// A run of a job has ended.
+    Ended,
+    /// An agent has said something that no turn of ours began.
+    Said(Spoken),
+}
+
+/// What was said.
+#[derive(Clone, Debug)]
+pub(crate) struct Spoken {
+    pub(crate) session: String,
+    pub(crate) run: String,
+    pub(crate) text: String,
+    /// Neither in a session of a job, nor in one of which a turn runs.
+    pub(crate) is_loose: bool,
 }
 
 impl Link {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             state: watch::Sender::new(State::Starting),
-            approver: Mutex::default(),
+            owner: Mutex::default(),
             door: Mutex::default(),
             readers: Mutex::default(),
+            listener: OnceLock::new(),
             gateways: AtomicU64::new(0),
         })
     }
@@ -63,26 +97,47 @@ impl Link {
     /// Tells everybody how the gateway is now.
     pub(crate) fn set(&self, state: State) {
         if !matches!(state, State::Ready(_)) {
-            self.set_approver(None);
+            self.set_owner(None);
         }
+        let is_up = matches!(state, State::Ready(_));
         self.state.send_replace(state);
+        if is_up {
+            self.tell(Word::Up);
+        }
+    }
+
+    /// From now on somebody hears what concerns no turn. The first one does.
+    pub(crate) fn listen(&self, hear: impl Fn(Word) + Send + Sync + 'static) {
+        let _ = self.listener.set(Listener(Box::new(hear)));
+    }
+
+    fn tell(&self, word: Word) {
+        if let Some(Listener(hear)) = self.listener.get() {
+            hear(word);
+        }
     }
 
     /// From now on agents are answered this way.
-    pub(crate) fn set_approver(&self, approver: Option<Arc<Connection>>) {
-        *self.approver.lock().unwrap_or_else(PoisonError::into_inner) = approver;
+    pub(crate) fn set_owner(&self, owner: Option<Arc<Connection>>) {
+        *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = owner;
     }
 
     /// The way to answer agents; `None`: not now.
-    pub(crate) fn approver(&self) -> Option<Arc<Connection>> {
-        let approver = self.approver.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        approver.filter(|approver| !approver.closed.is_cancelled())
+    pub(crate) fn owner(&self) -> Option<Arc<Connection>> {
+        let owner = self.owner.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        owner.filter(|owner| !owner.closed.is_cancelled())
     }
 
     /// From now on the gateway's host calls there.
     pub(crate) fn set_door(&self, port: u16, token: &str) {
         let mut door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
         *door = Some((port, token.to_owned()));
+    }
+
+    /// Where the gateway listens, on loopback.
+    pub(crate) fn port(&self) -> Option<u16> {
+        let door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
+        door.as_ref().map(|(port, _)| *port)
     }
 
     /// A connection of the gateway's host, made anew since it is seldom wanted; `None`: the gateway
@@ -95,6 +150,11 @@ impl Link {
 
     pub(crate) fn state(&self) -> State {
         self.state.borrow().clone()
+    }
+
+    /// Tells of every change from now on.
+    pub(crate) fn watch(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
     }
 
     /// Waits until the gateway is ready or has failed for good.
@@ -121,8 +181,15 @@ impl Link {
         receiver
     }
 
-    /// Hands an event to the readers of its session.
+    /// Hands an event to the readers of its session, and what concerns no turn to whoever listens.
     pub(crate) fn publish(&self, event: &SessionEvent) {
+        match event {
+            SessionEvent::Job(job) if job.has_ended() => self.tell(Word::Ended),
+            SessionEvent::Chat(chat) => {
+                _ = self.unasked(chat).map(|said| self.tell(Word::Said(said)))
+            }
+            _ => {}
+        }
         let mut readers = self.readers();
         if let Some(of_session) = readers.get_mut(event.session()) {
             of_session.retain(|reader| reader.send(event.clone()).is_ok());
@@ -130,6 +197,20 @@ impl Link {
                 readers.remove(event.session());
             }
         }
+    }
+
+    /// The end of a run that is no turn's, with what it has come to.
+    fn unasked(&self, chat: &ChatEvent) -> Option<Spoken> {
+        if chat.state != ChatState::Final || turn_of(&chat.run_id).is_some() {
+            return None;
+        }
+        let text = chat.message.as_ref()?.content.text();
+        let session = chat.session_key.clone();
+        let is_open = |reader: &mpsc::UnboundedSender<SessionEvent>| !reader.is_closed();
+        // A turn that was interrupted goes on under another id, and there it is awaited.
+        let in_turn = self.readers().get(&session).is_some_and(|all| all.iter().any(is_open));
+        let is_loose = !in_turn && !session.split(':').any(|piece| piece == "cron");
+        Some(Spoken { session, run: chat.run_id.clone(), text, is_loose })
     }
 
     fn readers(

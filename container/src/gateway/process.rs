@@ -1,8 +1,4 @@
-//! The gateway's process, and the promise that it never outlives this program.
-//!
-//! A guard, one small shell, leads the gateway's process group and waits on a pipe from us. When we
-//! end in whatever way, `SIGKILL` included, the pipe closes and the guard kills its own group. No
-//! unsafe code, no number of a process that may have been given to another. OpenClaw's spawn broker
+//! The gateway's process, which never outlives this program (see `guard`). OpenClaw's spawn broker
 //! has a session of its own and ends with the gateway's connection.
 
 use std::{
@@ -14,7 +10,7 @@ use std::{
 };
 
 use nix::{
-    sys::signal::{Signal, kill, killpg},
+    sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use tokio::{
@@ -22,39 +18,28 @@ use tokio::{
     time::timeout,
 };
 
-/// `kill 0` is the guard's own group, whatever its number.
-const GUARD: &str = "read -r _; kill -KILL 0";
+use crate::guard::{Guard, pid};
 
 /// A running gateway with its guard.
 #[derive(Debug)]
 pub(crate) struct Process {
     gateway: Child,
-    group: Pid,
-    guard: Child,
+    guard: Guard,
 }
 
 impl Process {
     /// Starts `command` under guard; what it prints goes to `output`.
     pub(crate) fn start(mut command: Command, output: &Path) -> io::Result<Self> {
-        let guard = Command::new("/bin/sh")
-            .args(["-c", GUARD])
-            .env_clear()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()?;
-        let group = pid(&guard)?;
+        let guard = Guard::start()?;
         let output = File::create(output)?;
         let gateway = command
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
-            .process_group(group.as_raw())
+            .process_group(guard.group())
             .kill_on_drop(true)
             .spawn()?;
-        Ok(Self { gateway, group, guard })
+        Ok(Self { gateway, guard })
     }
 
     /// The gateway's own process.
@@ -65,7 +50,7 @@ impl Process {
     /// Waits until the gateway ends, and ends whatever it leaves behind.
     pub(crate) async fn wait(&mut self) -> io::Result<ExitStatus> {
         let status = self.gateway.wait().await?;
-        self.sweep().await;
+        self.guard.sweep().await;
         Ok(status)
     }
 
@@ -75,23 +60,9 @@ impl Process {
             let _ = kill(gateway, Signal::SIGTERM);
         }
         let _ = timeout(grace, self.gateway.wait()).await;
-        self.sweep().await;
+        self.guard.sweep().await;
         let _ = self.gateway.wait().await;
     }
-
-    /// Kills the whole group, once: as long as the guard, its leader, is not reaped, nobody else
-    /// can have its number.
-    async fn sweep(&mut self) {
-        if self.guard.id().is_some() {
-            let _ = killpg(self.group, Signal::SIGKILL);
-            let _ = self.guard.wait().await;
-        }
-    }
-}
-
-fn pid(child: &Child) -> io::Result<Pid> {
-    let id = child.id().and_then(|id| i32::try_from(id).ok());
-    id.map(Pid::from_raw).ok_or_else(|| io::Error::other("the process has ended"))
 }
 
 /// A process by its number and its start, in clock ticks since boot: no second process has both.
@@ -181,7 +152,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut process = sleeper(dir.path());
         let grandchild = grandchild(dir.path()).await;
-        drop(process.guard.stdin.take());
+        process.guard.let_go();
         let ended = timeout(PATIENCE, process.gateway.wait()).await;
         assert!(!ended.unwrap().unwrap().success());
         ends(grandchild).await;

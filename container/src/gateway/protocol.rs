@@ -73,12 +73,17 @@ pub(crate) fn request(id: &str, method: &str, params: &Value) -> String {
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// To run turns. No `operator.admin`: without it no chat command can change the configuration,
-    /// and a model chosen for a session does not become everybody's.
+    /// To ask about turns and to choose their models. No `operator.admin`: without it a model chosen
+    /// for a session does not become everybody's.
     Turns,
-    /// To hear what agents ask, and to answer. The gateway shows that to admins and to paired
-    /// devices alone (measured with 2026.9.6), and asks only when one of them listens.
-    Approvals,
+    /// To hand turns over and to follow them, as the gateway's owner: for nobody else it offers the agent's own
+    /// scheduler (measured with 2026.9.6). What is handed over is never read as a command, see
+    /// `suppressCommandInterpretation`. Also to answer what agents ask: the gateway shows that to
+    /// admins and to paired devices alone, and asks only when one of them listens.
+    Owner {
+        /// It listens.
+        asks: bool,
+    },
     /// To let the gateway rest, as its host may. It hears what is said, and nobody listens.
     Host,
 }
@@ -88,16 +93,18 @@ impl Role {
         match self {
             // An agent asks with the scopes of whoever began its turn.
             Self::Turns => &["operator.read", "operator.write", "operator.approvals"],
-            Self::Approvals => &["operator.admin", "operator.approvals"],
+            Self::Owner { .. } => {
+                &["operator.admin", "operator.read", "operator.write", "operator.approvals"]
+            }
             Self::Host => &["operator.admin", "operator.read"],
         }
     }
 
     const fn capabilities(self) -> &'static [&'static str] {
         match self {
-            Self::Turns => &["tool-events"],
-            Self::Approvals => &["exec-approvals"],
-            Self::Host => &[],
+            Self::Owner { asks: true } => &["tool-events", "exec-approvals"],
+            Self::Owner { asks: false } => &["tool-events"],
+            Self::Turns | Self::Host => &[],
         }
     }
 }
@@ -140,6 +147,22 @@ pub(crate) enum SessionEvent {
     Chat(ChatEvent),
     Agent(AgentEvent),
     Approval(ApprovalRequest),
+    /// A job of the agent's was planned, began or ended; of no session.
+    Job(JobEvent),
+}
+
+/// What became of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct JobEvent {
+    #[serde(default, deserialize_with = "or_default")]
+    action: String,
+}
+
+impl JobEvent {
+    /// Whether there may be something to say.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.action == "finished"
+    }
 }
 
 impl SessionEvent {
@@ -149,6 +172,7 @@ impl SessionEvent {
             "chat" => serde_json::from_value(payload).ok().map(Self::Chat),
             "agent" => serde_json::from_value(payload).ok().map(Self::Agent),
             "exec.approval.requested" => serde_json::from_value(payload).ok().map(Self::Approval),
+            "cron" => serde_json::from_value(payload).ok().map(Self::Job),
             _ => None,
         }
     }
@@ -159,6 +183,7 @@ impl SessionEvent {
             Self::Chat(chat) => &chat.session_key,
             Self::Agent(agent) => &agent.session_key,
             Self::Approval(approval) => &approval.request.session_key,
+            Self::Job(_) => "",
         }
     }
 
@@ -168,6 +193,7 @@ impl SessionEvent {
             Self::Chat(chat) => &chat.run_id,
             Self::Agent(agent) => &agent.run_id,
             Self::Approval(approval) => &approval.request.run_id,
+            Self::Job(_) => "",
         }
     }
 }
@@ -231,9 +257,50 @@ pub(crate) struct Block {
     kind: String,
     #[serde(default)]
     text: String,
+    #[serde(default, flatten)]
+    file: Option<File>,
+}
+
+/// A file in an answer.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct File {
+    artifact_id: String,
+    #[serde(default)]
+    mime_type: Option<String>,
+    #[serde(default)]
+    alt: Option<String>,
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default, rename = "fileName")]
+    called: Option<String>,
+}
+
+impl File {
+    /// What the gateway knows it by.
+    pub(crate) fn artifact(&self) -> &str {
+        &self.artifact_id
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        let names = [&self.called, &self.title, &self.alt];
+        names.into_iter().flatten().next().map_or("file", String::as_str)
+    }
+
+    pub(crate) fn mime(&self) -> String {
+        self.mime_type.clone().unwrap_or_else(|| "application/octet-stream".to_owned())
+    }
 }
 
 impl Content {
+    /// The files in it.
+    pub(crate) fn files(&self) -> Vec<File> {
+        match self {
+            Self::Blocks(blocks) => blocks.iter().filter_map(|block| block.file.clone()).collect(),
+            Self::Plain(_) | Self::Other(_) => Vec::new(),
+        }
+    }
+
     /// The words alone; tool calls and thinking are no answer.
     pub(crate) fn text(&self) -> String {
         match self {
@@ -315,6 +382,23 @@ pub(crate) struct Row {
     pub(crate) content: Content,
     pub(crate) stop_reason: Option<String>,
     pub(crate) usage: Option<RowUsage>,
+    #[serde(default, rename = "__openclaw")]
+    record: Option<Record>,
+}
+
+/// What the gateway notes about a line.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    #[serde(default)]
+    run_id: Option<String>,
+}
+
+impl Row {
+    /// The run it is of.
+    pub(crate) fn run(&self) -> Option<&str> {
+        self.record.as_ref()?.run_id.as_deref()
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -338,37 +422,4 @@ fn readable<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Row>, D::Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn strange_frames_are_skipped_and_known_ones_survive_strange_fields() {
-        let frame: Frame = serde_json::from_value(json!({"type": "new", "x": 1})).unwrap();
-        assert!(matches!(frame, Frame::Other));
-        let chat = json!({"runId": "r", "sessionKey": "s", "state": "dreaming", "replace": null,
-                          "message": {"content": {"odd": true}}});
-        let Some(SessionEvent::Chat(chat)) = SessionEvent::parse("chat", chat) else {
-            unreachable!("a chat event");
-        };
-        assert_eq!(chat.state, ChatState::Other);
-        assert_eq!(chat.message.unwrap().content.text(), "");
-        assert!(SessionEvent::parse("tick", json!({})).is_none());
-    }
-
-    #[test]
-    fn history_keeps_the_rows_it_can_read() {
-        let history: History = serde_json::from_value(json!({
-            "messages": [
-                {"role": "user", "content": "hi", "idempotencyKey": "t:user"},
-                {"role": 7},
-                {"role": "assistant", "stopReason": "stop", "usage": {"input": 3, "output": 1},
-                 "content": [{"type": "thinking", "text": "no"}, {"type": "text", "text": "yes"}]},
-            ],
-            "sessionInfo": {"hasActiveRun": true},
-        }))
-        .unwrap();
-        assert!(history.is_active());
-        assert_eq!(history.messages.len(), 2);
-        assert_eq!(history.messages[1].content.text(), "yes");
-    }
-}
+mod tests;

@@ -8,7 +8,6 @@ use zaki_envelope::wire::{SteerRequest, TurnEventKind};
 use super::{Break, Relay};
 use crate::{
     gateway::{CallError, Connection, protocol::SendAnswer},
-    prompt::prompt,
     recovery::{Verdict, key},
 };
 
@@ -41,7 +40,7 @@ impl Relay {
                         _ => String::new(),
                     };
                     self.go_on(None, &before, "").await;
-                    self.say_more(connection).await?;
+                    self.say_more().await?;
                     return Ok(None);
                 }
                 _ if self.turn.abort.is_cancelled() => return Ok(Some(self.progress.stopped())),
@@ -57,31 +56,31 @@ impl Relay {
     }
 
     /// Tells the gateway what has been steered in and not told it yet.
-    pub(super) async fn say_more(&mut self, connection: &Connection) -> Result<(), Break> {
+    pub(super) async fn say_more(&mut self) -> Result<(), Break> {
         let gateway = self.link.gateway();
         for said in self.steering.unsaid(&self.turn.steered(), gateway) {
-            while !self.say(connection, &said, gateway).await? {}
+            while !self.say(&said, gateway).await? {}
         }
         Ok(())
     }
 
     /// `false`: the key is spent, and another may do.
-    async fn say(
-        &mut self,
-        connection: &Connection,
-        said: &SteerRequest,
-        gateway: u64,
-    ) -> Result<bool, Break> {
+    async fn say(&mut self, said: &SteerRequest, gateway: u64) -> Result<bool, Break> {
         let never = || Break::Never("the gateway does not take what was steered in".to_owned());
         let attempt = self.steering.begin(said.steer, gateway).ok_or_else(never)?;
-        let params = json!({
+        let (message, attachments) = self.message(&said.parts).await;
+        let mut params = json!({
             "sessionKey": self.request.session,
-            "message": prompt(&said.parts),
+            "message": message,
             "idempotencyKey": key(self.turn.id, Some(said.steer), attempt),
             "queueMode": "steer",
             "timeoutMs": self.request.budget.timeout_ms.max(1_000),
+            "suppressCommandInterpretation": true,
         });
-        match connection.call::<SendAnswer>("chat.send", &params).await {
+        if !attachments.is_empty() {
+            params["attachments"] = attachments.into();
+        }
+        match self.owner()?.call::<SendAnswer>("chat.send", &params).await {
             Ok(_) => {
                 tracing::info!(turn = %self.turn.id, attempt, "turn.steered");
                 Ok(true)
@@ -101,6 +100,8 @@ impl Relay {
     /// would begin a run of its own then.
     pub(super) async fn stop(&mut self, connection: &Connection) -> TurnEventKind {
         let session = &self.request.session;
+        let owner = self.link.owner();
+        let connection = owner.as_deref().unwrap_or(connection);
         for (steer, attempt) in self.steering.sent() {
             let run = key(self.turn.id, Some(steer), attempt);
             connection.cast("chat.abort", &json!({"sessionKey": session, "runId": run}));

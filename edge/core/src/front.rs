@@ -4,20 +4,25 @@
 //! [`Front::admit`] over the raw bytes, and only then parses the body. Where the proof does not
 //! cover the body ([`Call::signs_its_body`]) it asks first and reads later.
 
+mod bodies;
+mod operation;
 mod tokens;
 
 use zaki_envelope::{
-    BackupId, SandboxName, Timestamp, TurnId, ZakiUserId,
+    BackupId, LARGEST_MEDIUM, MediaHash, SandboxName, Timestamp, TurnId, ZakiUserId,
     signature::{Keyring, Message},
-    wire::{ApprovalAnswer, RestoreRequest, RetireRequest, SteerRequest, TurnRequest},
 };
 
-pub use tokens::Tokens;
+use bodies::approval;
+pub use bodies::{parse_answer, parse_restore, parse_retire, parse_steer, parse_turn};
+pub use operation::{Operation, parse_exec, parse_patch, parse_stop};
+pub use tokens::{Owners, Seal, Tokens};
 
-/// The longest id of an approval, in bytes.
-const LONGEST_APPROVAL: usize = 128;
+/// The longest medium, in bytes.
+const LARGEST_BODY: usize = 19_000_000;
+const _: () = assert!(LARGEST_BODY as u64 == LARGEST_MEDIUM);
 
-/// What a request asks for. Each path has exactly one method.
+/// What a request asks for. Each path has one method; that of a medium has two.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
     /// `GET /health`: the edge itself is up.
@@ -106,10 +111,36 @@ pub enum Call {
         /// Which backup.
         id: BackupId,
     },
+    /// `PUT /v1/users/{user}/media/{sha256}`: keep a medium for them, for a day. Proven over the
+    /// hash in the path, before the bytes are read: whoever keeps them checks that they have it.
+    Keep {
+        /// For whom.
+        user: ZakiUserId,
+        /// What.
+        hash: MediaHash,
+    },
+    /// `GET /v1/users/{user}/media/{sha256}`: the bytes of a medium kept for them.
+    Media {
+        /// Whose.
+        user: ZakiUserId,
+        /// Which.
+        hash: MediaHash,
+    },
+    /// `/v1/users/{user}/sandbox/…`: something is done with it.
+    Operate {
+        /// Whose sandbox.
+        user: ZakiUserId,
+        /// What.
+        operation: Operation,
+    },
     /// `GET /metrics`: counts, in Prometheus' text format; no person is named.
     Metrics,
+    /// `GET /v1/model`: how the providers of models stand.
+    Model,
     /// `POST /model/v1/chat/completions`: a sandbox calls its model.
     Chat,
+    /// `POST /model/v1/messages`: the same by Anthropic's interface.
+    Messages,
     /// `GET /model/v1/models`: a sandbox asks which models there are.
     Models,
 }
@@ -161,6 +192,43 @@ pub enum Refusal {
     /// Not now: the edge goes down or the sandbox comes up. The same request may be made again.
     #[error("not now; try again")]
     Unavailable,
+    /// It asks too often.
+    #[error("too many requests")]
+    TooMany {
+        /// When to come again.
+        after: Pause,
+    },
+}
+
+/// How long to stay away, in steps, so that a refusal stays a plain value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// A second.
+    Second,
+    /// Ten.
+    Moment,
+    /// Sixty.
+    Minute,
+}
+
+impl Pause {
+    /// The shortest that is no shorter than so many milliseconds.
+    pub const fn of_ms(ms: i64) -> Self {
+        match ms {
+            ..=1_000 => Self::Second,
+            1_001..=10_000 => Self::Moment,
+            _ => Self::Minute,
+        }
+    }
+
+    /// As `Retry-After` has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Second => "1",
+            Self::Moment => "10",
+            Self::Minute => "60",
+        }
+    }
 }
 
 impl Refusal {
@@ -174,6 +242,7 @@ impl Refusal {
             Self::Ended | Self::Decided => 409,
             Self::Gone => 410,
             Self::TooLarge { .. } => 413,
+            Self::TooMany { .. } => 429,
             Self::Unavailable => 503,
         }
     }
@@ -183,6 +252,8 @@ impl Refusal {
 enum Proof {
     None,
     Signature,
+    /// The same, over the hash that the body is to have.
+    Hash(MediaHash),
     Token,
 }
 
@@ -190,6 +261,10 @@ impl Call {
     /// Reads the request line. Unknown paths and malformed ids are both [`Refusal::NotFound`].
     pub fn of(method: &str, path: &str, query: Option<&str>) -> Result<Self, Refusal> {
         let call = Self::at(path, query.unwrap_or_default()).ok_or(Refusal::NotFound)?;
+        let call = match call {
+            Self::Media { user, hash } if method == "PUT" => Self::Keep { user, hash },
+            call => call,
+        };
         if call.method() == method {
             Ok(call)
         } else {
@@ -203,8 +278,10 @@ impl Call {
             ("health", None) => Self::Health,
             ("metrics", None) => Self::Metrics,
             ("v1", Some("sandboxes")) => Self::Sandboxes,
+            ("v1", Some("model")) => Self::Model,
             ("model", Some("v1")) => match (pieces.next()?, pieces.next()) {
                 ("chat", Some("completions")) => Self::Chat,
+                ("messages", None) => Self::Messages,
                 ("models", None) => Self::Models,
                 _ => return None,
             },
@@ -228,9 +305,13 @@ impl Call {
             ("retire", None) => Some(Self::Retire { user }),
             ("reinstate", None) => Some(Self::Reinstate { user }),
             ("sandbox", None) => Some(Self::Sandbox { user }),
+            ("sandbox", Some(word)) => {
+                Some(Self::Operate { user, operation: Operation::of(word, query)? })
+            }
             ("backup", None) => Some(Self::Backup { user }),
             ("restore", None) => Some(Self::Restore { user }),
             ("backups", Some(id)) => Some(Self::Archive { user, id: id.parse().ok()? }),
+            ("media", Some(hash)) => Some(Self::Media { user, hash: hash.parse().ok()? }),
             ("approvals", Some(id)) => Some(Self::Approve { user, approval: approval(id)? }),
             ("turns", None) => Some(Self::Turn { user }),
             ("turns", Some(turn)) => {
@@ -253,9 +334,12 @@ impl Call {
             | Self::Events { .. }
             | Self::Usage { .. }
             | Self::Sandboxes
+            | Self::Model
             | Self::Sandbox { .. }
             | Self::Archive { .. }
+            | Self::Media { .. }
             | Self::Models => "GET",
+            Self::Keep { .. } => "PUT",
             Self::Turn { .. }
             | Self::Abort { .. }
             | Self::Steer { .. }
@@ -265,7 +349,9 @@ impl Call {
             | Self::Reinstate { .. }
             | Self::Backup { .. }
             | Self::Restore { .. }
-            | Self::Chat => "POST",
+            | Self::Chat
+            | Self::Messages => "POST",
+            Self::Operate { operation, .. } => operation.method(),
             Self::Erase { .. } => "DELETE",
         }
     }
@@ -276,7 +362,8 @@ impl Call {
             // Text and references; media travel apart.
             Self::Turn { .. } | Self::Steer { .. } => 1024 * 1024,
             // A whole conversation with inlined pictures; OpenClaw's own frames end at 25 MiB.
-            Self::Chat => 32 * 1024 * 1024,
+            Self::Chat | Self::Messages => 32 * 1024 * 1024,
+            Self::Keep { .. } => LARGEST_BODY,
             _ => 16 * 1024,
         }
     }
@@ -287,10 +374,16 @@ impl Call {
         matches!(self.proof(), Proof::Signature)
     }
 
+    /// Whether sandboxes are who makes it.
+    pub const fn is_of_sandboxes(&self) -> bool {
+        matches!(self.proof(), Proof::Token)
+    }
+
     const fn proof(&self) -> Proof {
         match self {
             Self::Health | Self::Metrics => Proof::None,
-            Self::Chat | Self::Models => Proof::Token,
+            Self::Chat | Self::Messages | Self::Models => Proof::Token,
+            Self::Keep { hash, .. } => Proof::Hash(*hash),
             _ => Proof::Signature,
         }
     }
@@ -305,18 +398,17 @@ fn after(query: &str) -> Option<u64> {
 }
 
 /// What the front knows callers by.
-#[derive(Clone, Copy)]
-pub struct Front<'a> {
+pub struct Front<'a, O: ?Sized = Tokens> {
     /// The hubs' keys.
     pub keys: &'a Keyring,
     /// The sandboxes' tokens.
-    pub tokens: &'a Tokens,
+    pub tokens: &'a O,
 }
 
-impl Front<'_> {
+impl<O: Owners + ?Sized> Front<'_, O> {
     /// Proves who makes `call`, over the raw bytes. `header` looks a header up by its lowercase name.
     pub fn admit<'h>(
-        self,
+        &self,
         call: &Call,
         header: impl Fn(&str) -> Option<&'h str>,
         message: Message<'_>,
@@ -328,66 +420,22 @@ impl Front<'_> {
                 Ok(()) => Ok(Caller::Hub),
                 Err(_) => Err(Refusal::Unauthorized),
             },
+            Proof::Hash(hash) => {
+                let line = (message.method, message.path_and_query);
+                match self.keys.verify_hashed(header, line, hash.bytes(), now) {
+                    Ok(()) => Ok(Caller::Hub),
+                    Err(_) => Err(Refusal::Unauthorized),
+                }
+            }
+            // Anthropic's clients show it in a header of their own.
             Proof::Token => header("authorization")
                 .and_then(|value| value.strip_prefix("Bearer "))
-                .and_then(|token| self.tokens.owner(token))
-                .map(|name| Caller::Sandbox(name.clone()))
+                .or_else(|| header("x-api-key"))
+                .and_then(|token| self.tokens.owner_of(token))
+                .map(Caller::Sandbox)
                 .ok_or(Refusal::Unauthorized),
         }
     }
-}
-
-/// Reads the body of [`Call::Turn`] and names the sandbox it is for.
-pub fn parse_turn(user: ZakiUserId, body: &[u8]) -> Result<(SandboxName, TurnRequest), Refusal> {
-    let request: TurnRequest = serde_json::from_slice(body)
-        .map_err(|_| Refusal::Malformed("the body is not a turn request"))?;
-    let sandbox = SandboxName::new(user, &request.sandbox)
-        .map_err(|_| Refusal::Malformed("the sandbox has no valid name"))?;
-    if request.parts.is_empty() {
-        return Err(Refusal::Malformed("the turn has no parts"));
-    }
-    Ok((sandbox, request))
-}
-
-/// An id as sandboxes give them, which is safe in a path and in a log.
-fn approval(id: &str) -> Option<String> {
-    let fits = (1..=LONGEST_APPROVAL).contains(&id.len())
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
-        // Those would lead elsewhere in a path.
-        && id.bytes().any(|b| b != b'.');
-    fits.then(|| id.to_owned())
-}
-
-/// Reads the body of [`Call::Approve`].
-pub fn parse_answer(body: &[u8]) -> Result<ApprovalAnswer, Refusal> {
-    let malformed = Refusal::Malformed("the body is not an answer to an approval");
-    serde_json::from_slice(body).map_err(|_| malformed)
-}
-
-/// Reads the body of [`Call::Retire`].
-pub fn parse_retire(body: &[u8]) -> Result<RetireRequest, Refusal> {
-    let malformed = Refusal::Malformed("the body does not say until when");
-    serde_json::from_slice(body).map_err(|_| malformed)
-}
-
-/// Reads the body of [`Call::Restore`]; none asks for the newest.
-pub fn parse_restore(body: &[u8]) -> Result<RestoreRequest, Refusal> {
-    let malformed = Refusal::Malformed("the body does not say which backup");
-    if body.is_empty() {
-        Ok(RestoreRequest::default())
-    } else {
-        serde_json::from_slice(body).map_err(|_| malformed)
-    }
-}
-
-/// Reads the body of [`Call::Steer`].
-pub fn parse_steer(body: &[u8]) -> Result<SteerRequest, Refusal> {
-    let request: SteerRequest = serde_json::from_slice(body)
-        .map_err(|_| Refusal::Malformed("the body is not a steer request"))?;
-    if request.parts.is_empty() {
-        return Err(Refusal::Malformed("the steer request has no parts"));
-    }
-    Ok(request)
 }
 
 #[cfg(test)]

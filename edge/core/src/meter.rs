@@ -1,11 +1,14 @@
-//! What model calls cost, whose turn they belong to, and what is left to a person.
+//! What model calls use and cost, and what is left to a person.
 
-use serde_json::Value;
+mod read;
+
 use time::OffsetDateTime;
 use zaki_envelope::{
     Timestamp,
     wire::{Budget, Usage},
 };
+
+pub use read::Reader;
 
 /// Prices are kept per so many tokens.
 const MILLION: u128 = 1_000_000;
@@ -17,6 +20,7 @@ const DEAREST: f64 = 1e6;
 pub struct Price {
     input: u64,
     cached: u64,
+    stored: u64,
     output: u64,
 }
 
@@ -25,15 +29,27 @@ impl Price {
     /// the provider's cache cost as others do unless `cached` says otherwise. `None`: a price is
     /// negative, not a number, or over a million.
     pub fn per_million(input: f64, output: f64, cached: Option<f64>) -> Option<Self> {
-        let cached = cached.unwrap_or(input);
-        Some(Self { input: micros(input)?, cached: micros(cached)?, output: micros(output)? })
+        let (input, cached) = (micros(input)?, micros(cached.unwrap_or(input))?);
+        Some(Self { input, cached, stored: input, output: micros(output)? })
+    }
+
+    /// The same, where tokens that the provider puts into its cache cost this much; as others do
+    /// otherwise.
+    pub fn storing(self, units: f64) -> Option<Self> {
+        Some(Self { stored: micros(units)?, ..self })
     }
 
     /// What so many tokens cost, rounded up.
     pub fn cost_micros(&self, tokens: Tokens) -> u64 {
         let cached = tokens.cached.min(tokens.input);
-        let read = tokens.input - cached;
-        let parts = [(read, self.input), (cached, self.cached), (tokens.output, self.output)];
+        let stored = tokens.stored.min(tokens.input - cached);
+        let read = tokens.input - cached - stored;
+        let parts = [
+            (read, self.input),
+            (cached, self.cached),
+            (stored, self.stored),
+            (tokens.output, self.output),
+        ];
         let sum: u128 = parts.iter().map(|(n, price)| u128::from(*n) * u128::from(*price)).sum();
         u64::try_from(sum.div_ceil(MILLION)).unwrap_or(u64::MAX)
     }
@@ -47,10 +63,12 @@ fn micros(units: f64) -> Option<u64> {
 /// The tokens of one model call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tokens {
-    /// Read, the cached ones included.
+    /// Read, those of the next two kinds included.
     pub input: u64,
     /// Of them, read from the provider's cache.
     pub cached: u64,
+    /// Of them, put into the provider's cache.
+    pub stored: u64,
     /// Written.
     pub output: u64,
 }
@@ -130,34 +148,9 @@ pub fn first_of_month(now: Timestamp) -> i64 {
     day(now) - i64::from(of_month) + 1
 }
 
-/// The session in which an agent calls its model. OpenClaw's prompt says so in one line, in the
-/// system prompt or behind the first text: `Runtime: agent=main | session=agent:main:hub:dm:1 | …`.
-/// A person can write such a line too, and gains nothing: it is their own account either way.
-pub fn session_of(request: &Value) -> Option<&str> {
-    let messages = request.get("messages")?.as_array()?;
-    messages.iter().filter_map(|message| message.get("content")).flat_map(texts).find_map(session)
-}
-
-fn texts(content: &Value) -> Vec<&str> {
-    match content {
-        Value::String(text) => vec![text],
-        Value::Array(parts) => {
-            parts.iter().filter_map(|part| part.get("text").and_then(Value::as_str)).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn session(text: &str) -> Option<&str> {
-    // The line stands at or near the end of a long prompt.
-    let line = text.rsplit('\n').find_map(|line| line.strip_prefix("Runtime: "))?;
-    line.split(" | ").find_map(|fact| fact.strip_prefix("session="))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
 
     use super::*;
 
@@ -166,7 +159,7 @@ mod tests {
     #[test]
     fn a_price_is_what_the_provider_publishes() {
         let price = Price::per_million(1.25, 10.0, Some(0.125)).unwrap();
-        let tokens = Tokens { input: 12_000, cached: 10_000, output: 300 };
+        let tokens = Tokens { input: 12_000, cached: 10_000, output: 300, ..Tokens::default() };
         // 2,000 at 1.25, 10,000 at 0.125 and 300 at 10 per million.
         assert_eq!(price.cost_micros(tokens), 2_500 + 1_250 + 3_000);
         let no_cache = Price::per_million(1.25, 10.0, None).unwrap();
@@ -174,8 +167,13 @@ mod tests {
         let one = Tokens { input: 1, ..Tokens::default() };
         assert_eq!(price.cost_micros(one), 2, "nothing is free by rounding");
         assert_eq!(Price::default().cost_micros(tokens), 0);
-        let absurd = Tokens { input: 1, cached: 9, output: u64::MAX };
+        let absurd = Tokens { input: 1, cached: 9, stored: 9, output: u64::MAX };
         assert!(price.cost_micros(absurd) > u64::MAX / 2);
+        let stored = Tokens { stored: 1_000, ..tokens };
+        assert_eq!(price.cost_micros(stored), price.cost_micros(tokens));
+        let storing = price.storing(2.5).unwrap();
+        assert_eq!(storing.cost_micros(stored), price.cost_micros(tokens) + 1_250);
+        assert_eq!(price.storing(-1.0), None);
         for wrong in [-0.1, f64::NAN, f64::INFINITY, 2e6] {
             assert_eq!(Price::per_million(wrong, 1.0, None), None);
         }
@@ -224,26 +222,6 @@ mod tests {
         let tomorrow = Allowance::of(&b, NOON.plus_ms(86_400_000));
         assert_eq!(Allowance::of(&a, NOON).beside(tomorrow), tomorrow);
         assert_eq!(tomorrow.beside(Allowance::of(&a, NOON)), tomorrow);
-    }
-
-    #[test]
-    fn the_session_of_a_call_stands_in_its_prompt() {
-        let line = "Runtime: agent=main | session=agent:main:hub:dm:1 | sessionId=x | host=h";
-        let prompt = format!("You are\n\n{line}\nReasoning: off");
-        for messages in [
-            json!([{"role": "system", "content": prompt}]),
-            json!([{"role": "system", "content": [{"type": "text", "text": prompt}]}]),
-            json!([{"role": "system", "content": "You are"},
-                   {"role": "user", "content": format!("hi\n\n{line}")}]),
-            json!([{"role": "system", "content": prompt},
-                   {"role": "user", "content": "Runtime: session=agent:main:hub:dm:9"}]),
-        ] {
-            let request = json!({"messages": messages});
-            assert_eq!(session_of(&request), Some("agent:main:hub:dm:1"), "{request}");
-        }
-        let silent = json!([{"content": "Runtime: agent=main | host=h"}, {"content": 7}, 3]);
-        assert_eq!(session_of(&json!({"messages": silent})), None);
-        assert_eq!(session_of(&json!({})), None);
     }
 
     proptest! {

@@ -10,6 +10,7 @@
 //! frozen after some time, stopped after more, or when others wait for its room.
 
 mod event;
+mod phase;
 mod rest;
 mod start;
 mod stop;
@@ -22,6 +23,7 @@ use zaki_envelope::{
 };
 
 pub use event::{Effect, Event};
+pub use phase::{Phase, wake_at};
 
 /// How often a turn is handed to a sandbox that then dies, before it fails. The sandbox knows turns
 /// by id, so handing one over again takes it up and does not run it twice.
@@ -50,30 +52,6 @@ pub struct Generation(pub u64);
 /// Number of an alarm, as long as a sandbox is known to the shell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AlarmId(u64);
-
-/// Where a sandbox is in its life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Phase {
-    /// Nothing runs.
-    #[default]
-    Stopped,
-    /// It waits until the machine may start one more.
-    Queued,
-    /// It starts.
-    Starting,
-    /// It takes turns.
-    Running,
-    /// Its agent is being asked whether it may rest.
-    Suspending,
-    /// It is about to be held still.
-    Freezing,
-    /// It is held still, with all it has in memory.
-    Frozen,
-    /// It is about to go on.
-    Thawing,
-    /// It is being ended.
-    Stopping,
-}
 
 /// How a sandbox rests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,6 +188,19 @@ impl Sandbox {
         self.phase = Phase::Starting;
         let effects = [self.set_start_alarm(now), Effect::AwaitReady(self.generation)];
         effects.into_iter().collect()
+    }
+
+    /// This one, which went on running while the shell that knew of it was away: it takes turns, and
+    /// was used last at `used`, so that coming back keeps nothing from resting.
+    pub fn resume(&mut self, used: Timestamp, now: Timestamp) -> Vec<Effect> {
+        self.phase = Phase::Running;
+        self.used = used;
+        self.idle(now)
+    }
+
+    /// When it was used last. Of use to [`Sandbox::resume`].
+    pub const fn used(&self) -> Timestamp {
+        self.used
     }
 
     /// Where it is in its life.

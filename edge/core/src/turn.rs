@@ -1,11 +1,15 @@
 //! What the edge keeps of a turn's events: who started it, what was steered into it, what it asks,
-//! the text so far, and its end.
+//! the text so far, and its end; and how readers follow one that is [under way](Progress).
+
+mod progress;
 
 use serde::{Deserialize, Serialize};
 use zaki_envelope::{
     InboundId, Timestamp,
     wire::{ErrorCode, TurnEvent, TurnEventKind, TurnRequest, Usage},
 };
+
+pub use progress::{Cursor, Found, Progress, Reason};
 
 use crate::person::Standing;
 
@@ -15,6 +19,8 @@ pub const KEPT_MS: i64 = 24 * 3_600_000;
 /// every platform's retry window.
 pub const KNOWN_MS: i64 = 8 * 24 * 3_600_000;
 
+/// Files that go with one answer; further ones stay in the sandbox.
+const MOST_MADE: usize = 16;
 /// Questions kept of one turn; the oldest of more has long been answered.
 const MOST_ASKED: usize = 64;
 
@@ -41,6 +47,17 @@ pub fn bar(
     })
 }
 
+/// Why a turn may not run, in words for the log.
+pub const fn why(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::Retired => "the person is retired",
+        ErrorCode::Erased => "the person is being erased",
+        ErrorCode::Budget => "nothing is left of the person's budget",
+        ErrorCode::Model => "this edge does not offer the model",
+        _ => "the turn may not run",
+    }
+}
+
 /// The events of one turn, coalesced. The sandbox numbers them from 1 and nobody renumbers; what a
 /// later reader misses are deltas whose text the coalesced one holds, and tool events.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -51,6 +68,9 @@ pub struct TurnLog {
     /// The messages that became part of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     steered: Vec<TurnEvent>,
+    /// The files the agent has made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    made: Vec<TurnEvent>,
     /// What the agent has asked, until the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     asked: Vec<TurnEvent>,
@@ -92,6 +112,9 @@ impl TurnLog {
                 self.text_seq = event.seq;
             }
             TurnEventKind::Steered { .. } => self.steered.push(event.clone()),
+            TurnEventKind::Media { .. } if self.made.len() < MOST_MADE => {
+                self.made.push(event.clone());
+            }
             TurnEventKind::Approval { .. } => {
                 let surplus = (self.asked.len() + 1).saturating_sub(MOST_ASKED);
                 self.asked.drain(..surplus);
@@ -129,7 +152,7 @@ impl TurnLog {
             seq: self.text_seq,
             kind: TurnEventKind::Delta { text: self.text.clone(), replace: true },
         });
-        let told = self.steered.iter().chain(&self.asked).cloned();
+        let told = self.steered.iter().chain(&self.made).chain(&self.asked).cloned();
         let kept = self.started.clone().into_iter().chain(told).chain(text);
         let mut kept: Vec<_> =
             kept.chain(self.end.clone()).filter(|event| event.seq > seq).collect();
@@ -283,6 +306,17 @@ mod tests {
         assert!(log.has(steer) && !log.has(InboundId::from_parts(Timestamp::from_ms(1), 2)));
     }
 
+    #[test]
+    fn files_stay_with_the_answer_as_long_as_it_is_kept() {
+        let file = |seq: u64| {
+            let (sha256, mime, name) = (format!("{seq:064}"), "image/png".into(), "p.png".into());
+            event(seq, TurnEventKind::Media { sha256, mime, name, size: Some(3) })
+        };
+        let log = log(&[started(1), file(2), delta(3, "a", false), file(4), done(5, "a")]);
+        assert_eq!(log.after(0), [started(1), file(2), file(4), done(5, "a")]);
+        assert_eq!(log.after(2), [file(4), done(5, "a")]);
+    }
+
     fn question(seq: u64) -> TurnEvent {
         let decisions = vec![Decision::AllowOnce, Decision::Deny];
         let (id, command) = (format!("a{seq}"), "ls".to_owned());
@@ -332,7 +366,7 @@ mod tests {
             sandbox: SandboxKind::Personal,
             session: SessionKey::direct(1),
             parts: vec![Part::text("x")],
-            origin: Origin { channel: ChannelKind::Slack, conversation: ConversationKind::Direct },
+            origin: Origin::new(ChannelKind::Slack, ConversationKind::Direct),
             budget: Budget::default(),
             model: None,
             trace: None,

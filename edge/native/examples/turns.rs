@@ -107,7 +107,7 @@ fn request(turn: TurnId) -> TurnRequest {
         sandbox: SandboxKind::Personal,
         session: SessionKey::direct(1),
         parts: vec![Part::text("hello, how are you today?")],
-        origin: Origin { channel: ChannelKind::Telegram, conversation: ConversationKind::Direct },
+        origin: Origin::new(ChannelKind::Telegram, ConversationKind::Direct),
         budget: Budget::default(),
         model: None,
         trace: None,

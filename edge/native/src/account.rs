@@ -110,7 +110,7 @@ mod tests {
             sandbox: SandboxKind::Personal,
             session: SessionKey::direct(n),
             parts: vec![Part::text("x")],
-            origin: Origin { channel: ChannelKind::Slack, conversation: ConversationKind::Direct },
+            origin: Origin::new(ChannelKind::Slack, ConversationKind::Direct),
             budget: Budget { tokens, ..Budget::default() },
             model: None,
             trace: None,

@@ -1,6 +1,8 @@
 //! One sandbox's actor: takes what happens, asks the core what to do, and does exactly that, one
 //! effect after another.
 
+mod errand;
+mod release;
 mod watch;
 
 use std::collections::{HashMap, VecDeque};
@@ -12,14 +14,21 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use zaki_edge_core::sandbox::{AlarmId, Claim, Effect, Event, Generation, Phase, Sandbox};
-use zaki_envelope::{SandboxName, Timestamp, TurnId, wire::ErrorCode};
+use zaki_edge_core::{
+    release::{Release, Start},
+    sandbox::{AlarmId, Claim, Effect, Event, Generation, Phase, Sandbox},
+    turn::why,
+};
+use zaki_envelope::{
+    SandboxName, Timestamp, TurnId,
+    wire::{BackupOutcome, ErrorCode},
+};
 
 use crate::{
     clock,
     fleet::Mailbox,
-    people, relay,
-    runtime::{Link, Manner, Place, Runtime, RuntimeError},
+    relay,
+    runtime::{Link, Manner, Place, Runtime, RuntimeError, Version},
     sandboxes,
     shared::Shared,
     state::SandboxRow,
@@ -38,11 +47,15 @@ pub(crate) enum Message {
     Accept(Arc<Turn>),
     /// This turn is to stop.
     Abort(Arc<Turn>),
+    /// This work of an operator needs the sandbox up.
+    Errand(Errand),
     /// End every turn so, stop, and tell when nothing is left.
     Halt(ErrorCode, oneshot::Sender<()>),
     /// The start came to nothing.
     NotReady(Generation, RuntimeError),
 }
+
+pub(crate) use errand::Errand;
 
 pub(crate) struct Actor {
     shared: Arc<Shared>,
@@ -51,10 +64,17 @@ pub(crate) struct Actor {
     number: u32,
     state: Sandbox,
     place: Option<Place>,
+    release: Release<Version>,
+    /// What becomes of the memory that this start has to have.
+    owed: Option<oneshot::Receiver<BackupOutcome>>,
     link: Option<Arc<dyn Link>>,
     turns: HashMap<TurnId, Arc<Turn>>,
+    /// What operators wait for, which to the core are turns; gone from here once they are begun.
+    errands: HashMap<TurnId, Errand>,
     /// The next alarm.
     alarm: Option<AbortHandle>,
+    /// Hears what its agent says by itself.
+    listener: Option<AbortHandle>,
     /// It has taken turns since its start, and has not gone away by itself.
     is_up: bool,
     /// Ends what belongs to the current start: its watchers and relays.
@@ -80,9 +100,13 @@ impl Actor {
             number: row.number,
             state,
             place: row.place,
+            release: row.release,
+            owed: None,
             link: None,
             turns: HashMap::new(),
+            errands: HashMap::new(),
             alarm: None,
+            listener: None,
             is_up: false,
             current: CancellationToken::new(),
             reason: None,
@@ -137,6 +161,7 @@ impl Actor {
         events.extend(first.and_then(|message| self.receive(message)));
         loop {
             while let Some(event) = events.pop_front() {
+                let event = self.prove(event).await;
                 let effects = self.state.step(event, clock::now());
                 events.extend(self.execute_all(effects, &mailbox).await);
                 self.publish(&mailbox);
@@ -157,8 +182,9 @@ impl Actor {
         if self.state.phase() == Phase::Stopped {
             self.halting.drain(..).for_each(|done| _ = done.send(()));
         }
-        let ready = self.state.phase() == Phase::Running;
-        mailbox.ready.store(ready, Ordering::Relaxed);
+        let phase = self.state.phase();
+        mailbox.ready.store(phase == Phase::Running, Ordering::Relaxed);
+        mailbox.phase.send_if_modified(|known| std::mem::replace(known, phase) != phase);
     }
 
     fn receive(&mut self, message: Message) -> Option<Event> {
@@ -166,7 +192,10 @@ impl Actor {
             Message::Event(event) => {
                 match event {
                     Event::Ended(turn) => _ = self.turns.remove(&turn),
-                    Event::Ready(_) => self.is_up = true,
+                    Event::Ready(_) => {
+                        self.is_up = true;
+                        self.listen();
+                    }
                     Event::Exited(_) => self.is_up = false,
                     _ => {}
                 }
@@ -178,6 +207,7 @@ impl Actor {
                 Some(Event::Accept(id))
             }
             Message::Abort(turn) => self.abort(&turn),
+            Message::Errand(errand) => Some(self.take_on(errand)),
             Message::Halt(code, done) => {
                 self.halting.push(done);
                 if code == ErrorCode::Erased {
@@ -189,7 +219,7 @@ impl Actor {
             Message::NotReady(generation, error) => {
                 tracing::warn!(sandbox = %self.name, generation = generation.0, %error, "sandbox.not_ready");
                 self.reason = Some(error.to_string());
-                Some(Event::StartFailed(generation))
+                Some(self.not_ready(generation, &error))
             }
         }
     }
@@ -239,15 +269,20 @@ impl Actor {
             Effect::Look(generation) => self.look(generation, mailbox),
             Effect::Stop { generation, rests } => self.stop(generation, rests, mailbox),
             Effect::SetAlarm { at, alarm } => self.set_alarm(at, alarm, mailbox),
-            Effect::Remind(at) => self.shared.reminders.set(&self.name, at),
+            Effect::Remind(at) => {
+                let is_stopped = self.state.phase() == Phase::Stopped;
+                self.shared.reminders.set(&self.name, at, is_stopped);
+            }
             Effect::Waking { turn, stage, ahead } => {
                 if let Some(turn) = self.turns.get(&turn) {
                     turn.waking(stage, ahead);
                 }
             }
-            Effect::Run { turn, .. } => self.relay(turn, mailbox),
+            Effect::Run { turn, .. } if self.turns.contains_key(&turn) => self.relay(turn, mailbox),
+            Effect::Run { turn, .. } => return self.run_errand(turn, mailbox),
             Effect::Fail { turn, code } => self.fail(turn, code),
             Effect::Release(turn) => {
+                self.errands.remove(&turn);
                 if let Some(turn) = self.turns.remove(&turn) {
                     turn.release();
                     self.shared.close(&turn);
@@ -276,15 +311,26 @@ impl Actor {
         let generation = self.state.generation();
         match self.state.phase() {
             Phase::Queued => {
-                self.place = Some(self.runtime.place(self.number, generation).await?);
+                let Start { version, restore } = self.next_start().await;
+                let place = self.runtime.place(self.number, generation, version).await?;
+                self.place = Some(Place { restore, ..place });
             }
             Phase::Stopped => self.place = None,
             _ => {}
         }
-        let (name, place) = (self.name.clone(), self.place.clone());
-        let reminder = self.state.reminder();
-        let saved = self.shared.state.save_sandbox(name, generation, place, reminder);
-        saved.await.map_err(|error| RuntimeError::new(error.to_string()))
+        let row = SandboxRow {
+            number: self.number,
+            name: self.name.clone(),
+            generation,
+            place: self.place.clone(),
+            reminder: self.state.reminder(),
+            release: self.release.clone(),
+        };
+        self.shared
+            .state
+            .save_sandbox(row)
+            .await
+            .map_err(|error| RuntimeError::new(error.to_string()))
     }
 
     async fn start(&mut self, generation: Generation, mailbox: &Mailbox) -> Event {
@@ -296,6 +342,7 @@ impl Actor {
         };
         // Granted first: the sandbox may ask for its model before the start returns.
         self.shared.grant(&place.token, &self.name);
+        self.owed = place.restore.map(|id| self.shared.backups.owe(&self.name, id));
         self.shared.hooks.before_start(&self.name, place).await;
         match self.runtime.start(&self.name, place).await {
             Ok(link) => {
@@ -307,7 +354,7 @@ impl Actor {
             Err(error) => {
                 tracing::warn!(sandbox = %self.name, generation = generation.0, %error, "sandbox.not_started");
                 self.reason = Some(error.to_string());
-                Event::StartFailed(generation)
+                self.not_ready(generation, &error)
             }
         }
     }
@@ -338,7 +385,7 @@ impl Actor {
         };
         let (shared, sender) = (self.shared.clone(), mailbox.sender.clone());
         self.spawn(async move {
-            relay::relay(&turn, &link).await;
+            relay::relay(&shared, &turn, &link).await;
             shared.hooks.changed(&turn.sandbox, &link);
             let _ = sender.send(Message::Event(Event::Ended(turn.id())));
             shared.recorder.ended(turn, Some(link));
@@ -347,15 +394,15 @@ impl Actor {
 
     fn fail(&mut self, turn: TurnId, code: ErrorCode) {
         let Some(turn) = self.turns.remove(&turn) else {
-            return;
+            return self.fail_errand(turn);
         };
-        let why = match (&self.reason, code) {
-            (_, ErrorCode::Retired | ErrorCode::Erased) => people::why(code),
+        let reason = match (&self.reason, code) {
+            (_, ErrorCode::Retired | ErrorCode::Erased) => why(code),
             (Some(reason), _) => reason.as_str(),
             (None, ErrorCode::Timeout) => "the sandbox was not ready in time",
             (None, _) => "the sandbox went away",
         };
-        turn.fail(code, why);
+        turn.fail(code, reason);
         self.shared.recorder.ended(turn, None);
     }
 

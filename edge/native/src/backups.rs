@@ -16,7 +16,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use futures::{StreamExt, TryStreamExt};
 use rand::Rng;
-use reqwest::{Client, Method};
+use reqwest::{Client, ClientBuilder, Method};
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 use zaki_edge_core::backup::{Retention, Schedule, Tracker, Unkept, admit, expired};
@@ -90,6 +90,8 @@ struct Now {
 
 struct Wish {
     id: Option<BackupId>,
+    /// Rather this one or nothing: it must not go on with what it has.
+    strict: bool,
     done: oneshot::Sender<BackupOutcome>,
 }
 
@@ -126,12 +128,15 @@ pub(crate) struct Backups {
     state: State,
     schedule: Schedule,
     retention: Retention,
-    /// To sandboxes: an archive may take its time.
-    client: Client,
     sandboxes: DashMap<SandboxName, Arc<Sandbox>>,
     at_once: Semaphore,
     tally: Tally,
     tasks: TaskTracker,
+}
+
+/// An archive may take its time.
+fn patient() -> ClientBuilder {
+    Client::builder().connect_timeout(Duration::from_secs(5))
 }
 
 impl Backups {
@@ -140,7 +145,6 @@ impl Backups {
         data_dir: &std::path::Path,
         state: State,
     ) -> Result<Arc<Self>, EdgeError> {
-        let patient = || Client::builder().connect_timeout(Duration::from_secs(5));
         // An object store may be behind a proxy; a sandbox never is.
         let to_store = patient().read_timeout(Duration::from_secs(30)).build()?;
         let store = Store::open(&config.place, data_dir, config.keys.clone(), to_store);
@@ -151,7 +155,6 @@ impl Backups {
             state,
             schedule: config.schedule(),
             retention: config.retention(),
-            client: patient().no_proxy().build()?,
             sandboxes: sandboxes.collect(),
             at_once: Semaphore::new(AT_ONCE),
             tally: Tally::default(),
@@ -168,8 +171,8 @@ impl Backups {
     }
 
     /// The way to what only waits for the body of a request.
-    fn patient(&self, link: &dyn Link) -> Option<HttpLink> {
-        link.endpoint().map(|http| http.with_client(self.client.clone()))
+    pub(crate) fn patient(link: &dyn Link) -> Option<HttpLink> {
+        link.endpoint().and_then(|http| http.with(patient()).ok())
     }
 
     /// Backs up whoever is due, as long as the edge runs.
@@ -240,7 +243,7 @@ impl Backups {
 
     async fn try_make(&self, name: &SandboxName, link: &dyn Link) -> Result<Backup, BackupError> {
         let _one_of_few = self.at_once.acquire().await;
-        let http = self.patient(link).ok_or(BackupError::Asleep)?;
+        let http = Self::patient(link).ok_or(BackupError::Asleep)?;
         let mut kept = self.store.list(name).await?;
         let answer = http.send(http.request(Method::POST, "backup")).await?;
         let said = answer.headers().get(BACKUP_HEADER).map(|said| said.as_bytes().to_vec());

@@ -93,8 +93,11 @@ impl Caller {
         now: Timestamp,
         method: &str,
         path: &str,
-        body: Vec<u8>,
+        body: impl Into<Bytes>,
     ) -> Result<Answered, CallError> {
+        let body = body.into();
+        // A second for so much, on top.
+        let patience = SILENCE + Duration::from_secs(body.len() as u64 / (1 << 19));
         let message = Message { method, path_and_query: path, body: &body };
         let signed = self.key.sign(now, message);
         let headers = [
@@ -121,7 +124,7 @@ impl Caller {
                 for (name, value) in headers {
                     request = request.header(name, value);
                 }
-                let answer = timeout(SILENCE, request.send()).await.map_err(CallError::new)?;
+                let answer = timeout(patience, request.send()).await.map_err(CallError::new)?;
                 let answer = answer.map_err(CallError::new)?;
                 let status = answer.status().as_u16();
                 let bytes = answer.bytes_stream().map_err(CallError::new);

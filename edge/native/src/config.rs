@@ -5,11 +5,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use secrecy::SecretString;
 use zaki_edge_core::{fleet::Limits, meter::Price, sandbox::Habits};
 use zaki_envelope::signature::Keyring;
 
-use crate::backups::BackupConfig;
+use crate::{backups::BackupConfig, model::ModelConfig};
 
 /// What a gateway was measured to need after some dozen turns, in megabytes.
 const SANDBOX_MB: u64 = 1024;
@@ -41,6 +40,9 @@ pub struct EdgeConfig {
     pub head_timeout: Duration,
     /// How long a start may take, from its turn in the queue to the agent's hello.
     pub start_timeout: Duration,
+    /// Whether sandboxes that are on another version than the one of `runtime` are brought to it by
+    /// the edge, one after another; otherwise an operator does it.
+    pub upgrades: bool,
     /// How the sandboxes' memories are kept.
     pub backup: BackupConfig,
     /// Unused for so long a sandbox is frozen, where it can be: it uses no processor time, keeps its
@@ -77,6 +79,7 @@ impl EdgeConfig {
             max_connections: 4096,
             head_timeout: Duration::from_secs(30),
             start_timeout: Duration::from_mins(3),
+            upgrades: true,
             backup: BackupConfig::default(),
             freeze_after: Some(Duration::from_mins(2)),
             stop_after: Some(Duration::from_hours(1)),
@@ -174,8 +177,13 @@ pub struct ProcessConfig {
     pub program: Vec<String>,
     /// Node and OpenClaw, as [`install::ensure_runtime`](crate::install::ensure_runtime) left them.
     pub runtime: RuntimePaths,
-    /// Whether sandboxes get users of their own.
+    /// What is to keep them apart.
     pub isolation: Isolation,
+    /// Whether they have a network.
+    pub network: Network,
+    /// What a sandbox may take of the machine's memory and processes, where control groups can be
+    /// made.
+    pub tier: Tier,
     /// Whether the private agents run commands. Nothing but [`Exec::Deny`] has an effect unless
     /// isolation is active.
     pub exec: Exec,
@@ -185,12 +193,14 @@ pub struct ProcessConfig {
 }
 
 impl ProcessConfig {
-    /// Isolated where that is possible, without exec.
+    /// Isolated as well as is possible, without network and exec, of the smallest tier.
     pub fn new(program: impl IntoIterator<Item = String>, runtime: RuntimePaths) -> Self {
         Self {
             program: program.into_iter().collect(),
             runtime,
             isolation: Isolation::Auto,
+            network: Network::None,
+            tier: Tier::STANDARD_1,
             exec: Exec::Deny,
             first_uid: None,
         }
@@ -220,14 +230,27 @@ impl Exec {
     }
 }
 
-/// Whether sandboxes get users of their own.
+/// What is to keep sandboxes apart that are processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Isolation {
-    /// Yes, when the edge runs as root; otherwise they run as its own user.
+    /// Whatever the machine offers: users of their own when the edge runs as root, and namespaces of
+    /// their own where there is bubblewrap and the kernel lets it.
     #[default]
     Auto,
-    /// No.
+    /// Namespaces of their own and no network; without them the edge does not start.
+    Require,
+    /// Nothing. Then no agent runs commands.
+    Off,
+}
+
+/// Whether isolated sandboxes have a network. Those that are not isolated have the machine's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Network {
+    /// Their own loopback, on which only they are, and a way to the model.
+    #[default]
     None,
+    /// The machine's, with everything that can be reached from it, its own services too.
+    Host,
 }
 
 /// An installed Node and OpenClaw.
@@ -245,32 +268,6 @@ impl RuntimePaths {
         Self {
             node: dir.join("bin").join("node"),
             openclaw: dir.join("node_modules").join("openclaw"),
-        }
-    }
-}
-
-/// Who answers the sandboxes' model calls.
-#[derive(Clone, Debug)]
-pub enum ModelConfig {
-    /// The model inside the edge: deterministic, needs no key and no network, says that it is it.
-    Offline,
-    /// A real provider with an OpenAI-compatible interface.
-    Forward {
-        /// Up to and without `/chat/completions`.
-        base_url: String,
-        /// Added to every call here; no sandbox ever sees it.
-        api_key: SecretString,
-        /// The model the sandboxes use.
-        model: String,
-    },
-}
-
-impl ModelConfig {
-    /// The name the sandboxes know the model by.
-    pub(crate) fn name(&self) -> &str {
-        match self {
-            Self::Offline => "offline",
-            Self::Forward { model, .. } => model,
         }
     }
 }

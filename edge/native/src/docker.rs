@@ -8,6 +8,7 @@ mod engine;
 mod shape;
 mod tunnel;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,13 +19,13 @@ use bollard::models::ContainerInspectResponse;
 use rand::RngCore;
 use reqwest::Client;
 use serde::{Deserialize, Serialize};
-use zaki_edge_core::sandbox::Generation;
+use zaki_edge_core::{model::Wire, sandbox::Generation};
 use zaki_envelope::{SandboxName, ZakiUserId};
 
 use crate::{
     EdgeError,
     config::DockerConfig,
-    runtime::{Container, HttpLink, Life, Link, Manner, Place, Runtime, RuntimeError},
+    runtime::{Container, HttpLink, Life, Link, Manner, Place, Runtime, RuntimeError, Version},
     state::SandboxRow,
 };
 use engine::Engine;
@@ -53,6 +54,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) model: &'a str,
     /// Further ones, which a turn may ask for.
     pub(crate) choices: &'a [String],
+    /// The interface of the proxy that has them.
+    pub(crate) api: Wire,
 }
 
 /// The Docker runtime.
@@ -72,9 +75,10 @@ impl Docker {
         known: &[SandboxRow],
     ) -> Result<Self, EdgeError> {
         let engine = Engine::open(config.socket.as_deref(), around.edge).await?;
-        let image = engine.image(&config.image).await?;
+        let at = engine.image(&config.image).await?;
+        let version = Version { agent: engine.agent(&at).await, at, node: String::new() };
         let cores = engine.cores().await?;
-        let shape = Shape::new(&config, image, cores, &around);
+        let shape = Shape::new(&config, version, cores, &around);
         let model_proxy = around.model_proxy;
         let docker = Self { engine, shape, model_proxy, client: HttpLink::client()? };
         docker.sweep(known).await;
@@ -121,7 +125,7 @@ impl Docker {
         }
         self.engine.make_volume(name).await?;
         let volume = self.engine.volume(name);
-        let body = self.shape.body(volume, &place.token, self.engine.labels(name));
+        let body = self.shape.body(volume, place, self.engine.labels(name));
         self.engine.create(&self.engine.name(name, place.generation), body).await
     }
 }
@@ -132,11 +136,38 @@ impl Runtime for Docker {
         true
     }
 
-    async fn place(&self, _number: u32, generation: Generation) -> Result<Place, RuntimeError> {
+    fn is_isolated(&self) -> bool {
+        true
+    }
+
+    /// Of the container there is: with it goes its log.
+    async fn logs(&self, name: &SandboxName, lines: usize) -> BTreeMap<String, String> {
+        let found = self.engine.containers(&[engine::sandbox_label(name)]).await;
+        let Some(found) = found.ok().and_then(|found| found.into_iter().next()) else {
+            return BTreeMap::new();
+        };
+        let text = self.engine.logs(&found.id, lines).await;
+        [("sandbox".to_owned(), text)].into()
+    }
+
+    fn version(&self) -> Version {
+        self.shape.version().clone()
+    }
+
+    async fn has(&self, version: &Version) -> bool {
+        self.engine.image(&version.at).await.is_ok()
+    }
+
+    async fn place(
+        &self,
+        _number: u32,
+        generation: Generation,
+        version: Version,
+    ) -> Result<Place, RuntimeError> {
         let mut token = [0; 32];
         rand::rng().fill_bytes(&mut token);
-        let docker = Some(Spot { spec: self.shape.spec(), container: None });
-        Ok(Place { generation, token: hex::encode(token), docker, ..Place::default() })
+        let docker = Some(Spot { spec: self.shape.spec(&version), container: None });
+        Ok(Place { generation, token: hex::encode(token), version, docker, ..Place::default() })
     }
 
     async fn start(
@@ -153,7 +184,7 @@ impl Runtime for Docker {
     }
 
     async fn adopt(&self, name: &SandboxName, place: &Place) -> Option<Arc<dyn Link>> {
-        if place.docker.as_ref()?.spec != self.shape.spec() {
+        if place.docker.as_ref()?.spec != self.shape.spec(&place.version) {
             return None;
         }
         let found = self.find(name, place).await?;

@@ -8,31 +8,39 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use tokio::net::UnixListener;
 use tokio::task::JoinHandle;
-use zaki_edge_core::{front::Refusal, person::Standing, turn::bar};
+use zaki_edge_core::{
+    front::Refusal,
+    person::Standing,
+    turn::{bar, why},
+};
 use zaki_envelope::{
     SandboxName, TurnId, ZakiUserId,
     wire::{ErrorCode, TurnRequest},
 };
 
 use crate::{
-    EdgeConfig, EdgeError, RuntimeChoice,
+    EdgeConfig, EdgeError, HubClient, RuntimeChoice,
     actor::Message,
     backups::Backups,
     clock,
     docker::{self, Docker},
     fleet::Fleet,
     http, listen,
+    media::Media,
     model::Model,
     people::{self, People},
+    proactive,
     record::Recorder,
     reminders,
-    runtime::{self, Echo, Ground, Process, Surroundings},
+    runtime::{self, Echo, Ground, IsolationReport, Process, Surroundings},
     sandboxes::Sandboxes,
     shared::{Parts, Shared},
     state::{Setting, State},
     turn::Turn,
     turns::{Opened, Turns},
+    upgrade,
 };
 
 /// How long the last writes may take when the edge stops.
@@ -44,6 +52,7 @@ const FORGET_EVERY: Duration = Duration::from_hours(1);
 pub struct Edge {
     running: Arc<Running>,
     address: SocketAddr,
+    isolation: Option<IsolationReport>,
     tasks: Vec<JoinHandle<()>>,
     /// Held as long as it runs.
     _lock: File,
@@ -75,6 +84,8 @@ impl Edge {
         let state = State::open(&private.join("edge.db")).await?;
         let listener = listen::bind(config.listen, &state).await?;
         let address = listen::local_addr(&listener, config.listen)?;
+        let mut isolation = None;
+        let mut for_models = None;
         let ground = match config.runtime {
             RuntimeChoice::Echo => Ground::Standing(Echo::default()),
             RuntimeChoice::Process(process) => {
@@ -83,9 +94,13 @@ impl Edge {
                     model_url: model_url(address),
                     model: config.model.name().to_owned(),
                     choices: &config.choices,
+                    api: config.model.wire(),
                     first_uid: first_uid(process.first_uid, &state).await?,
                 };
-                Ground::Built(Arc::new(Process::new(process, around)?))
+                let process = Process::new(&process, around)?;
+                isolation = Some(process.isolation());
+                for_models = models_listener(&process, &config.data_dir)?;
+                Ground::Built(Arc::new(process))
             }
             RuntimeChoice::Docker(docker) => {
                 let around = docker::Surroundings {
@@ -93,13 +108,14 @@ impl Edge {
                     model_proxy: reachable(address),
                     model: config.model.name(),
                     choices: &config.choices,
+                    api: config.model.wire(),
                 };
                 let known = state.sandboxes().await?;
                 Ground::Built(Arc::new(Docker::open(docker, around, &known).await?))
             }
         };
         let backups = Backups::open(&config.backup, &config.data_dir, state.clone()).await?;
-        let can_freeze = matches!(&ground, Ground::Built(runtime) if runtime.can_freeze());
+        let can_freeze = ground.can_freeze();
         habits.freeze_after_ms = habits.freeze_after_ms.filter(|_| can_freeze);
         let (recorder, notes) = Recorder::new();
         let shared = Arc::new(Shared::new(Parts {
@@ -112,12 +128,13 @@ impl Edge {
             model: Model::new(config.model, config.choices, config.prices)?,
             people: People::load(&state).await?,
             backups: backups.clone(),
+            media: Media::new(&private),
             keys: config.keys,
         }));
         let sandboxes = Sandboxes::new(shared.clone());
         sandboxes.adopt().await?;
         let running = Arc::new(Running { shared, sandboxes });
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(listen::serve(
                 listener,
                 http::router(running.clone()),
@@ -128,10 +145,19 @@ impl Edge {
             tokio::spawn(people::sweep(Arc::downgrade(&running))),
             tokio::spawn(backups.run()),
             tokio::spawn(reminders::watch(Arc::downgrade(&running))),
+            tokio::spawn(proactive::deliver(Arc::downgrade(&running.shared))),
             tokio::spawn(notes.keep(Arc::downgrade(&running.shared))),
         ];
+        if config.upgrades {
+            tasks.push(tokio::spawn(upgrade::roll(Arc::downgrade(&running))));
+        }
+        if let Some(listener) = for_models {
+            let router = http::model_router(running.clone());
+            let (most, patience) = (config.max_connections, config.head_timeout);
+            tasks.push(tokio::spawn(listen::serve_local(listener, router, most, patience)));
+        }
         tracing::info!(%address, "edge.listening");
-        Ok(Self { running, address, tasks, _lock: lock })
+        Ok(Self { running, address, isolation, tasks, _lock: lock })
     }
 
     /// The routes, to be called in the same process; the same as on the socket.
@@ -139,9 +165,19 @@ impl Edge {
         http::router(self.running.clone())
     }
 
+    /// From now on `hub` hears what agents say without being asked. Until then it is kept.
+    pub fn connect(&self, hub: HubClient) {
+        self.running.shared.outgoing.connect(hub);
+    }
+
     /// Where it listens.
     pub const fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What keeps its sandboxes apart, if they are processes.
+    pub const fn isolation(&self) -> Option<&IsolationReport> {
+        self.isolation.as_ref()
     }
 
     /// What it is busy with. Everything else it knows is in its store.
@@ -189,9 +225,10 @@ impl Running {
     fn begin(&self, turn: &Arc<Turn>, standing: Standing) -> Result<(), (ErrorCode, &'static str)> {
         let offers = |model: &str| self.shared.model.offers(model);
         if let Some(code) = bar(standing, &turn.request, offers) {
-            return Err((code, people::why(code)));
+            return Err((code, why(code)));
         }
         self.shared.accounts.begin(turn, clock::now());
+        self.shared.reachable(turn.user);
         if let Ground::Built(_) = self.shared.ground {
             self.shared.recorder.started(turn);
         }
@@ -231,6 +268,16 @@ async fn own_number(state: &State) -> Result<u32, EdgeError> {
     Ok(number)
 }
 
+/// Where sandboxes without a network call the model.
+fn models_listener(process: &Process, data: &Path) -> Result<Option<UnixListener>, EdgeError> {
+    let listen = || {
+        let Some(listener) = process.listen_for_models()? else { return Ok(None) };
+        listener.set_nonblocking(true)?;
+        UnixListener::from_std(listener).map(Some)
+    };
+    listen().map_err(|source| EdgeError::Data { path: data.join("run"), source })
+}
+
 /// The model proxy, as a process on this machine reaches it.
 fn model_url(address: SocketAddr) -> String {
     format!("http://{}/model/v1", reachable(address))
@@ -268,6 +315,12 @@ async fn forget(shared: Arc<Shared>) {
         match shared.state.forget(clock::now()).await {
             Ok(turns) => tracing::debug!(turns, "turns.forgotten"),
             Err(error) => tracing::warn!(%error, "turns.not_forgotten"),
+        }
+        if let Err(error) = shared.media.forget().await {
+            tracing::warn!(%error, "media.not_forgotten");
+        }
+        if let Err(error) = shared.state.forget_proactive(clock::now()).await {
+            tracing::warn!(%error, "proactive.not_forgotten");
         }
     }
 }

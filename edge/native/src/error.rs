@@ -43,6 +43,12 @@ pub enum EdgeError {
         /// What is in the way.
         closed: PathBuf,
     },
+    /// They cannot be kept apart as was required.
+    #[error(
+        "sandboxes cannot be isolated here: {0}; mend that, or set sandbox.isolation to \"auto\" or \
+         sandbox.runtime to \"docker\""
+    )]
+    NotIsolated(String),
     /// Backups can be kept nowhere.
     #[error("backups cannot be kept: {0}; set backup.directory or backup.s3 to a place of yours")]
     Backups(String),
@@ -73,6 +79,14 @@ pub enum EdgeError {
     /// Its database cannot be used.
     #[error(transparent)]
     Store(#[from] zaki_store::Error),
+    /// A header of a provider.
+    #[error(
+        "the header {name} of a provider of models is none; mend model.headers or model.api_key"
+    )]
+    Header {
+        /// Its name; never what is in it.
+        name: String,
+    },
     /// The client for model calls or sandboxes cannot be set up.
     #[error("the HTTP client cannot be set up: {0}")]
     Client(#[from] reqwest::Error),

@@ -4,8 +4,12 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
-use tokio::sync::mpsc;
-use zaki_edge_core::{fleet, fleet::Limits, sandbox::Claim};
+use tokio::sync::{mpsc, watch};
+use zaki_edge_core::{
+    fleet,
+    fleet::Limits,
+    sandbox::{Claim, Phase},
+};
 use zaki_envelope::SandboxName;
 
 use crate::actor::Message;
@@ -16,6 +20,8 @@ pub(crate) struct Mailbox {
     pub(crate) sender: mpsc::UnboundedSender<Message>,
     /// Whether its sandbox takes a turn right now.
     pub(crate) ready: Arc<AtomicBool>,
+    /// Where its sandbox is in its life.
+    pub(crate) phase: watch::Sender<Phase>,
 }
 
 /// All of them.

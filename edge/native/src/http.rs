@@ -1,29 +1,27 @@
-//! The HTTP face: the core decides which call it is and who makes it, this answers.
+//! The HTTP face. Which call it is, who makes it and how it is answered is the core's; what is done
+//! is done here.
 
 mod memory;
+mod operator;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header, request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
 use futures::{Stream, stream};
-use serde_json::json;
-use zaki_edge_core::front::{
-    Call, Caller, Refusal, parse_answer, parse_restore, parse_retire, parse_steer, parse_turn,
+use zaki_edge_core::{
+    front::{Call, Refusal},
+    http::{ALIVE, Answer, CHUNK, EVENTS, Head, Intake, Request as Asked, barred, ended, write},
+    sandbox::Event,
 };
-use zaki_edge_core::sandbox::Event;
 use zaki_envelope::{
-    SandboxKind, SandboxName, TurnId, ZakiUserId,
-    signature::Message as Signed,
-    wire::{
-        SIGN_OF_LIFE, SteerRequest, TurnEvent, TurnEventKind, TurnRequest, Usage, WakeAnswer,
-        encode_sse,
-    },
+    SandboxName, TurnId, ZakiUserId,
+    wire::{SIGN_OF_LIFE, SteerRequest, TurnRequest},
 };
 
 use crate::{
@@ -31,13 +29,11 @@ use crate::{
     clock,
     edge::Running,
     people::Leaving,
+    shared::Shared,
     steer,
     turn::{Found, Reader},
     turns::Opened,
 };
-
-/// As much of a stream goes out at once, in bytes, when there is more to tell.
-const CHUNK: usize = 64 * 1024;
 
 /// How long a body may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
@@ -47,89 +43,104 @@ pub(crate) fn router(edge: Arc<Running>) -> Router {
     Router::new().fallback(answer).with_state(edge)
 }
 
+/// The routes of sandboxes alone: nothing else is behind the socket that they get.
+pub(crate) fn model_router(edge: Arc<Running>) -> Router {
+    Router::new().fallback(answer_sandbox).with_state(edge)
+}
+
+async fn answer_sandbox(edge: State<Arc<Running>>, request: Request) -> Response {
+    let (method, uri) = (request.method().as_str(), request.uri());
+    match Call::of(method, uri.path(), uri.query()) {
+        Ok(call) if call.is_of_sandboxes() => answer(edge, request).await,
+        _ => whole(Refusal::NotFound.into()),
+    }
+}
+
 async fn answer(State(edge): State<Arc<Running>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    respond(&edge, &head, body).await.unwrap_or_else(refuse)
+    respond(&edge, &head, body).await.unwrap_or_else(|refusal| whole(refusal.into()))
 }
 
 async fn respond(
     edge: &Arc<Running>,
-    head: &request::Parts,
+    parts: &request::Parts,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let call = Call::of(head.method.as_str(), head.uri.path(), head.uri.query())?;
-    let known = if call.signs_its_body() { None } else { Some(prove(edge, &call, head, &[])?) };
-    let body = tokio::time::timeout(BODY_PATIENCE, read(&call, &head.headers, body));
-    let body = body.await.map_err(|_| Refusal::Malformed("the body did not arrive in time"))??;
-    let caller = known.map_or_else(|| prove(edge, &call, head, &body), Ok)?;
-    match (call, caller) {
-        (Call::Health, _) => Ok(Json(json!({"ok": true})).into_response()),
-        (Call::Turn { user }, Caller::Hub) => {
-            let (sandbox, request) = parse_turn(user, &body)?;
-            let turn = request.turn;
-            events(edge, user, turn, Some((sandbox, request)), 0).await
-        }
-        (Call::Events { user, turn, after }, Caller::Hub) => {
-            events(edge, user, turn, None, after).await
-        }
-        (Call::Abort { user, turn }, Caller::Hub) => abort(edge, user, turn).await,
-        (Call::Steer { user, turn }, Caller::Hub) => {
-            steered(edge, user, turn, &parse_steer(&body)?).await
-        }
-        (Call::Wake { user }, Caller::Hub) => wake(edge, user).await,
-        (Call::Approve { user, approval }, Caller::Hub) => {
-            edge.shared.approve(user, approval, parse_answer(&body)?).await?;
-            Ok(StatusCode::NO_CONTENT.into_response())
-        }
-        (Call::Usage { user }, Caller::Hub) => usage(edge, user).await,
-        (Call::Retire { user }, Caller::Hub) => {
-            Ok(left(edge.retire(user, parse_retire(&body)?.until).await?))
-        }
-        (Call::Reinstate { user }, Caller::Hub) => {
-            edge.reinstate(user).await?;
-            Ok(StatusCode::NO_CONTENT.into_response())
-        }
-        (Call::Erase { user }, Caller::Hub) => Ok(left(edge.erase(user).await?)),
-        (Call::Metrics, _) => Ok(edge.shared.backups.metrics().into_response()),
-        (Call::Sandboxes, Caller::Hub) => memory::list(edge).await,
-        (Call::Sandbox { user }, Caller::Hub) => memory::show(edge, user).await,
-        (Call::Backup { user }, Caller::Hub) => memory::back_up(edge, user).await,
-        (Call::Restore { user }, Caller::Hub) => {
-            memory::bring_back(edge, user, parse_restore(&body)?).await
-        }
-        (Call::Archive { user, id }, Caller::Hub) => memory::archive(edge, user, id).await,
-        (Call::Chat, Caller::Sandbox(sandbox)) => Ok(edge.shared.chat(sandbox, body).await),
-        (Call::Models, Caller::Sandbox(_)) => Ok(edge.shared.model.list()),
-        _ => Err(Refusal::Unauthorized),
-    }
-}
-
-async fn read(call: &Call, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
-    let limit = call.body_limit();
-    let announced = headers.get(header::CONTENT_LENGTH);
-    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
-        return Err(Refusal::TooLarge { limit });
-    }
-    // The other failure is a body that broke off, and nobody is left to be answered.
-    let whole = to_bytes(body, limit).await;
-    whole.map_err(|_| Refusal::TooLarge { limit })
-}
-
-fn prove(
-    edge: &Running,
-    call: &Call,
-    head: &request::Parts,
-    body: &[u8],
-) -> Result<Caller, Refusal> {
-    let target = head.uri.path_and_query();
-    let message = Signed {
-        method: head.method.as_str(),
-        path_and_query: target.map_or("/", axum::http::uri::PathAndQuery::as_str),
-        body,
+    let Shared { model, .. } = &*edge.shared;
+    let target = parts.uri.path_and_query().map_or("/", axum::http::uri::PathAndQuery::as_str);
+    let head = Head { method: parts.method.as_str(), target };
+    let header = |name: &str| header(&parts.headers, name);
+    let intake = edge.shared.front(|front| Intake::open(head, front, header, clock::now()))?;
+    // A whole conversation is in memory as long as it is asked about.
+    let seat = match intake.thinker() {
+        Some(sandbox) => Some(model.seat(sandbox.user()).await?),
+        None => None,
     };
-    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
-    edge.shared.admit(call, header, message)
+    let limit = intake.limit();
+    // The other failure is a body that broke off, and nobody is left to be answered.
+    let body = tokio::time::timeout(BODY_PATIENCE, to_bytes(body, limit)).await;
+    let body = body.map_err(|_| Refusal::Malformed("the body did not arrive in time"))?;
+    let body = body.map_err(|_| Refusal::TooLarge { limit })?;
+    let asked = edge.shared.front(|front| intake.close(front, header, &body, clock::now()))?;
+    if let Asked::Think { sandbox, wire } = asked {
+        return Ok(edge.shared.think(sandbox, wire, body, seat).await);
+    }
+    if let Asked::Keep { user, hash } = asked {
+        edge.shared.keep_medium(user, hash, body).await?;
+        return Ok(whole(Answer::done()));
+    }
+    act(edge, asked).await
+}
+
+async fn act(edge: &Arc<Running>, asked: Asked) -> Result<Response, Refusal> {
+    Ok(whole(match asked {
+        Asked::Turn { user, sandbox, request } => {
+            let turn = request.turn;
+            return events(edge, user, turn, Some((sandbox, *request)), 0).await;
+        }
+        Asked::Events { user, turn, after } => return events(edge, user, turn, None, after).await,
+        Asked::Backup { sandbox } => return memory::back_up(edge, sandbox).await,
+        Asked::Restore { sandbox, request } => {
+            return memory::bring_back(edge, sandbox, request).await;
+        }
+        Asked::Operate { sandbox, order } => return operator::operate(edge, sandbox, order).await,
+        Asked::Archive { sandbox, id } => return memory::archive(edge, &sandbox, id).await,
+        Asked::Models { .. } => return Ok(edge.shared.model.list()),
+        // Asked with its body; see above.
+        Asked::Think { .. } | Asked::Keep { .. } => return Err(Refusal::Unauthorized),
+        Asked::Media { user, hash } => {
+            let bytes = edge.shared.medium(user, hash).await?;
+            let kind =
+                [("content-type", "application/octet-stream"), ("cache-control", "no-store")];
+            return Ok((kind, bytes).into_response());
+        }
+        Asked::Health => Answer::health(),
+        Asked::Abort { user, turn } => abort(edge, user, turn).await?,
+        Asked::Steer { user, turn, said } => steered(edge, user, turn, &said).await?,
+        Asked::Wake { sandbox } => wake(edge, &sandbox).await?,
+        Asked::Approve { user, approval, answer } => {
+            edge.shared.approve(user, approval, answer).await?;
+            Answer::done()
+        }
+        Asked::Usage { user } => usage(edge, user).await?,
+        Asked::Retire { user, until } => left(edge.retire(user, until).await?),
+        Asked::Reinstate { user } => {
+            edge.reinstate(user).await?;
+            Answer::done()
+        }
+        Asked::Erase { user } => left(edge.erase(user).await?),
+        Asked::Metrics => {
+            let Shared { backups, model, .. } = &*edge.shared;
+            Answer::metrics(backups.metrics() + &model.metrics() + &edge.counts().await)
+        }
+        Asked::Sandboxes => memory::list(edge).await?,
+        Asked::Sandbox { sandbox } => Answer::json(&edge.report(&sandbox, true).await),
+        Asked::Model => Answer::json(&edge.shared.model.report()),
+    }))
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 async fn events(
@@ -141,18 +152,8 @@ async fn events(
 ) -> Result<Response, Refusal> {
     Ok(match edge.open(user, turn, asked).await? {
         Opened::Live(turn) => sse(lines(Reader::new(turn, after))),
-        Opened::Ended(log) => {
-            let mut chunk = String::new();
-            log.after(after).iter().for_each(|event| write(&mut chunk, event));
-            sse(stream::iter((!chunk.is_empty()).then(|| Ok(chunk.into()))))
-        }
-        Opened::Barred(code, why) => {
-            let (message, usage) = (why.to_owned(), Usage::default());
-            let kind = TurnEventKind::Error { code, message, usage };
-            let mut chunk = String::new();
-            write(&mut chunk, &TurnEvent { seq: after.saturating_add(1), kind });
-            sse(stream::iter([Ok(chunk.into())]))
-        }
+        Opened::Ended(log) => whole(Answer::events(ended(&log, after))),
+        Opened::Barred(code, why) => whole(Answer::events(barred(code, why, after))),
     })
 }
 
@@ -161,40 +162,37 @@ async fn steered(
     user: ZakiUserId,
     turn: TurnId,
     said: &SteerRequest,
-) -> Result<Response, Refusal> {
+) -> Result<Answer, Refusal> {
     match edge.open(user, turn, None).await {
-        Ok(Opened::Live(turn)) => steer::steer(&turn, said).await?,
+        Ok(Opened::Live(turn)) => steer::steer(&edge.shared, &turn, said).await?,
         Ok(Opened::Ended(log)) if log.has(said.steer) => {}
         Ok(Opened::Ended(_) | Opened::Barred(..)) | Err(Refusal::Gone) => {
             return Err(Refusal::Ended);
         }
         Err(refusal) => return Err(refusal),
     }
-    Ok(StatusCode::ACCEPTED.into_response())
+    Ok(Answer::accepted())
 }
 
-async fn abort(edge: &Running, user: ZakiUserId, turn: TurnId) -> Result<Response, Refusal> {
+async fn abort(edge: &Running, user: ZakiUserId, turn: TurnId) -> Result<Answer, Refusal> {
     if let Opened::Live(turn) = edge.open(user, turn, None).await? {
         let sandbox = turn.sandbox.clone();
         edge.sandboxes.tell(&sandbox, Message::Abort(turn));
     }
-    Ok(StatusCode::ACCEPTED.into_response())
+    Ok(Answer::accepted())
 }
 
-async fn wake(edge: &Running, user: ZakiUserId) -> Result<Response, Refusal> {
-    let name = SandboxName::new(user, &SandboxKind::Personal);
-    let name = name.map_err(|_| Refusal::Malformed("the sandbox has no valid name"))?;
-    let held = edge.shared.people.hold(user).await;
+async fn wake(edge: &Running, name: &SandboxName) -> Result<Answer, Refusal> {
+    let held = edge.shared.people.hold(name.user()).await;
     if held.standing.refusal().is_some() {
         return Err(Refusal::Gone);
     }
-    let ready = edge.sandboxes.tell(&name, Message::Event(Event::Wake));
-    Ok((StatusCode::ACCEPTED, Json(WakeAnswer { ready })).into_response())
+    Ok(Answer::woken(edge.sandboxes.tell(name, Message::Event(Event::Wake))))
 }
 
-async fn usage(edge: &Running, user: ZakiUserId) -> Result<Response, Refusal> {
+async fn usage(edge: &Running, user: ZakiUserId) -> Result<Answer, Refusal> {
     match edge.shared.state.used(user, clock::now()).await {
-        Ok(report) => Ok(Json(report).into_response()),
+        Ok(report) => Ok(Answer::json(&report)),
         Err(error) => {
             tracing::error!(%user, %error, "usage.unreadable");
             Err(Refusal::Unavailable)
@@ -202,34 +200,26 @@ async fn usage(edge: &Running, user: ZakiUserId) -> Result<Response, Refusal> {
     }
 }
 
-fn left(leaving: Leaving) -> Response {
-    match leaving {
-        Leaving::Done => StatusCode::NO_CONTENT,
-        Leaving::UnderWay => StatusCode::ACCEPTED,
-    }
-    .into_response()
+fn left(leaving: Leaving) -> Answer {
+    Answer::left(leaving == Leaving::Done)
 }
 
-fn refuse(refusal: Refusal) -> Response {
-    let status = StatusCode::from_u16(refusal.status());
+/// An answer of the core as axum's.
+fn whole(answer: Answer) -> Response {
+    let status = StatusCode::from_u16(answer.status);
     let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = (status, Json(json!({"error": refusal.to_string()}))).into_response();
-    if let Refusal::Method { allow } = refusal {
-        let allow = header::HeaderValue::from_static(allow);
-        response.headers_mut().insert(header::ALLOW, allow);
-    }
-    if refusal == Refusal::Unavailable {
-        let second = header::HeaderValue::from_static("1");
-        response.headers_mut().insert(header::RETRY_AFTER, second);
+    let mut response = (status, answer.body).into_response();
+    response.headers_mut().clear();
+    for (name, value) in answer.headers {
+        let (name, value) = (HeaderName::from_static(name), HeaderValue::from_static(value));
+        response.headers_mut().insert(name, value);
     }
     response
 }
 
 /// Events as a response that stays open until the turn's end.
 fn sse(chunks: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static) -> Response {
-    let headers =
-        [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
-    (headers, Body::from_stream(chunks)).into_response()
+    (EVENTS, Body::from_stream(chunks)).into_response()
 }
 
 /// What there is goes out together; when there is nothing for a while, a sign of life does.
@@ -238,7 +228,7 @@ fn lines(reader: Reader) -> impl Stream<Item = Result<Bytes, Infallible>> + Send
         let mut chunk = String::new();
         match tokio::time::timeout(SIGN_OF_LIFE, reader.next()).await {
             Ok(event) => write(&mut chunk, event?.as_ref()),
-            Err(_) => chunk.push_str(": keep-alive\n\n"),
+            Err(_) => chunk.push_str(ALIVE),
         }
         while chunk.len() < CHUNK
             && let Found::Event(event) = reader.take()
@@ -247,11 +237,4 @@ fn lines(reader: Reader) -> impl Stream<Item = Result<Bytes, Infallible>> + Send
         }
         Some((Ok(chunk.into()), reader))
     })
-}
-
-fn write(chunk: &mut String, event: &TurnEvent) {
-    // Our own types always have a JSON form.
-    if let Ok(text) = encode_sse(event) {
-        chunk.push_str(&text);
-    }
 }

@@ -1,5 +1,5 @@
-//! The edge's side of what it asks of the hub: who somebody is who has signed in on the web. Nothing
-//! here checks tokens; whoever calls has.
+//! The edge's side of what it asks of the hub: who somebody is who has signed in on the web, and to
+//! tell somebody what their agent says. Nothing here checks tokens; whoever calls has.
 
 use std::time::Duration;
 
@@ -9,7 +9,10 @@ use tokio::time::timeout;
 use zaki_envelope::{
     CallId,
     signature::SigningKey,
-    wire::web::{LONGEST, LinkRequest, Linked, ResolveRequest, Resolved, Want, WebIdentity},
+    wire::{
+        proactive::{OutboundAnswer, OutboundRequest, Taken},
+        web::{LONGEST, LinkRequest, Linked, ResolveRequest, Resolved, Want, WebIdentity},
+    },
 };
 
 use crate::{
@@ -43,7 +46,7 @@ pub enum HubError {
     TooLong,
 }
 
-/// Asks the hub about people on the web.
+/// Asks the hub.
 #[derive(Clone)]
 pub struct HubClient {
     caller: Caller,
@@ -65,6 +68,12 @@ impl HubClient {
     pub async fn link(&self, who: &WebIdentity, want: Want) -> Result<Linked, HubError> {
         let call = CallId::from_parts(clock::now(), rand::random());
         self.ask("/edge/link", &LinkRequest { call, who: who.clone(), want }).await
+    }
+
+    /// Has a person told what their agent says by itself. May be asked again.
+    pub async fn outbound(&self, said: &OutboundRequest) -> Result<Taken, HubError> {
+        let OutboundAnswer { taken } = self.ask("/edge/outbound", said).await?;
+        Ok(taken)
     }
 
     async fn ask<A: DeserializeOwned>(

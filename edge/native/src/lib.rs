@@ -11,6 +11,7 @@ mod backups;
 mod call;
 mod clock;
 mod config;
+mod counts;
 mod docker;
 mod edge;
 mod error;
@@ -19,8 +20,11 @@ mod http;
 mod hub;
 pub mod install;
 mod listen;
+mod media;
 mod model;
+mod operate;
 mod people;
+mod proactive;
 mod recent;
 mod record;
 mod relay;
@@ -32,15 +36,18 @@ mod state;
 mod steer;
 mod turn;
 mod turns;
+mod upgrade;
 
 pub use backups::{BackupConfig, BackupPlace, S3Config};
 pub use call::{Answered, CallError, Caller, Reach};
 pub use config::{
-    DockerConfig, EdgeConfig, Exec, Isolation, ModelConfig, ProcessConfig, RuntimeChoice,
-    RuntimePaths, Tier,
+    DockerConfig, EdgeConfig, Exec, Isolation, Network, ProcessConfig, RuntimeChoice, RuntimePaths,
+    Tier,
 };
 pub use edge::{Edge, Load};
 pub use error::EdgeError;
 pub use hub::{HubClient, HubError};
 pub use listen::serve;
-pub use zaki_edge_core::meter::Price;
+pub use model::{ForwardConfig, ModelConfig, ProviderConfig};
+pub use runtime::IsolationReport;
+pub use zaki_edge_core::{meter::Price, model::Wire};

@@ -8,11 +8,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::serve::Listener;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::net::sockopt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
@@ -25,8 +27,6 @@ use crate::{
 /// What was sent and not acknowledged for so long, in milliseconds, went to nobody. Streams say
 /// something every few seconds, so a reader that is gone without a word costs little.
 const UNHEARD_MS: u32 = 30_000;
-/// After an accept that failed, most likely for want of descriptors.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Binds the address; with port 0 the port of the last time first.
 pub(crate) async fn bind(address: SocketAddr, state: &State) -> Result<TcpListener, EdgeError> {
@@ -58,31 +58,48 @@ pub(crate) fn local_addr(
 /// Serves until it is dropped, and its connections with it. At most `most` at a time: one more
 /// waits. One that sends no whole head within `patience` is closed, an idle one too.
 pub async fn serve(listener: TcpListener, router: Router, most: usize, patience: Duration) {
+    converse_with(listener, router, most, patience, |stream| {
+        // A socket that takes no options works without them.
+        let _ = stream.set_nodelay(true);
+        let _ = sockopt::set_tcp_user_timeout(stream, UNHEARD_MS);
+    })
+    .await;
+}
+
+/// The same on a Unix socket.
+pub(crate) async fn serve_local(
+    listener: UnixListener,
+    router: Router,
+    most: usize,
+    patience: Duration,
+) {
+    converse_with(listener, router, most, patience, |_| ()).await;
+}
+
+async fn converse_with<L: Listener>(
+    mut listener: L,
+    router: Router,
+    most: usize,
+    patience: Duration,
+    prepare: fn(&L::Io),
+) {
     let seats = Arc::new(Semaphore::new(most.max(1)));
     let mut connections = JoinSet::new();
     while let Ok(seat) = seats.clone().acquire_owned().await {
         while connections.try_join_next().is_some() {}
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                connections.spawn(converse(stream, router.clone(), patience, seat));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "connection.not_accepted");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
+        // Waits a second where accepting fails, most likely for want of descriptors.
+        let (stream, _) = listener.accept().await;
+        prepare(&stream);
+        connections.spawn(converse(stream, router.clone(), patience, seat));
     }
 }
 
 async fn converse(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
     patience: Duration,
     _seat: OwnedSemaphorePermit,
 ) {
-    // A socket that takes no options works without them.
-    let _ = stream.set_nodelay(true);
-    let _ = sockopt::set_tcp_user_timeout(&stream, UNHEARD_MS);
     let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
         let router = router.clone();
         async move {

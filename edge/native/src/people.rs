@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::sync::{Notify, RwLock, RwLockReadGuard};
 use tokio::time::{sleep, timeout};
-use zaki_edge_core::{front::Refusal, person::Standing};
+use zaki_edge_core::{front::Refusal, person::Standing, turn::why};
 use zaki_envelope::{Timestamp, ZakiUserId, wire::ErrorCode};
 
 use crate::{
@@ -200,6 +200,7 @@ impl Running {
             runtime.erase(user).await?;
         }
         self.shared.backups.erase(user).await?;
+        self.shared.media.erase(user).await?;
         let state = &self.shared.state;
         state.forget_person(user).await?;
         state.forget_standing(user).await?;
@@ -225,17 +226,6 @@ enum EraseError {
     Store(#[from] zaki_store::Error),
     #[error(transparent)]
     Scrub(#[from] ScrubError),
-}
-
-/// In words for the log.
-pub(crate) const fn why(code: ErrorCode) -> &'static str {
-    match code {
-        ErrorCode::Retired => "the person is retired",
-        ErrorCode::Erased => "the person is being erased",
-        ErrorCode::Budget => "nothing is left of the person's budget",
-        ErrorCode::Model => "this edge does not offer the model",
-        _ => "the turn may not run",
-    }
 }
 
 /// Removes whoever has to go, as long as the edge runs.

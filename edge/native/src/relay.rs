@@ -8,7 +8,8 @@ use tokio::time::{sleep, timeout};
 use zaki_envelope::wire::ErrorCode;
 
 use crate::{
-    runtime::{Link, LinkError},
+    runtime::{Events, Link, LinkError},
+    shared::Shared,
     turn::Turn,
 };
 
@@ -18,9 +19,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Carries the turn to its end.
-pub(crate) async fn relay(turn: &Turn, link: &Arc<dyn Link>) {
+pub(crate) async fn relay(shared: &Shared, turn: &Turn, link: &Arc<dyn Link>) {
     let limit = Duration::from_millis(turn.request.budget.timeout_ms).saturating_add(GRACE);
-    if timeout(limit, follow(turn, link)).await.is_err() {
+    if timeout(limit, follow(shared, turn, link)).await.is_err() {
         turn.fail(ErrorCode::Timeout, "the sandbox did not end the turn in time");
         let _ = link.abort(turn.id()).await;
     }
@@ -42,14 +43,27 @@ impl Drop for Attached<'_> {
     }
 }
 
-async fn follow(turn: &Turn, link: &Arc<dyn Link>) {
+/// Has the sandbox take the turn, or go on with it; what it is about to see comes first.
+async fn open(shared: &Shared, turn: &Turn, link: &Arc<dyn Link>) -> Result<Events, LinkError> {
+    let seen = turn.last_seq();
+    if seen == 0 {
+        shared.media.give(turn.user, &turn.request.parts, &**link).await?;
+    }
+    link.open(&turn.request, seen).await
+}
+
+async fn follow(shared: &Shared, turn: &Turn, link: &Arc<dyn Link>) {
     let mut pause = FIRST_PAUSE;
     loop {
-        match link.open(&turn.request, turn.last_seq()).await {
+        match open(shared, turn, link).await {
             Ok(mut events) => {
                 let _attached = Attached::new(turn, link);
                 while let Some(Ok(event)) = events.next().await {
                     pause = FIRST_PAUSE;
+                    // Told once the bytes are here: whoever hears of a file can have it.
+                    if shared.media.take(turn.user, &event, &**link).await.is_err() {
+                        break;
+                    }
                     turn.push(event);
                 }
             }

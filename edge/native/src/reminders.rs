@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::timeout;
-use zaki_edge_core::{person::Standing, sandbox::Event};
+use zaki_edge_core::{
+    person::Standing,
+    sandbox::{Event, wake_at},
+};
 use zaki_envelope::{SandboxName, Timestamp, ZakiUserId};
 
 use crate::{actor::Message, clock, edge::Running};
@@ -45,12 +48,17 @@ impl Times {
 }
 
 impl Reminders {
-    /// The next one of `name`, in place of an earlier one.
-    pub(crate) fn set(&self, name: &SandboxName, at: Option<Timestamp>) {
+    /// The next one of `name`, in place of an earlier one. One that is stopped is woken early, unless
+    /// it is too late for that; it may be stopped again until then.
+    pub(crate) fn set(&self, name: &SandboxName, at: Option<Timestamp>, is_stopped: bool) {
+        self.set_at(clock::now(), name, at, is_stopped);
+    }
+
+    fn set_at(&self, now: Timestamp, name: &SandboxName, at: Option<Timestamp>, is_stopped: bool) {
         let mut times = self.times();
         times.take(name);
         if let Some(at) = at {
-            times.put(name, at, at);
+            times.put(name, wake_at(at, is_stopped, now), at);
         }
         drop(times);
         self.news.notify_one();
@@ -74,13 +82,20 @@ impl Reminders {
         }
     }
 
-    /// Takes those whose time has come; and how long until the next one's.
+    /// Takes those who are to be woken; and how long until the next one is. Of one that was woken
+    /// early the time is still to come.
     fn due(&self, now: Timestamp) -> (Vec<(SandboxName, Timestamp)>, Duration) {
         let mut times = self.times();
         let due = times.order.iter().take_while(|(when, _)| *when <= now);
         let due: Vec<SandboxName> = due.map(|(_, name)| name.clone()).collect();
-        let due = due.into_iter().filter_map(|name| times.take(&name).map(|at| (name, at)));
-        let due = due.collect();
+        let take = |name: SandboxName| {
+            let at = times.take(&name)?;
+            if at > now {
+                times.put(&name, at, at);
+            }
+            Some((name, at))
+        };
+        let due = due.into_iter().filter_map(take).collect();
         let next = times.order.first().and_then(|(at, _)| u64::try_from(at.since(now)).ok());
         (due, next.map_or(LONGEST_WAIT, Duration::from_millis).min(LONGEST_WAIT))
     }
@@ -135,11 +150,11 @@ mod tests {
     fn whoever_is_due_is_told_once_and_the_rest_is_waited_for() {
         let reminders = Reminders::default();
         assert_eq!(reminders.due(at(0)), (vec![], LONGEST_WAIT));
-        reminders.set(&name(1), Some(at(5)));
-        reminders.set(&name(2), Some(at(7)));
-        reminders.set(&name(3), Some(at(3)));
-        reminders.set(&name(3), None);
-        reminders.set(&name(2), Some(at(6)));
+        reminders.set(&name(1), Some(at(5)), false);
+        reminders.set(&name(2), Some(at(7)), false);
+        reminders.set(&name(3), Some(at(3)), false);
+        reminders.set(&name(3), None, true);
+        reminders.set(&name(2), Some(at(6)), false);
         assert_eq!(reminders.due(at(4)), (vec![], Duration::from_millis(1)));
         assert_eq!(reminders.due(at(5)), (vec![(name(1), at(5))], Duration::from_millis(1)));
         assert_eq!(reminders.due(at(99)), (vec![(name(2), at(6))], LONGEST_WAIT));
@@ -147,10 +162,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_stopped_is_woken_early_and_told_in_time() {
+        let reminders = Reminders::default();
+        let due = at(45_010);
+        reminders.set_at(at(0), &name(1), Some(due), true);
+        assert_eq!(reminders.due(at(9)).0, []);
+        assert_eq!(reminders.due(at(10)), (vec![(name(1), due)], Duration::from_secs(45)));
+        // Stopped once more meanwhile: not woken again before its time.
+        reminders.set_at(at(20), &name(1), Some(due), true);
+        assert_eq!(reminders.due(at(45_000)).0, []);
+        assert_eq!(reminders.due(due).0, [(name(1), due)]);
+        assert_eq!(reminders.due(at(i64::MAX)).0, []);
+    }
+
+    #[test]
     fn nobody_is_reminded_of_who_is_gone() {
         let reminders = Reminders::default();
-        reminders.set(&name(1), Some(at(5)));
-        reminders.set(&name(2), Some(at(5)));
+        reminders.set(&name(1), Some(at(5)), false);
+        reminders.set(&name(2), Some(at(5)), false);
         reminders.remove(name(1).user());
         assert_eq!(reminders.due(at(5)).0, [(name(2), at(5))]);
     }

@@ -5,22 +5,27 @@ mod container;
 mod echo;
 mod http_link;
 mod process;
+mod version;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use axum::body::Bytes;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use zaki_edge_core::sandbox::Generation;
 use zaki_envelope::{
-    SandboxName, TurnId, ZakiUserId,
+    BackupId, MediaHash, SandboxName, TurnId, ZakiUserId,
     wire::{ApprovalAnswer, Reminders, SteerRequest, TurnEvent, TurnRequest},
 };
 
 pub(crate) use container::{Container, Life};
 pub(crate) use echo::Echo;
 pub(crate) use http_link::HttpLink;
+pub use process::IsolationReport;
 pub(crate) use process::{Process, Surroundings, draw_uids};
+pub(crate) use version::Version;
 
 /// Where one start of a sandbox is. Durable before anything is put there, so that whatever a crash
 /// leaves behind can be found and is never taken for something else.
@@ -30,6 +35,12 @@ pub(crate) struct Place {
     pub(crate) generation: Generation,
     /// Proves the sandbox to the edge, and the edge to the sandbox. Empty: nothing to prove.
     pub(crate) token: String,
+    /// What it is started with.
+    #[serde(default)]
+    pub(crate) version: Version,
+    /// It is to have the memory of this backup, whatever memory it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) restore: Option<BackupId>,
     /// Where a process is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) process: Option<process::Spot>,
@@ -79,6 +90,13 @@ pub(crate) enum Ground {
     Built(Arc<dyn Runtime>),
 }
 
+impl Ground {
+    /// Whether sandboxes can be held still here.
+    pub(crate) fn can_freeze(&self) -> bool {
+        matches!(self, Self::Built(runtime) if runtime.can_freeze())
+    }
+}
+
 /// A kind of sandbox: puts them there and ends them. For one sandbox nothing is asked before the
 /// last thing asked has returned.
 #[async_trait]
@@ -88,8 +106,35 @@ pub(crate) trait Runtime: Send + Sync + 'static {
         false
     }
 
-    /// Chooses where the next start goes; `number` is the sandbox's own. Puts nothing there.
-    async fn place(&self, number: u32, generation: Generation) -> Result<Place, RuntimeError>;
+    /// Whether what runs in a sandbox is kept from the machine, so that strangers' programs may.
+    fn is_isolated(&self) -> bool {
+        false
+    }
+
+    /// The last lines of what is told of a sandbox outside of it, by name, asleep or awake.
+    async fn logs(&self, name: &SandboxName, lines: usize) -> BTreeMap<String, String> {
+        let _ = (name, lines);
+        BTreeMap::new()
+    }
+
+    /// The version that all sandboxes are to have.
+    fn version(&self) -> Version {
+        Version::default()
+    }
+
+    /// Whether this one is still there to be started.
+    async fn has(&self, version: &Version) -> bool {
+        *version == self.version()
+    }
+
+    /// Chooses where the next start goes, and on which version; `number` is the sandbox's own. Puts
+    /// nothing there.
+    async fn place(
+        &self,
+        number: u32,
+        generation: Generation,
+        version: Version,
+    ) -> Result<Place, RuntimeError>;
 
     /// Puts sandbox `name` at `place` and notes there what identifies it. Not for waiting until it
     /// is ready.
@@ -179,6 +224,12 @@ pub(crate) trait Link: Send + Sync + 'static {
 
     /// Returns when it is gone.
     async fn exited(&self);
+
+    /// Gives it a medium that it is about to hear of. The same again changes nothing.
+    async fn give(&self, hash: MediaHash, bytes: Bytes) -> Result<(), LinkError>;
+
+    /// The bytes of a medium that it has told of. Refused with 404: it has none, or no longer.
+    async fn medium(&self, hash: MediaHash) -> Result<Bytes, LinkError>;
 
     /// Runs the turn, or takes it up: the same turn id never runs twice. Events up to `after` may
     /// be left out.

@@ -5,16 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 use zaki_edge_core::sandbox::Event;
 use zaki_envelope::{SandboxName, ZakiUserId, wire::ErrorCode};
 
 use crate::{
     actor::{Actor, Message},
+    clock,
     fleet::Mailbox,
     relay,
-    runtime::{Ground, Link, Runtime},
+    runtime::{Echo, Ground, Link, Runtime},
     shared::Shared,
     turn::Turn,
 };
@@ -41,7 +42,7 @@ impl Sandboxes {
         let Ground::Built(runtime) = &self.shared.ground else { return Ok(()) };
         let rows = self.shared.state.sandboxes().await?;
         for row in &rows {
-            self.shared.reminders.set(&row.name, row.reminder);
+            self.shared.reminders.set(&row.name, row.reminder, row.place.is_none());
         }
         let left = rows.into_iter().filter(|row| row.place.is_some());
         let adopt = |row| Actor::adopt(self.shared.clone(), runtime.clone(), row);
@@ -68,8 +69,16 @@ impl Sandboxes {
             Message::Accept(turn) => {
                 let (shared, link) = (self.shared.clone(), link.clone());
                 tokio::spawn(async move {
-                    relay::relay(&turn, &link).await;
+                    relay::relay(&shared, &turn, &link).await;
+                    let later = Echo::later(&turn.request, clock::now());
+                    let name = turn.sandbox.clone();
                     shared.recorder.ended(turn, Some(link));
+                    if let Some((wait, message)) = later {
+                        tokio::time::sleep(wait).await;
+                        if let Err(error) = shared.keep_spoken(&name, message).await {
+                            tracing::error!(%error, "what was said is lost");
+                        }
+                    }
                 });
             }
             Message::Abort(turn) => abort(link.clone(), turn),
@@ -119,6 +128,15 @@ impl Sandboxes {
         join_all(halts).await;
     }
 
+    /// Stops one, ends its turns with `code`, and returns when it is gone.
+    pub(crate) async fn halt_one(&self, name: &SandboxName, code: ErrorCode) {
+        let (done, told) = oneshot::channel();
+        if let Some(mailbox) = self.shared.fleet.mailboxes.get(name) {
+            let _ = mailbox.sender.send(Message::Halt(code, done));
+        }
+        let _ = told.await;
+    }
+
     /// Stops every sandbox and returns when all are gone.
     pub(crate) async fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
@@ -145,8 +163,8 @@ pub(crate) fn abort(link: Arc<dyn Link>, turn: Arc<Turn>) {
 
 fn mailbox() -> (Mailbox, Inbox) {
     let (sender, inbox) = mpsc::unbounded_channel();
-    let ready = Arc::default();
-    (Mailbox { sender, ready }, inbox)
+    let mailbox = Mailbox { sender, ready: Arc::default(), phase: watch::Sender::default() };
+    (mailbox, inbox)
 }
 
 /// Forgets an actor that nobody has told anything since; `false`: somebody has.

@@ -2,24 +2,23 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use dashmap::DashSet;
 use tokio_util::task::TaskTracker;
 use zaki_edge_core::{
-    front::{Call, Caller, Front, Refusal, Tokens},
+    front::{Front, Tokens},
     sandbox::Habits,
 };
-use zaki_envelope::{
-    SandboxName,
-    signature::{Keyring, Message},
-};
+use zaki_envelope::{SandboxName, signature::Keyring};
 
 use crate::{
     account::Accounts,
     approve::Answers,
     backups::Backups,
-    clock,
     fleet::Fleet,
+    media::Media,
     model::Model,
     people::People,
+    proactive::Outgoing,
     record::Recorder,
     reminders::Reminders,
     runtime::{Ground, Hooks},
@@ -38,12 +37,17 @@ pub(crate) struct Shared {
     pub(crate) accounts: Accounts,
     pub(crate) answers: Answers,
     pub(crate) backups: Arc<Backups>,
+    pub(crate) media: Media,
     /// Around the life of every sandbox.
     pub(crate) hooks: Arc<dyn Hooks>,
     pub(crate) fleet: Fleet,
     pub(crate) habits: Habits,
     pub(crate) reminders: Reminders,
+    /// What agents say without being asked.
+    pub(crate) outgoing: Arc<Outgoing>,
     pub(crate) keys: Keyring,
+    /// Whose next start is to be on the version that all are to have.
+    pub(crate) proposals: DashSet<SandboxName>,
     tokens: RwLock<Tokens>,
     /// What must be done before the state closes.
     pub(crate) tasks: TaskTracker,
@@ -58,6 +62,7 @@ pub(crate) struct Parts {
     pub(crate) model: Model,
     pub(crate) people: People,
     pub(crate) backups: Arc<Backups>,
+    pub(crate) media: Media,
     pub(crate) keys: Keyring,
     pub(crate) fleet: Fleet,
     pub(crate) habits: Habits,
@@ -76,25 +81,22 @@ impl Shared {
             answers: Answers::default(),
             hooks: Arc::new(parts.backups.clone()),
             backups: parts.backups,
+            media: parts.media,
             fleet: parts.fleet,
             habits: parts.habits,
             reminders: Reminders::default(),
+            outgoing: Arc::default(),
             keys: parts.keys,
+            proposals: DashSet::new(),
             tokens: RwLock::default(),
             tasks: TaskTracker::new(),
         }
     }
 
-    /// Proves who makes `call`.
-    pub(crate) fn admit<'h>(
-        &self,
-        call: &Call,
-        header: impl Fn(&str) -> Option<&'h str>,
-        message: Message<'_>,
-    ) -> Result<Caller, Refusal> {
+    /// Works with what callers are known by.
+    pub(crate) fn front<T>(&self, work: impl FnOnce(&Front<'_>) -> T) -> T {
         let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
-        let front = Front { keys: &self.keys, tokens: &tokens };
-        front.admit(call, header, message, clock::now())
+        work(&Front { keys: &self.keys, tokens: &*tokens })
     }
 
     /// Forgets a turn whose end is durable, or that was released.

@@ -3,6 +3,8 @@
 
 mod backups;
 mod people;
+mod proactive;
+mod releases;
 mod scrub;
 mod usage;
 
@@ -10,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Row, params};
 use zaki_edge_core::{
+    release::Release,
     sandbox::Generation,
     turn::{KEPT_MS, KNOWN_MS, TurnLog},
 };
@@ -19,13 +22,17 @@ use zaki_envelope::{
 };
 use zaki_store::{Error, Json, Schema, Sqlite, Step, Text};
 
-use crate::{runtime::Place, turn::Turn};
+use crate::{
+    runtime::{Place, Version},
+    turn::Turn,
+};
+pub(crate) use proactive::Spoken;
 pub(crate) use scrub::ScrubError;
 
 const SCHEMA: Schema = Schema {
     name: "edge",
     release: env!("CARGO_PKG_VERSION"),
-    steps: &[FIRST, TURNS_BY_ID, PEOPLE, REMINDERS, BACKUPS, UNASKED],
+    steps: &[FIRST, TURNS_BY_ID, PEOPLE, REMINDERS, BACKUPS, UNASKED, PROACTIVE, RELEASES],
 };
 
 const FIRST: Step = Step {
@@ -111,6 +118,10 @@ const PEOPLE: Step = Step {
 const REMINDERS: Step =
     Step { min_reader: 1, sql: "ALTER TABLE sandboxes ADD COLUMN reminder INTEGER;" };
 
+/// Which version each sandbox is on.
+const RELEASES: Step =
+    Step { min_reader: 1, sql: "ALTER TABLE sandboxes ADD COLUMN release TEXT;" };
+
 /// How the memory of each sandbox stands.
 const BACKUPS: Step = Step {
     min_reader: 1,
@@ -135,6 +146,20 @@ const UNASKED: Step = Step {
         ) STRICT, WITHOUT ROWID;",
 };
 
+/// What agents have said without being asked; no message: a hub has it.
+const PROACTIVE: Step = Step {
+    min_reader: 1,
+    sql: "
+        CREATE TABLE proactive (
+            id      TEXT    PRIMARY KEY,
+            sandbox TEXT    NOT NULL,
+            message TEXT,
+            kept_at INTEGER NOT NULL,
+            due_at  INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX proactive_due ON proactive (due_at) WHERE message IS NOT NULL;",
+};
+
 /// A sandbox as it was last persisted.
 pub(crate) struct SandboxRow {
     /// Small and its own for good: its user id on the machine is counted from it.
@@ -145,12 +170,15 @@ pub(crate) struct SandboxRow {
     pub(crate) place: Option<Place>,
     /// When its agent wants to act by itself.
     pub(crate) reminder: Option<Timestamp>,
+    /// Which version it is on.
+    pub(crate) release: Release<Version>,
 }
 
 impl SandboxRow {
     /// A sandbox of which nothing is known.
-    pub(crate) const fn new(name: SandboxName) -> Self {
-        Self { number: 0, name, generation: Generation(0), place: None, reminder: None }
+    pub(crate) fn new(name: SandboxName) -> Self {
+        let (place, reminder, release) = <_>::default();
+        Self { number: 0, name, generation: Generation(0), place, reminder, release }
     }
 }
 
@@ -225,7 +253,7 @@ impl State {
 
     /// All sandboxes there have ever been.
     pub(crate) async fn sandboxes(&self) -> Result<Vec<SandboxRow>, Error> {
-        let sql = "SELECT number, name, generation, place, reminder FROM sandboxes
+        let sql = "SELECT number, name, generation, place, reminder, release FROM sandboxes
             WHERE name NOT LIKE 'erased-%'";
         self.db.read(move |tx| tx.all(sql, [], sandbox_row)).await
     }
@@ -234,7 +262,7 @@ impl State {
     pub(crate) async fn sandbox(&self, name: SandboxName) -> Result<SandboxRow, Error> {
         let sql = "INSERT INTO sandboxes (name, generation) VALUES (?, 0)
             ON CONFLICT (name) DO UPDATE SET name = name
-            RETURNING number, name, generation, place, reminder";
+            RETURNING number, name, generation, place, reminder, release";
         let name_again = name.clone();
         let row = move |tx: &zaki_store::Tx<'_>| {
             tx.all(sql, params![Text(&name)], sandbox_row).map(|mut rows| rows.pop())
@@ -244,19 +272,25 @@ impl State {
         Ok(row.unwrap_or_else(|| SandboxRow::new(name_again)))
     }
 
-    /// Where `name` is in its life.
-    pub(crate) async fn save_sandbox(
+    /// The row of `name`, if it has ever been started.
+    pub(crate) async fn known_sandbox(
         &self,
         name: SandboxName,
-        generation: Generation,
-        place: Option<Place>,
-        reminder: Option<Timestamp>,
-    ) -> Result<(), Error> {
-        let sql = "UPDATE sandboxes SET generation = ?, place = ?, reminder = ? WHERE name = ?";
+    ) -> Result<Option<SandboxRow>, Error> {
+        let sql = "SELECT number, name, generation, place, reminder, release FROM sandboxes
+            WHERE name = ?";
+        self.db.read(move |tx| tx.one(sql, params![Text(name)], sandbox_row)).await
+    }
+
+    /// Where a sandbox is in its life.
+    pub(crate) async fn save_sandbox(&self, row: SandboxRow) -> Result<(), Error> {
+        let sql = "UPDATE sandboxes SET generation = ?, place = ?, reminder = ?, release = ?
+            WHERE name = ?";
+        let SandboxRow { name, generation, place, reminder, release, .. } = row;
         let (generation, reminder) = (number(generation.0), reminder.map(Timestamp::as_ms));
         self.db
             .write(move |tx| {
-                let row = params![generation, place.map(Json), reminder, Text(name)];
+                let row = params![generation, place.map(Json), reminder, Json(release), Text(name)];
                 tx.execute(sql, row).map(drop)
             })
             .await
@@ -384,6 +418,10 @@ fn sandbox_row(row: &Row<'_>) -> rusqlite::Result<SandboxRow> {
         generation: Generation(generation.unsigned_abs()),
         place: row.get::<_, Option<Json<Place>>>(3)?.map(|json| json.0),
         reminder: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_ms),
+        release: row
+            .get::<_, Option<Json<Release<Version>>>>(5)?
+            .map(|it| it.0)
+            .unwrap_or_default(),
     })
 }
 

@@ -8,6 +8,7 @@ use zaki_envelope::wire::SteerRequest;
 
 use crate::{
     runtime::LinkError,
+    shared::Shared,
     turn::{Ear, Turn},
 };
 
@@ -16,11 +17,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Returns when what was said is durably part of the turn.
-pub(crate) async fn steer(turn: &Turn, said: &SteerRequest) -> Result<(), Refusal> {
-    timeout(PATIENCE, tell(turn, said)).await.unwrap_or(Err(Refusal::Unavailable))
+pub(crate) async fn steer(
+    shared: &Shared,
+    turn: &Turn,
+    said: &SteerRequest,
+) -> Result<(), Refusal> {
+    timeout(PATIENCE, tell(shared, turn, said)).await.unwrap_or(Err(Refusal::Unavailable))
 }
 
-async fn tell(turn: &Turn, said: &SteerRequest) -> Result<(), Refusal> {
+async fn tell(shared: &Shared, turn: &Turn, said: &SteerRequest) -> Result<(), Refusal> {
     loop {
         let ear = turn.wait(|| match turn.ear(said.steer) {
             Ear::NotYet => None,
@@ -31,7 +36,11 @@ async fn tell(turn: &Turn, said: &SteerRequest) -> Result<(), Refusal> {
             Ear::Open(link) => link,
             Ear::Closed | Ear::NotYet => return Err(Refusal::Ended),
         };
-        match link.steer(turn.id(), said).await {
+        let told = async {
+            shared.media.give(turn.user, &said.parts, &*link).await?;
+            link.steer(turn.id(), said).await
+        };
+        match told.await {
             Ok(()) => return Ok(()),
             Err(LinkError::Refused(409)) => return Err(Refusal::Ended),
             // Not known there: its relay hands it over again in a moment.

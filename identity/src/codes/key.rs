@@ -28,6 +28,8 @@ pub(crate) enum Keyed {
     Attempt,
     /// Who has used something in a period.
     Carried,
+    /// A sender that was somebody's.
+    Parted,
 }
 
 impl Keyed {
@@ -38,6 +40,7 @@ impl Keyed {
             Self::Export => b"zaki export\n",
             Self::Attempt => b"zaki attempt\n",
             Self::Carried => b"zaki carried\n",
+            Self::Parted => b"zaki parted\n",
         }
     }
 }

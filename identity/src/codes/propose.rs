@@ -1,5 +1,5 @@
-//! A stranger has pressed somebody's link: they are asked whether they want to share that person's
-//! assistant, since whoever sent them the link would read all they write.
+//! A stranger has used somebody's code: they are asked whether they want to share that person's
+//! assistant, since whoever gave it to them would read all they write.
 
 use sha2::{Digest, Sha256};
 use zaki_envelope::{Inbound, Timestamp, ZakiUserId};
@@ -14,7 +14,7 @@ use crate::{Directory, DirectoryError, JOINING_MS, locks, merge, who};
 pub struct Proposal {
     /// What names it: 16 digits of hex. Whoever asks anew, asks another.
     pub id: String,
-    /// Whose link it was.
+    /// Whose code it was.
     pub user: ZakiUserId,
     /// From then on it is void.
     pub until: Timestamp,
@@ -31,8 +31,9 @@ impl Directory {
         glance!(&self.store, |tx| find(tx, &redeemer, None, now))
     }
 
-    /// The sender's yes to this question, or to whichever they are asked. It is as if they had
-    /// typed the code; they may have become somebody meanwhile. `None`: they are not asked this.
+    /// The sender's yes to this question, or to whichever they are asked: it links them to that
+    /// person, with a right to write to this bot directly. They may have become somebody meanwhile.
+    /// `None`: they are not asked this.
     pub async fn accept(
         &self,
         inbound: &Inbound,
@@ -49,7 +50,7 @@ impl Directory {
         done
     }
 
-    /// The sender's no; whose link it was. `None`: they are not asked this.
+    /// The sender's no; whose code it was. `None`: they are not asked this.
     pub async fn reject(
         &self,
         inbound: &Inbound,

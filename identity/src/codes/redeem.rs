@@ -5,6 +5,7 @@ use zaki_store::{Row, Sql, Text, glance, params, transact};
 
 use super::attempts::Counted;
 use super::{CodeKey, Keyed, LinkCode, propose};
+use crate::who::Act;
 use crate::{
     Actor, Directory, DirectoryError, How, Linked, SignUp, allowed, locks, merge, pairing, privacy,
     who,
@@ -32,8 +33,8 @@ pub enum Redeemed {
         /// Who typed it.
         from: ZakiUserId,
     },
-    /// The sender is nobody, and has followed a link. They become that person only if they
-    /// [want it](Directory::accept); the code is used up.
+    /// The sender is nobody. They become that person only if they [want it](Directory::accept),
+    /// whoever gave them the code; it is used up.
     Asked {
         /// Who made the code.
         user: ZakiUserId,
@@ -123,22 +124,11 @@ pub(crate) fn sender_mark(key: &CodeKey, channel: ChannelKind, scope: &str, id: 
 
 impl Directory {
     /// Uses a code for the sender of a message, who may be a stranger: ask this before
-    /// [`resolve`](Self::resolve), which would sign them up. A person's code links the sender to
-    /// that person, with a right to write to this bot directly; an invitation signs them up, unless
-    /// the bot is closed.
+    /// [`resolve`](Self::resolve), which would sign them up. A sender nobody knows is
+    /// [asked](Redeemed::Asked) before a person's code makes them that person: whoever gave it to
+    /// them, in a link or by word, would read all they write. An invitation signs them up, unless the
+    /// bot is closed.
     pub async fn redeem(
-        &self,
-        inbound: &Inbound,
-        code: &LinkCode,
-        now: Timestamp,
-    ) -> Result<Redeemed, DirectoryError> {
-        self.use_code(Redeemer::of(inbound, self), code, now).await
-    }
-
-    /// The same for whoever has pressed a link with a code in it, and need not have seen it: it may
-    /// be anybody's link. A sender nobody knows is [asked](Redeemed::Asked) before they are made
-    /// somebody's; with an invitation they are not.
-    pub async fn follow(
         &self,
         inbound: &Inbound,
         code: &LinkCode,
@@ -319,8 +309,9 @@ async fn join<S: Sql>(
     now: Timestamp,
 ) -> Result<Redeemed, DirectoryError> {
     let by = Actor::Person(user);
-    let Redeemer { channel, sender, .. } = redeemer;
-    let linked = who::bind(tx, user, *channel, sender, How::Link, by, now).await?;
+    let Redeemer { channel, sender, key, .. } = redeemer;
+    let act = Act { key, how: How::Link, by, now };
+    let linked = who::bind(tx, user, *channel, sender, act).await?;
     direct(tx, redeemer, user, How::Link, by, now).await?;
     Ok(Redeemed::Joined { user, moved: matches!(linked, Linked::Moved { .. }) })
 }
@@ -336,12 +327,12 @@ async fn invite<S: Sql>(
         return Ok(Redeemed::Refused);
     }
     let (how, by) = (How::Invite, code.made_by);
-    let Redeemer { channel, sender, .. } = redeemer;
+    let Redeemer { channel, sender, key, .. } = redeemer;
     let user = if let Some(user) = holder {
         user
     } else {
-        let (key, tier) = (&redeemer.key, code.tier.as_deref());
-        who::sign_up(tx, key, *channel, sender, tier, how, by, now).await?
+        let act = Act { key, how, by, now };
+        who::sign_up(tx, *channel, sender, code.tier.as_deref(), act).await?
     };
     let new = direct(tx, redeemer, user, how, by, now).await?;
     Ok(if new { Redeemed::Invited { user } } else { Redeemed::Already { user } })

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use zaki_envelope::{ChannelKind, SenderId, SenderScope, Timestamp, ZakiUserId};
 use zaki_store::{Keys, Sql, snapshot};
 
+use crate::places::{self, Place};
 use crate::privacy::family;
 use crate::sealed::Column;
-use crate::{Directory, DirectoryError, Home, Person, people};
+use crate::{Directory, DirectoryError, Home, parted, people};
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,8 +54,12 @@ pub struct Trace {
     pub scope: SenderScope,
     /// The id.
     pub sender: SenderId,
-    /// Since when it is theirs.
+    /// Since when what comes by it is theirs: also what they said before they were somebody, and
+    /// nothing of whoever had it before.
     pub since: Timestamp,
+    /// Until when, if that is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 impl Task {
@@ -107,20 +112,11 @@ pub(crate) async fn traces<S: Sql>(tx: &S, user: ZakiUserId) -> Result<Traces, D
     let mut traces = Traces { users: family(tx, user).await?, ..Traces::default() };
     for user in traces.users.clone() {
         if let Some(person) = people::person(tx, user).await? {
-            traces.add(person);
+            traces.homes.extend(person.home);
+            traces.senders.extend(parted::traces(tx, user).await?);
+            let places = places::places(tx, user).await?.into_iter();
+            traces.homes.extend(places.filter(Place::is_private).map(|place| place.home));
         }
     }
     Ok(traces)
-}
-
-impl Traces {
-    fn add(&mut self, person: Person) {
-        self.homes.extend(person.home);
-        self.senders.extend(person.bindings.into_iter().map(|binding| Trace {
-            channel: binding.channel,
-            scope: binding.scope,
-            sender: binding.sender,
-            since: binding.bound_at,
-        }));
-    }
 }

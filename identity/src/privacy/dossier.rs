@@ -32,6 +32,11 @@ const DRAWERS: &[Drawer] = &[
         "FROM session WHERE user_id = $1 ORDER BY n",
     ),
     (
+        "places",
+        &["channel", "scope", "sender", "address", "used_at"],
+        "FROM place WHERE user_id = $1 ORDER BY used_at, id",
+    ),
+    (
         "usage",
         &[
             "period",
@@ -91,6 +96,24 @@ const DRAWERS: &[Drawer] = &[
         "FROM pairing JOIN binding ON binding.channel = pairing.channel
             AND binding.scope = pairing.scope AND binding.sender = pairing.sender
             WHERE binding.user_id = $1 ORDER BY asked_at",
+    ),
+    (
+        "asked_to_share",
+        &["proposal.channel", "proposal.account", "proposal.sender", "asked_at"],
+        "FROM proposal JOIN binding ON binding.channel = proposal.channel
+            AND binding.scope = proposal.scope AND binding.sender = proposal.sender
+            WHERE binding.user_id = $1 ORDER BY asked_at",
+    ),
+    // Who was asked is for those to be told.
+    (
+        "shares_offered",
+        &["channel", "account", "asked_at"],
+        "FROM proposal WHERE user_id = $1 ORDER BY asked_at",
+    ),
+    (
+        "let_in",
+        &["channel", "account", "conversation", "locale", "asked_at"],
+        "FROM admission WHERE user_id = $1 ORDER BY asked_at",
     ),
     (
         "acts_about_them",

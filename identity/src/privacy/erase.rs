@@ -7,7 +7,8 @@ use super::export::{keep, take};
 use crate::codes::{CodeKey, Keyed, LinkCode, PER_SENDER, admit, sender_mark};
 use crate::usage::carried;
 use crate::{
-    Actor, Binding, Directory, DirectoryError, Home, Task, Traces, audit, errands, locks, people,
+    Actor, Binding, Directory, DirectoryError, Home, Task, Traces, audit, errands, locks, parted,
+    people,
 };
 
 /// How long a person has to confirm, in milliseconds.
@@ -156,7 +157,8 @@ pub(crate) async fn family<S: Sql>(
 }
 
 /// Rows about one sender.
-const OF_SENDER: [&str; 6] = [
+const OF_SENDER: [&str; 7] = [
+    "DELETE FROM place WHERE channel = $1 AND scope = $2 AND sender = $3",
     "DELETE FROM told WHERE channel = $1 AND scope = $2 AND sender = $3",
     "DELETE FROM pairing WHERE channel = $1 AND scope = $2 AND sender = $3",
     "DELETE FROM proposal WHERE channel = $1 AND scope = $2 AND sender = $3",
@@ -185,6 +187,10 @@ async fn erase<S: Sql>(tx: &S, erasure: Erasure) -> Result<Erased, DirectoryErro
         people::authorise(tx, by).await?;
     }
     let mut traces = errands::traces(tx, user).await?;
+    // Who comes by these ids later is somebody new.
+    for sender in &mut traces.senders {
+        sender.until = Some(now);
+    }
     traces.homes.extend(place);
     let (people, mut bindings) = (traces.users.clone(), 0);
     for user in &people {
@@ -219,6 +225,7 @@ async fn remove<S: Sql>(
     carried::keep(tx, key, user, &bindings.iter().collect::<Vec<_>>(), now).await?;
     for binding in &bindings {
         forget_sender(tx, key, binding).await?;
+        parted::note(tx, key, &binding.key(), user, now).await?;
     }
     for purpose in ["offer", "erase"] {
         let who = key.digest(Keyed::Attempt, &[purpose, &user.to_string()]);

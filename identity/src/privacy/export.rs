@@ -4,10 +4,10 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 use zaki_envelope::{Timestamp, ZakiUserId};
-use zaki_store::{Sql, Text, params, transact};
+use zaki_store::{Sql, Text, glance, params, transact};
 
 use crate::codes::{Keyed, random};
-use crate::{Directory, DirectoryError, locks, people};
+use crate::{Actor, Directory, DirectoryError, audit, locks, people};
 
 /// How long an address for a download is good, in milliseconds.
 pub const EXPORT_MS: i64 = 24 * 3_600_000;
@@ -51,8 +51,32 @@ impl Directory {
         now: Timestamp,
     ) -> Result<Option<ZakiUserId>, DirectoryError> {
         let digest = self.code_key.digest(Keyed::Export, &[token]);
-        transact!(&self.store, |tx| take(tx, &digest, "export", now))
+        // Anybody may ask with anything: they hold nobody up.
+        let asked = digest.clone();
+        if !glance!(&self.store, |tx| is_kept(tx, &asked))? {
+            return Ok(None);
+        }
+        transact!(&self.store, |tx| take_up(tx, &digest, now))
     }
+}
+
+async fn is_kept<S: Sql>(tx: &S, digest: &str) -> Result<bool, DirectoryError> {
+    let row = tx.one("SELECT 1 FROM token WHERE digest = $1", params![digest]).await?;
+    Ok(row.is_some())
+}
+
+async fn take_up<S: Sql>(
+    tx: &S,
+    digest: &str,
+    now: Timestamp,
+) -> Result<Option<ZakiUserId>, DirectoryError> {
+    locks::acts(tx).await?;
+    let taken = take(tx, digest, "export", now).await?;
+    if let Some(user) = taken {
+        let by = Actor::Person(user);
+        audit::note(tx, "exported", by, taken, serde_json::json!({}), now).await?;
+    }
+    Ok(taken)
 }
 
 const CLEAR: &str = "DELETE FROM token WHERE user_id = $1 AND purpose = $2";

@@ -14,6 +14,7 @@ mod groups;
 mod migration;
 mod pairing;
 mod people;
+mod places;
 mod replicas;
 mod town;
 mod web;
@@ -99,6 +100,10 @@ contract! {
         an_operator_makes_people Closed,
         roles_and_tiers_are_for_owners_to_give Open,
         when_somebody_wrote_is_kept_to_the_hour Open,
+    }
+    places {
+        the_place_somebody_wrote_in_last_is_the_first Open,
+        a_place_goes_with_its_sender_and_with_its_person Open,
     }
     web {
         an_issuer_names_a_person Open,

@@ -116,8 +116,10 @@ pub(super) async fn so_many_wait_and_no_more(town: Town) {
     assert!(ask(&town.directory, &elsewhere, now()).await.is_some(), "each account by itself");
     let first = direct(Telegram, &sender("0"));
     assert!(ask(&town.directory, &first, now()).await.is_some(), "whoever waits, waits on");
+    // All have asked at the same time, and the one at the other account may be listed first.
     let waiting = town.directory.pairings(now()).await.unwrap();
-    let code = LinkCode::typed(&waiting[0].code);
+    let here = waiting.iter().find(|pairing| pairing.account == late.account).unwrap();
+    let code = LinkCode::typed(&here.code);
     assert!(town.directory.deny(&code, Actor::Operator, now()).await.unwrap().is_some());
     assert!(ask(&town.directory, &late, now()).await.is_some(), "there is room for one more");
     let later = direct(Telegram, &sender("later"));
@@ -191,6 +193,8 @@ pub(super) async fn whoever_is_let_in_is_to_hear_of_it_once(town: Town) {
     assert!(here.admissions(now()).await.unwrap().is_empty());
     let approved = there.approve(&code, Actor::Operator, at(1)).await.unwrap().unwrap();
     assert!(here.news(at(1)).await.unwrap().admissions);
+    let kept = async || here.dossier(approved.user).await.unwrap()["let_in"].clone();
+    assert_eq!(kept().await[0]["conversation"], stranger.conversation.id.as_str());
     let (one, other) = tokio::join!(here.admissions(at(1)), there.admissions(at(1)));
     let taken: Vec<_> = one.unwrap().into_iter().chain(other.unwrap()).collect();
     let [admission] = taken.as_slice() else { panic!("{taken:?}") };
@@ -200,6 +204,7 @@ pub(super) async fn whoever_is_let_in_is_to_hear_of_it_once(town: Town) {
     let again = there.admissions(at(30_001)).await.unwrap();
     assert_eq!(again.as_slice(), taken.as_slice(), "whoever was at it has died");
     there.welcomed(&admission.id).await.unwrap();
+    assert_eq!(kept().await, serde_json::json!([]));
     assert!(!here.news(at(DAY_MS)).await.unwrap().admissions);
 }
 

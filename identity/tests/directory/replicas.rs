@@ -98,6 +98,7 @@ async fn a_code_of_one_replica_is_good_on_the_other() {
     let Offered::Code { code, .. } = one.offer(user, now()).await.unwrap() else { panic!() };
     let inbound = direct(WhatsApp, &also("2", &[]));
     let redeemed = two.redeem(&inbound, &code, now()).await.unwrap();
-    assert!(matches!(redeemed, Redeemed::Joined { .. }), "{redeemed:?}");
+    assert_eq!(redeemed, Redeemed::Asked { user });
+    two.accept(&inbound, None, now()).await.unwrap();
     assert_eq!(keyless().await.resolve(&inbound, now()).await.unwrap().user(), Some(user));
 }

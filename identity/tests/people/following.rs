@@ -1,15 +1,15 @@
-//! Links that somebody presses who is nobody yet, and codes that somebody writes who is.
+//! Codes of people that somebody uses who is nobody yet, and codes that somebody writes who is.
 
 use zaki_envelope::ChannelKind::{Slack, Telegram};
 use zaki_identity::{Actor, Confirmed, LinkCode, NewInvite, Proposal, Redeemed};
 
 use super::town::{MINUTE, Town, from, later, now};
 
-/// A stranger on Telegram has pressed Ann's link.
+/// A stranger on Telegram has used a code of Ann's.
 async fn asked(town: &Town, who: &str) -> (zaki_envelope::ZakiUserId, Proposal) {
     let ann = town.user(Slack, "ann").await;
     let code = town.offer(ann, now()).await;
-    let followed = town.directory.follow(&from(Telegram, who), &code, now()).await.unwrap();
+    let followed = town.directory.redeem(&from(Telegram, who), &code, now()).await.unwrap();
     assert_eq!(followed, Redeemed::Asked { user: ann });
     let proposal = town.directory.proposal(&from(Telegram, who), now()).await.unwrap().unwrap();
     assert_eq!((proposal.user, proposal.until), (ann, later(60 * MINUTE)));
@@ -18,7 +18,7 @@ async fn asked(town: &Town, who: &str) -> (zaki_envelope::ZakiUserId, Proposal) 
     (ann, proposal)
 }
 
-pub(super) async fn a_stranger_who_follows_a_link_is_asked_first(town: Town) {
+pub(super) async fn a_stranger_who_uses_a_code_is_asked_first(town: Town) {
     let (ann, proposal) = asked(&town, "bob").await;
     assert_eq!(town.holder(Telegram, "bob").await, None, "nothing has happened yet");
     let bob = from(Telegram, "bob");
@@ -48,7 +48,7 @@ pub(super) async fn an_old_button_joins_nobody(town: Town) {
     let (ann, first) = asked(&town, "bob").await;
     let bob = from(Telegram, "bob");
     let code = town.offer(ann, later(1)).await;
-    town.directory.follow(&bob, &code, later(1)).await.unwrap();
+    town.directory.redeem(&bob, &code, later(1)).await.unwrap();
     let second = town.directory.proposal(&bob, later(1)).await.unwrap().unwrap();
     assert_ne!(first.id, second.id);
     assert_eq!(town.directory.accept(&bob, Some(&first.id), later(2)).await.unwrap(), None);
@@ -84,14 +84,14 @@ pub(super) async fn whoever_has_become_somebody_is_asked_with_the_other(town: To
 
     let dan = from(Telegram, "dan");
     let code = town.offer(ann, now()).await;
-    town.directory.follow(&dan, &code, now()).await.unwrap();
+    town.directory.redeem(&dan, &code, now()).await.unwrap();
     let user = town.user(Telegram, "dan").await;
     let said = town.directory.accept(&dan, None, now()).await.unwrap();
     assert_eq!(said, Some(Redeemed::Confirm { into: ann, from: user }), "both have to want it");
     assert_eq!(town.holder(Telegram, "dan").await, Some(user));
 }
 
-pub(super) async fn a_link_of_one_who_is_no_more_joins_nobody(town: Town) {
+pub(super) async fn a_yes_to_one_who_is_no_more_joins_nobody(town: Town) {
     let yes = async |who: &str| town.directory.accept(&from(Telegram, who), None, now()).await;
     let (ann, _) = asked(&town, "bob").await;
     town.directory.block(ann, Actor::Operator, now()).await.unwrap();
@@ -102,13 +102,13 @@ pub(super) async fn a_link_of_one_who_is_no_more_joins_nobody(town: Town) {
     assert_eq!(yes("cem").await.unwrap(), None, "as with her codes");
     let eve = town.user(Slack, "eve").await;
     let code = town.offer(eve, now()).await;
-    town.directory.follow(&from(Telegram, "fay"), &code, now()).await.unwrap();
+    town.directory.redeem(&from(Telegram, "fay"), &code, now()).await.unwrap();
     town.directory.erase(eve, Actor::Operator, now()).await.unwrap();
     assert_eq!(yes("fay").await.unwrap(), None);
     assert!(!town.rows().await.iter().any(|(_, row)| row.contains("fay")));
 }
 
-pub(super) async fn of_two_who_follow_a_link_one_is_asked(town: Town) {
+pub(super) async fn of_two_who_use_a_code_one_is_asked(town: Town) {
     let (here, there) = (town.replica().await, town.replica().await);
     let ann = town.user(Slack, "ann").await;
     for round in 0..8 {
@@ -117,7 +117,7 @@ pub(super) async fn of_two_who_follow_a_link_one_is_asked(town: Town) {
         let (bob, cem) =
             (from(Telegram, &format!("b{round}")), from(Telegram, &format!("c{round}")));
         let (one, other) =
-            tokio::join!(here.follow(&bob, &code, at), there.follow(&cem, &code, at));
+            tokio::join!(here.redeem(&bob, &code, at), there.redeem(&cem, &code, at));
         let said = [one.unwrap(), other.unwrap()];
         let asked = said.iter().filter(|said| **said == Redeemed::Asked { user: ann }).count();
         let refused = said.iter().filter(|said| **said == Redeemed::Refused).count();
@@ -129,13 +129,13 @@ pub(super) async fn an_invitation_is_no_question(town: Town) {
     let new = NewInvite { uses: 1, expires_at: None, tier: None, note: None };
     let made = town.directory.invite(new, Actor::Operator, now()).await.unwrap();
     let bob = from(Telegram, "bob");
-    let invited = town.directory.follow(&bob, &made.code, now()).await.unwrap();
+    let invited = town.directory.redeem(&bob, &made.code, now()).await.unwrap();
     assert!(matches!(invited, Redeemed::Invited { .. }), "{invited:?}");
     assert_eq!(town.directory.proposal(&bob, now()).await.unwrap(), None);
     let ann = town.user(Slack, "ann").await;
     let code = town.offer(ann, now()).await;
     let user = town.holder(Telegram, "bob").await.unwrap();
-    let followed = town.directory.follow(&bob, &code, now()).await.unwrap();
+    let followed = town.directory.redeem(&bob, &code, now()).await.unwrap();
     assert_eq!(followed, Redeemed::Confirm { into: ann, from: user }, "he is somebody");
 }
 

@@ -7,14 +7,14 @@ use zaki_identity::{
     NewInvite, Pick, Redeemed, Role, Setting, Task, Unlinked,
 };
 
-use super::town::{DAY, MINUTE, Town, from, key, later, now};
+use super::town::{DAY, MINUTE, Town, from, join, key, later, now};
 
 pub(super) async fn a_sender_is_taken_away_but_not_the_last(town: Town) {
     let ann = town.user(Telegram, "ann").await;
     let code = town.offer(ann, now()).await;
     let mut whats_app = from(WhatsApp, "CC.1");
     whats_app.sender.aliases = vec![SenderId::new("49123")];
-    town.directory.redeem(&whats_app, &code, now()).await.unwrap();
+    join(&town.directory, &whats_app, &code, now()).await;
     town.directory.set(ann, Setting::Home(Some(Home::of(&whats_app)))).await.unwrap();
     assert_eq!(town.person(ann).await.bindings.len(), 3);
 
@@ -123,22 +123,20 @@ pub(super) async fn what_a_sender_who_left_may_know_of_is_void(town: Town) {
     assert_closed(&town, ann, begun, "parted").await;
 }
 
-pub(super) async fn a_sender_is_somebody_s_since_it_became_theirs(town: Town) {
-    let since = async |user| {
-        let bindings = town.person(user).await.bindings;
-        bindings.into_iter().find(|b| b.sender.as_str() == "49123").map(|b| b.bound_at)
-    };
-    let ann = town.user(WhatsApp, "49123").await;
-    let shown = async |id, at| {
-        let mut both = from(WhatsApp, id);
-        both.sender.aliases = vec![SenderId::new("49123")];
-        town.directory.resolve(&both, at).await.unwrap().user().unwrap()
-    };
-    assert_eq!(shown("CC.1", later(DAY)).await, ann);
-    assert_eq!(since(ann).await, Some(now()), "it was hers all along");
-    let bob = shown("CC.2", later(2 * DAY)).await;
-    assert_ne!(bob, ann);
-    assert_eq!((since(ann).await, since(bob).await), (None, Some(later(2 * DAY))));
+pub(super) async fn a_home_is_made_by_whoever_is_theirs(town: Town) {
+    let (ann, there) = (town.user(Telegram, "ann").await, town.replica().await);
+    town.redeem(Slack, "ann", &town.offer(ann, now()).await, now()).await;
+    let (here, slack) = (from(Telegram, "ann"), from(Slack, "ann"));
+    let home = async || town.person(ann).await.home.map(|home| home.channel);
+    let settle = async |inbound, anew| there.settle_in(ann, inbound, anew).await.unwrap();
+    assert!(settle(&slack, false).await);
+    assert!(!settle(&here, false).await, "she has one");
+    assert!(settle(&here, true).await && home().await == Some(Telegram));
+    let mut group = from(Telegram, "ann");
+    group.conversation.kind = zaki_envelope::ConversationKind::Group;
+    assert!(!settle(&group, true).await, "not where others read along");
+    town.directory.unlink(ann, key(Slack, "ann"), Actor::Person(ann), now()).await.unwrap();
+    assert!(!settle(&slack, true).await && home().await == Some(Telegram));
 }
 
 pub(super) async fn a_blocked_person_has_no_download(town: Town) {
@@ -190,6 +188,9 @@ async fn busy(town: &Town, name: &str) -> ZakiUserId {
     let sender = from(WhatsApp, &format!("{name}-by")).sender;
     let how = zaki_identity::How::Operator;
     directory.link(asking, WhatsApp, &sender, by, how, now()).await.unwrap();
+    let stranger = from(Discord, &format!("{name}-stranger"));
+    let asked = directory.redeem(&stranger, &town.offer(user, now()).await, now()).await.unwrap();
+    assert_eq!(asked, Redeemed::Asked { user });
     user
 }
 
@@ -228,6 +229,7 @@ pub(super) async fn an_erased_person_leaves_nothing(town: Town) {
         "usage",
         "feedback",
         "joining",
+        "proposal",
         "allowed",
         "audit_entry",
     ] {
@@ -284,6 +286,7 @@ pub(super) async fn a_dossier_has_everything(town: Town) {
         ("codes", 2),
         ("tokens", 2),
         ("joining", 1),
+        ("shares_offered", 1),
         ("merges", 1),
         ("merged_parts", 2),
         ("feedback", 1),
@@ -311,6 +314,7 @@ pub(super) async fn a_dossier_has_everything(town: Town) {
         "joining",
         "merge",
         "person",
+        "proposal",
         "session",
         "token",
         "usage",
@@ -358,6 +362,9 @@ pub(super) async fn a_download_is_had_once(town: Town) {
     assert_eq!(take(later_one.expose(), later(DAY)).await, None, "too late");
     assert_eq!(take("", now()).await, None);
     assert_eq!(take(later_one.expose(), later(DAY - 1)).await, Some(ann));
+    let acts = town.acts(ann).await;
+    let exported = acts.iter().filter(|act| *act == "exported").count();
+    assert_eq!(exported, 2, "each download is on record: {acts:?}");
     let secret = traces(&town, &[token.expose().to_owned(), later_one.expose().to_owned()]).await;
     assert_eq!(secret, [], "the store does not know it");
 }

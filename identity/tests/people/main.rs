@@ -7,6 +7,7 @@ mod codes;
 mod errands;
 mod following;
 mod guessing;
+mod heirs;
 mod leaving;
 mod merging;
 mod sealed;
@@ -47,13 +48,13 @@ contract! {
         a_code_that_others_have_read_is_void
         burning_codes_is_no_way_to_guess_them;
     following:
-        a_stranger_who_follows_a_link_is_asked_first
+        a_stranger_who_uses_a_code_is_asked_first
         a_no_makes_nobody_anything
         an_old_button_joins_nobody
         a_question_ends_after_an_hour
         whoever_has_become_somebody_is_asked_with_the_other
-        a_link_of_one_who_is_no_more_joins_nobody
-        of_two_who_follow_a_link_one_is_asked
+        a_yes_to_one_who_is_no_more_joins_nobody
+        of_two_who_use_a_code_one_is_asked
         an_invitation_is_no_question
         what_is_a_code_is_known_before_it_is_used;
     guessing:
@@ -99,11 +100,14 @@ contract! {
         with_a_key_nothing_that_was_said_lies_open
         keys_are_exchanged
         what_was_said_is_kept_for_so_long;
+    heirs:
+        a_sender_is_somebody_s_since_it_became_theirs
+        what_came_by_a_number_before_it_was_handed_on_is_not_its_heir_s;
     leaving:
         a_sender_is_taken_away_but_not_the_last
         an_unlinked_sender_is_nobody_at_every_replica
         what_a_sender_who_left_may_know_of_is_void
-        a_sender_is_somebody_s_since_it_became_theirs
+        a_home_is_made_by_whoever_is_theirs
         a_blocked_person_has_no_download
         an_erased_person_leaves_nothing
         an_erased_person_takes_along_who_became_them

@@ -131,6 +131,7 @@ impl Town {
         }
     }
 
+    /// What comes of a code for somebody who says yes when they are asked.
     pub(super) async fn redeem(
         &self,
         channel: ChannelKind,
@@ -138,7 +139,7 @@ impl Town {
         code: &LinkCode,
         now: Timestamp,
     ) -> Redeemed {
-        self.directory.redeem(&from(channel, sender), code, now).await.unwrap()
+        join(&self.directory, &from(channel, sender), code, now).await
     }
 
     pub(super) async fn confirm(&self, user: ZakiUserId, now: Timestamp) -> Confirmed {
@@ -195,4 +196,19 @@ async fn rows_of_server(database: &Database) -> Vec<(String, String)> {
         found.extend(database.text(&sql).await.into_iter().map(|row| (table.clone(), row)));
     }
     found
+}
+
+/// What comes of a code for whoever says yes when they are asked; refused, if that is too late.
+pub(super) async fn join(
+    at: &Directory,
+    by: &Inbound,
+    code: &LinkCode,
+    now: Timestamp,
+) -> Redeemed {
+    match at.redeem(by, code, now).await.unwrap() {
+        Redeemed::Asked { .. } => {
+            at.accept(by, None, now).await.unwrap().unwrap_or(Redeemed::Refused)
+        }
+        redeemed => redeemed,
+    }
 }

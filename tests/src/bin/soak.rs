@@ -1,17 +1,24 @@
-//! `soak crash|faults|memory|tenants`: the suites of the same names, for as long or as many as one
-//! likes, in a release build. Prints JSON with the seed that replays the run; fails when a promise
-//! was broken.
+//! `soak crash|faults|memory|tenants|wake|crowd|sandbox|edge`: the suites of the same names, for as
+//! long or as many as one likes, in a release build. Prints JSON with the seed that replays the run;
+//! fails when a promise was broken.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use zaki_simulators::{Fault, Simulators};
 use zaki_tests::chaos::{Chance, Hops, Kills, Report, Script, Seed, Stage};
+use zaki_tests::crowd::Crowd;
+use zaki_tests::openclaw::OpenClaw;
+use zaki_tests::rush::Rush;
 use zaki_tests::tenant::{Size, on_one, on_several};
-use zaki_tests::{ChannelKind, Setup, World};
+use zaki_tests::workerd::Rig;
+use zaki_tests::{ChannelKind, Setup, World, ruin, wreck};
 
 /// One round of the memory soak.
 const ROUND: Duration = Duration::from_secs(20);
@@ -40,6 +47,21 @@ struct Cli {
     /// Hubs on one database; 1: a hub with files.
     #[arg(long, default_value_t = 1)]
     replicas: usize,
+    /// How many people write: 50 for wake, 100 for crowd, 4 for edge.
+    #[arg(long)]
+    people: Option<u8>,
+    /// For how many of their sandboxes there is room: 2 for wake, 10 for crowd.
+    #[arg(long)]
+    room: Option<u32>,
+    /// How many schedules of kills; sandbox alone.
+    #[arg(long, default_value_t = 200)]
+    schedules: u32,
+    /// The first of them, to replay one.
+    #[arg(long, default_value_t = 0)]
+    first: u32,
+    /// How many turns they have together; edge alone.
+    #[arg(long, default_value_t = 100)]
+    turns: u32,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -52,6 +74,14 @@ enum What {
     Memory,
     /// Thousands of people who are easily taken for each other link, part, merge and leave.
     Tenants,
+    /// Many people write at once on a machine with room for two real sandboxes.
+    Wake,
+    /// Ten real sandboxes at once and a hundred in rotation: what does each take, and reach?
+    Crowd,
+    /// Real sandboxes are killed at any step: does one forget what it was told?
+    Sandbox,
+    /// The Worker in workerd and its containers are killed while people speak.
+    Edge,
 }
 
 fn main() -> ExitCode {
@@ -74,6 +104,10 @@ async fn run(cli: &Cli) -> Result<()> {
         What::Faults => faults(cli, seed, span).await?,
         What::Memory => memory(cli, seed, span).await?,
         What::Tenants => return tenants(cli, seed).await,
+        What::Wake => return wake(cli).await,
+        What::Crowd => return crowd(cli).await,
+        What::Sandbox => return sandbox(cli, seed).await,
+        What::Edge => return edge(cli, seed).await,
     };
     let mut printed = json!({"soak": format!("{:?}", cli.what).to_lowercase(), "seed": seed.0});
     for part in [&report.figures, &more] {
@@ -95,6 +129,55 @@ async fn tenants(cli: &Cli, seed: Seed) -> Result<()> {
     let mut printed = outcome.to_json();
     printed["soak"] = json!("tenants");
     println!("{}", serde_json::to_string_pretty(&printed)?);
+    Ok(())
+}
+
+/// Ends with an error where somebody was not answered in their turn.
+async fn wake(cli: &Cli) -> Result<()> {
+    let openclaw = OpenClaw::find().await?.context("ZAKI_RUNTIME names no OpenClaw")?;
+    let rush = Rush { people: cli.people.unwrap_or(50), room: cli.room.unwrap_or(2) };
+    let mut printed = rush.run(openclaw).await?;
+    printed["soak"] = json!("wake");
+    println!("{printed:#}");
+    Ok(())
+}
+
+/// Ends with an error where somebody reached another, or was forgotten.
+async fn crowd(cli: &Cli) -> Result<()> {
+    let openclaw = OpenClaw::find().await?.context("ZAKI_RUNTIME names no OpenClaw")?;
+    let dir = open_dir()?;
+    let crowd = Crowd { people: cli.people.unwrap_or(100).into(), room: cli.room.unwrap_or(10) };
+    let mut printed = crowd.run(openclaw, dir.path()).await?;
+    printed["soak"] = json!("crowd");
+    println!("{printed:#}");
+    Ok(())
+}
+
+/// Sandboxes run as other users and must be able to walk in.
+fn open_dir() -> Result<TempDir> {
+    let open = Permissions::from_mode(0o755);
+    Ok(tempfile::Builder::new().prefix("zaki-soak-").permissions(open).tempdir()?)
+}
+
+/// Ends with an error where something was forgotten.
+async fn sandbox(cli: &Cli, seed: Seed) -> Result<()> {
+    let openclaw = OpenClaw::find().await?.context("ZAKI_RUNTIME names no OpenClaw")?;
+    let dir = open_dir()?;
+    let mut printed = ruin::run(openclaw, dir.path(), seed, cli.first, cli.schedules).await?;
+    printed["soak"] = json!("sandbox");
+    println!("{printed:#}");
+    Ok(())
+}
+
+/// Ends with an error where a turn did not end once, or an answer was forgotten.
+async fn edge(cli: &Cli, seed: Seed) -> Result<()> {
+    let rig = Rig::find().context("cargo xtask soak edge has all it needs")?;
+    let dir = open_dir()?;
+    let people = u32::from(cli.people.unwrap_or(4)).max(1);
+    let size = wreck::Size { people, turns: cli.turns.div_ceil(people), pause_ms: 4_000 };
+    let mut printed = wreck::run(&rig, dir.path(), seed, size).await?;
+    printed["soak"] = json!("edge");
+    println!("{printed:#}");
     Ok(())
 }
 

@@ -8,11 +8,7 @@ use zaki_simulators::{discord, graph, slack, telegram};
 use super::account::Account;
 use super::judge::Place;
 use crate::world::{ACCOUNT, GUILD};
-use crate::{ChannelKind, Said, World};
-
-/// The first bytes of a picture.
-const PICTURE: [u8; 4] = [0x89, b'P', b'N', b'G'];
-const MIME: &str = "image/png";
+use crate::{ChannelKind, Said, Shown, World};
 
 /// Everybody's hands.
 #[derive(Clone)]
@@ -73,35 +69,36 @@ impl Cast {
         said.again(&self.telegram, &self.discord, &self.whatsapp, &self.slack);
     }
 
-    /// The account sends the bot a picture of this name, with words under it.
-    pub fn show(&self, account: &Account, caption: &str, name: &str) {
+    /// The account sends the bot a picture, with words under it.
+    pub fn show(&self, account: &Account, caption: &str, picture: &Shown) {
+        let Shown { name, mime, bytes } = picture;
         match account.channel {
             ChannelKind::Telegram => {
                 let user = account.telegram();
-                self.telegram.put_file(name, &format!("documents/{name}"), PICTURE.to_vec());
+                self.telegram.put_file(name, &format!("documents/{name}"), bytes.clone());
                 let document = json!({
                     "file_id": name, "file_unique_id": format!("u{name}"), "file_name": name,
-                    "mime_type": MIME, "file_size": PICTURE.len(),
+                    "mime_type": mime, "file_size": bytes.len(),
                 });
                 let extra = json!({"caption": caption, "document": document});
                 self.telegram.say_in(&telegram::Chat::private(&user), &user, "", extra);
             }
             ChannelKind::Discord => {
-                let file = self.discord.put_attachment(name, MIME, PICTURE.to_vec());
+                let file = self.discord.put_attachment(name, mime, bytes.clone());
                 let user = account.discord();
                 let extra = json!({"attachments": [file]});
                 self.discord.say_in(&self.discord.direct(&user), &user, caption, extra);
             }
             ChannelKind::WhatsApp => {
-                let id = self.whatsapp.put_media(MIME, PICTURE.to_vec());
+                let id = self.whatsapp.put_media(mime, bytes.clone());
                 let document = json!({
-                    "id": id, "filename": name, "caption": caption, "mime_type": MIME,
+                    "id": id, "filename": name, "caption": caption, "mime_type": mime,
                 });
                 let content = json!({"type": "document", "document": document});
                 self.whatsapp.say_all(&[graph::Said::any(&account.contact(), content)]);
             }
             ChannelKind::Slack => {
-                let file = self.slack.put_file(name, MIME, PICTURE.to_vec());
+                let file = self.slack.put_file(name, mime, bytes.clone());
                 let extra = json!({"subtype": "file_share", "files": [file]});
                 if account.twin {
                     return self.say_in_twin_team(account, caption, &extra);

@@ -20,6 +20,8 @@ struct Heard {
     /// The data behind the buttons that were shown last in a place.
     buttons: HashMap<Place, Vec<String>>,
     words: HashSet<MessageNo>,
+    /// SHA-256 of the files that were shown, and where.
+    files: Vec<(Place, String)>,
     missed: usize,
 }
 
@@ -68,6 +70,23 @@ impl Ear {
     /// Whether a message's word was shown anywhere.
     pub fn has(&self, message: MessageNo) -> bool {
         self.heard().words.contains(&message)
+    }
+
+    /// The files that were shown: where, and the SHA-256 of each.
+    pub fn files(&self) -> Vec<(Place, String)> {
+        self.heard().files.clone()
+    }
+
+    /// Waits for a file of this hash; whether it came.
+    pub async fn wait_for_file(&self, hash: &str, within: Duration) -> bool {
+        let deadline = Instant::now() + within;
+        while !self.heard().files.iter().any(|(_, file)| file == hash) {
+            if Instant::now() > deadline {
+                return false;
+            }
+            tokio::time::sleep(EVERY).await;
+        }
+        true
     }
 
     /// Waits for it; whether it came.
@@ -152,7 +171,13 @@ async fn listen(mut tails: [(ChannelKind, Follow<Sent>); 4], heard: Arc<Mutex<He
             let news = tail.take();
             let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
             heard.missed += tail.missed();
-            for sent in news.into_iter().filter(is_shown) {
+            for sent in news {
+                let place = (*channel, sent.conversation.clone());
+                let files = sent.files.iter().map(|file| (place.clone(), file.clone()));
+                heard.files.extend(files);
+                if !is_shown(&sent) {
+                    continue;
+                }
                 heard.hear((*channel, sent.conversation), sent.text, buttons(&sent.raw));
             }
         }

@@ -27,6 +27,9 @@ pub struct Asked {
     pub shared: bool,
     /// Whether there must be an answer.
     pub must: bool,
+    /// Of a picture, the SHA-256 of its bytes: the sandbox has to have got them, and to send them
+    /// back.
+    pub file: Option<String>,
 }
 
 /// What somebody was reminded of when they took up a session.
@@ -51,6 +54,8 @@ pub struct Records {
     pub erased: Vec<MessageNo>,
     /// Everything the bots showed.
     pub shown: Vec<(Place, String)>,
+    /// The files they showed, by the SHA-256 of their bytes.
+    pub files: Vec<(Place, String)>,
     /// Everything that is kept in the end.
     pub kept: BTreeSet<MessageNo>,
 }
@@ -76,6 +81,14 @@ pub enum Flaw {
     Torn(PersonNo, String),
     /// Shown, but never asked.
     Invented(MessageNo),
+    /// A sandbox answered without the bytes of the picture it was sent.
+    Blind(MessageNo),
+    /// A sandbox had the bytes of a picture that was not in what it answered.
+    ForeignBytes(MessageNo),
+    /// A file was shown that nobody had sent.
+    Strange(Place, String),
+    /// A picture did not come back, or more than once.
+    NotBack(MessageNo, usize),
     /// Somebody was reminded of what was never theirs.
     Recalled(MessageNo, PersonNo),
     /// Kept, though its person was erased.
@@ -139,6 +152,7 @@ pub fn judge(records: &Records) -> Verdict {
             seen.entry(message).or_default().push(shown);
         }
     }
+    flaws.extend(pictures(records, &asked));
     let invented = seen.keys().filter(|message| !asked.contains_key(message));
     flaws.extend(invented.map(|message| Flaw::Invented(*message)));
     for asked in asked.values() {
@@ -150,6 +164,56 @@ pub fn judge(records: &Records) -> Verdict {
     owners(&asked, &seen, &mut verdict, &mut flaws);
     verdict.flaws = flaws.into_iter().collect();
     verdict
+}
+
+/// The bytes that a sandbox says it has got.
+fn bytes(text: &str) -> impl Iterator<Item = &str> {
+    text.split("[bytes ").skip(1).filter_map(|rest| Some(rest.split_once(']')?.0))
+}
+
+/// What can be said of pictures: whose bytes were where.
+fn pictures(records: &Records, asked: &BTreeMap<MessageNo, &Asked>) -> Vec<Flaw> {
+    let of_file: BTreeMap<&str, &Asked> =
+        asked.values().filter_map(|asked| Some((asked.file.as_deref()?, *asked))).collect();
+    let mut flaws = Vec::new();
+    for (_, text) in &records.shown {
+        let named: Vec<MessageNo> = words(text).collect();
+        let got: Vec<&str> = bytes(text).collect();
+        // Of what somebody is reminded of, the bytes are not told.
+        if text.contains(RECALLS) {
+            continue;
+        }
+        let foreign = got.iter().filter_map(|hash| of_file.get(hash));
+        let foreign = foreign.filter(|picture| !named.contains(&picture.message));
+        flaws.extend(foreign.map(|picture| Flaw::ForeignBytes(picture.message)));
+        let blind = named
+            .iter()
+            .filter_map(|message| asked.get(message))
+            .filter(|picture| picture.file.as_deref().is_some_and(|file| !got.contains(&file)));
+        flaws.extend(blind.map(|picture| Flaw::Blind(picture.message)));
+    }
+    let mut back: BTreeMap<MessageNo, usize> = BTreeMap::new();
+    for (place, hash) in &records.files {
+        match of_file.get(hash.as_str()) {
+            None => flaws.push(Flaw::Strange(place.clone(), hash.clone())),
+            Some(picture) => {
+                *back.entry(picture.message).or_default() += 1;
+                if !picture.places.contains(place) {
+                    flaws.push(Flaw::Misplaced(picture.message, place.clone()));
+                }
+                if picture.answerers.is_empty() {
+                    flaws.push(Flaw::Answered(picture.message));
+                }
+            }
+        }
+    }
+    for picture in of_file.values() {
+        let times = back.get(&picture.message).copied().unwrap_or_default();
+        if times > 1 || picture.must && times == 0 {
+            flaws.push(Flaw::NotBack(picture.message, times));
+        }
+    }
+    flaws
 }
 
 /// What can be said of one message by itself.
@@ -267,116 +331,4 @@ fn recalled(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn place(id: &str) -> Place {
-        (ChannelKind::Telegram, id.to_owned())
-    }
-
-    fn asked(message: MessageNo, at: &str, people: &[u32]) -> Asked {
-        let answerers = people.iter().map(|person| (PersonNo(*person), 1)).collect();
-        Asked {
-            message,
-            by: message,
-            places: vec![place(at)],
-            answerers,
-            shared: false,
-            must: true,
-        }
-    }
-
-    fn answer(message: MessageNo, at: &str, user: &str, n: u32) -> (Place, String) {
-        let session = format!("agent:main:hub:dm:{n}");
-        let text =
-            format!("echo: {}\n\nanswered by openclaw-{user} in {session}", spelled(message));
-        (place(at), text)
-    }
-
-    fn good() -> Records {
-        Records {
-            asked: vec![
-                asked(1, "a", &[1]),
-                asked(2, "b", &[2]),
-                asked(3, "b", &[2, 3]),
-                asked(4, "a", &[1]),
-            ],
-            recalled: vec![
-                Recalled { since: 3, places: vec![place("a")], person: PersonNo(1) },
-                Recalled { since: 9, places: vec![place("a")], person: PersonNo(2) },
-            ],
-            erased: vec![2],
-            kept: BTreeSet::from([1, 3, 4]),
-            shown: vec![
-                answer(1, "a", "one", 1),
-                answer(2, "b", "two", 1),
-                answer(3, "b", "three", 1),
-                answer(4, "a", "one", 1),
-                (place("a"), format!("{RECALLS}: x\nYou: {}", spelled(1))),
-            ],
-        }
-    }
-
-    fn flaws(change: impl FnOnce(&mut Records)) -> Vec<Flaw> {
-        let mut records = good();
-        change(&mut records);
-        judge(&records).flaws
-    }
-
-    #[test]
-    fn nothing_is_wrong_with_walls_that_hold() {
-        let verdict = judge(&good());
-        assert_eq!(verdict.flaws, []);
-        assert_eq!((verdict.answers, verdict.raced), (4, 1));
-        assert_eq!(verdict.users[&PersonNo(3)], "three", "whoever wins a race is who it was");
-    }
-
-    #[test]
-    fn every_breach_is_seen() {
-        let foreign = flaws(|it| it.shown[3] = answer(4, "a", "two", 1));
-        assert!(
-            foreign.contains(&Flaw::Foreign(4, "two".into(), Some(PersonNo(2)))),
-            "{foreign:?}"
-        );
-        let raced = flaws(|it| it.shown[2] = answer(3, "b", "one", 1));
-        assert_eq!(raced, [Flaw::Foreign(3, "one".into(), Some(PersonNo(1)))]);
-        let shared = flaws(|it| it.shown[1] = answer(2, "b", "one", 1));
-        assert!(shared.contains(&Flaw::Torn(PersonNo(2), "one".into())), "{shared:?}");
-        let session = flaws(|it| it.shown[3] = answer(4, "a", "one", 2));
-        assert_eq!(session, [Flaw::OtherSession(4, "agent:main:hub:dm:2".into())]);
-        let misplaced = flaws(|it| it.shown[3] = answer(4, "b", "one", 1));
-        assert_eq!(misplaced, [Flaw::Misplaced(4, place("b"))]);
-        assert_eq!(flaws(|it| drop(it.shown.remove(3))), [Flaw::Unanswered(4)]);
-        assert_eq!(flaws(|it| it.shown.push(answer(4, "a", "one", 1))), [Flaw::Twice(4)]);
-        assert_eq!(flaws(|it| it.shown.push(answer(9, "a", "one", 1))), [Flaw::Invented(9)]);
-        let blocked = flaws(|it| it.asked[3].answerers.clear());
-        assert!(blocked.contains(&Flaw::Answered(4)), "{blocked:?}");
-        let reminded = flaws(|it| it.shown[4].1 += &[" ", &spelled(2)].concat());
-        assert_eq!(reminded, [Flaw::Recalled(2, PersonNo(1))]);
-        let before = flaws(|it| it.recalled[0].since = 5);
-        assert_eq!(before, [Flaw::Recalled(1, PersonNo(u32::MAX))]);
-        let kept = flaws(|it| it.kept.extend([2]));
-        assert_eq!(kept, [Flaw::Kept(2)]);
-        let silent = flaws(|it| it.shown[3].1 = spelled(4));
-        assert_eq!(silent, [Flaw::Anonymous(4)]);
-    }
-
-    #[test]
-    fn a_group_has_a_session_of_its_own() {
-        let mut group = asked(5, "-100", &[1]);
-        group.shared = true;
-        let shown = |session: &str| {
-            let text = format!("{}\nanswered by openclaw-one in {session}", spelled(5));
-            (place("-100"), text)
-        };
-        let with = |session: &str| {
-            flaws(|it| {
-                it.asked.push(group.clone());
-                it.shown.push(shown(session));
-            })
-        };
-        assert_eq!(with("agent:group:hub:telegram:-:-100"), []);
-        assert!(!with("agent:main:hub:dm:1").is_empty());
-        assert!(!with("agent:group:hub:telegram:-:-200").is_empty());
-    }
-}
+mod tests;

@@ -20,8 +20,8 @@ use super::judge::{Asked, MessageNo, Place, Recalled, Records, spelled, word};
 use super::model::{Answerer, Model};
 use super::operator::Operator;
 use super::script::{Household, Script, Step};
-use crate::Said;
 use crate::chaos::{Chance, Seed};
+use crate::{Said, Shown};
 
 use group::Hosted;
 
@@ -69,12 +69,16 @@ pub async fn play(
     }
     for asked in records.asked.iter().filter(|asked| asked.must) {
         ear.wait(asked.message, PATIENCE).await;
+        if let Some(file) = &asked.file {
+            ear.wait_for_file(file, PATIENCE).await;
+        }
     }
     // Whatever must not be shown has had its time.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let (shown, missed) = ear.all();
     ensure!(missed == 0, "{missed} texts were gone before they were heard");
     records.shown = shown;
+    records.files = ear.files();
     Ok((records, figures))
 }
 
@@ -198,7 +202,7 @@ impl<'a> Player<'a> {
     /// Notes something new that is about to be said in private, and what may become of it.
     fn note(&mut self, n: usize, answerers: Vec<Answerer>, must: bool) -> Result<MessageNo> {
         let (by, places, message) = (self.no(n), self.places(n)?, self.next());
-        self.asked.push(Asked { message, by, places, answerers, shared: false, must });
+        self.asked.push(Asked { message, by, places, answerers, shared: false, must, file: None });
         self.count("messages");
         Ok(message)
     }
@@ -213,12 +217,16 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    /// Sends a picture. Its name is as good as a message: the sandbox says what it was given.
+    /// Sends a picture. Its name is as good as a message: the sandbox says what it was given, of which
+    /// bytes, and sends those back.
     fn show(&mut self, n: usize, answerers: Vec<Answerer>, must: bool) -> Result<()> {
         let caption = self.note(n, answerers.clone(), must)?;
-        let picture = self.note(n, answerers, must)?;
-        let name = format!("{}.png", word(picture));
-        self.cast.show(self.account(n)?, &spelled(caption), &name);
+        let no = self.note(n, answerers, must)?;
+        let picture = Shown::picture(&format!("{}.png", word(no)));
+        if let Some(asked) = self.asked.last_mut() {
+            asked.file = Some(picture.hash());
+        }
+        self.cast.show(self.account(n)?, &format!("{} BACK", spelled(caption)), &picture);
         self.count("pictures");
         Ok(())
     }
@@ -239,6 +247,10 @@ impl<'a> Player<'a> {
             let came = self.ear.wait(asked.message, PATIENCE).await;
             let there = || self.ear.tail(&asked.places);
             ensure!(came, "{} was not answered; there: {:?}", asked.message, there());
+            if let Some(file) = &asked.file {
+                let came = self.ear.wait_for_file(file, PATIENCE).await;
+                ensure!(came, "the picture {} did not come back", asked.message);
+            }
         }
         Ok(())
     }
@@ -344,7 +356,8 @@ impl<'a> Player<'a> {
                 };
                 let (done, ()) = tokio::join!(acting, late);
                 let (by, places, answerers) = (account.no, self.places(n)?, Vec::new());
-                self.asked.push(Asked { message, by, places, answerers, shared: false, must });
+                let (shared, file) = (false, None);
+                self.asked.push(Asked { message, by, places, answerers, shared, must, file });
                 self.count("messages");
                 done?
             } else {

@@ -66,8 +66,32 @@ impl Versions {
 pub(super) fn runtime(dir: &Path, installed: &Path, anew: bool) -> Result<Archive> {
     let lock = digest(&installed.join("package-lock.json"))?;
     let path = dir.join(format!("runtime-{}.tar", lock.get(..12).unwrap_or_default()));
-    let fill = |stage: &Path| fill_runtime(stage, installed);
-    if anew { Archive::make(path, fill) } else { Archive::cached(path, fill) }
+    if anew {
+        let fresh = tempfile::Builder::new().prefix(".runtime-").tempdir_in(dir)?;
+        install_again(installed, fresh.path())?;
+        return Archive::make(path, |stage| fill_runtime(stage, fresh.path()));
+    }
+    Archive::cached(path, |stage| fill_runtime(stage, installed))
+}
+
+/// The same packages by npm's lock file, from the registry.
+fn install_again(installed: &Path, to: &Path) -> Result<()> {
+    for name in ["package.json", "package-lock.json", SEAL] {
+        fs::copy(installed.join(name), to.join(name))?;
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--ignore-scripts", "--engine-strict=false", "--include=optional"]);
+    run(npm.args(["--no-audit", "--no-fund", "--loglevel=error"]).current_dir(to))?;
+    run(Command::new("cp").arg("-a").arg(installed.join("bin")).arg(to))
+}
+
+/// Where cargo builds; one that is to build from nothing does it elsewhere, for once.
+fn target(dir: &Path, anew: bool) -> Result<(PathBuf, Option<tempfile::TempDir>)> {
+    if !anew {
+        return Ok((dir.join("target"), None));
+    }
+    let once = tempfile::Builder::new().prefix(".target-").tempdir_in(dir)?;
+    Ok((once.path().to_owned(), Some(once)))
 }
 
 fn fill_runtime(stage: &Path, installed: &Path) -> Result<()> {
@@ -91,14 +115,15 @@ fn fill_runtime(stage: &Path, installed: &Path) -> Result<()> {
 }
 
 /// The container program, static, and the volume of a sandbox.
-pub(super) fn program(dir: &Path, profile: &str) -> Result<Archive> {
-    let built = build_container(dir, profile)?;
+pub(super) fn program(dir: &Path, profile: &str, anew: bool) -> Result<Archive> {
+    let (target, _once) = target(dir, anew)?;
+    let built = build_static(&target, "zaki-container", profile)?;
     Archive::make(dir.join("program.tar"), |stage| fill_program(stage, &built))
 }
 
 /// The hub without its demo, for Debian 12 or newer.
-pub(super) fn hub(dir: &Path, profile: &str) -> Result<Archive> {
-    let target = dir.join("target");
+pub(super) fn hub(dir: &Path, profile: &str, anew: bool) -> Result<Archive> {
+    let (target, _once) = target(dir, anew)?;
     let mut compile = cargo();
     compile.args(["build", "--quiet", "--locked", "--package", "zaki", "--bins"]);
     compile.args(["--no-default-features", "--profile", profile]);
@@ -122,15 +147,14 @@ fn fill_program(stage: &Path, built: &Path) -> Result<()> {
     Ok(fs::set_permissions(stage.join("data"), fs::Permissions::from_mode(0o700))?)
 }
 
-/// The container program without any library of the machine it is built on.
-fn build_container(dir: &Path, profile: &str) -> Result<PathBuf> {
-    let target = dir.join("target");
+/// A program without any library of the machine it is built on. It has its package's name.
+pub(crate) fn build_static(target: &Path, package: &str, profile: &str) -> Result<PathBuf> {
     let mut compile = cargo();
-    compile.args(["build", "--quiet", "--locked", "--package", "zaki-container", "--bins"]);
-    compile.args(["--profile", profile, "--target", TARGET]).env("CARGO_TARGET_DIR", &target);
+    compile.args(["build", "--quiet", "--locked", "--package", package, "--bins"]);
+    compile.args(["--profile", profile, "--target", TARGET]).env("CARGO_TARGET_DIR", target);
     compile.env("RUSTFLAGS", format!("-C target-feature=+crt-static {}", remapped()));
     run(&mut compile)?;
-    let built = target.join(TARGET).join(profile).join("zaki-container");
+    let built = target.join(TARGET).join(profile).join(package);
     let linked = output(Command::new("ldd").arg(&built)).unwrap_or_default();
     ensure!(!linked.contains("=>"), "{} is not static", built.display());
     Ok(built)

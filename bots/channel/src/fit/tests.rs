@@ -5,7 +5,9 @@ use std::time::Duration;
 use zaki_envelope::{Choice, MediaKind, MediaRef, MessageId, Outbound, Part, Presence, plain_text};
 
 use super::fit;
-use crate::{Capabilities, ChoiceLimits, Dialect, Pace, Recourse, Support, TextLimit, Unit};
+use crate::{
+    Capabilities, ChoiceLimits, Dialect, FileLimit, Pace, Recourse, Support, TextLimit, Unit,
+};
 
 const FULL: Capabilities = Capabilities {
     text: TextLimit { max: 4096, unit: Unit::Utf16 },
@@ -17,6 +19,7 @@ const FULL: Capabilities = Capabilities {
     typing: Support::Full,
     typing_refresh: Duration::from_secs(4),
     media: Support::Full,
+    files: &[FileLimit { mime: "image/", max: 10 }, FileLimit { mime: "", max: 5 }],
     choices: Some(ChoiceLimits {
         count: 2,
         label: TextLimit { max: 5, unit: Unit::CodePoints },
@@ -145,6 +148,7 @@ fn what_is_lacking_is_degraded_by_its_level() {
     assert_eq!(fit(reply, &with(Support::Dropped)), post);
     let react = Outbound::React { target: target.clone(), emoji: Some("👍".to_owned()) };
     let typing = Outbound::Presence { presence: Presence::Typing, about: None };
+    assert_eq!(fit(typing.clone(), &with(Support::Fallback)), std::slice::from_ref(&typing));
     for small in [react, typing, Outbound::Retract { target }] {
         assert_eq!(fit(small.clone(), &FULL), std::slice::from_ref(&small));
         assert_eq!(fit(small, &with(Support::Dropped)), []);

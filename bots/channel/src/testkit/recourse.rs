@@ -197,6 +197,7 @@ mod tests {
                 typing: Support::Full,
                 typing_refresh: Duration::from_secs(4),
                 media: Support::Full,
+                files: &[],
                 choices: None,
                 window: None,
                 pace: Pace::default(),

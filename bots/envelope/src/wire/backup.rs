@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::AgentInfo;
+use super::{AgentInfo, Release, SandboxPhase};
 use crate::{BackupId, Timestamp};
 
 /// Carries a [`BackupSummary`] as JSON, beside the archive.
@@ -94,6 +94,12 @@ pub struct SandboxReport {
     pub sandbox: String,
     /// Whether it is up or coming up: its link is known.
     pub awake: bool,
+    /// Where it is in its life.
+    #[serde(default)]
+    pub phase: SandboxPhase,
+    /// What it runs on, or will at its next start, and what has become of an upgrade.
+    #[serde(default)]
+    pub release: Release,
     /// How its memory stands.
     pub backup: BackupState,
     /// Its backups, the newest first; `None`: not asked for, or the store does not answer.

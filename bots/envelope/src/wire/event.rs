@@ -61,7 +61,8 @@ pub enum TurnEventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expires_at: Option<Timestamp>,
     },
-    /// The agent made a file.
+    /// The agent made a file, which goes with the answer. Kept where the event is told, so that
+    /// the bytes can be had by their hash.
     Media {
         /// Hash of its bytes, lowercase hex; fetched by it.
         sha256: String,
@@ -69,6 +70,9 @@ pub enum TurnEventKind {
         mime: String,
         /// Its name.
         name: String,
+        /// Its bytes, counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        size: Option<u64>,
     },
     /// A further message has become part of the turn; the end of the turn is also its end.
     Steered {

@@ -104,7 +104,12 @@ mod tests {
                 decisions: vec![Decision::AllowOnce, Decision::Deny],
                 expires_at: Some(Timestamp::from_ms(7)),
             },
-            TurnEventKind::Media { sha256: "00".into(), mime: "a/b".into(), name: "n".into() },
+            TurnEventKind::Media {
+                sha256: "00".into(),
+                mime: "a/b".into(),
+                name: "n".into(),
+                size: Some(2),
+            },
             TurnEventKind::Steered { steer },
             TurnEventKind::Final { text: "x".into(), usage: Usage::default(), aborted: false },
             TurnEventKind::Error {

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ChannelKind, ConversationKind, InboundId, Part, SandboxKind, SessionKey, TraceContext, TurnId,
+    ChannelKind, ConversationKind, InboundId, Part, PlaceId, SandboxKind, SessionKey, TraceContext,
+    TurnId,
 };
 
 /// `POST turns`. The turn id is the idempotency key at every hop: the same id never runs twice.
@@ -39,6 +40,16 @@ pub struct Origin {
     pub channel: ChannelKind,
     /// Who reads along.
     pub conversation: ConversationKind,
+    /// The place, as the hub calls it: what the agent plans in this turn goes there once it is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<PlaceId>,
+}
+
+impl Origin {
+    /// Somewhere on a platform; nothing goes there but the answer.
+    pub const fn new(channel: ChannelKind, conversation: ConversationKind) -> Self {
+        Self { channel, conversation, place: None }
+    }
 }
 
 /// What a turn may cost. What is left to the person is what its asker knows when the turn begins;

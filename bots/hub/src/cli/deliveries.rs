@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use zaki_envelope::{DeliveryId, Outbound, plain_text};
+use zaki_identity::{Actor, Directory};
 use zaki_ledger::{Delivery, DeliveryFilter, DeliveryState, Ledger};
 
 use super::{Source, list::Page, table};
@@ -128,24 +129,32 @@ async fn show(id: DeliveryId, output: &Output) -> Result<()> {
     Ok(())
 }
 
+/// What an operator does to somebody's answers is on record.
+async fn note(directory: &Directory, act: &str, id: DeliveryId) -> Result<()> {
+    let detail = json!({"delivery": id});
+    Ok(directory.record(act, Actor::Operator, None, detail, clock::now()).await?)
+}
+
 async fn retry(which: Which, output: &Output) -> Result<()> {
-    let ledger = Stores::open_existing(&output.source.load()?).await?.ledger;
+    let stores = Stores::open_existing(&output.source.load()?).await?;
+    let Stores { ledger, directory, .. } = &stores;
     let ids = match which {
         Which { id: Some(id), .. } => vec![id],
-        Which { all_unknown: true, .. } => all(&*ledger, DeliveryState::Unknown).await?,
-        Which { .. } => all(&*ledger, DeliveryState::Dead).await?,
+        Which { all_unknown: true, .. } => all(&**ledger, DeliveryState::Unknown).await?,
+        Which { .. } => all(&**ledger, DeliveryState::Dead).await?,
     };
     let mut retried = 0;
     for id in &ids {
         if ledger.retry_delivery(*id, clock::now()).await? {
             retried += 1;
+            note(directory, "delivery_retried", *id).await?;
             output.print(&json!({"id": id, "state": "pending"}), || {
                 format!("{id} will be sent again, by the running hub or at its next start")
             });
         } else if which.id.is_some() {
             bail!(
                 "{}",
-                refused(&*ledger, *id, |_| "only what is unknown or dead is sent again").await?
+                refused(&**ledger, *id, |_| "only what is unknown or dead is sent again").await?
             );
         }
     }
@@ -156,15 +165,17 @@ async fn retry(which: Which, output: &Output) -> Result<()> {
 }
 
 async fn drop(id: DeliveryId, output: &Output) -> Result<()> {
-    let ledger = Stores::open_existing(&output.source.load()?).await?.ledger;
-    let was = find(&*ledger, id).await?.map(|delivery| delivery.state);
+    let stores = Stores::open_existing(&output.source.load()?).await?;
+    let Stores { ledger, directory, .. } = &stores;
+    let was = find(&**ledger, id).await?.map(|delivery| delivery.state);
     if !ledger.drop_delivery(id, clock::now()).await? {
         let rule = |state| match state {
             DeliveryState::Dead => "it is not going to be sent: nothing to drop",
             _ => "what is sent or being sent cannot be dropped",
         };
-        bail!("{}", refused(&*ledger, id, rule).await?);
+        bail!("{}", refused(&**ledger, id, rule).await?);
     }
+    note(directory, "delivery_dropped", id).await?;
     output.print(&json!({"id": id, "state": "dead"}), || match was {
         Some(DeliveryState::Dead) => format!("{id} is dead, and nobody will be told of it"),
         _ => format!("{id} will not be sent"),

@@ -1,7 +1,10 @@
 //! `zaki doctor`: what is configured, what is missing, what to do about it.
 
 mod backups;
+mod counts;
 mod machine;
+mod model;
+mod versions;
 
 use std::process::ExitCode;
 
@@ -52,7 +55,10 @@ impl Doctor {
         findings.push(ledger(&config).await);
         findings.extend(due(&config).await);
         findings.extend(edge(&config).await);
-        findings.extend(backups::check(&config).await);
+        let counts = counts::Counts::ask(&config).await;
+        findings.extend(backups::check(&config, counts.as_ref()));
+        findings.extend(counts.iter().flat_map(model::check));
+        findings.extend(counts.iter().flat_map(versions::check));
         findings.extend(reachable(&config));
         findings.extend(web(&config));
         findings.extend(accounts(&config));

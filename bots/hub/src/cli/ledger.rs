@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
+use zaki_identity::Actor;
 
 use super::Source;
-use crate::stores::Stores;
+use crate::{clock, stores::Stores};
 
 #[derive(Subcommand)]
 pub(crate) enum Ledger {
@@ -37,6 +38,8 @@ impl Ledger {
         let stores = Stores::open_existing(&config).await?;
         // First what the ledger does not know of: it forgets the other keys at the end.
         let values = stores.directory.rekey().await? + stores.ledger.rekey().await?;
+        let detail = json!({"key": key, "values": values});
+        stores.directory.record("rekeyed", Actor::Operator, None, detail, clock::now()).await?;
         stores.close().await;
         if json {
             outln!("{}", json!({"key": key, "values": values}));

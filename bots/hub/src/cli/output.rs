@@ -28,6 +28,11 @@ impl Output {
         Ok(self.stores().await?.directory)
     }
 
+    /// Whether it is.
+    pub(super) const fn is_for_programs(&self) -> bool {
+        self.json
+    }
+
     /// What was done: for programs, or in a sentence.
     pub(super) fn say(&self, json: &Value, text: impl FnOnce() -> String) {
         if self.json { outln!("{json}") } else { outln!("{}", text()) }

@@ -1,16 +1,20 @@
-//! `zaki sandbox`: the sandboxes, what of their memory is backed up, and having it back.
+//! `zaki sandbox`: the sandboxes, what is done with them, what of their memory is backed up, and
+//! having it back.
+
+mod operate;
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
+use serde_json::json;
 use zaki_envelope::{
     BackupId, ZakiUserId,
-    wire::{Backup, BackupOutcome, BackupState, SandboxReport},
+    wire::{Backup, BackupOutcome, BackupState, Release, SandboxReport},
 };
 
 use super::{output::Output, table, users};
-use crate::edge::{EdgeClient, EdgeError};
+use crate::edge::{EdgeClient, EdgeError, Move};
 
 #[derive(Subcommand)]
 pub(crate) enum Sandbox {
@@ -21,6 +25,23 @@ pub(crate) enum Sandbox {
     },
     /// One person's, with its backups.
     Show(One),
+    /// Have it up.
+    Start(One),
+    /// Stop it, once its turns have ended. Its next message starts it again.
+    Stop(operate::Stop),
+    /// Hold it still, with all it has in memory, once its agent has nothing to do.
+    Freeze(One),
+    /// Stop it and have it up again.
+    Restart(operate::Stop),
+    /// Give it the version of its agent that the edge has for all: backed up before, and taken back
+    /// with that backup if it does not come up well.
+    Upgrade(operate::Upgrade),
+    /// Run a program in it, as its own user, within bounds: `zaki sandbox exec USER -- ls -l`.
+    Exec(operate::Exec),
+    /// The last lines of its logs; it is not woken.
+    Logs(operate::LogsOf),
+    /// What its agent is configured with, or change that.
+    Config(operate::ConfigOf),
     /// Back it up now; it is woken if it has to be.
     Backup(One),
     /// Give it the memory of a backup. What it has now is backed up before, where it can be.
@@ -54,6 +75,18 @@ impl Sandbox {
                 let report = with(&output, async |edge| edge.sandbox(user).await).await?;
                 output.show(&report, lines(&report))?;
             }
+            Self::Start(One { user, output }) => {
+                return operate::bring(&output, user, Move::Start).await;
+            }
+            Self::Stop(stop) => return stop.stop().await,
+            Self::Freeze(One { user, output }) => {
+                return operate::bring(&output, user, Move::Freeze).await;
+            }
+            Self::Restart(stop) => return stop.restart().await,
+            Self::Upgrade(upgrade) => return upgrade.run().await,
+            Self::Exec(exec) => return exec.run().await,
+            Self::Logs(logs) => return logs.show().await,
+            Self::Config(config) => return config.run().await,
             Self::Backup(One { user, output }) => {
                 let outcome = with(&output, async |edge| edge.back_up(user).await).await?;
                 return say(
@@ -64,6 +97,8 @@ impl Sandbox {
                 );
             }
             Self::Restore { one: One { user, output }, backup } => {
+                operate::record(&output, user, "sandbox_restore", json!({"backup": backup}))
+                    .await?;
                 let asked = with(&output, async |edge| edge.bring_back(user, backup).await).await?;
                 return say(&output, &asked, "restored", "there is no such backup");
             }
@@ -77,14 +112,22 @@ async fn with<T>(
     output: &Output,
     ask: impl AsyncFnOnce(&EdgeClient) -> Result<T, EdgeError>,
 ) -> Result<T> {
+    reached(output, async |edge, _| ask(edge).await).await
+}
+
+/// The same; whoever asks is told whether that edge is ours, and ends with this command.
+async fn reached<T>(
+    output: &Output,
+    ask: impl AsyncFnOnce(&EdgeClient, bool) -> Result<T, EdgeError>,
+) -> Result<T> {
     let reached = users::edge::reach(output.source.load()?).await?;
     let Some(client) = &reached.client else {
         bail!(
-            "the sandboxes are those of the running hub, whose edge nobody else can call: stop it \
-             and say this again, or set edge.key and edge.listen and start it anew"
+            "the sandboxes are those of the running hub, which does not say how its edge is called: \
+             run this as the user it runs as, or set edge.key and edge.listen and start it anew"
         );
     };
-    let asked = ask(client).await.context("the edge does not do it");
+    let asked = ask(client, reached.is_alone()).await.context("the edge does not do it");
     reached.close().await;
     asked
 }
@@ -105,11 +148,20 @@ fn say(output: &Output, outcome: &BackupOutcome, done: &str, nothing: &str) -> R
     Ok(code)
 }
 
-fn row(report: &SandboxReport) -> [String; 4] {
-    let SandboxReport { sandbox, awake, backup, .. } = report;
+fn row(report: &SandboxReport) -> [String; 5] {
+    let SandboxReport { sandbox, phase, release, backup, .. } = report;
     let made = backup.made_at.map_or_else(|| "never".to_owned(), table::time);
-    let awake = if *awake { "awake" } else { "asleep" };
-    [sandbox.clone(), awake.to_owned(), made, standing(backup)]
+    [sandbox.clone(), phase.to_string(), on(release), made, standing(backup)]
+}
+
+/// Which version it is on, and whether it is to have another one.
+fn on(Release { version, wanted, refused }: &Release) -> String {
+    let version = version.clone().unwrap_or_else(|| "-".to_owned());
+    match (wanted, refused) {
+        (Some(wanted), Some(_)) => format!("{version} (not {wanted})"),
+        (Some(wanted), None) => format!("{version} -> {wanted}"),
+        (None, _) => version,
+    }
 }
 
 /// What is not as it should be, the worst first.
@@ -127,11 +179,10 @@ fn standing(state: &BackupState) -> String {
 }
 
 fn lines(report: &SandboxReport) -> Vec<[String; 2]> {
-    let SandboxReport { sandbox, awake, backup, backups } = report;
-    let mut lines = vec![
-        ("sandbox", sandbox.clone()),
-        ("is", if *awake { "awake" } else { "asleep" }.to_owned()),
-    ];
+    let SandboxReport { sandbox, phase, release, backup, backups, .. } = report;
+    let mut lines =
+        vec![("sandbox", sandbox.clone()), ("is", phase.to_string()), ("version", on(release))];
+    lines.extend(release.refused.clone().map(|why| ("upgrade taken back", why)));
     let since = |at| format!("since {}", table::time(at));
     lines.extend(backup.changed_since.map(|at| ("not backed up", since(at))));
     if backup.overdue {
@@ -161,6 +212,21 @@ mod tests {
     use zaki_envelope::Timestamp;
 
     use super::*;
+
+    #[test]
+    fn an_upgrade_to_come_and_one_taken_back_are_seen() {
+        let release = |wanted: Option<&str>, refused: Option<&str>| {
+            let owned = |text: Option<&str>| text.map(str::to_owned);
+            on(&Release {
+                version: owned(Some("1")),
+                wanted: owned(wanted),
+                refused: owned(refused),
+            })
+        };
+        assert_eq!(release(None, None), "1");
+        assert_eq!(release(Some("2"), None), "1 -> 2");
+        assert_eq!(release(Some("2"), Some("it ended")), "1 (not 2)");
+    }
 
     #[test]
     fn what_is_wrong_is_said_and_what_is_right_is_not() {

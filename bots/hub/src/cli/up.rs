@@ -39,12 +39,17 @@ pub(crate) async fn edge(config: Config) -> Result<ExitCode> {
     log_to_stderr(config.log.format, &config.log.level)?;
     let mut signals = Signals::new()?;
     let key = local_edge::shared_key(&config)?;
-    local_edge::model(&config)?;
+    config.model.of_edge()?;
     let _lock = data_dir::lock(&config.data_dir(), Tenant::Edge)?;
     if !runtime_is_there(&config, &mut signals).await? {
         return Ok(ExitCode::FAILURE);
     }
     let edge = local_edge::start(&config, &key).await?;
+    if let Some(hub) = local_edge::hub(&config, &key)? {
+        edge.connect(hub);
+    } else {
+        tracing::warn!("edge.hub_url is empty: what agents say by themselves is kept here");
+    }
     tracing::info!(address = %edge.local_addr(), "the edge is up");
     signals.next().await;
     tracing::info!("stopping");
@@ -144,7 +149,8 @@ fn colours(terminal: bool, no_color: Option<&OsStr>) -> bool {
 
 #[derive(Subcommand)]
 pub(crate) enum Runtime {
-    /// Install them, pinned and checked, unless they are there.
+    /// Install them, pinned and checked, unless they are there, and have OpenClaw compiled once for
+    /// all sandboxes.
     Install {
         /// Where to.
         #[arg(long, value_name = "DIR")]
@@ -156,6 +162,9 @@ impl Runtime {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let Self::Install { dir } = self;
         let paths = ensure_runtime(&dir).await?;
+        if let Err(error) = zaki_container::warm(&paths.node, &paths.openclaw).await {
+            eprintln!("note: each sandbox compiles OpenClaw for itself: {error}");
+        }
         outln!("{}", paths.node.display());
         Ok(ExitCode::SUCCESS)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use zaki_envelope::{
     AccountName, Choice, ConversationKind, DeliveryId, Part, TurnId, wire::Decision,
 };
-use zaki_identity::{LinkCode, Role};
+use zaki_identity::{Actor, LinkCode, Role};
 use zaki_lane::commands::{self, Code, PRESSED};
 use zaki_ledger::{OpenTurn, ReplyPlan};
 use zaki_words::{self as words, Button, Say, Voice};
@@ -92,6 +92,9 @@ async fn settle(
     if !matches!(&answer, Err(error) if error.is_passing()) {
         hub.approvals.close(user, id);
     }
+    if answer.is_ok() {
+        record(order, id, decision).await;
+    }
     match answer {
         Ok(()) if decision == Decision::Deny => order.say(&words::Approvals::Denied),
         Ok(()) => order.say(&words::Approvals::Approved),
@@ -99,6 +102,22 @@ async fn settle(
             order.say(&words::Approvals::Gone)
         }
         Err(_) => Err(Silence::Refused),
+    }
+}
+
+/// What somebody has let their agent do, or not, is on record; not what it was.
+async fn record(order: &Order<'_>, id: &str, decision: Decision) {
+    let Order { hub, now, .. } = order;
+    let user = order.user();
+    let act = if decision == Decision::Deny { "agent_denied" } else { "agent_allowed" };
+    let always = decision == Decision::AllowAlways;
+    let detail = serde_json::json!({ "approval": id, "always": always });
+    let note = || {
+        let (by, detail) = (Actor::Person(user), detail.clone());
+        hub.directory.record(act, by, Some(user), detail, *now)
+    };
+    if order.attempt("record an approval", note).await.is_err() {
+        tracing::error!(%user, act, "what was decided is not on record");
     }
 }
 

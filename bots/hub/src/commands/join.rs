@@ -1,5 +1,5 @@
 //! Codes that are used, and what their users are asked: whether two people are one, and whether a
-//! stranger who has pressed somebody's link wants to share that person's assistant.
+//! stranger wants to share the assistant of whoever has given them a code.
 
 use std::sync::Arc;
 
@@ -13,35 +13,18 @@ use zaki_words::{self as words, Linking, Voice};
 use super::{Answer, Order, Silence, attempt, button, link::retire, said};
 use crate::{clock, home, hub::Hub, voice::voice};
 
-/// How a code has come here.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum By {
-    /// Somebody has typed it.
-    Hand,
-    /// In a link that somebody has pressed, who need not know where it leads.
-    Link,
-}
-
 /// Uses a code for whoever wrote it, who may be a stranger.
-pub(super) async fn redeem(hub: &Arc<Hub>, inbound: &Inbound, secret: &Secret, by: By) -> Answer {
+pub(super) async fn redeem(hub: &Arc<Hub>, inbound: &Inbound, secret: &Secret) -> Answer {
     let (code, now) = (LinkCode::typed(secret.expose()), clock::now());
     // Before it: whatever becomes of the code, the answer is in the language they had.
     let voice = voice_of(hub, inbound).await?;
-    let done = match by {
-        By::Hand => {
-            let redeem = || hub.directory.redeem(inbound, &code, now);
-            attempt(hub, "redeem a code", redeem).await?
-        }
-        By::Link => {
-            let follow = || hub.directory.follow(inbound, &code, now);
-            attempt(hub, "follow a link", follow).await?
-        }
-    };
+    let redeem = || hub.directory.redeem(inbound, &code, now);
+    let done = attempt(hub, "redeem a code", redeem).await?;
     answer(hub, inbound, voice, done).await
 }
 
-/// Whoever has pressed a link answers what they were asked then. `None`: they were not, so it is
-/// for somebody known.
+/// Whoever was nobody when they used a code answers what they were asked then. `None`: they were
+/// not, so it is for somebody known.
 pub(super) async fn answer_link(hub: &Arc<Hub>, inbound: &Inbound, what: &Link) -> Option<Answer> {
     match what {
         Link::Confirm(question) => accept(hub, inbound, question.as_deref()).await,
@@ -102,7 +85,7 @@ async fn answer(hub: &Arc<Hub>, inbound: &Inbound, voice: Voice, done: Redeemed)
     }
 }
 
-/// A stranger is asked whether they want what a link leads to.
+/// A stranger is asked whether they want what a code leads to.
 async fn invited(hub: &Arc<Hub>, giver: ZakiUserId, inbound: &Inbound, voice: Voice) -> Answer {
     let now = clock::now();
     let read = || hub.directory.proposal(inbound, now);

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use zaki_channel::Rich;
 use zaki_envelope::{SessionKey, ZakiUserId};
-use zaki_identity::{Home, Setting};
 use zaki_lane::commands::Session;
 use zaki_ledger::{By, Said};
 use zaki_words::{self as words, SessionLine, Sessions, Spoken, State};
 
 use super::{Answer, Order, Silence, settings};
-use crate::people::session_of;
+use crate::{people::session_of, troubles::MODEL};
 
 /// So many lines are shown of a conversation that is gone on with.
 const LAST: u32 = 6;
@@ -66,9 +65,11 @@ async fn switch(order: &Order<'_>, n: u32) -> Answer {
 
 /// Moves the present one to this channel: its last lines, and from now on what is said unasked.
 async fn here(order: &Order<'_>) -> Answer {
-    let home = Home::of(order.inbound);
-    let keep = || order.hub.directory.set(order.user(), Setting::Home(Some(home.clone())));
-    order.attempt("keep where a person is at home", keep).await?;
+    let keep = || order.hub.directory.settle_in(order.user(), order.inbound, true);
+    if !order.attempt("keep where a person is at home", keep).await? {
+        // Taken away from them just now.
+        return Err(Silence::Refused);
+    }
     let said = said(order, order.person.session).await?;
     order.say(&Sessions::Here { last: &spoken(&said) })
 }
@@ -112,6 +113,7 @@ pub(super) async fn status(order: &Order<'_>) -> Answer {
     order.say(&words::Status {
         state: if working { State::Working } else { State::Ready },
         lent,
+        silent: hub.troubles.has(MODEL),
         // Where all share one, they are not all theirs.
         waiting: if lent { 0 } else { waiting },
         session: direct.then_some((person.session, name)),

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
+use bytes::Bytes;
+use futures::{StreamExt, stream::BoxStream};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use zaki_envelope::{
@@ -32,6 +33,25 @@ impl EdgeClient {
         read(self.call("POST", &format!("/v1/users/{user}/backup"), Vec::new()).await?).await
     }
 
+    /// One of its backups as it arrives: a tar in zstd, in clear. Breaks off unless it is whole.
+    /// [`EdgeError::Unknown`]: there is none of that name.
+    pub(crate) async fn archive(
+        &self,
+        user: ZakiUserId,
+        id: BackupId,
+    ) -> Result<BoxStream<'static, Result<Bytes, EdgeError>>, EdgeError> {
+        let path = format!("/v1/users/{user}/backups/{id}");
+        let bytes = self.call("GET", &path, Vec::new()).await?.bytes;
+        Ok(futures::stream::unfold(bytes, |mut bytes| async {
+            match timeout(SILENCE, bytes.next()).await {
+                Ok(piece) => Some((piece?, bytes)),
+                // Whatever TCP thinks of the connection.
+                Err(silent) => Some((Err(EdgeError::lost(silent)), bytes)),
+            }
+        })
+        .boxed())
+    }
+
     /// Gives it the memory of a backup: the newest that is whole, or this one.
     pub(crate) async fn bring_back(
         &self,
@@ -43,7 +63,7 @@ impl EdgeClient {
     }
 }
 
-async fn read<T: DeserializeOwned>(mut answer: Answer) -> Result<T, EdgeError> {
+pub(super) async fn read<T: DeserializeOwned>(mut answer: Answer) -> Result<T, EdgeError> {
     let mut body = Vec::new();
     while let Some(bytes) = timeout(SILENCE, answer.bytes.next()).await.map_err(EdgeError::lost)? {
         body.extend_from_slice(&bytes?);

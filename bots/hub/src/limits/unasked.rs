@@ -35,7 +35,7 @@ struct People {
 
 impl Unasked {
     /// Something of theirs goes on: they are asked about soon, unless they were a moment ago.
-    pub(super) fn note(&self, user: ZakiUserId) {
+    pub(crate) fn note(&self, user: ZakiUserId) {
         self.lock().note(user, Instant::now());
     }
 

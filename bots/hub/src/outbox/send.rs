@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use futures::FutureExt;
 use tokio::time::timeout;
 use zaki_channel::{Channel, ChannelError, Evidence, Receipt, Recourse, Retry};
-use zaki_envelope::{Address, MessageId, ReplyHandle, Timestamp};
+use zaki_envelope::{Address, MessageId, Outbound, Part, ReplyHandle, Timestamp};
 use zaki_lane::{
     outbox::{Act, Attempt, End, Heard, Letter, Rules},
     pace::Verdict,
@@ -16,6 +16,7 @@ use super::{Driver, age::Tried, pace_of, reports::Awaited, since};
 use crate::{
     clock,
     hub::{Hub, Settings},
+    media::{self, Load, Upload},
 };
 
 /// Longer than any channel's own limit for one call.
@@ -163,7 +164,21 @@ impl<'a> Way<'a> {
 
     async fn call(&self) -> Result<Receipt, ChannelError> {
         let Delivery { id, outbound, .. } = &self.delivery;
-        bounded(&self.to, self.channel.send(&self.to, outbound, *id)).await
+        let _seat = match outbound {
+            Outbound::Post { parts, .. } if matches!(parts[..], [Part::Media { .. }, ..]) => {
+                Some(self.hub.media.seat().await)
+            }
+            _ => None,
+        };
+        match media::load(self.hub, &self.to, outbound).await? {
+            Load::Words => bounded(&self.to, self.channel.send(&self.to, outbound, *id)).await,
+            Load::Gone(said) => bounded(&self.to, self.channel.send(&self.to, &said, *id)).await,
+            Load::File(upload) => {
+                let Upload { file, reply_to } = &*upload;
+                let sent = self.channel.upload(&self.to, file, reply_to.as_ref(), *id);
+                bounded(&self.to, sent).await
+            }
+        }
     }
 
     fn sent(&mut self, receipt: Receipt) -> Heard {

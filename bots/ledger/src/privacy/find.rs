@@ -66,19 +66,19 @@ pub(super) use found;
 /// theirs, or in a turn of theirs. PostgreSQL finds it by its sender; SQLite looks at each later
 /// message.
 pub(crate) const SAID: &str = found!(
-    "sender = $1 AND id > $2 AND state <> 'accepted' AND (id >= $3
+    "sender = $1 AND id > $2 AND state <> 'accepted' AND (id >= $3 AND id < $6
         OR $4 LIKE '%' || (SELECT user_id FROM turn WHERE turn.id = inbound.turn) || '%')
     ORDER BY id LIMIT $5"
 );
 
 /// What has not been taken up.
 pub(crate) const NEW: &str =
-    found!("sender = $1 AND state = 'accepted' AND lane IS NULL AND id >= $2");
+    found!("sender = $1 AND state = 'accepted' AND lane IS NULL AND id >= $2 AND id < $3");
 
 /// What waits for a turn of a lane, which begins with its user.
 pub(crate) const WAITS: &str = found!(
     "sender = $1 AND lane IS NOT NULL
-        AND (id >= $2 OR $3 LIKE '%' || substr(lane, 1, 26) || '%')"
+        AND (id >= $2 AND id < $4 OR $3 LIKE '%' || substr(lane, 1, 26) || '%')"
 );
 
 /// What somebody said: some of what does not wait, and, after the last of that, what waits. The
@@ -90,15 +90,16 @@ pub(super) async fn by_sender<S: Sql>(
     after: &str,
     most: i64,
 ) -> Result<(Vec<Found>, Option<String>), Error> {
-    let (sender, floor, users) = (claim.digest.as_slice(), &claim.floor, &claim.users);
-    let mut rows = tx.all(SAID, params![sender, after, floor, users, most]).await?;
+    let Claim { digest, floor, end, users } = claim;
+    let sender = digest.as_slice();
+    let mut rows = tx.all(SAID, params![sender, after, floor, users, most, end]).await?;
     if i64::try_from(rows.len()).is_ok_and(|found| found == most) {
         let found = Found::read(keys, &rows)?;
         let last = found.last().map(|message| message.id.clone());
         return Ok((found, last));
     }
-    rows.extend(tx.all(NEW, params![sender, floor]).await?);
-    rows.extend(tx.all(WAITS, params![sender, floor, users]).await?);
+    rows.extend(tx.all(NEW, params![sender, floor, end]).await?);
+    rows.extend(tx.all(WAITS, params![sender, floor, users, end]).await?);
     Ok((Found::read(keys, &rows)?, None))
 }
 

@@ -33,6 +33,8 @@ pub struct SenderKey {
     /// Since when it is theirs: numbers get new owners. What came by it before is theirs only where
     /// it was in a turn of theirs.
     pub since: Timestamp,
+    /// Until when, if that is over: whoever comes by it later is somebody else.
+    pub until: Option<Timestamp>,
 }
 
 /// A conversation of one of our bots.
@@ -52,7 +54,8 @@ impl SenderKey {
     /// Who wrote a message; always the same person's.
     pub fn of(inbound: &Inbound) -> Self {
         let (scope, id) = (inbound.sender.scope.clone(), inbound.sender.id.clone());
-        Self { channel: inbound.channel, scope, id, since: Timestamp::default() }
+        let since = Timestamp::default();
+        Self { channel: inbound.channel, scope, id, since, until: None }
     }
 
     /// As the rows of messages carry it.
@@ -74,12 +77,17 @@ impl Place {
     }
 }
 
+/// The last moment that an id can name (48 bits).
+const LAST: Timestamp = Timestamp::from_ms((1 << 48) - 1);
+
 /// By what the messages of a sender are found that are theirs, and not a former owner's.
 #[derive(Clone, Debug)]
 pub(super) struct Claim {
     pub digest: Vec<u8>,
     /// The first id of what came in since it is theirs.
     pub floor: String,
+    /// The first id of what is not any more.
+    pub end: String,
     /// All users, as one text: what was in a turn of one of these is theirs all the same.
     pub users: String,
 }
@@ -110,7 +118,8 @@ impl Who {
     pub(super) fn claim(&self, sender: &SenderKey) -> Claim {
         let users: Vec<_> = self.users.iter().map(ZakiUserId::to_string).collect();
         let digest = sender.digest().to_vec();
-        Claim { digest, floor: floor(sender.since), users: users.join(" ") }
+        let end = floor(sender.until.unwrap_or(LAST));
+        Claim { digest, floor: floor(sender.since), end, users: users.join(" ") }
     }
 
     pub(super) fn places(&self) -> Places {
@@ -124,7 +133,8 @@ impl Who {
     /// Whether one of their ids on this platform stands as a word in bytes that nobody understands,
     /// and that came in then.
     pub(super) fn is_named_in(&self, channel: ChannelKind, at: Timestamp, raw: &[u8]) -> bool {
-        let senders = self.senders.iter().filter(|key| key.channel == channel && key.since <= at);
+        let is_theirs = |key: &SenderKey| key.since <= at && key.until.is_none_or(|end| at < end);
+        let senders = self.senders.iter().filter(|key| key.channel == channel && is_theirs(key));
         let is_place = |place: &&Place| place.channel == channel && place.since <= at;
         let places = self.places.iter().filter(is_place);
         let ids = senders.map(|key| key.id.as_str());

@@ -251,7 +251,8 @@ pub(super) async fn finds_what_was_said_by_a_former_id(s: Subject) {
     assert_eq!(record.inbound, shared(1, 101));
 }
 
-/// A number that was person 3's is person 1's since moment 200; long ago it was person 1's too.
+/// A number that was person 3's is person 1's since moment 200, until 400; long ago it was person 1's
+/// too.
 pub(super) async fn keeps_apart_whose_an_id_was_and_is(s: Subject) {
     let limited = async |n| {
         s.take(private(1, n)).await;
@@ -274,9 +275,12 @@ pub(super) async fn keeps_apart_whose_an_id_was_and_is(s: Subject) {
     s.take(private(1, 111)).await;
     let waits = s.ledger.begin_turn(s.fence, asks(1, 111, &private(1, 111))).await.unwrap();
     assert!(matches!(waits, Begin::Busy { .. }));
+    limited(500).await;
+    s.take(private(1, 501)).await;
 
     let mut owner = who(1);
     owner.senders[0].since = at(200);
+    owner.senders[0].until = Some(at(400));
     owner.places[0].since = at(200);
     let all = format!("{:?}", s.everything(&owner).await);
     for n in [50, 110, 111, 300, 301] {
@@ -285,15 +289,15 @@ pub(super) async fn keeps_apart_whose_an_id_was_and_is(s: Subject) {
     for (person, n) in [(1, 50), (1, 300), (1, 302)] {
         assert!(all.contains(&answer(person, n)), "delivery {n}:\n{all}");
     }
-    for n in [100, 101, 103] {
-        assert!(!all.contains(&words(1, n)), "message {n} of the one before:\n{all}");
+    for n in [100, 101, 103, 500, 501] {
+        assert!(!all.contains(&words(1, n)), "message {n} of another one:\n{all}");
     }
     assert!(!all.contains("answer-3-"), "nor what they were told:\n{all}");
 
     let erased = s.erase(&owner).await;
     assert_eq!((erased.messages, erased.turns, erased.left), (5, 3, 0));
     let left: Vec<_> = s.messages().await.into_iter().map(|record| record.inbound).collect();
-    assert_eq!(left, [103, 101, 100].map(|n| private(1, n)));
+    assert_eq!(left, [501, 500, 103, 101, 100].map(|n| private(1, n)));
     assert_eq!(s.deliveries().await, [102, 100].map(super::delivery_id));
     assert_eq!(s.erase(&owner).await, Erased::default(), "once is enough");
     let former = Who { users: vec![user(3)], senders: Vec::new(), places: Vec::new() };

@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::identity::Identity;
+use super::log::Log;
 use crate::stats::Counters;
 use crate::{Error, Place, Tx};
 
@@ -80,6 +81,7 @@ where
 
 /// The thread that writes.
 pub(super) struct Writer {
+    pub log: Log,
     pub conn: Connection,
     pub place: Place,
     pub identity: Identity,
@@ -100,6 +102,7 @@ impl Writer {
             for job in batch {
                 job.answer(commit.clone());
             }
+            self.log.tend(&self.conn);
         }
     }
 

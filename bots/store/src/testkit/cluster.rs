@@ -165,13 +165,20 @@ fn free_port() -> Result<u16> {
 }
 
 fn settings(port: u16, directory: &Path, durability: Durability) -> Vec<String> {
-    let sync = if durability == Durability::Full { "on" } else { "off" };
+    let (sync, buffers) = match durability {
+        Durability::Full => ("on", "1GB"),
+        Durability::Off => ("off", "128MB"),
+    };
     let settings = [
         ("listen_addresses", "127.0.0.1".to_owned()),
         ("port", port.to_string()),
         ("unix_socket_directories", directory.display().to_string()),
         ("max_connections", "200".into()),
-        ("shared_buffers", "128MB".into()),
+        ("shared_buffers", buffers.into()),
+        // After a checkpoint each page that changes goes into the log whole, once: as seldom and as
+        // small as production has it.
+        ("wal_compression", "on".into()),
+        ("max_wal_size", "4GB".into()),
         ("fsync", sync.into()),
         ("full_page_writes", sync.into()),
     ];

@@ -4,9 +4,9 @@ use zaki_envelope::{ChannelKind, Timestamp, wire::ErrorCode};
 
 use crate::{
     Access, Approvals, Audience, Button, Changers, Erase, Export, Feedback, GroupMode, Groups,
-    Help, HelpOn, Languages, Limit, LinkLine, Linking, Links, Loss, Lost, Mode, Models, Modes,
-    Pairings, Pending, Period, Say, SessionLine, Sessions, Spoken, State, Status, Trouble, Turn,
-    Usage, Used, Waiting, Way, What,
+    Help, HelpOn, Languages, Limit, LinkLine, Linking, Links, Loss, Lost, Media, Mode, Models,
+    Modes, Pairings, Pending, Period, Say, SessionLine, Sessions, Spoken, State, Status, Trouble,
+    Turn, Unasked, Usage, Used, Waiting, Way, What,
 };
 
 pub(super) const CODE: &str = "K7MP-3XWQ";
@@ -49,17 +49,28 @@ fn turns(all: &mut Vec<Box<dyn Say>>) {
     for code in [E::Erased, E::Internal] {
         put(all, Turn::Failed(code));
     }
+    for megabytes in COUNTS {
+        put(all, Media::TooLarge { megabytes });
+    }
+    put(all, Media::Unavailable);
+    put(all, Media::NotSent { name: "a *b*.pdf" });
     let partial = "So *far* `/x`";
     for turn in [
         Turn::Nothing,
         Turn::Idle,
         Turn::Full,
+        Turn::Waking,
         Turn::Interrupted { partial },
         Turn::Halted { partial },
         Turn::Halted { partial: "" },
     ] {
         put(all, turn);
     }
+    for channel in ChannelKind::ALL {
+        put(all, Unasked::Elsewhere(channel));
+    }
+    put(all, Unasked::Unknown);
+    put(all, Unasked::Failed);
     for n in COUNTS {
         put(all, Turn::Stopped { partial: "", cleared: n });
         put(all, Turn::Queued { ahead: n });
@@ -145,6 +156,7 @@ fn sessions(all: &mut Vec<Box<dyn Say>>) {
             Status {
                 state,
                 lent: false,
+                silent: n == 1,
                 waiting: n,
                 session: Some((2, None)),
                 model: Some("claude-opus"),
@@ -156,6 +168,7 @@ fn sessions(all: &mut Vec<Box<dyn Say>>) {
     let bare = Status {
         state: State::Queued { ahead: 2 },
         lent: false,
+        silent: true,
         waiting: 0,
         session: None,
         model: None,

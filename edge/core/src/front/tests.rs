@@ -1,7 +1,7 @@
 use zaki_envelope::{
     ChannelKind, ConversationKind, Part, SandboxKind, SessionKey,
     signature::{KEY_HEADER, SIGNATURE_HEADER, SigningKey, TIMESTAMP_HEADER},
-    wire::{Budget, Decision, Origin},
+    wire::{ApprovalAnswer, Budget, Decision, Origin, RetireRequest, SteerRequest, TurnRequest},
 };
 
 use super::*;
@@ -47,7 +47,9 @@ fn every_route_is_read() {
         ("POST", format!("{base}/retire"), None, Call::Retire { user }),
         ("POST", format!("{base}/reinstate"), None, Call::Reinstate { user }),
         ("DELETE", base.clone(), None, Call::Erase { user }),
+        ("GET", "/v1/model".to_owned(), None, Call::Model),
         ("POST", "/model/v1/chat/completions".to_owned(), None, Call::Chat),
+        ("POST", "/model/v1/messages".to_owned(), None, Call::Messages),
         ("GET", "/model/v1/models".to_owned(), None, Call::Models),
     ];
     for (method, path, query, call) in cases {
@@ -152,7 +154,7 @@ fn model_calls_need_a_sandbox_token() {
     let message =
         Message { method: "POST", path_and_query: "/model/v1/chat/completions", body: b"{}" };
     let owner = SandboxName::new(user(), &SandboxKind::Personal).unwrap();
-    for call in [Call::Chat, Call::Models] {
+    for call in [Call::Chat, Call::Messages, Call::Models] {
         let with = |value| admit(&call, &[("authorization", value)], message, 0);
         assert_eq!(with("Bearer sesame"), Ok(Caller::Sandbox(owner.clone())));
         for wrong in ["Bearer sesam", "sesame", "Basic sesame", "Bearer "] {
@@ -170,7 +172,7 @@ fn turn_bodies_are_checked() {
         sandbox: SandboxKind::Personal,
         session: SessionKey::direct(1),
         parts: vec![Part::text("hi")],
-        origin: Origin { channel: ChannelKind::Slack, conversation: ConversationKind::Direct },
+        origin: Origin::new(ChannelKind::Slack, ConversationKind::Direct),
         budget: Budget::default(),
         model: None,
         trace: None,

@@ -202,7 +202,8 @@ impl Sandbox {
         match rest {
             Rest::Stopped => self.make_room(),
             Rest::Frozen => {
-                let can = self.habits.freeze_after_ms.is_some() && !self.unfreezable;
+                // Also one that is never frozen by itself; a shell asks only where it can be.
+                let can = !self.unfreezable;
                 let is_free = self.turns.is_empty() && !self.engaged;
                 if can && is_free && self.phase == Phase::Running {
                     self.suspend(Rest::Frozen)

@@ -248,3 +248,15 @@ fn what_is_halted_fails_its_turns_and_stops_wherever_it_is() {
         assert_eq!(sandbox.claim(), Claim::Waiting(G2), "until it is asked again");
     }
 }
+
+#[test]
+fn one_that_went_on_running_rests_when_it_would_have() {
+    let mut sandbox = Sandbox::stopped(G2, None, HABITS);
+    let used = NOW.plus_ms(-FREEZE + 5);
+    let rests = Effect::SetAlarm { at: NOW.plus_ms(5), alarm: AlarmId(1) };
+    assert_eq!(sandbox.resume(used, NOW), [rests]);
+    assert_eq!((sandbox.phase(), sandbox.used()), (Phase::Running, used));
+    assert_eq!(sandbox.step(Event::Accept(turn(1)), NOW), [run(1, G2)]);
+    let mut tired = Sandbox::stopped(G2, None, HABITS);
+    assert_eq!(tired.resume(NOW.plus_ms(-FREEZE), NOW), [Effect::Suspend(G2)]);
+}

@@ -5,6 +5,7 @@ use zaki_edge_core::sandbox::{Event, Generation};
 
 use super::{Actor, Message, RESUME_PAUSE, RESUMES};
 use crate::fleet::Mailbox;
+use crate::proactive;
 use crate::runtime::Rest;
 
 impl Actor {
@@ -16,22 +17,6 @@ impl Actor {
         self.spawn(async move {
             link.exited().await;
             let _ = sender.send(Message::Event(Event::Exited(generation)));
-        });
-    }
-
-    pub(super) fn watch_ready(&self, generation: Generation, mailbox: &Mailbox) {
-        let Some(link) = self.link.clone() else {
-            return;
-        };
-        let (sender, hooks) = (mailbox.sender.clone(), self.shared.hooks.clone());
-        let name = self.name.clone();
-        self.spawn(async move {
-            hooks.after_start(&name, &link).await;
-            let message = match link.ready().await {
-                Ok(()) => Message::Event(Event::Ready(generation)),
-                Err(error) => Message::NotReady(generation, error),
-            };
-            let _ = sender.send(message);
         });
     }
 
@@ -54,7 +39,8 @@ impl Actor {
         });
     }
 
-    pub(super) async fn freeze(&self, generation: Generation) -> Event {
+    pub(super) async fn freeze(&mut self, generation: Generation) -> Event {
+        self.listen_no_more();
         let Some(place) = &self.place else { return Event::FreezeFailed(generation) };
         if let Some(link) = &self.link {
             // Nobody can back it up while it is frozen; it has been, unless something went wrong.
@@ -72,7 +58,26 @@ impl Actor {
         }
     }
 
-    pub(super) async fn thaw(&self, generation: Generation) -> Event {
+    /// Hears what its agent says by itself, until it is frozen or gone.
+    pub(super) fn listen(&mut self) {
+        self.listen_no_more();
+        let Some(http) = self.link.as_ref().and_then(|link| link.endpoint().cloned()) else {
+            return;
+        };
+        let (shared, name, current) =
+            (self.shared.clone(), self.name.clone(), self.current.clone());
+        let hearing = proactive::listen(shared, name, http);
+        let task = tokio::spawn(async move { current.run_until_cancelled_owned(hearing).await });
+        self.listener = Some(task.abort_handle());
+    }
+
+    fn listen_no_more(&mut self) {
+        if let Some(listener) = self.listener.take() {
+            listener.abort();
+        }
+    }
+
+    pub(super) async fn thaw(&mut self, generation: Generation) -> Event {
         let (Some(place), Some(link)) = (&self.place, &self.link) else {
             return Event::Exited(generation);
         };
@@ -86,6 +91,7 @@ impl Actor {
             }
             sleep(RESUME_PAUSE).await;
         }
+        self.listen();
         tracing::debug!(sandbox = %self.name, generation = generation.0, "sandbox.resumed");
         Event::Thawed(generation)
     }

@@ -73,7 +73,10 @@ impl Backups {
                 }
                 Err(error) => {
                     tracing::error!(sandbox = %name, %error, "restore.failed");
-                    return self.noted(name, sandbox, Some(error.to_string())).await;
+                    let why = error.to_string();
+                    self.noted(name, sandbox, Some(why.clone())).await;
+                    // It waits for nothing else, and its start is not to wait in silence.
+                    return begin(name, http, Some(why)).await;
                 }
             }
         }
@@ -110,16 +113,22 @@ impl Backups {
         Ok(Brought { backup: None, passed_over })
     }
 
-    /// Sends one archive, again while the sandbox is still busy with the one before.
+    /// Sends one archive, again while the sandbox is still busy with the one before, and where the
+    /// line breaks: whether it is gone is seen elsewhere.
     async fn insist(
         &self,
         name: &SandboxName,
         http: &HttpLink,
         backup: &Backup,
     ) -> Result<Result<(), String>, BringError> {
+        let mut breaks = 0;
         for _ in 0..BUSY {
             match self.give(name, http, backup).await {
                 Err(BringError::Busy) => sleep(ASK_AGAIN).await,
+                Err(BringError::Sandbox(LinkError::Lost(_))) if breaks < TRIES => {
+                    breaks += 1;
+                    sleep(ASK_AGAIN).await;
+                }
                 given => return given,
             }
         }

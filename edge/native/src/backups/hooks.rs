@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::{sleep, timeout};
-use zaki_envelope::SandboxName;
+use zaki_envelope::{SandboxName, wire::BackupOutcome};
 
 use super::{Backups, Sandbox, Wish, bring::Outcome};
 use crate::{
@@ -23,7 +23,7 @@ impl Hooks for Arc<Backups> {
     async fn after_start(&self, name: &SandboxName, link: &Arc<dyn Link>) {
         let sandbox = self.of(name);
         Backups::watch(&sandbox, link);
-        let Some(http) = self.patient(link.as_ref()) else { return };
+        let Some(http) = Backups::patient(link.as_ref()) else { return };
         tokio::select! {
             waits = waits(&http) => self.supply(name, &sandbox, &http, waits).await,
             () = link.exited() => {}
@@ -81,9 +81,13 @@ impl Backups {
     async fn supply(&self, name: &SandboxName, sandbox: &Sandbox, http: &HttpLink, waits: bool) {
         let _work = sandbox.work.lock().await;
         let wish = sandbox.now().wish.take();
-        if let Some(Wish { id, done }) = wish {
+        if let Some(Wish { id, strict, done }) = wish {
             let Outcome(outcome) = self.bring(name, sandbox, http, id).await.into();
+            let is_done = matches!(outcome, BackupOutcome::Done { .. });
             let _ = done.send(outcome);
+            if strict && !is_done {
+                return;
+            }
             if !matches!(http.health().await, Ok(health) if health.waits()) {
                 return;
             }

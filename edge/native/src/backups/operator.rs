@@ -1,10 +1,11 @@
 //! What operators ask about memories, and have done with them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
-use zaki_edge_core::sandbox::Event;
+use zaki_edge_core::{release::Saved, sandbox::Event};
 use zaki_envelope::{
     BackupId, SandboxName,
     wire::{BackupOutcome, BackupState, RestoreRequest, SandboxReport},
@@ -15,7 +16,11 @@ use super::{
     bring::Outcome,
     store::{Pieces, StoreError},
 };
-use crate::{actor::Message, edge::Running, runtime::Ground};
+use crate::{
+    actor::Message,
+    edge::Running,
+    runtime::{Ground, Link},
+};
 
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Beyond the time a start may take.
@@ -32,7 +37,30 @@ impl Backups {
             all.sort_by_key(|backup| std::cmp::Reverse(backup.id));
             all
         });
-        SandboxReport { sandbox: name.to_string(), awake, backup, backups }
+        let (phase, release) = <_>::default();
+        SandboxReport { sandbox: name.to_string(), awake, phase, release, backup, backups }
+    }
+
+    /// How much of its memory is in a backup.
+    pub(crate) fn saved(&self, name: &SandboxName) -> Saved {
+        let Some(sandbox) = self.sandboxes.get(name) else { return Saved::Yes(None) };
+        let now = sandbox.now();
+        match now.tracker.changed_since() {
+            Some(_) => Saved::No,
+            None => Saved::Yes(now.record.last),
+        }
+    }
+
+    /// The next start has to have the memory of this backup; tells what came of it.
+    pub(crate) fn owe(&self, name: &SandboxName, id: BackupId) -> oneshot::Receiver<BackupOutcome> {
+        let (done, told) = oneshot::channel();
+        self.of(name).now().wish = Some(Wish { id: Some(id), strict: true, done });
+        told
+    }
+
+    /// The way to one that is up.
+    pub(crate) fn link(&self, name: &SandboxName) -> Option<Arc<dyn Link>> {
+        self.sandboxes.get(name).and_then(|sandbox| sandbox.link())
     }
 
     /// For `/metrics`.
@@ -120,14 +148,14 @@ impl Running {
                 tracing::warn!(sandbox = %name, %error, "restore.without_backup");
             }
             let _work = sandbox.work.lock().await;
-            let Some(http) = backups.patient(link.as_ref()) else {
+            let Some(http) = Backups::patient(link.as_ref()) else {
                 return failed("these sandboxes have no memory");
             };
             let Outcome(outcome) = backups.bring(&name, &sandbox, &http, only).await.into();
             return outcome;
         }
         let (done, told) = oneshot::channel();
-        sandbox.now().wish = Some(Wish { id: request.id, done });
+        sandbox.now().wish = Some(Wish { id: request.id, strict: false, done });
         self.wake(&name);
         match timeout(self.patience(), told).await {
             Ok(Ok(outcome)) => outcome,

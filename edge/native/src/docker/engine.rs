@@ -8,7 +8,8 @@ use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, ContainerInspectResponse, VolumeCreateRequest};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, ListContainersOptionsBuilder, ListVolumesOptionsBuilder,
-    RemoveContainerOptionsBuilder, RemoveVolumeOptionsBuilder, StopContainerOptionsBuilder,
+    LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptionsBuilder,
+    StopContainerOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures::StreamExt;
@@ -62,6 +63,13 @@ impl Engine {
     pub(super) async fn image(&self, name: &str) -> Result<String, EdgeError> {
         let found = self.docker.inspect_image(name).await.ok().and_then(|image| image.id);
         found.ok_or_else(|| EdgeError::NoImage { image: name.to_owned() })
+    }
+
+    /// The version of the agent in an image, as its label says; empty: it has none.
+    pub(super) async fn agent(&self, image: &str) -> String {
+        let found = self.docker.inspect_image(image).await.ok().and_then(|image| image.config);
+        let label = found.and_then(|config| config.labels?.remove("zaki.openclaw"));
+        label.unwrap_or_default()
     }
 
     /// How many processors the engine may give away.
@@ -177,6 +185,14 @@ impl Engine {
             Err(Error::DockerResponseServerError { status_code: 404, .. }) => false,
             Err(_) => true,
         }
+    }
+
+    /// The last lines of what it has said.
+    pub(super) async fn logs(&self, id: &str, lines: usize) -> String {
+        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string());
+        let pieces = self.docker.logs(id, Some(options.build()));
+        let text = pieces.filter_map(async |piece| piece.ok().map(|piece| piece.to_string()));
+        text.collect().await
     }
 
     /// Returns when it ends; `false`: the engine went first.

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::Surroundings;
 use crate::config::{DockerConfig, Tier};
+use crate::runtime::{Place, Version};
 
 /// As the image has it: `USER` of the Dockerfile.
 const USER: &str = "10001:10001";
@@ -23,7 +24,8 @@ const DESCRIPTORS: i64 = 4096;
 
 /// Everything but whose it is.
 pub(super) struct Shape {
-    image: String,
+    /// What all sandboxes are to have.
+    version: Version,
     tier: Tier,
     /// How many the engine has: it refuses to promise more.
     cores: i64,
@@ -33,13 +35,15 @@ pub(super) struct Shape {
 impl Shape {
     pub(super) fn new(
         config: &DockerConfig,
-        image: String,
+        version: Version,
         cores: i64,
         around: &Surroundings<'_>,
     ) -> Self {
         let mut environment = vec![
             format!("ZAKI_SANDBOX_MODEL={}", around.model),
+            format!("ZAKI_SANDBOX_MODEL_API={}", around.api.as_str()),
             format!("ZAKI_SANDBOX_EXEC={}", config.exec.as_str()),
+            format!("ZAKI_SANDBOX_MEMORY_MB={}", config.tier.memory_mb),
             // One without a state waits until the edge has looked for a backup.
             "ZAKI_SANDBOX_HOLD=true".to_owned(),
         ];
@@ -49,14 +53,18 @@ impl Shape {
         if let Ok(zone) = std::env::var("TZ") {
             environment.push(format!("TZ={zone}"));
         }
-        Self { image, tier: config.tier, cores, environment }
+        Self { version, tier: config.tier, cores, environment }
+    }
+
+    pub(super) const fn version(&self) -> &Version {
+        &self.version
     }
 
     /// What a running container must have been started with to be of use now.
-    pub(super) fn spec(&self) -> String {
+    pub(super) fn spec(&self, on: &Version) -> String {
         let mut digest = Sha256::new();
         let tier = format!("{:?} {VOLUME} {}", self.tier, env!("CARGO_PKG_VERSION"));
-        for piece in self.environment.iter().chain([&self.image, &tier]) {
+        for piece in self.environment.iter().chain([&on.at, &tier]) {
             digest.update(piece.len().to_be_bytes());
             digest.update(piece);
         }
@@ -66,13 +74,16 @@ impl Shape {
     pub(super) fn body(
         &self,
         volume: String,
-        token: &str,
+        place: &Place,
         labels: HashMap<String, String>,
     ) -> ContainerCreateBody {
         let mut environment = self.environment.clone();
-        environment.push(format!("ZAKI_SANDBOX_TOKEN={token}"));
+        environment.push(format!("ZAKI_SANDBOX_TOKEN={}", place.token));
+        if place.restore.is_some() {
+            environment.push("ZAKI_SANDBOX_AWAIT_RESTORE=true".to_owned());
+        }
         ContainerCreateBody {
-            image: Some(self.image.clone()),
+            image: Some(place.version.at.clone()),
             hostname: Some("sandbox".to_owned()),
             user: Some(USER.to_owned()),
             env: Some(environment),
@@ -141,6 +152,10 @@ mod tests {
     use super::*;
     use crate::config::Exec;
 
+    fn version(image: &str) -> Version {
+        Version { at: image.to_owned(), ..Version::default() }
+    }
+
     fn shape(image: &str, tier: Tier) -> Shape {
         let config = DockerConfig { tier, exec: Exec::Ask, ..DockerConfig::new("zaki-sandbox") };
         let around = Surroundings {
@@ -148,14 +163,17 @@ mod tests {
             model_proxy: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
             model: "offline",
             choices: &["a".to_owned(), "b".to_owned()],
+            api: zaki_edge_core::model::Wire::OpenAi,
         };
-        Shape::new(&config, image.to_owned(), 2, &around)
+        Shape::new(&config, version(image), 2, &around)
     }
 
     #[test]
     fn a_container_has_no_privilege_no_network_and_no_mount_of_the_host() {
         let shape = shape("sha256:1", Tier::STANDARD_1);
-        let body = shape.body("a-volume".into(), "a-token", HashMap::new());
+        let place = Place { version: version("sha256:1"), ..Place::default() };
+        let body = shape.body("a-volume".into(), &place, HashMap::new());
+        assert_eq!(body.image.as_deref(), Some("sha256:1"));
         let host = body.host_config.unwrap();
         assert_eq!(host.network_mode.as_deref(), Some("none"));
         assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
@@ -169,6 +187,7 @@ mod tests {
         let env = body.env.unwrap();
         assert!(env.contains(&"ZAKI_SANDBOX_CHOICES=a,b".to_owned()));
         assert!(env.contains(&"ZAKI_SANDBOX_EXEC=ask".to_owned()));
+        assert!(env.contains(&"ZAKI_SANDBOX_MEMORY_MB=1536".to_owned()));
     }
 
     #[test]
@@ -181,9 +200,10 @@ mod tests {
 
     #[test]
     fn another_image_or_tier_is_another_spec() {
-        let one = shape("sha256:1", Tier::STANDARD_1).spec();
-        assert_eq!(one, shape("sha256:1", Tier::STANDARD_1).spec());
-        assert_ne!(one, shape("sha256:2", Tier::STANDARD_1).spec());
-        assert_ne!(one, shape("sha256:1", Tier::STANDARD_2).spec());
+        let spec = |image, tier| shape("sha256:1", tier).spec(&version(image));
+        let one = spec("sha256:1", Tier::STANDARD_1);
+        assert_eq!(one, spec("sha256:1", Tier::STANDARD_1));
+        assert_ne!(one, spec("sha256:2", Tier::STANDARD_1));
+        assert_ne!(one, spec("sha256:1", Tier::STANDARD_2));
     }
 }

@@ -50,6 +50,7 @@ async fn open(
         model_proxy: proxy.local_addr().unwrap(),
         model: "offline",
         choices: &[],
+        api: zaki_edge_core::model::Wire::OpenAi,
     };
     Docker::open(config, around, known).await.unwrap()
 }
@@ -66,7 +67,7 @@ impl Bench {
     }
 
     async fn place(&self, generation: u64) -> Place {
-        self.docker.place(1, Generation(generation)).await.unwrap()
+        self.docker.place(1, Generation(generation), self.docker.version()).await.unwrap()
     }
 
     async fn start(&self, place: &mut Place) -> Arc<dyn Link> {

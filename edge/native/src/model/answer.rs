@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use rand::Rng;
 use serde_json::{Value, json};
-use zaki_edge_core::meter::Tokens;
+use zaki_edge_core::{meter::Tokens, model::Wire};
 
 use super::{ask::Ask, failure, plan::Plan};
 
@@ -23,7 +23,7 @@ pub(crate) fn answer(ask: &Ask, plan: Plan) -> Response {
     match plan {
         Plan::Fail { status } => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            failure(status, "the offline model was told to fail")
+            failure(Wire::OpenAi, status, "the offline model was told to fail")
         }
         plan if ask.stream => stream_of(&head, plan, tokens),
         plan => whole(&head, plan, tokens),
@@ -130,7 +130,8 @@ mod tests {
     use super::*;
 
     fn ask(stream: bool) -> Ask {
-        Ask { model: "offline".into(), stream, said: vec![], tool_result: None, size: 40 }
+        let model = "offline".to_owned();
+        Ask { model, stream, said: vec![], tool_result: None, size: 40, now: <_>::default() }
     }
 
     async fn body(response: Response) -> String {

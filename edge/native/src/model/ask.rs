@@ -2,9 +2,15 @@
 //! the request holds is ignored. Seen from openclaw 2026.9.6, provider api `openai-completions`.
 
 use serde_json::Value;
+use zaki_envelope::Timestamp;
 
 /// OpenClaw's own notes to the model, sent as if a user had said them.
 const INTERNAL: [&str; 2] = ["<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>", "[System] "];
+/// How OpenClaw hands over what a job of its scheduler is to do: `[cron:<id> <name>] `, what was said
+/// lately if the job is of a conversation, the words of the job, and then this.
+const JOB: &str = "[cron:";
+const LATELY: &str = "Recent conversation:";
+const JOB_END: &str = "\nCurrent time: ";
 /// What OpenClaw appends to the first text of a session.
 const RUNTIME_LINE: &str = "\n\nRuntime: agent=";
 
@@ -21,6 +27,8 @@ pub(crate) struct Ask {
     pub(crate) tool_result: Option<String>,
     /// Size of the request in bytes.
     pub(crate) size: usize,
+    /// When it came.
+    pub(crate) now: Timestamp,
 }
 
 impl Ask {
@@ -32,6 +40,7 @@ impl Ask {
             said: Vec::new(),
             tool_result: None,
             size,
+            now: Timestamp::default(),
         };
         let messages = request.get("messages").and_then(Value::as_array);
         for message in messages.into_iter().flatten() {
@@ -77,9 +86,21 @@ fn spoken(content: &str) -> Option<&str> {
         Some((text, line)) if !line.contains('\n') => text,
         _ => content,
     };
-    let text = without_time(text).trim();
+    let text = without_job(without_time(text)).trim();
     let internal = INTERNAL.iter().any(|mark| text.starts_with(mark));
     (!internal).then_some(text)
+}
+
+/// The words of a job, without what is put around them.
+fn without_job(text: &str) -> &str {
+    let Some((_, rest)) = text.strip_prefix(JOB).and_then(|rest| rest.split_once("] ")) else {
+        return text;
+    };
+    let words = rest.rsplit_once(JOB_END).map_or(rest, |(words, _)| words);
+    match words.strip_prefix(LATELY).and_then(|lately| lately.rsplit_once("\n\n")) {
+        Some((_, words)) => words,
+        None => words,
+    }
 }
 
 /// Drops the time OpenClaw writes before a text, `[Sat 2026-11-21 08:01 UTC] `, and nothing else
@@ -138,6 +159,20 @@ mod tests {
         }
         let own = "a\n\nRuntime: agent= is what I saw\nyesterday";
         assert_eq!(said(&json!([{"role": "user", "content": own}])), [own]);
+    }
+
+    /// As captured of openclaw 2026.9.6, shortened.
+    #[test]
+    fn of_a_job_only_its_own_words_are_heard() {
+        let end = "\nCurrent time: Sunday, November 22nd, 2026 - 12:06 AM (UTC)\nReference UTC: \
+                   2026-11-22 00:06 UTC\n\nThis is an unattended scheduled run. Nobody is";
+        let lately =
+            "Recent conversation:\n- User: TOOL:automations:{} ENDTOOL\n- Assistant: ok\n\n";
+        for before in ["", lately] {
+            let job = format!("[cron:6f6b82cd-09a7 tea] {before}SAY:the tea is ready{end}");
+            assert_eq!(said(&json!([{"role": "user", "content": job}])), ["SAY:the tea is ready"]);
+        }
+        assert_eq!(said(&json!([{"role": "user", "content": "[cron: what is that?"}])).len(), 1);
     }
 
     #[test]

@@ -1,40 +1,41 @@
-//! What one model call uses, read from what passes by.
+//! What one model call uses, counted as its answer passes.
 //!
 //! In memory it counts before the sandbox has the bytes that tell it, so that the end of a turn
 //! finds it; in the store once the call is over.
 
 use std::sync::Arc;
 
-use bytes::BytesMut;
-use serde_json::{Deserializer, Value};
-use zaki_edge_core::meter::{Price, Tokens};
-use zaki_envelope::{SandboxName, wire::Usage};
+use zaki_edge_core::meter::{Price, Reader, Tokens};
+use zaki_envelope::{SandboxName, ZakiUserId, wire::Usage};
 
+use super::Seat;
 use crate::{clock, shared::Shared, turn::Turn};
-
-/// Usage stands at the end of an answer; as much of the end is looked at, in bytes.
-const TAIL: usize = 16 * 1024;
-/// How providers tell it. Inside a text the quotes would be escaped.
-const MARK: &[u8] = b"\"usage\":";
-/// How a piece of a streamed answer begins.
-const PIECE: &[u8] = b"data:";
 
 /// The meter of one call. What it has when it is dropped is counted for good.
 pub(super) struct Meter {
     shared: Arc<Shared>,
     sandbox: SandboxName,
     turn: Option<Arc<Turn>>,
-    price: Price,
     /// Of the request, in bytes.
     size: usize,
-    is_answered: bool,
-    tail: BytesMut,
-    pieces: u64,
-    told: Option<Tokens>,
+    price: Price,
+    stage: Stage,
     /// As much of it is in the accounts.
     counted: Usage,
     /// As much of it no turn tells.
     unasked: Usage,
+    /// As long as it goes on.
+    _seat: Option<Seat>,
+}
+
+/// How far the call has come.
+enum Stage {
+    /// Nobody does it.
+    Idle,
+    /// A provider has it. Whoever leaves now has it paid for all the same.
+    Asked,
+    /// Its answer passes.
+    Answered(Reader),
 }
 
 impl Meter {
@@ -42,32 +43,50 @@ impl Meter {
         shared: Arc<Shared>,
         sandbox: SandboxName,
         turn: Option<Arc<Turn>>,
-        price: Price,
         size: usize,
+        seat: Option<Seat>,
     ) -> Self {
         Self {
             shared,
             sandbox,
             turn,
-            price,
             size,
-            is_answered: false,
-            tail: BytesMut::new(),
-            pieces: 0,
-            told: None,
+            price: Price::default(),
+            stage: Stage::Idle,
             counted: Usage::default(),
             unasked: Usage::default(),
+            _seat: seat,
         }
     }
 
-    /// The provider does the call.
-    pub(super) const fn answered(&mut self) {
-        self.is_answered = true;
+    /// Whose calls they are.
+    pub(super) fn user(&self) -> ZakiUserId {
+        self.sandbox.user()
     }
 
-    /// It has said what the call uses; the last word counts.
-    pub(super) fn told(&mut self, tokens: Tokens) {
-        self.told = Some(tokens);
+    /// A provider is asked, whose price is this.
+    pub(super) fn asks(&mut self, price: Price) {
+        self.price = price;
+        self.stage = Stage::Asked;
+    }
+
+    /// It does not do it.
+    pub(super) fn is_let_down(&mut self) {
+        self.stage = Stage::Idle;
+    }
+
+    /// It does it. What passes tells what it uses.
+    pub(super) fn is_answered(&mut self) {
+        self.stage = Stage::Answered(Reader::default());
+    }
+
+    /// The call uses this, at this price.
+    pub(super) fn used(&mut self, tokens: Tokens, price: Price) {
+        self.price = price;
+        self.told(tokens);
+    }
+
+    fn told(&mut self, tokens: Tokens) {
         let all = tokens.usage(&self.price);
         let more = Usage {
             input_tokens: all.input_tokens.saturating_sub(self.counted.input_tokens),
@@ -83,40 +102,20 @@ impl Meter {
 
     /// A piece of the answer is about to pass.
     pub(super) fn passed(&mut self, bytes: &[u8]) {
-        // The mark may lie across two pieces.
-        let from = self.tail.len().saturating_sub(MARK.len());
-        self.tail.extend_from_slice(bytes);
-        self.pieces += bytes.windows(PIECE.len()).filter(|window| *window == PIECE).count() as u64;
-        let news = self.tail.get(from..).unwrap_or_default();
-        if news.windows(MARK.len()).any(|window| window == MARK) {
-            self.read();
-        }
-        if self.tail.len() > 2 * TAIL {
-            let surplus = self.tail.len() - TAIL;
-            drop(self.tail.split_to(surplus));
-        }
-    }
-
-    fn read(&mut self) {
-        if let Some(tokens) = tokens(&self.tail) {
+        if let Stage::Answered(reader) = &mut self.stage
+            && let Some(tokens) = reader.passed(bytes)
+        {
             self.told(tokens);
         }
-    }
-
-    /// What a call has used that broke off before it said so: it is paid for all the same. Four
-    /// bytes are about a token, and so is a piece of a stream.
-    fn guess(&self) -> Tokens {
-        let tokens = |bytes: usize| bytes.div_ceil(4) as u64;
-        let output = if self.pieces > 0 { self.pieces } else { tokens(self.tail.len()) };
-        Tokens { input: tokens(self.size), cached: 0, output }
     }
 }
 
 impl Drop for Meter {
     fn drop(&mut self) {
-        self.read();
-        if self.told.is_none() && self.is_answered {
-            self.told(self.guess());
+        match &self.stage {
+            Stage::Idle => {}
+            Stage::Asked => self.told(Reader::default().ended(self.size)),
+            Stage::Answered(reader) => self.told(reader.ended(self.size)),
         }
         let (state, sandbox) = (self.shared.state.clone(), self.sandbox.clone());
         let turn = self.turn.as_ref().map(|turn| turn.id());
@@ -126,42 +125,5 @@ impl Drop for Meter {
                 tracing::warn!(%error, "usage.not_counted");
             }
         });
-    }
-}
-
-/// The last usage in the bytes.
-fn tokens(bytes: &[u8]) -> Option<Tokens> {
-    let text = String::from_utf8_lossy(bytes);
-    let places = text.rmatch_indices("\"usage\":");
-    let mut found = places.filter_map(|(at, key)| {
-        let value = text.get(at + key.len()..)?;
-        let value = Deserializer::from_str(value).into_iter::<Value>().next()?.ok()?;
-        let count = |name| value.get(name).and_then(Value::as_u64);
-        let cached = value.pointer("/prompt_tokens_details/cached_tokens").and_then(Value::as_u64);
-        Some(Tokens {
-            input: count("prompt_tokens")?,
-            cached: cached.unwrap_or_default(),
-            output: count("completion_tokens")?,
-        })
-    });
-    found.next()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn usage_is_found_in_json_and_in_streams() {
-        let told = Some(Tokens { input: 5, cached: 0, output: 7 });
-        let json = br#"{"choices":[],"usage": {"prompt_tokens":5,"completion_tokens":7,"total_tokens":12}}"#;
-        assert_eq!(tokens(json), told);
-        let sse = b"data: {\"usage\":null}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":7}}\n\ndata: [DONE]\n\n";
-        assert_eq!(tokens(sse), told);
-        let cached = br#"{"usage":{"prompt_tokens":5,"completion_tokens":7,"prompt_tokens_details":{"cached_tokens":4}}}"#;
-        assert_eq!(tokens(cached).unwrap().cached, 4);
-        let quoted = br#"{"content":"\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}"}"#;
-        assert_eq!(tokens(quoted), None);
-        assert_eq!(tokens(b"\xff\"usage\":{"), None);
     }
 }

@@ -2,12 +2,14 @@
 //! conversation it was sent. It remembers nothing itself.
 //!
 //! `SAY:<text>` answers exactly that; `SLOW:<n>x<ms>` streams n words, one every ms milliseconds;
-//! `TOOL:<name>:{json} ENDTOOL` calls a tool once and then quotes its result; `FAIL:<status>` fails.
+//! `TOOL:<name>:{json} ENDTOOL` calls a tool once and then quotes its result; `FAIL:<status>` fails;
+//! `remind me in <n> seconds|minutes|hours to <words>` plans that in OpenClaw's own scheduler.
 
 use std::time::Duration;
 
-use serde_json::{Deserializer, Value};
+use serde_json::{Deserializer, Value, json};
 use zaki_edge_core::meter::Tokens;
+use zaki_envelope::Timestamp;
 
 use super::{ask::Ask, memory};
 
@@ -41,19 +43,25 @@ impl Plan {
             Self::Fail { .. } => return Tokens::default(),
         };
         let tokens = |bytes: usize| bytes.div_ceil(4) as u64;
-        Tokens { input: tokens(ask.size), cached: 0, output: tokens(written) }
+        Tokens { input: tokens(ask.size), output: tokens(written), ..Tokens::default() }
     }
 }
 
 /// Decides the answer to `ask`; the same request always gets the same answer.
 pub(crate) fn plan(ask: &Ask) -> Plan {
     let text = ask.said.last().map_or("", String::as_str);
+    let reminder = reminder(text);
+    if let (Some(_), Some(result)) = (&reminder, &ask.tool_result) {
+        let done = if result.contains("nextRunAtMs") { "I will." } else { "I could not note it." };
+        return say(&format!("{MARK} {done}"));
+    }
     if let Some(result) = &ask.tool_result {
         let quoted: String = result.chars().take(QUOTED).collect();
         return say(&format!("{MARK} The tool said: {quoted}"));
     }
     failure(text)
         .or_else(|| call(text))
+        .or_else(|| reminder.map(|(wait_ms, what)| remind(ask.now.plus_ms(wait_ms), what)))
         .or_else(|| slow(text))
         .or_else(|| text.split_once("SAY:").map(|(_, said)| say(said)))
         .unwrap_or_else(|| say(&memory::reply(&ask.said)))
@@ -86,6 +94,30 @@ fn call(text: &str) -> Option<Plan> {
     let mut values = Deserializer::from_str(rest).into_iter::<Value>();
     let arguments = values.next()?.ok().filter(Value::is_object)?;
     fits.then(|| Plan::Call { name: name.to_owned(), arguments: arguments.to_string() })
+}
+
+/// After how many milliseconds somebody wants to be reminded, and of what.
+fn reminder(text: &str) -> Option<(i64, &str)> {
+    let opening = "remind me in ";
+    let (begin, rest) = text.trim().split_at_checked(opening.len())?;
+    let (count, rest) = number(rest)?;
+    let (unit, what) = rest.trim_start().split_once(" to ")?;
+    let unit_ms = match unit.strip_suffix('s').unwrap_or(unit) {
+        "second" => 1_000,
+        "minute" => 60_000,
+        "hour" => 3_600_000,
+        _ => return None,
+    };
+    let wait = i64::try_from(count).ok()?.checked_mul(unit_ms)?;
+    begin.eq_ignore_ascii_case(opening).then_some((wait, what.trim()))
+}
+
+fn remind(at: Timestamp, what: &str) -> Plan {
+    let message = format!("SAY:{MARK} Reminder: {what}");
+    let job = json!({"name": "Reminder", "schedule": {"kind": "at", "atMs": at.as_ms()},
+                     "payload": {"kind": "agentTurn", "message": message}});
+    let arguments = json!({"action": "add", "job": job}).to_string();
+    Plan::Call { name: "automations".to_owned(), arguments }
 }
 
 fn slow(text: &str) -> Option<Plan> {
@@ -125,6 +157,7 @@ mod tests {
             said: vec![text.to_owned()],
             tool_result: tool_result.map(str::to_owned),
             size: 9,
+            now: Timestamp::from_ms(1_000),
         }
     }
 
@@ -181,6 +214,31 @@ mod tests {
     fn a_tool_is_called_once() {
         let answer = plan(&asked("TOOL:read:{}", Some(&"é".repeat(400))));
         assert_eq!(text(&answer), format!("{MARK} The tool said: {}", "é".repeat(300)));
+    }
+
+    #[test]
+    fn a_reminder_is_planned_by_the_scheduler() {
+        let planned = plan(&asked("Remind me in 20 seconds to drink tea", None));
+        let Plan::Call { name, arguments } = planned else { panic!("{planned:?}") };
+        let arguments: Value = serde_json::from_str(&arguments).unwrap();
+        assert_eq!(
+            (name.as_str(), &arguments["job"]["schedule"]["atMs"]),
+            ("automations", &json!(21_000))
+        );
+        assert_eq!(
+            arguments["job"]["payload"]["message"],
+            "SAY:[offline model] Reminder: drink tea"
+        );
+        let said = |result| text(&plan(&asked("remind me in 1 hour to go", Some(result))));
+        assert!(said(r#"{"nextRunAtMs": 1}"#).ends_with("I will."));
+        assert!(said("error").ends_with("could not note it."));
+        for words in [
+            "remind me in 2 years to x",
+            "remind me in a to b",
+            "remind me in 99999999999999999 hours to x",
+        ] {
+            assert!(text(&plan(&asked(words, None))).contains(words));
+        }
     }
 
     #[test]

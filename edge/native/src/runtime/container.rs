@@ -1,8 +1,9 @@
 //! The link to a sandbox that runs our container program, whatever holds it.
 
 use async_trait::async_trait;
+use axum::body::Bytes;
 use zaki_envelope::{
-    TurnId,
+    MediaHash, TurnId,
     wire::{ApprovalAnswer, Reminders, SteerRequest, TurnRequest},
 };
 
@@ -33,6 +34,14 @@ impl<L: Life> Link for Container<L> {
 
     async fn exited(&self) {
         self.life.exited().await;
+    }
+
+    async fn give(&self, hash: MediaHash, bytes: Bytes) -> Result<(), LinkError> {
+        self.http.give(hash, bytes).await
+    }
+
+    async fn medium(&self, hash: MediaHash) -> Result<Bytes, LinkError> {
+        self.http.medium(hash).await
     }
 
     async fn open(&self, request: &TurnRequest, after: u64) -> Result<Events, LinkError> {

@@ -4,22 +4,26 @@
 //! milliseconds, and `FAIL:<status>` fails. What is steered in meanwhile is echoed behind, in the
 //! same answer. `ASK:<command>` asks whether it may run that, and says what it was told.
 //! `USE:<read>x<written>x<cost>` in the end claims to have used that. `WHO` has it end with the names
-//! of the media it was given, whose sandbox answered, and in which session.
+//! of the media it was given, the hashes of the bytes it has got of them, whose sandbox answered, and
+//! in which session. `BACK` has it send those media back. `LATER:<ms>:<words>` has it say the words by
+//! itself, so long after the turn.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use axum::body::Bytes;
 use dashmap::DashMap;
 use futures::{StreamExt, stream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use zaki_envelope::{
-    InboundId, Part, SandboxName, TurnId, plain_text,
+    InboundId, Kept, MediaHash, Part, SandboxName, Timestamp, TurnId, plain_text,
     wire::{
         AgentInfo, ApprovalAnswer, Decision, ErrorCode, Reminders, SteerRequest, TurnEvent,
-        TurnEventKind, TurnRequest, Usage,
+        TurnEventKind, TurnRequest, Usage, proactive::Proactive,
     },
 };
 
@@ -33,6 +37,18 @@ pub(crate) struct Echo {
     name: Option<SandboxName>,
     /// The slow turns that run.
     running: Arc<DashMap<TurnId, Arc<Slow>>>,
+    /// The last media they were given.
+    given: Arc<Mutex<VecDeque<Given>>>,
+}
+
+/// Media that are remembered.
+const REMEMBERED: usize = 256;
+
+/// A medium, and whose.
+struct Given {
+    name: Option<SandboxName>,
+    hash: MediaHash,
+    bytes: Bytes,
 }
 
 /// A turn that takes its time.
@@ -52,6 +68,8 @@ struct Script {
     pause: Duration,
     /// What it asks for first, and under which id.
     asks: Option<(String, String)>,
+    /// The files it makes.
+    back: Vec<TurnEventKind>,
     usage: Usage,
 }
 
@@ -65,16 +83,67 @@ struct Said {
 impl Echo {
     /// The link to one of them.
     pub(crate) fn of(&self, name: &SandboxName) -> Arc<dyn Link> {
-        Arc::new(Self { name: Some(name.clone()), running: self.running.clone() })
+        Arc::new(Self { name: Some(name.clone()), ..self.clone() })
+    }
+
+    /// What it is to say by itself, and how long after the turn.
+    pub(crate) fn later(request: &TurnRequest, at: Timestamp) -> Option<(Duration, Proactive)> {
+        let said = plain_text(&request.parts);
+        let (_, rest) = said.split_once("LATER:")?;
+        let (ms, words) = rest.lines().next()?.split_once(':')?;
+        let message = Proactive {
+            failed: false,
+            // One for each turn, as a job runs once.
+            id: request.turn.to_string().parse().ok()?,
+            at,
+            place: request.origin.place,
+            shared: request.session.is_shared(),
+            text: words.trim().to_owned(),
+        };
+        Some((Duration::from_millis(ms.trim().parse().ok()?), message))
+    }
+
+    fn given(&self) -> MutexGuard<'_, VecDeque<Given>> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What this one was given under that hash.
+    fn find(&self, hash: MediaHash) -> Option<Bytes> {
+        let given = self.given();
+        let mine = given.iter().rev().find(|it| it.name == self.name && it.hash == hash);
+        mine.map(|it| it.bytes.clone())
+    }
+
+    /// The media of a turn that it has got the bytes of, to be sent back.
+    fn back(&self, request: &TurnRequest) -> Vec<TurnEventKind> {
+        let media = request.parts.iter().filter_map(|part| {
+            let Part::Media { reference, mime, name, .. } = part else { return None };
+            let bytes = self.find(Kept::of(reference)?.hash)?;
+            Some(TurnEventKind::Media {
+                sha256: MediaHash::of(&bytes).to_string(),
+                mime: mime.clone().unwrap_or_default(),
+                name: name.clone().unwrap_or_else(|| "file".to_owned()),
+                size: Some(bytes.len() as u64),
+            })
+        });
+        media.collect()
     }
 
     fn who(&self, request: &TurnRequest) -> String {
-        let name = self.name.as_ref().map(ToString::to_string).unwrap_or_default();
+        let whose = self.name.as_ref().map(ToString::to_string).unwrap_or_default();
         let given = request.parts.iter().filter_map(|part| match part {
-            Part::Media { name, .. } => name.as_deref().map(|name| format!("\n[{name}]")),
+            Part::Media { reference, name, .. } => Some((Kept::of(reference), name)),
             _ => None,
         });
-        let given: String = given.collect();
+        let given: String = given
+            .flat_map(|(kept, name)| {
+                let name = name.as_deref().map(|name| format!("\n[{name}]"));
+                let bytes = kept.and_then(|kept| self.find(kept.hash));
+                let bytes = bytes.map(|bytes| format!("\n[bytes {}]", MediaHash::of(&bytes)));
+                name.into_iter().chain(bytes)
+            })
+            .collect();
+        let name = whose;
         format!("{given}\n\nanswered by {name} in {}", request.session)
     }
 }
@@ -89,10 +158,24 @@ impl Link for Echo {
         std::future::pending::<()>().await;
     }
 
+    async fn give(&self, hash: MediaHash, bytes: Bytes) -> Result<(), LinkError> {
+        let mut given = self.given();
+        given.push_back(Given { name: self.name.clone(), hash, bytes });
+        if given.len() > REMEMBERED {
+            given.pop_front();
+        }
+        Ok(())
+    }
+
+    async fn medium(&self, hash: MediaHash) -> Result<Bytes, LinkError> {
+        self.find(hash).ok_or(LinkError::Refused(404))
+    }
+
     async fn open(&self, request: &TurnRequest, after: u64) -> Result<Events, LinkError> {
         let script = Script::read(request, self);
         if script.words.is_empty() && script.asks.is_none() {
-            let kinds = [started(), script.end()];
+            let end = script.end();
+            let kinds = [started()].into_iter().chain(script.back).chain([end]);
             let events = (1_u64..).zip(kinds).filter(move |(seq, _)| *seq > after);
             return Ok(stream::iter(events.map(|(seq, kind)| Ok(TurnEvent { seq, kind }))).boxed());
         }
@@ -147,14 +230,16 @@ impl Link for Echo {
 impl Script {
     fn read(request: &TurnRequest, echo: &Echo) -> Self {
         let text = plain_text(&request.parts);
-        let who = text.split_whitespace().any(|word| word == "WHO").then(|| echo.who(request));
+        let says = |it: &str| text.split_whitespace().any(|word| word == it);
+        let who = says("WHO").then(|| echo.who(request));
+        let back = if says("BACK") { echo.back(request) } else { Vec::new() };
         let (words, pause) = slow_words(&text).unwrap_or_default();
         let asks = text.split_once("ASK:").map(|(_, command)| {
             let command = command.lines().next().unwrap_or_default();
             (format!("echo-{}", request.turn), command.trim().to_owned())
         });
         let usage = usage(&text).unwrap_or_default();
-        Self { text, who, words, pause, asks, usage }
+        Self { text, who, words, pause, asks, back, usage }
     }
 
     /// The end of a turn that does nothing else.
@@ -243,6 +328,7 @@ impl Slow {
         if let Some(who) = &script.who {
             teller.say(who);
         }
+        script.back.into_iter().for_each(|kind| teller.tell(kind));
         let text = std::mem::take(&mut teller.text);
         teller.tell(TurnEventKind::Final { text, usage: script.usage, aborted });
     }

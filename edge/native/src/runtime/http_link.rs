@@ -1,15 +1,21 @@
 //! The way to a sandbox that runs our container program: HTTP with the sandbox's token.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, stream};
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use zaki_envelope::{
-    TurnId,
-    wire::{ApprovalAnswer, Reminders, SILENCE, SseDecoder, SteerRequest, TurnEvent, TurnRequest},
+    LARGEST_MEDIUM, MediaHash, ProactiveId, TurnId,
+    wire::{
+        AgentInfo, ApprovalAnswer, Reminders, SILENCE, SseDecoder, SteerRequest, TurnEvent,
+        TurnRequest,
+        proactive::{Proactive, WAIT, Waiting},
+    },
 };
 
 use super::{Events, LinkError, Rest, RuntimeError};
@@ -18,11 +24,15 @@ use super::{Events, LinkError, Rest, RuntimeError};
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// A short call that takes longer has failed.
 const CALL: Duration = Duration::from_secs(10);
+/// And one that carries a medium.
+const TRANSFER: Duration = Duration::from_secs(30);
 
 /// One sandbox's HTTP interface.
 #[derive(Clone)]
 pub(crate) struct HttpLink {
     client: Client,
+    /// Where it listens, if that is no address.
+    socket: Option<PathBuf>,
     base: String,
     token: SecretString,
 }
@@ -33,11 +43,18 @@ pub(crate) struct Health {
     state: String,
     #[serde(default)]
     error: Option<String>,
+    #[serde(default)]
+    agent: Option<AgentInfo>,
 }
 
 impl Health {
     pub(crate) fn has_failed(&self) -> bool {
         self.state == "failed"
+    }
+
+    /// What its agent says it is, once it is up.
+    pub(crate) fn version(self) -> Option<String> {
+        self.agent.map(|agent| agent.version)
     }
 
     /// Whether it has no state, and waits for one.
@@ -47,20 +64,31 @@ impl Health {
 }
 
 impl HttpLink {
-    /// A client for any number of links.
+    /// A client for any number of links to addresses.
     pub(crate) fn client() -> Result<Client, reqwest::Error> {
-        let client = Client::builder().no_proxy();
-        client.connect_timeout(Duration::from_secs(5)).read_timeout(SILENCE).build()
+        plain().build()
     }
 
     /// To the container program at that address.
     pub(crate) fn new(client: Client, address: SocketAddr, token: &str) -> Self {
-        Self { client, base: format!("http://{address}/v1"), token: token.into() }
+        Self { client, socket: None, base: format!("http://{address}/v1"), token: token.into() }
+    }
+
+    /// To the container program at that Unix socket.
+    pub(crate) fn local(socket: PathBuf, token: &str) -> Result<Self, reqwest::Error> {
+        let client = plain().unix_socket(socket.clone()).build()?;
+        let base = "http://sandbox/v1".to_owned();
+        Ok(Self { client, socket: Some(socket), base, token: token.into() })
     }
 
     /// The same way with another client.
-    pub(crate) fn with_client(&self, client: Client) -> Self {
-        Self { client, ..self.clone() }
+    pub(crate) fn with(&self, client: ClientBuilder) -> Result<Self, reqwest::Error> {
+        let client = client.no_proxy();
+        let client = match &self.socket {
+            Some(socket) => client.unix_socket(socket.clone()),
+            None => client,
+        };
+        Ok(Self { client: client.build()?, ..self.clone() })
     }
 
     /// A call of its own making: `path` without `/v1/`. To be sent with [`HttpLink::send`].
@@ -69,15 +97,24 @@ impl HttpLink {
     }
 
     pub(crate) async fn health(&self) -> Result<Health, LinkError> {
-        let answer = self.send(self.client.get(self.url("health")).timeout(CALL)).await?;
-        answer.json().await.map_err(lost)
+        self.health_after(None).await
     }
 
-    /// Looks until the sandbox takes turns, or says that it cannot. Not answering yet is no failure:
+    /// How it is once it is no longer in the state `known`, or after some seconds.
+    async fn health_after(&self, known: Option<&str>) -> Result<Health, LinkError> {
+        let mut call = self.client.get(self.url("health")).timeout(CALL);
+        if let Some(known) = known {
+            call = call.query(&[("after", known)]);
+        }
+        self.send(call).await?.json().await.map_err(lost)
+    }
+
+    /// Waits until the sandbox takes turns, or says that it cannot. Not answering yet is no failure:
     /// whoever watches its process, and the alarm, end the waiting.
     pub(crate) async fn ready(&self) -> Result<(), RuntimeError> {
+        let mut known: Option<String> = None;
         loop {
-            match self.health().await {
+            match self.health_after(known.as_deref()).await {
                 Ok(health) if health.state == "ready" => return Ok(()),
                 Ok(health) if health.has_failed() => {
                     return Err(RuntimeError::new(health.error.unwrap_or(health.state)));
@@ -85,9 +122,39 @@ impl HttpLink {
                 Err(error @ LinkError::Refused(_)) => {
                     return Err(RuntimeError::new(error.to_string()));
                 }
-                Ok(_) | Err(LinkError::Lost(_)) => tokio::time::sleep(LOOK_AGAIN).await,
+                Ok(health) => {
+                    if known.as_ref() == Some(&health.state) {
+                        tokio::time::sleep(LOOK_AGAIN).await;
+                    }
+                    known = Some(health.state);
+                }
+                Err(LinkError::Lost(_)) => {
+                    known = None;
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
             }
         }
+    }
+
+    /// Gives it a medium, unless it has it.
+    pub(crate) async fn give(&self, hash: MediaHash, bytes: Bytes) -> Result<(), LinkError> {
+        let call = self.request(Method::PUT, &format!("media/{hash}")).body(bytes);
+        self.send(call.timeout(TRANSFER)).await.map(drop)
+    }
+
+    /// The bytes of a medium of its own making.
+    pub(crate) async fn medium(&self, hash: MediaHash) -> Result<Bytes, LinkError> {
+        let call = self.request(Method::GET, &format!("media/{hash}")).timeout(TRANSFER);
+        let mut answer = self.send(call).await?;
+        let mut bytes = BytesMut::new();
+        // Whatever runs in there is not to fill our memory.
+        while let Some(piece) = answer.chunk().await.map_err(lost)? {
+            if bytes.len() as u64 + piece.len() as u64 > LARGEST_MEDIUM {
+                return Err(LinkError::Refused(413));
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes.freeze())
     }
 
     /// Runs the turn, or takes it up after `after`. A sandbox that does not know it runs it.
@@ -147,6 +214,18 @@ impl HttpLink {
         answer.json().await.map_err(lost)
     }
 
+    /// What its agent has said without being asked; waits for it a while.
+    pub(crate) async fn proactive(&self) -> Result<Vec<Proactive>, LinkError> {
+        let call = self.request(Method::GET, "proactive").timeout(WAIT + CALL);
+        let answer: Waiting = self.send(call).await?.json().await.map_err(lost)?;
+        Ok(answer.messages)
+    }
+
+    /// The edge has it.
+    pub(crate) async fn take(&self, id: ProactiveId) -> Result<(), LinkError> {
+        self.post(&format!("proactive/{id}/ack")).await
+    }
+
     async fn post(&self, path: &str) -> Result<(), LinkError> {
         let call = self.client.post(self.url(path)).timeout(CALL);
         self.send(call).await.map(drop)
@@ -174,6 +253,11 @@ impl HttpLink {
             Err(LinkError::Refused(status.as_u16()))
         }
     }
+}
+
+fn plain() -> ClientBuilder {
+    let client = Client::builder().no_proxy().tls_built_in_root_certs(false);
+    client.connect_timeout(Duration::from_secs(5)).read_timeout(SILENCE)
 }
 
 fn lost(error: reqwest::Error) -> LinkError {

@@ -1,33 +1,41 @@
 //! A sandbox as a process of this machine: the container program, one per sandbox, with a state
-//! directory, a port, a token and (as root) a user of its own.
+//! directory, a socket, a token, (as root) a user of its own, and a jail around it where the
+//! machine has what builds one.
 //!
-//! Isolation here is Unix users: a sandbox reads neither the edge's files nor another sandbox's. It
-//! is not a virtual machine; the network and the kernel are shared.
+//! It is not a virtual machine: the kernel is shared.
 
+mod cgroup;
 mod identity;
+mod jail;
 mod launch;
+mod logs;
 mod reach;
+mod sockets;
+#[cfg(test)]
+mod tests;
 mod users;
+mod walls;
 
+use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rand::RngCore;
-use reqwest::Client;
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
-use zaki_edge_core::sandbox::Generation;
+use zaki_edge_core::{model::Wire, sandbox::Generation};
 use zaki_envelope::{SandboxName, ZakiUserId};
 
-use super::{Container, HttpLink, Life, Link, Manner, Place, Runtime, RuntimeError};
+use super::{Container, HttpLink, Life, Link, Manner, Place, Runtime, RuntimeError, Version};
 use crate::{EdgeError, config::ProcessConfig};
 use identity::{Handle, Identity};
 use launch::{Launch, TOKEN_VARIABLE};
 pub(crate) use users::draw_uids;
+pub use walls::IsolationReport;
 
 /// The container aborts its turns (5 s) and stops its gateway (seldom over 3 s) when asked to.
 const GRACE: Duration = Duration::from_secs(20);
@@ -35,16 +43,25 @@ const GRACE: Duration = Duration::from_secs(20);
 const SWEEPS: u32 = 50;
 const BETWEEN_SWEEPS: Duration = Duration::from_millis(20);
 
+/// How long a jail may take to be built.
+const BUILDING: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+/// The number of the container program in its jail, whose own process is the first.
+const PROGRAM: i32 = 2;
+
 /// Where a process is, and what proves that it is that one.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Spot {
-    port: u16,
     /// Its own user, where it is isolated.
     uid: Option<u32>,
     /// Everything it was started with that may change: only an equal one is adopted.
     spec: String,
-    /// Known once it runs.
+    /// Known once it runs: the container program, or what stands outside of its jail and ends when
+    /// it ends.
     identity: Option<Identity>,
+    /// The first process in the jail, with which all others in there end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first: Option<Identity>,
 }
 
 /// What a sandbox needs of the edge it belongs to.
@@ -57,6 +74,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) model: String,
     /// Further ones, which a turn may ask for.
     pub(crate) choices: &'a [String],
+    /// The interface of the proxy that has them.
+    pub(crate) api: Wire,
     /// The first of its sandboxes' user ids.
     pub(crate) first_uid: u32,
 }
@@ -64,19 +83,70 @@ pub(crate) struct Surroundings<'a> {
 /// The process runtime.
 pub(crate) struct Process {
     launch: Arc<Launch>,
-    client: Client,
 }
 
 impl Process {
     /// Makes the directories, and the program reachable for the sandboxes' users.
-    pub(crate) fn new(config: ProcessConfig, around: Surroundings<'_>) -> Result<Self, EdgeError> {
-        let launch = Arc::new(Launch::new(config, around)?);
-        Ok(Self { launch, client: HttpLink::client()? })
+    pub(crate) fn new(config: &ProcessConfig, around: Surroundings<'_>) -> Result<Self, EdgeError> {
+        Ok(Self { launch: Arc::new(Launch::new(config, around)?) })
     }
 
-    fn link(&self, place: &Place, spot: &Spot, life: Handle) -> Container<Handle> {
-        let address = (Ipv4Addr::LOCALHOST, spot.port).into();
-        Container { http: HttpLink::new(self.client.clone(), address, &place.token), life }
+    /// Where sandboxes without a network call the model; `None`: they have the network.
+    pub(crate) fn listen_for_models(&self) -> io::Result<Option<UnixListener>> {
+        let has = self.launch.has_way_out();
+        has.then(|| self.launch.sockets().listen_for_models()).transpose()
+    }
+
+    /// What keeps them apart.
+    pub(crate) fn isolation(&self) -> IsolationReport {
+        self.launch.walls().report()
+    }
+
+    fn link(
+        &self,
+        name: &SandboxName,
+        place: &Place,
+        life: Handle,
+    ) -> Result<Container<Handle>, RuntimeError> {
+        let http = HttpLink::local(self.launch.sockets().of(name), &place.token);
+        let http = http.map_err(|error| RuntimeError::new(error.to_string()))?;
+        Ok(Container { http, life })
+    }
+
+    /// Bounds what was just started, and finds what it is by: in a jail, its first process.
+    async fn settle(&self, name: &SandboxName, leader: Identity) -> Option<Identity> {
+        let walls = self.launch.walls();
+        let bounded = walls
+            .groups
+            .as_ref()
+            .map_or(Ok(()), |groups| groups.hold(name, self.launch.tier(), &[leader.pid()]));
+        if let Err(error) = bounded {
+            tracing::warn!(sandbox = %name, %error, "sandbox.unbounded");
+        }
+        walls.jail.as_ref().ok()?;
+        let first = timeout(BUILDING, first_below(leader)).await.ok()??;
+        if let Ok(groups) = &walls.groups {
+            // Those that were there before their parent was bounded, too.
+            for _ in 0..2 {
+                let all: Vec<i32> = identity::below(leader).iter().map(|it| it.pid()).collect();
+                let _ = groups.join(name, &all);
+            }
+        }
+        Some(first)
+    }
+}
+
+/// Waits for the first process of a jail; `None`: it ended before there was one.
+async fn first_below(leader: Identity) -> Option<Identity> {
+    loop {
+        let all = identity::glimpse_below(leader);
+        if let Some(first) = identity::numbered(1, &all) {
+            return Some(first);
+        }
+        if all.is_empty() {
+            return None;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 
@@ -86,20 +156,42 @@ impl Runtime for Process {
         true
     }
 
-    async fn place(&self, number: u32, generation: Generation) -> Result<Place, RuntimeError> {
+    fn is_isolated(&self) -> bool {
+        self.launch.is_isolated()
+    }
+
+    async fn logs(&self, name: &SandboxName, lines: usize) -> BTreeMap<String, String> {
+        let (log, state) = (self.launch.log(name), self.launch.state(name));
+        let read = tokio::task::spawn_blocking(move || logs::read(&log, &state, lines));
+        read.await.unwrap_or_default()
+    }
+
+    fn version(&self) -> Version {
+        self.launch.version().clone()
+    }
+
+    async fn has(&self, version: &Version) -> bool {
+        version.is_installed()
+    }
+
+    async fn place(
+        &self,
+        number: u32,
+        generation: Generation,
+        version: Version,
+    ) -> Result<Place, RuntimeError> {
         let mut token = [0; 32];
         rand::rng().fill_bytes(&mut token);
-        // Free now; a start that finds it taken fails and the next one takes another.
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         Ok(Place {
             generation,
             token: hex::encode(token),
             process: Some(Spot {
-                port: free.local_addr()?.port(),
                 uid: self.launch.uid(number)?,
-                spec: self.launch.spec(),
+                spec: self.launch.spec(&version),
                 identity: None,
+                first: None,
             }),
+            version,
             ..Place::default()
         })
     }
@@ -110,8 +202,13 @@ impl Runtime for Process {
         place: &mut Place,
     ) -> Result<Arc<dyn Link>, RuntimeError> {
         let missing = || RuntimeError::new("the start has no place");
+        let (version, restore) = (place.version.clone(), place.restore.is_some());
         let spot = place.process.as_mut().ok_or_else(missing)?;
-        let mut child = self.launch.start(name, &place.token, spot.port, spot.uid)?;
+        let listener = self.launch.sockets().listen(name)?;
+        let mut child = {
+            let token = &place.token;
+            self.launch.start(name, token, listener, spot.uid, (&version, restore))?
+        };
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
         let identity = pid.and_then(Identity::of);
         let handle = identity.and_then(Identity::open);
@@ -120,24 +217,25 @@ impl Runtime for Process {
             let why = format!("the sandbox ended at once; see {}", log.display());
             return Err(RuntimeError::new(why));
         };
+        let ended = name.clone();
+        tokio::spawn(async move {
+            // Reaped here, from the first moment on: as long as it is not, it counts as there. That
+            // it went is noticed by its handle.
+            let status = child.wait().await.map(|status| status.to_string());
+            tracing::debug!(sandbox = %ended, ?status, "sandbox.process_ended");
+        });
         launch::limit(identity.pid(), spot.uid.is_some());
         spot.identity = Some(identity);
-        let name = name.clone();
-        tokio::spawn(async move {
-            // Reaped here; that it went is noticed by its handle.
-            let status = child.wait().await.map(|status| status.to_string());
-            tracing::debug!(sandbox = %name, ?status, "sandbox.process_ended");
-        });
-        let spot = spot.clone();
-        Ok(Arc::new(self.link(place, &spot, handle)))
+        spot.first = self.settle(name, identity).await;
+        Ok(Arc::new(self.link(name, place, handle)?))
     }
 
     async fn adopt(&self, name: &SandboxName, place: &Place) -> Option<Arc<dyn Link>> {
         let spot = place.process.as_ref()?;
-        if spot.spec != self.launch.spec() {
+        if spot.spec != self.launch.spec(&place.version) {
             return None;
         }
-        let link = self.link(place, spot, spot.identity?.open()?);
+        let link = self.link(name, place, spot.identity?.open()?).ok()?;
         self.thaw(name, place).await.ok()?;
         let health = link.http.health().await.ok()?;
         // One that an earlier edge let rest.
@@ -154,11 +252,14 @@ impl Runtime for Process {
             // What is held hears nothing.
             let _ = self.thaw(name, place).await;
         }
-        for handle in leaders.iter().filter_map(|leader| leader.open()) {
-            end(name, &handle, manner).await;
+        for leader in &leaders {
+            end(name, *leader, manner).await;
         }
         // Also when no leader is left: what it started may be.
         sweep(|| members(spot, &leaders, &place.token)).await;
+        if let Ok(groups) = &self.launch.walls().groups {
+            groups.release(name);
+        }
     }
 
     /// By SIGSTOP, which nothing can refuse, until all that there is has got it.
@@ -166,7 +267,11 @@ impl Runtime for Process {
         let (spot, leaders) = leaders(place)?;
         for _ in 0..SWEEPS {
             let moving = members(spot, &leaders, &place.token);
-            let moving: Vec<_> = moving.into_iter().filter(|it| !it.is_held()).collect();
+            // Not who waits outside of a jail: held, it would not survive the end of its edge, since
+            // the kernel hangs up on groups of held processes whose parent is gone.
+            let outside = spot.first.and(spot.identity);
+            let moving = moving.into_iter().filter(|it| Some(*it) != outside && !it.is_held());
+            let moving: Vec<_> = moving.collect();
             if moving.is_empty() {
                 return Ok(());
             }
@@ -207,14 +312,19 @@ fn members(spot: &Spot, leaders: &[Identity], token: &str) -> Vec<Identity> {
     if let Some(uid) = spot.uid {
         return identity::of_user(uid);
     }
-    // The gateway has a group of its own, and the token.
+    // The gateway has a group of its own, and the token; in a jail all are below the first.
     let groups = leaders.iter().flat_map(|leader| identity::of_group(*leader));
-    groups.chain(identity::with_value(token)).collect()
+    let jailed = spot.first.into_iter().flat_map(identity::below);
+    groups.chain(jailed).chain(identity::with_value(token)).collect()
 }
 
-async fn end(name: &SandboxName, handle: &Handle, manner: Manner) {
+/// Ends a leader; one of a jail ends with the program in it, which is who can be asked.
+async fn end(name: &SandboxName, leader: Identity, manner: Manner) {
+    let Some(handle) = leader.open() else { return };
     if manner == Manner::Gently {
-        handle.signal(Signal::TERM);
+        let program = identity::numbered(PROGRAM, &identity::below(leader));
+        let program = program.and_then(Identity::open);
+        program.as_ref().unwrap_or(&handle).signal(Signal::TERM);
         if timeout(GRACE, handle.exited()).await.is_ok() {
             return;
         }
@@ -242,154 +352,5 @@ async fn sweep(left: impl Fn() -> Vec<Identity>) {
 impl Life for Handle {
     async fn exited(&self) {
         Self::exited(self).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::process::CommandExt;
-    use std::process::{Child, Command};
-
-    use serde_json::json;
-    use zaki_envelope::{SandboxKind, Timestamp, ZakiUserId};
-
-    use super::*;
-    use crate::RuntimePaths;
-
-    fn runtime(dir: &std::path::Path) -> Process {
-        let node = dir.join("bin/node");
-        std::fs::create_dir_all(dir.join("bin")).unwrap();
-        std::fs::create_dir_all(dir.join("node_modules/openclaw")).unwrap();
-        std::fs::write(&node, "").unwrap();
-        let around = Surroundings {
-            data_dir: dir,
-            model_url: "http://127.0.0.1:1/model/v1".into(),
-            model: "offline".into(),
-            choices: &[],
-            first_uid: draw_uids(),
-        };
-        let mut config = ProcessConfig::new(["/bin/false".to_owned()], RuntimePaths::in_dir(dir));
-        config.isolation = crate::Isolation::None;
-        Process::new(config, around).unwrap()
-    }
-
-    fn name() -> SandboxName {
-        let user = ZakiUserId::from_parts(Timestamp::from_ms(1), 1);
-        SandboxName::new(user, &SandboxKind::Personal).unwrap()
-    }
-
-    /// What an earlier edge may have noted.
-    fn place(token: &str, identity: &serde_json::Value) -> Place {
-        let spot = json!({"port": 1, "uid": null, "spec": "", "identity": identity});
-        serde_json::from_value(json!({"generation": 1, "token": token, "process": spot})).unwrap()
-    }
-
-    fn sleeper(token: &str) -> Child {
-        let mut command = Command::new("sleep");
-        command.arg("1000").env(TOKEN_VARIABLE, token).process_group(0).spawn().unwrap()
-    }
-
-    fn identity(child: &Child) -> Identity {
-        Identity::of(child.id().try_into().unwrap()).unwrap()
-    }
-
-    #[tokio::test]
-    async fn stop_ends_the_process_noted_and_no_other_with_its_number() {
-        let dir = tempfile::tempdir().unwrap();
-        let runtime = runtime(dir.path());
-        let mut innocent = sleeper("innocent");
-        let noted = json!({"pid": innocent.id(), "started": 1});
-        runtime.stop(&name(), &place("another", &noted), Manner::Gently).await;
-        assert!(innocent.try_wait().unwrap().is_none(), "another process was ended");
-        let noted = serde_json::to_value(identity(&innocent)).unwrap();
-        runtime.stop(&name(), &place("another", &noted), Manner::AtOnce).await;
-        assert!(!innocent.wait().unwrap().success());
-    }
-
-    #[tokio::test]
-    async fn stop_finds_a_process_whose_pid_was_never_noted() {
-        let dir = tempfile::tempdir().unwrap();
-        let runtime = runtime(dir.path());
-        let (mut lost, mut other) = (sleeper("lost-token"), sleeper("other-token"));
-        while identity::with_variable(TOKEN_VARIABLE, "lost-token").is_empty() {
-            tokio::task::yield_now().await;
-        }
-        runtime.stop(&name(), &place("lost-token", &json!(null)), Manner::Gently).await;
-        assert!(!lost.wait().unwrap().success());
-        assert!(other.try_wait().unwrap().is_none());
-        other.kill().unwrap();
-        other.wait().unwrap();
-    }
-
-    #[tokio::test]
-    async fn stop_ends_what_left_the_group_with_the_token() {
-        let dir = tempfile::tempdir().unwrap();
-        let runtime = runtime(dir.path());
-        let (mut leader, mut gateway) = (sleeper("a-token"), sleeper("a-token"));
-        let noted = serde_json::to_value(identity(&leader)).unwrap();
-        while identity::with_value("a-token").len() < 2 {
-            tokio::task::yield_now().await;
-        }
-        runtime.stop(&name(), &place("a-token", &noted), Manner::AtOnce).await;
-        assert!(!leader.wait().unwrap().success() && !gateway.wait().unwrap().success());
-    }
-
-    /// The container is gone and was never noted; its gateway has the token and lives.
-    #[tokio::test]
-    async fn stop_ends_what_a_leader_left_who_is_gone() {
-        let dir = tempfile::tempdir().unwrap();
-        let runtime = runtime(dir.path());
-        let mut gateway = Command::new("sleep")
-            .arg("1000")
-            .env("ANOTHER_NAME", "left-token")
-            .process_group(0)
-            .spawn()
-            .unwrap();
-        while identity::with_value("left-token").is_empty() {
-            tokio::task::yield_now().await;
-        }
-        runtime.stop(&name(), &place("left-token", &json!(null)), Manner::AtOnce).await;
-        assert!(!gateway.wait().unwrap().success());
-    }
-
-    #[tokio::test]
-    async fn nothing_of_an_erased_person_is_left_and_all_of_others() {
-        let dir = tempfile::tempdir().unwrap();
-        let runtime = runtime(dir.path());
-        let user = |n| ZakiUserId::from_parts(Timestamp::from_ms(1), n);
-        let mine = [name(), SandboxName::new(user(1), &SandboxKind::Runtime).unwrap()];
-        let other = SandboxName::new(user(2), &SandboxKind::Personal).unwrap();
-        for name in mine.iter().chain([&other]) {
-            let state = dir.path().join("sandboxes").join(name.as_str());
-            std::fs::create_dir_all(state.join("deep/down")).unwrap();
-            std::os::unix::fs::symlink(dir.path(), state.join("deep/out")).unwrap();
-            std::fs::write(state.join("deep/down/note"), "x").unwrap();
-            for end in ["log", "log.1"] {
-                std::fs::write(dir.path().join(format!("logs/{name}.{end}")), "x").unwrap();
-            }
-        }
-        for _ in 0..2 {
-            runtime.erase(user(1)).await.unwrap();
-        }
-        let names = |folder: &str| {
-            let found = std::fs::read_dir(dir.path().join(folder)).unwrap();
-            let names = found.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-            names.collect::<std::collections::BTreeSet<_>>()
-        };
-        assert_eq!(names("sandboxes"), [other.to_string()].into());
-        assert_eq!(names("logs"), ["log", "log.1"].map(|end| format!("{other}.{end}")).into());
-        assert!(dir.path().join("bin").exists(), "a link was followed");
-    }
-
-    #[tokio::test]
-    async fn a_program_that_ends_at_once_fails_its_start_and_says_where_to_look() {
-        let dir = tempfile::tempdir().unwrap();
-        let runtime = runtime(dir.path());
-        let mut place = runtime.place(1, Generation(1)).await.unwrap();
-        // It may be gone before or after it is looked at.
-        match runtime.start(&name(), &mut place).await {
-            Ok(link) => link.exited().await,
-            Err(error) => assert!(error.to_string().contains(".log"), "{error}"),
-        }
     }
 }

@@ -52,6 +52,7 @@ impl State {
                 all.iter().try_for_each(|sql| tx.execute(sql, [Text(user)]).map(drop))?;
                 let backups = "DELETE FROM backups WHERE substr(sandbox, -26) = ?";
                 tx.execute(backups, [Text(user)])?;
+                tx.execute("DELETE FROM proactive WHERE substr(sandbox, -26) = ?", [Text(user)])?;
                 // Written by an earlier release, read by none.
                 let old = "DELETE FROM usage WHERE substr(sandbox, -26) = ?";
                 tx.execute(old, [Text(user)]).map(drop)

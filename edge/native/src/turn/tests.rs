@@ -1,4 +1,4 @@
-use zaki_envelope::wire::{Budget, Origin};
+use zaki_envelope::wire::{Budget, Origin, TurnEventKind};
 use zaki_envelope::{ChannelKind, ConversationKind, Part, SandboxKind, SessionKey, Timestamp};
 
 use super::*;
@@ -13,7 +13,7 @@ fn request() -> TurnRequest {
         sandbox: SandboxKind::Personal,
         session: SessionKey::direct(1),
         parts: vec![Part::text("x")],
-        origin: Origin { channel: ChannelKind::Slack, conversation: ConversationKind::Direct },
+        origin: Origin::new(ChannelKind::Slack, ConversationKind::Direct),
         budget: Budget::default(),
         model: None,
         trace: None,

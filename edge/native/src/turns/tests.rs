@@ -15,7 +15,7 @@ fn request() -> TurnRequest {
         sandbox: SandboxKind::Personal,
         session: SessionKey::direct(1),
         parts: vec![Part::text("x")],
-        origin: Origin { channel: ChannelKind::Slack, conversation: ConversationKind::Direct },
+        origin: Origin::new(ChannelKind::Slack, ConversationKind::Direct),
         budget: Budget::default(),
         model: None,
         trace: None,

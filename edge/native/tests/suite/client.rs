@@ -50,7 +50,7 @@ pub(crate) fn request(turn: TurnId, text: &str) -> TurnRequest {
         sandbox: SandboxKind::Personal,
         session: SessionKey::direct(1),
         parts: vec![Part::text(text)],
-        origin: Origin { channel: ChannelKind::Telegram, conversation: ConversationKind::Direct },
+        origin: Origin::new(ChannelKind::Telegram, ConversationKind::Direct),
         budget: Budget::default(),
         model: None,
         trace: None,

@@ -64,11 +64,7 @@ async fn provider() -> (String, Arc<Mutex<Vec<(String, Value)>>>) {
 }
 
 fn forward(base_url: &str) -> ModelConfig {
-    ModelConfig::Forward {
-        base_url: base_url.to_owned(),
-        api_key: KEY.into(),
-        model: "the-model".into(),
-    }
+    ModelConfig::openai(base_url, KEY, "the-model")
 }
 
 #[tokio::test]

@@ -22,8 +22,11 @@ async fn wake(edge: &Edge, n: u128) {
 /// The one container there is, once it answers.
 async fn one_container(dir: &Path) -> Found {
     let found = until("a container", || containers(dir).pop()).await;
-    let address = found.argument("--listen");
-    until("a listener", || std::net::TcpStream::connect(&address).ok()).await;
+    let token = until("its token", || found.variable(TOKEN)).await;
+    // Waits in the socket until the program is there.
+    while found.health(&token).await != Some(200) {
+        tokio::task::yield_now().await;
+    }
     found
 }
 
@@ -77,11 +80,7 @@ async fn a_sandbox_started_with_other_settings_is_ended_and_not_adopted() {
     victim.kill();
 
     let mut config = config(dir.path(), runtime);
-    config.model = ModelConfig::Forward {
-        base_url: "http://127.0.0.1:1".into(),
-        api_key: "key".into(),
-        model: "another".into(),
-    };
+    config.model = ModelConfig::openai("http://127.0.0.1:1", "key", "another");
     let edge = Edge::start(config).await.unwrap();
     assert_eq!(containers(dir.path()), [], "ended: pid {}", before.pid);
     wake(&edge, 1).await;
@@ -126,14 +125,19 @@ async fn a_sandbox_gets_what_it_needs_and_nothing_else() {
     let names: Vec<&str> = environment
         .split_terminator('\0')
         .filter_map(|entry| entry.split('=').next())
-        .filter(|name| *name != "TZ")
+        .filter(|name| *name != "TZ" && *name != "PWD")
         .collect();
     assert_eq!(names, ["HOME", "LANG", "PATH", TOKEN]);
     assert_eq!(found.variable(TOKEN).unwrap().len(), 64);
     assert_eq!(found.argument("--exec"), "deny");
-    let group = fs::read_to_string(format!("/proc/{}/stat", found.pid)).unwrap();
-    let group = group.rsplit_once(") ").unwrap().1.split(' ').nth(2).unwrap().to_owned();
-    assert_eq!(group, found.pid.to_string(), "a Ctrl-C for the edge is none for the sandbox");
+    let group = |pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit_once(") ").unwrap().1.split(' ').nth(2).unwrap().to_owned()
+    };
+    for started in started(dir.path()) {
+        let differs = group(started.pid) != group(std::process::id());
+        assert!(differs, "a Ctrl-C for the edge is none for the sandbox");
+    }
     edge.shutdown().await;
 }
 
@@ -143,7 +147,7 @@ async fn exec_needs_isolation() {
     let mut config = config(dir.path(), idle_runtime(dir.path()));
     if let RuntimeChoice::Process(process) = &mut config.runtime {
         process.exec = Exec::Full;
-        process.isolation = Isolation::None;
+        process.isolation = Isolation::Off;
     }
     let edge = Edge::start(config).await.unwrap();
     wake(&edge, 1).await;
@@ -166,16 +170,14 @@ async fn tokens_prove_one_sandbox_each() {
         let answer = client.get(url).bearer_auth(token).send().await;
         answer.map(|answer| answer.status().as_u16()).ok()
     };
-    let tokens = both.iter().map(|found| found.variable(TOKEN).unwrap());
-    let tokens: Vec<String> = tokens.collect();
+    // A program is seen a moment before its environment is.
+    let tokens = || both.iter().map(|found| found.variable(TOKEN)).collect::<Option<Vec<String>>>();
+    let tokens = until("their tokens", tokens).await;
     assert_ne!(tokens[0], tokens[1]);
     let models = format!("http://{}/model/v1/models", edge.local_addr());
     for (mine, found) in both.iter().enumerate() {
-        let health = format!("http://{}/v1/health", found.argument("--listen"));
-        let address = found.argument("--listen");
-        until("a listener", || std::net::TcpStream::connect(&address).ok()).await;
-        assert_eq!(get(health.clone(), &tokens[mine]).await, Some(200));
-        assert_eq!(get(health, &tokens[1 - mine]).await, Some(401));
+        assert_eq!(found.health(&tokens[mine]).await, Some(200));
+        assert_eq!(found.health(&tokens[1 - mine]).await, Some(401));
         assert_eq!(get(models.clone(), &tokens[mine]).await, Some(200));
     }
     assert_eq!(get(models, "a guess").await, Some(401));

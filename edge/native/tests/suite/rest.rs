@@ -22,7 +22,7 @@ const SOON: Duration = Duration::from_millis(200);
 fn scripted(dir: &Path) -> EdgeConfig {
     let mut config = config(dir, scripted_runtime(dir));
     if let RuntimeChoice::Process(process) = &mut config.runtime {
-        process.isolation = Isolation::None;
+        process.isolation = Isolation::Off;
     }
     (config.freeze_after, config.stop_after) = (None, None);
     config

@@ -8,7 +8,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use zaki_edge_native::{EdgeConfig, ModelConfig, ProcessConfig, RuntimeChoice, RuntimePaths};
+use zaki_edge_native::{
+    EdgeConfig, Isolation, IsolationReport, ModelConfig, Network, ProcessConfig, RuntimeChoice,
+    RuntimePaths,
+};
 
 use crate::client::keys;
 
@@ -76,8 +79,8 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        for left in containers(self.path()) {
-            kill(left.pid);
+        for left in started(self.path()) {
+            let _ = Command::new("kill").args(["-KILL", &left.pid.to_string()]).status();
         }
     }
 }
@@ -96,7 +99,9 @@ pub(crate) fn config(dir: &Path, runtime: RuntimePaths) -> EdgeConfig {
     }
     let process = ProcessConfig::new([program()], runtime);
     let choice = RuntimeChoice::Process(process);
-    EdgeConfig::new(dir.join("data"), keys(), choice, ModelConfig::Offline)
+    let config = EdgeConfig::new(dir.join("data"), keys(), choice, ModelConfig::Offline);
+    // However few processors there are, two people have theirs.
+    EdgeConfig { max_parallel_starts: config.max_parallel_starts.max(2), ..config }
 }
 
 /// A process of a sandbox of the edge in `dir`.
@@ -120,6 +125,26 @@ impl Found {
         self.arguments[at + 1].clone()
     }
 
+    /// Where the edge calls it.
+    pub(crate) fn socket(&self) -> PathBuf {
+        let state = PathBuf::from(self.argument("--state"));
+        let name = state.file_name().unwrap().to_str().unwrap().to_owned();
+        state.ancestors().nth(2).unwrap().join(format!("run/sandboxes/{name}.sock"))
+    }
+
+    /// What it answers to `GET /v1/health` of whoever shows `token`.
+    pub(crate) async fn health(&self, token: &str) -> Option<u16> {
+        let client = reqwest::Client::builder().no_proxy().unix_socket(self.socket());
+        let call = client.build().unwrap().get("http://sandbox/v1/health").bearer_auth(token);
+        Some(call.send().await.ok()?.status().as_u16())
+    }
+
+    /// Who started it, while it is there (proc_pid_stat(5)).
+    fn parent(&self) -> Option<u32> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
+        stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+    }
+
     /// A field of `/proc/<pid>/status`.
     pub(crate) fn status(&self, field: &str) -> String {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
@@ -129,8 +154,19 @@ impl Found {
     }
 }
 
-/// The container programs that work for the edge in `dir`.
+/// The container programs that work for the edge in `dir`. What one of them starts looks just like it
+/// until it has become another program, which takes a while on a busy machine.
 pub(crate) fn containers(dir: &Path) -> Vec<Found> {
+    let all = started(dir).into_iter().filter(|found| !found.arguments[0].ends_with("bwrap"));
+    let all: Vec<Found> = all.collect();
+    let is_started_by_one = |found: &Found| {
+        found.parent().is_none_or(|parent| all.iter().any(|other| other.pid == parent))
+    };
+    all.iter().filter(|found| !is_started_by_one(found)).cloned().collect()
+}
+
+/// The same with the jails around them.
+pub(crate) fn started(dir: &Path) -> Vec<Found> {
     let state = dir.join("data/sandboxes");
     let state = state.to_str().unwrap();
     let mut found: Vec<Found> = fs::read_dir("/proc")
@@ -148,6 +184,17 @@ pub(crate) fn containers(dir: &Path) -> Vec<Found> {
         .collect();
     found.sort();
     found
+}
+
+/// Whether this machine offers sandboxes namespaces of their own.
+pub(crate) fn has_jails() -> bool {
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    let look = || IsolationReport::look(Isolation::Auto, Network::None).unwrap();
+    let there = *FOUND.get_or_init(|| look().is_whole());
+    if !there {
+        println!("SKIPPED: no namespaces for sandboxes here: {}", look());
+    }
+    there
 }
 
 /// Returns when no process mentions `dir`. What has been ended may take a moment to be gone.
@@ -217,4 +264,21 @@ impl Victim {
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
     }
+}
+
+#[test]
+fn what_a_container_starts_is_no_container() {
+    let dir = directory();
+    let state = dir.path().join("data/sandboxes");
+    let both = format!("sh -c 'read _; :' x --listen {}; :", state.display());
+    let mut shell = Command::new("sh");
+    let shell = shell.args(["-c", &both, "x", "--listen"]).arg(&state).stdin(Stdio::piped());
+    let mut shell = shell.spawn().unwrap();
+    while started(dir.path()).len() < 2 {
+        std::thread::yield_now();
+    }
+    let found: Vec<u32> = containers(dir.path()).iter().map(|found| found.pid).collect();
+    assert_eq!(found, [shell.id()]);
+    drop(shell.stdin.take());
+    shell.wait().unwrap();
 }

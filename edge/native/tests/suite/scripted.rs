@@ -34,7 +34,7 @@ async fn an_edge() {
     let Some(dir) = std::env::var_os("ZAKI_TEST_DIR").map(PathBuf::from) else { return };
     let mut config = config(&dir, scripted_runtime(&dir));
     if let RuntimeChoice::Process(process) = &mut config.runtime {
-        process.isolation = Isolation::None;
+        process.isolation = Isolation::Off;
     }
     let edge = Edge::start(config).await.unwrap();
     fs::write(dir.join("address.part"), edge.local_addr().to_string()).unwrap();
@@ -42,12 +42,15 @@ async fn an_edge() {
     std::future::pending().await
 }
 
+/// How the script of a Node begins: past what is said to Node itself.
+pub(crate) const NODE: &str = "#!/bin/sh\nwhile [ \"${1#--}\" != \"$1\" ]; do shift; done\n";
+
 /// A Node that is the scripted gateway.
 pub(crate) fn scripted_runtime(dir: &Path) -> RuntimePaths {
     let paths = idle_runtime(dir);
     let suite = std::env::current_exe().unwrap();
     let script = format!(
-        "#!/bin/sh\nZAKI_TEST_PORT=$5 exec {} --exact scripted::gateway::a_gateway --ignored \
+        "{NODE}ZAKI_TEST_PORT=$5 exec {} --exact scripted::gateway::a_gateway --ignored \
          --nocapture\n",
         suite.display()
     );

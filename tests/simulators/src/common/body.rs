@@ -3,13 +3,15 @@
 
 use std::fmt::Write as _;
 
-use axum::extract::{FromRequest, Multipart};
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart};
 use bytes::Bytes;
 use http::{HeaderMap, Request, header::CONTENT_TYPE};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 /// The query and the body (JSON, form or multipart), the body winning. A body that is neither,
-/// or broken JSON, gives the query alone. Form values are strings; a file is `{"bytes": length}`.
+/// or broken JSON, gives the query alone. Form values are strings; a file is `{"bytes": length,
+/// "sha256": hex, "name": its name, "type": its type}`.
 pub(crate) async fn as_params(query: Option<&str>, headers: &HeaderMap, body: Bytes) -> Value {
     let mut params = form(query.unwrap_or_default().as_bytes());
     let kind = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
@@ -36,18 +38,26 @@ async fn multipart(kind: &str, body: Bytes) -> Map<String, Value> {
     let mut fields = Map::new();
     let request = Request::builder().header(CONTENT_TYPE, kind).body(axum::body::Body::from(body));
     let Ok(request) = request else { return fields };
+    let mut request = request;
+    // The platforms' limits are far above what a server reads by itself.
+    DefaultBodyLimit::disable().apply(&mut request);
     let Ok(mut parts) = Multipart::from_request(request, &()).await else {
         return fields;
     };
     while let Ok(Some(field)) = parts.next_field().await {
         let name = field.name().unwrap_or_default().to_owned();
-        let is_file = field.file_name().is_some();
+        let file = field.file_name().map(str::to_owned);
+        let kind = field.content_type().map(str::to_owned);
+        let is_file = file.is_some();
         let Ok(bytes) = field.bytes().await else {
             break;
         };
         let value = match String::from_utf8(bytes.to_vec()) {
             Ok(text) if !is_file => Value::String(text),
-            _ => serde_json::json!({ "bytes": bytes.len() }),
+            _ => {
+                let sha256 = hex::encode(Sha256::digest(&bytes));
+                serde_json::json!({ "bytes": bytes.len(), "sha256": sha256, "name": file, "type": kind })
+            }
         };
         fields.insert(name, value);
     }

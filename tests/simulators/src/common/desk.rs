@@ -73,6 +73,8 @@ pub struct Sent {
     pub thread: Option<String>,
     /// The message this one replies to.
     pub reply_to: Option<String>,
+    /// SHA-256 of the bytes of its files, in hex.
+    pub files: Vec<String>,
     /// The request's parameters.
     pub raw: Value,
 }
@@ -87,6 +89,7 @@ impl Sent {
             text: text.to_owned(),
             thread: None,
             reply_to: None,
+            files: Vec::new(),
             raw: Value::Null,
         }
     }

@@ -24,7 +24,13 @@ type Answer = Result<axum::Json<Value>, Refusal>;
 pub(super) async fn payload(headers: &HeaderMap, body: Bytes) -> Value {
     let params = as_params(None, headers, body).await;
     match params["payload_json"].as_str() {
-        Some(json) => serde_json::from_str(json).unwrap_or_default(),
+        Some(json) => {
+            let mut payload: Value = serde_json::from_str(json).unwrap_or_default();
+            let files = (0..10).map(|n| &params[format!("files[{n}]")]);
+            let files: Vec<&Value> = files.filter(|file| file.is_object()).collect();
+            payload["files"] = json!(files);
+            payload
+        }
         None => params,
     }
 }
@@ -126,7 +132,7 @@ pub(super) fn check(params: &Value, must_show: bool) -> Result<(), Refusal> {
         return Err(Refusal::too_long("content", MAX_CONTENT));
     }
     let filled = |name: &str| params[name].as_array().is_some_and(|a| !a.is_empty());
-    let others = ["embeds", "components", "attachments", "sticker_ids"];
+    let others = ["embeds", "components", "attachments", "files", "sticker_ids"];
     let shows = !content.trim().is_empty() || others.iter().any(|o| filled(o));
     if must_show && !shows && !params["poll"].is_object() {
         return Err(Refusal::empty_message());
@@ -274,6 +280,8 @@ pub(super) async fn create_dm(
 pub(super) fn sent(act: Act, channel: u64, message: u64, params: &Value) -> Sent {
     let text = params["content"].as_str().unwrap_or_default();
     let mut sent = Sent::new(act, &channel.to_string(), &message.to_string(), text);
+    let files = params["files"].as_array().into_iter().flatten();
+    sent.files = files.filter_map(|file| file["sha256"].as_str().map(str::to_owned)).collect();
     sent.raw = params.clone();
     sent
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
@@ -108,6 +108,8 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
     Router::new()
         .nest("/api/v10", api)
         .route("/attachments/{id}/{name}", get(files::fetch))
+        // Files of up to 10 MiB come with a message.
+        .layer(DefaultBodyLimit::disable())
         .merge(gateway::router())
         .with_state(Arc::clone(shared))
 }

@@ -25,7 +25,8 @@ pub(super) fn accept(shared: &Arc<Shared>, params: &Value) -> Result<Value, Refu
     let to = recipient(params)?;
     let kind = params["type"].as_str().unwrap_or("text");
     let text = content(kind, params)?;
-    let id = keep(shared, kind, &to, &text, params);
+    let files = files(shared, kind, params)?;
+    let id = keep(shared, kind, &to, (&text, files), params);
     follow_up(shared, &to, kind, &id);
     let mut contact = json!({"input": params["to"].as_str().unwrap_or(&to)});
     let known = lock(&shared.world).heard.get(&to).map(|(contact, _)| contact.clone());
@@ -139,23 +140,51 @@ fn interactive(object: &Value) -> Result<String, Refusal> {
     Ok(body)
 }
 
-fn keep(shared: &Shared, kind: &str, to: &str, text: &str, params: &Value) -> String {
+/// The medium that a message names; it must have been uploaded.
+fn files(shared: &Shared, kind: &str, params: &Value) -> Result<Vec<String>, Refusal> {
+    let Some(id) = params[kind]["id"].as_str().filter(|_| is_medium(kind)) else {
+        return Ok(Vec::new());
+    };
+    let world = lock(&shared.world);
+    let file = world.uploads.get(id).cloned();
+    file.map(|file| vec![file]).ok_or_else(|| Refusal::no_such_object("post", id))
+}
+
+fn is_medium(kind: &str) -> bool {
+    matches!(kind, "image" | "video" | "audio" | "document" | "sticker")
+}
+
+fn keep(
+    shared: &Shared,
+    kind: &str,
+    to: &str,
+    (text, files): (&str, Vec<String>),
+    params: &Value,
+) -> String {
     let mut world = lock(&shared.world);
     let id = inbound::wamid(world.next());
     let tracker = params["biz_opaque_callback_data"].clone();
     world.outgoing.insert(&id, Outgoing { to: to.to_owned(), tracker });
     // Under the lock, so that the record has the messages in their order.
-    record(shared, kind, to, &id, text, params);
+    record(shared, kind, to, &id, (text, files), params);
     id
 }
 
-fn record(shared: &Shared, kind: &str, to: &str, id: &str, text: &str, params: &Value) {
+fn record(
+    shared: &Shared,
+    kind: &str,
+    to: &str,
+    id: &str,
+    (text, files): (&str, Vec<String>),
+    params: &Value,
+) {
     let mut sent = if kind == "reaction" {
         let target = params["reaction"]["message_id"].as_str().unwrap_or_default();
         Sent::new(Act::React, to, target, text)
     } else {
         Sent::new(Act::Post, to, id, text)
     };
+    sent.files = files;
     sent.reply_to = params["context"]["message_id"].as_str().map(str::to_owned);
     push(shared, sent, params);
 }

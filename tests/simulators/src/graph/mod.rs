@@ -111,6 +111,8 @@ struct World {
     /// Bodies POSTed, by the wamid of each message in them.
     bodies: Made<String>,
     media: HashMap<String, Media>,
+    /// What the bot has uploaded: SHA-256 by id.
+    uploads: HashMap<String, String>,
     next: u64,
 }
 

@@ -30,6 +30,7 @@ impl Dialect for GraphApi {
             ["lookaside", _] => "download",
             [_, _, "messages"] if params["status"] == "read" => "read",
             [_, _, "messages"] => "messages",
+            [_, _, "media"] => "upload",
             [_, id] if *id == self.phone_number_id => "phone_number",
             [_, _] if parts.method == Method::GET => "media",
             _ => "other",
@@ -50,6 +51,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/lookaside/{id}", get(download))
         .route("/{version}/{id}/messages", post(send))
+        .route("/{version}/{id}/media", post(upload))
         .route("/{version}/{id}", get(object))
         .fallback(unknown)
         .with_state(shared)
@@ -59,19 +61,45 @@ async fn unknown() -> Response {
     Refusal::parameter("Unknown path components").into_response()
 }
 
+/// What is posted to the number by whoever may.
+async fn posted(
+    shared: &Shared,
+    (version, id): (&str, &str),
+    request: Request,
+) -> Result<Value, Refusal> {
+    let (parts, body) = request.into_parts();
+    authorise(shared, &parts.headers)?;
+    if !is_version(version) || id != shared.config.phone_number_id {
+        return Err(Refusal::no_such_object("post", id));
+    }
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    Ok(as_params(parts.uri.query(), &parts.headers, body).await)
+}
+
 async fn send(
     State(shared): State<Arc<Shared>>,
     Path((version, id)): Path<(String, String)>,
     request: Request,
 ) -> Result<axum::Json<Value>, Refusal> {
-    let (parts, body) = request.into_parts();
-    authorise(&shared, &parts.headers)?;
-    if !is_version(&version) || id != shared.config.phone_number_id {
-        return Err(Refusal::no_such_object("post", &id));
-    }
-    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
-    let params = as_params(parts.uri.query(), &parts.headers, body).await;
+    let params = posted(&shared, (&version, &id), request).await?;
     messages::accept(&shared, &params).map(axum::Json)
+}
+
+/// A medium of the business, to be named in a message.
+async fn upload(
+    State(shared): State<Arc<Shared>>,
+    Path((version, id)): Path<(String, String)>,
+    request: Request,
+) -> Result<axum::Json<Value>, Refusal> {
+    let params = posted(&shared, (&version, &id), request).await?;
+    if params["messaging_product"] != "whatsapp" || !params["file"].is_object() {
+        return Err(Refusal::parameter("The parameter file is required."));
+    }
+    let mut world = lock(&shared.world);
+    let id = format!("{}", 900_000_000 + world.next());
+    let sha256 = params["file"]["sha256"].as_str().unwrap_or_default();
+    world.uploads.insert(id.clone(), sha256.to_owned());
+    Ok(axum::Json(json!({"id": id})))
 }
 
 /// A medium's URL, or the facts about the phone number.

@@ -197,7 +197,7 @@ fn decoded(params: &Value, name: &str) -> Option<Value> {
     }
 }
 
-fn record(shared: &Shared, mut sent: Sent, params: &Value) {
+pub(super) fn record(shared: &Shared, mut sent: Sent, params: &Value) {
     sent.raw = params.clone();
     if let Some(raw) = sent.raw.as_object_mut() {
         raw.remove("token");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Path, Request, State};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use http::header::{AUTHORIZATION, RETRY_AFTER};
@@ -27,6 +27,7 @@ impl Dialect for WebApi {
         let method = match path.strip_prefix("/api/") {
             Some(method) => method.to_owned(),
             None if path.starts_with("/files-pri/") => "file".to_owned(),
+            None if path.starts_with("/upload/") => "upload".to_owned(),
             None => "response_url".to_owned(),
         };
         Route { method, path }
@@ -53,6 +54,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/api/{method}", any(answer))
         .route("/files-pri/{key}/{name}", get(files::fetch))
+        .route("/upload/{id}", post(files::upload).layer(DefaultBodyLimit::disable()))
         .route("/response/{team}/{id}", post(chat::respond))
         .with_state(shared)
 }
@@ -102,6 +104,8 @@ fn call(shared: &Shared, method: &str, params: &Value) -> Result<Value, Refusal>
         "conversations.history" => history::history(shared, params),
         "conversations.replies" => history::replies(shared, params),
         "files.info" => files::info(shared, params),
+        "files.getUploadURLExternal" => files::place(shared, params),
+        "files.completeUploadExternal" => files::complete(shared, params),
         "users.info" => user(shared, params),
         _ => Err(Refusal("unknown_method")),
     }

@@ -36,6 +36,8 @@ pub(super) struct World {
     /// Events delivered, by their id.
     pub(super) events: Made<Value>,
     pub(super) files: HashMap<String, File>,
+    /// What the bot uploads: how long it is to be, and its SHA-256 once it is there.
+    pub(super) uploads: HashMap<String, (u64, Option<String>)>,
     pub(super) response_urls: Made<ResponseUrl>,
     next: u64,
 }
@@ -52,6 +54,7 @@ impl World {
             channels: HashMap::new(),
             events: Made::default(),
             files: HashMap::new(),
+            uploads: HashMap::new(),
             response_urls: Made::default(),
             next: 0,
         }

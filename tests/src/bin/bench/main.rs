@@ -5,6 +5,7 @@ mod bare;
 mod crowd;
 mod curve;
 mod drive;
+mod edge;
 mod hub;
 mod ingest;
 mod machine;
@@ -14,6 +15,7 @@ mod postgres;
 mod server;
 mod table;
 mod turns;
+mod wake;
 
 use std::process::ExitCode;
 
@@ -42,6 +44,10 @@ enum What {
     Curve(curve::Options),
     /// Webhooks per second on PostgreSQL, with one replica and with two, and what binds them.
     Postgres(Load),
+    /// Messages to agents that rest, until the first words of the answer, beside OpenClaw alone.
+    Wake(wake::Options),
+    /// The Worker in the real workerd: a turn's way beside a bare object's, its front beside Hono.
+    Edge(edge::Options),
     /// The bare server itself; the others start it.
     #[command(hide = true)]
     Bare(bare::Options),
@@ -68,6 +74,8 @@ fn main() -> ExitCode {
         What::Turns(load) => measure(turns::run(load)).map(Some),
         What::Curve(options) => measure(curve::run(options)).map(Some),
         What::Postgres(load) => measure(postgres::run(load)).map(Some),
+        What::Wake(options) => measure(wake::run(options)).map(Some),
+        What::Edge(options) => measure(edge::run(options)).map(Some),
         What::Memory(options) => measure(memory::run(options)).map(Some),
     };
     match report {

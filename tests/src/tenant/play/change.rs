@@ -21,7 +21,7 @@ impl Player<'_> {
             self.count("too many codes");
             return Ok(());
         };
-        let text = format!("/link {code}");
+        let mut text = format!("/link {code}");
         let wanted: &[&str] = &[
             "You have the same assistant here as on",
             "You are linked already",
@@ -32,6 +32,17 @@ impl Player<'_> {
         // Whoever is somebody already stays that until both agree.
         let (one, other) = (self.no(offers), self.no(redeems));
         let is_new = self.model.owner(other).is_none();
+        if is_new {
+            let asked = "both of you can read all of it";
+            let wanted = [asked, "This code does not work", "That was too many codes"];
+            let said = self.order(redeems, &text, &wanted).await?;
+            if said.contains("too many") {
+                self.count("too many tries");
+                return Ok(());
+            }
+            ensure!(said.contains(asked), "a stranger was not asked: {said}");
+            "/link yes".clone_into(&mut text);
+        }
         let act = Act::Chat { by: redeems, text, wanted };
         let said = self.during(redeems, race && !is_new, true, act, |model, said| {
             if is_new && !said.contains("too many") {

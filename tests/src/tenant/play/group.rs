@@ -59,7 +59,8 @@ impl Player<'_> {
     async fn say_there(&mut self, n: usize, place: Place, answerer: Answerer) -> Result<()> {
         let (account, since, message) = (self.account(n)?, self.asked.len(), self.next());
         let (by, places, answerers) = (account.no, vec![place.clone()], vec![answerer]);
-        self.asked.push(Asked { message, by, places, answerers, shared: true, must: true });
+        let (shared, must, file) = (true, true, None);
+        self.asked.push(Asked { message, by, places, answerers, shared, must, file });
         self.cast.say_in(&place, account, &spelled(message));
         self.count("messages in groups");
         self.hear(since).await

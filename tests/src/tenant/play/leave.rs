@@ -11,10 +11,11 @@ impl Player<'_> {
         self.say(n).await?;
         let said = self.order(n, "/erase", &["To erase everything, write"]).await?;
         let code = code(&said).with_context(|| format!("no code in {said}"))?;
-        let wanted = &["about you has been erased", "nothing was erased"];
+        // Where the sandbox takes longer to go, the person hears that it goes.
+        let wanted = &["about you has been erased", "You are erased:", "nothing was erased"];
         let act = Act::Chat { by: n, text: format!("/erase {code}"), wanted };
         let said = self.vanish(n, race, act).await?;
-        ensure!(said.contains("about you has been"), "the right word, but {said}");
+        ensure!(!said.contains("nothing was erased"), "the right word, but {said}");
         self.count("erased");
         Ok(())
     }

@@ -7,11 +7,13 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use zaki_edge_native::IsolationReport;
 
 use super::{Finding, Verdict, finding, finding_of};
 use crate::{
     config::{self, Config, Isolation, Provider, Runtime},
     data_dir::{self, Tenant},
+    local_edge,
 };
 
 /// The data directory, the ports, and what sandboxes need unless the edge is elsewhere.
@@ -87,33 +89,49 @@ fn docker(config: &Config) -> Result<String> {
     Ok(format!("containers of {image}, {tier}, with no network and no capability"))
 }
 
+/// What a sandbox would be walled in by, found by trying.
 fn isolation(config: &Config) -> Finding {
-    match (config.sandbox.isolation, config::is_root()) {
-        (Isolation::Auto, true) => match closed(&config.data_dir(), &config.runtime_dir()) {
-            None => {
-                finding(Verdict::Ok, "isolation", "every sandbox runs under a user id of its own")
-            }
-            Some(closed) => finding(
-                Verdict::Missing,
-                "isolation",
-                format!(
-                    "sandboxes run under user ids of their own, and {0} is closed to them; set \
-                     hub.data_dir and sandbox.runtime_dir outside it, or run: chmod o+x {0}",
-                    closed.display()
-                ),
-            ),
-        },
-        (Isolation::None, _) => finding(
-            Verdict::Note,
-            "isolation",
-            "off by sandbox.isolation = \"none\": sandboxes can read what zaki can; exec stays denied",
-        ),
-        (Isolation::Auto, false) => finding(
-            Verdict::Note,
-            "isolation",
-            "none, since zaki does not run as root: exec stays denied in all sandboxes",
-        ),
+    let what = "isolation";
+    if config::is_root()
+        && config.sandbox.isolation != Isolation::Off
+        && let Some(closed) = closed(&config.data_dir(), &config.runtime_dir())
+    {
+        let says = format!(
+            "sandboxes run under user ids of their own, and {0} is closed to them; set \
+             hub.data_dir and sandbox.runtime_dir outside it, or run: chmod o+x {0}",
+            closed.display()
+        );
+        return finding(Verdict::Missing, what, says);
     }
+    let (isolation, network) = (local_edge::isolation(config), local_edge::network(config));
+    match IsolationReport::look(isolation, network) {
+        Ok(report) => finding(verdict(config.sandbox.isolation, &report), what, words(&report)),
+        Err(error) => finding(Verdict::Missing, what, error.to_string()),
+    }
+}
+
+fn verdict(asked: Isolation, report: &IsolationReport) -> Verdict {
+    match asked {
+        _ if report.is_whole() => Verdict::Ok,
+        Isolation::Require => Verdict::Missing,
+        _ => Verdict::Note,
+    }
+}
+
+fn words(report: &IsolationReport) -> String {
+    let there = format!("every sandbox: {report}");
+    if report.is_whole() {
+        return there;
+    }
+    let exec = match (&report.namespaces, report.users) {
+        (Err(_), false) => "they can read what zaki can, and exec stays denied",
+        (Err(_), true) => "they can call what listens on this machine and near it",
+        (Ok(()), _) => {
+            "they can call what listens on this machine and near it, as \
+                        sandbox.network says"
+        }
+    };
+    format!("weak; {there}; {exec}")
 }
 
 /// A folder that others cannot pass, on the way to what sandboxes need. The data directory itself
@@ -127,17 +145,15 @@ fn closed(data: &Path, runtime: &Path) -> Option<PathBuf> {
 }
 
 fn model(config: &Config) -> Finding {
-    match config.model.provider {
-        Provider::Offline => finding(
-            Verdict::Note,
-            "model",
-            "the offline stand-in answers; for a real one set model.provider, base_url, name, api_key",
-        ),
-        Provider::OpenAi => match crate::local_edge::model(config) {
-            Ok(_) => finding(Verdict::Ok, "model", config.model.name.clone()),
-            Err(error) => finding(Verdict::Missing, "model", error.to_string()),
-        },
+    let model = &config.model;
+    if model.provider == Provider::Offline {
+        let says = "the offline stand-in answers; for a real one set model.provider, base_url, name, \
+                    api_key";
+        return finding(Verdict::Note, "model", says);
     }
+    let places = || model.places().join(", then ");
+    let looked = model.of_edge().map(|_| format!("{} at {}", model.name, places()));
+    finding_of("model", looked)
 }
 
 #[cfg(test)]

@@ -10,11 +10,11 @@ use crate::{
     config::Config,
     data_dir::{self, Tenant},
     edge::EdgeClient,
-    local_edge,
+    local_edge::{self, Whereabouts},
 };
 
 pub(in crate::cli) struct Reached {
-    /// `None`: it is in the process of a hub that runs, where nobody else can call it.
+    /// `None`: it is in the process of a hub that runs, and does not say how to call it.
     pub(in crate::cli) client: Option<EdgeClient>,
     /// Ours, which ends with this command, and what keeps others off meanwhile.
     ours: Option<(Edge, [File; 2])>,
@@ -26,23 +26,27 @@ pub(in crate::cli) async fn reach(mut config: Config) -> Result<Reached> {
     let dir = config.data_dir();
     let runs = [Tenant::Hub, Tenant::Edge].iter().any(|it| data_dir::is_locked(&dir, *it));
     if config.edge.url.is_none() && runs {
-        if config.edge.listen.port() == 0 || config.edge.key.expose_secret().is_empty() {
+        let configured = (config.edge.listen, config.edge.key.clone());
+        let is_whole = configured.0.port() != 0 && !configured.1.expose_secret().is_empty();
+        let found = Whereabouts::find(&config).or_else(|| is_whole.then_some(configured));
+        let Some((address, key)) = found else {
             return Ok(Reached { client: None, ours: None });
-        }
-        let url = format!("http://{}", config.edge.listen).parse();
-        config.edge.url = Some(url.context("edge.listen")?);
+        };
+        let url = format!("http://{address}").parse();
+        (config.edge.url, config.edge.key) = (Some(url.context("edge.listen")?), key);
     }
     let locks = match &config.edge.url {
         Some(_) => None,
         None => Some([data_dir::lock(&dir, Tenant::Hub)?, data_dir::lock(&dir, Tenant::Edge)?]),
     };
-    let (edge, client) = local_edge::reach(&config).await?;
+    let (own, client) = local_edge::reach(&config).await?;
+    let edge = own.map(|own| own.edge);
     Ok(Reached { client: Some(client), ours: edge.zip(locks) })
 }
 
 impl Reached {
     /// Whether nobody else has anything under way: no hub runs on what is kept here.
-    pub(super) const fn is_alone(&self) -> bool {
+    pub(in crate::cli) const fn is_alone(&self) -> bool {
         self.ours.is_some()
     }
 

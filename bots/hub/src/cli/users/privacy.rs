@@ -16,7 +16,7 @@ use serde_json::json;
 use zaki_envelope::ZakiUserId;
 use zaki_identity::{Actor, Erased, Traces};
 
-use super::{One, follow};
+use super::{One, edge, follow};
 use crate::{
     accounts::Accounts,
     clock,
@@ -58,13 +58,23 @@ impl Export {
         if directory.person(*user).await?.is_none() {
             bail!("no person {user}; `zaki users list` shows everybody");
         }
-        let written = write(out, Source { directory, ledger, accounts }, *user).await;
+        let by = Actor::Operator;
+        directory.record("exported", by, Some(*user), json!({}), clock::now()).await?;
+        let file = create(out)?;
+        let reached = reach(config).await;
+        let client = reached.as_ref().and_then(|reached| reached.client.clone());
+        let sandbox = client.is_some();
+        let source = Source { directory, ledger, accounts, edge: client };
+        let written = write(file, source, *user).await;
+        if let Some(reached) = reached {
+            reached.close().await;
+        }
         if written.is_err() {
             // Nobody takes a part for the whole.
             fs::remove_file(out).ok();
         }
         let bytes = written.with_context(|| format!("cannot write {}", out.display()))?;
-        let line = json!({"user": user, "file": out, "bytes": bytes});
+        let line = json!({"user": user, "file": out, "bytes": bytes, "sandbox": sandbox});
         output.say(&line, || format!("all about {user} is in {} ({bytes} bytes)", out.display()));
         Ok(())
     }
@@ -81,8 +91,20 @@ fn create(path: &Path) -> Result<File> {
     })
 }
 
-async fn write(path: &Path, source: Source, user: ZakiUserId) -> Result<u64> {
-    let mut file = create(path)?;
+/// The edge that has the sandboxes, if it can be reached; else whoever asks is told.
+async fn reach(config: Config) -> Option<edge::Reached> {
+    let why = match edge::reach(config).await {
+        Ok(reached) if reached.client.is_some() => return Some(reached),
+        Ok(_) => {
+            "its edge is in the hub that runs; set edge.key and edge.listen, or stop it".into()
+        }
+        Err(error) => format!("{error:#}"),
+    };
+    eprintln!("warning: what the sandbox has written down is not in it: {why}");
+    None
+}
+
+async fn write(mut file: File, source: Source, user: ZakiUserId) -> Result<u64> {
     let mut pieces = pin!(archive(source, user));
     let mut bytes = 0;
     while let Some(piece) = pieces.try_next().await? {

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,7 @@ impl Handle {
 /// What `/proc/<pid>/stat` says (proc_pid_stat(5)).
 struct Stat {
     is_held: bool,
+    parent: i32,
     group: i32,
     started: u64,
 }
@@ -83,9 +85,10 @@ impl Stat {
         let fields: Vec<&str> = fields.split(' ').collect();
         let state = fields.first()?;
         let (ended, is_held) = (["Z", "X"].contains(state), *state == "T");
+        let parent = fields.get(1)?.parse().ok()?;
         let group = fields.get(2)?.parse().ok()?;
         let started = fields.get(19)?.parse().ok()?;
-        (!ended).then_some(Self { is_held, group, started })
+        (!ended).then_some(Self { is_held, parent, group, started })
     }
 }
 
@@ -144,6 +147,63 @@ pub(crate) fn of_group(leader: Identity) -> Vec<Identity> {
     found.filter_map(Identity::of).collect()
 }
 
+/// A process and all that descend from it. Whoever is orphaned in a jail falls to its first process,
+/// so none of them is missed.
+pub(crate) fn below(leader: Identity) -> Vec<Identity> {
+    if Identity::of(leader.pid) != Some(leader) {
+        return Vec::new();
+    }
+    let parents = numbers().into_iter().filter_map(|pid| Some((pid, Stat::of(pid)?.parent)));
+    let parents: Vec<(i32, i32)> = parents.collect();
+    let mut found = vec![leader.pid];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        let children = parents.iter().filter(|(pid, of)| *of == parent && !found.contains(pid));
+        let children: Vec<i32> = children.map(|(pid, _)| *pid).collect();
+        found.extend(children);
+        next += 1;
+    }
+    found.into_iter().filter_map(Identity::of).collect()
+}
+
+/// The same by what each process says of its children (proc_pid_children(5)), without a look at all
+/// others: whoever changes meanwhile may be missed, so it is for those who look again.
+pub(crate) fn glimpse_below(leader: Identity) -> Vec<Identity> {
+    // Not every kernel tells.
+    if !Path::new("/proc/thread-self/children").exists() {
+        return below(leader);
+    }
+    if Identity::of(leader.pid) != Some(leader) {
+        return Vec::new();
+    }
+    let mut found = vec![leader.pid];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        found.extend(children(parent));
+        next += 1;
+    }
+    found.into_iter().filter_map(Identity::of).collect()
+}
+
+/// Each thread has children of its own.
+fn children(pid: i32) -> Vec<i32> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lines = threads.filter_map(|it| fs::read_to_string(it.path().join("children")).ok());
+    let numbers = |line: String| line.split_whitespace().flat_map(str::parse).collect::<Vec<i32>>();
+    lines.flat_map(numbers).collect()
+}
+
+/// The process that has this number where it lives itself (`NSpid` in proc_pid_status(5)).
+pub(crate) fn numbered(inside: i32, among: &[Identity]) -> Option<Identity> {
+    let number = |it: &Identity| {
+        let status = fs::read_to_string(format!("/proc/{}/status", it.pid)).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+        let (_, own) = line.trim().rsplit_once(char::is_whitespace)?;
+        own.parse().ok()
+    };
+    among.iter().copied().find(|it| number(it) == Some(inside))
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::process::CommandExt;
@@ -151,9 +211,10 @@ mod tests {
 
     use super::*;
 
-    fn sleeper() -> Child {
+    /// Other tests, also in other processes, have theirs at the same time.
+    fn sleeper(mark: &str) -> Child {
         let mut command = Command::new("sleep");
-        command.arg("1000").env("ZAKI_TEST_MARK", "here-1").process_group(0).spawn().unwrap()
+        command.arg("1000").env("ZAKI_TEST_MARK", mark).process_group(0).spawn().unwrap()
     }
 
     fn pid(child: &Child) -> i32 {
@@ -162,7 +223,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_signal_reaches_exactly_the_process_meant() {
-        let mut child = sleeper();
+        let mut child = sleeper("one");
         let identity = Identity::of(pid(&child)).unwrap();
         let other = Identity { started: identity.started + 1, ..identity };
         assert!(other.open().is_none(), "another process with the same number");
@@ -174,18 +235,46 @@ mod tests {
         assert!(identity.open().is_none() && Identity::of(identity.pid).is_none());
     }
 
+    #[test]
+    fn descendants_are_found_and_nobody_else() {
+        let mut parent = Command::new("sh");
+        let mut parent = parent.args(["-c", "sleep 1000 & wait"]).spawn().unwrap();
+        let mut other = sleeper("other");
+        let leader = Identity::of(pid(&parent)).unwrap();
+        let found = loop {
+            let found = below(leader);
+            if found.len() == 2 {
+                break found;
+            }
+            std::thread::yield_now();
+        };
+        assert!(found.contains(&leader) && !found.iter().any(|it| it.pid == pid(&other)));
+        assert_eq!(numbered(2, &found), None, "they live where everybody lives");
+        assert_eq!(glimpse_below(leader), found);
+        let before = Identity { started: leader.started + 1, ..leader };
+        assert_eq!((below(before), glimpse_below(before)), (vec![], vec![]));
+        for it in found {
+            let _ = Command::new("kill").arg(it.pid.to_string()).status();
+        }
+        parent.wait().unwrap();
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+
     #[tokio::test]
     async fn a_process_is_found_by_its_environment_and_its_group() {
-        let mut child = sleeper();
+        let here = format!("here-{}", std::process::id());
+        let mark = format!("{here}-1");
+        let mut child = sleeper(&mark);
         let identity = Identity::of(pid(&child)).unwrap();
         // The variable is there only after the program has been replaced.
-        while with_variable("ZAKI_TEST_MARK", "here-1").is_empty() {
+        while with_variable("ZAKI_TEST_MARK", &mark).is_empty() {
             tokio::task::yield_now().await;
         }
-        assert_eq!(with_variable("ZAKI_TEST_MARK", "here-1"), [identity]);
-        assert_eq!(with_variable("ZAKI_TEST_MARK", "here"), []);
-        assert_eq!(with_value("here-1"), [identity]);
-        assert_eq!(with_value("here"), []);
+        assert_eq!(with_variable("ZAKI_TEST_MARK", &mark), [identity]);
+        assert_eq!(with_variable("ZAKI_TEST_MARK", &here), []);
+        assert_eq!(with_value(&mark), [identity]);
+        assert_eq!(with_value(&here), []);
         assert_eq!(with_value(""), []);
         assert_eq!(of_group(identity), [identity]);
         let other = Identity { started: identity.started + 1, ..identity };

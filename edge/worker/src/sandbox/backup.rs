@@ -1,0 +1,427 @@
+//! The sandbox's memory in R2: an archive streamed through the object, and, written last, a note
+//! that says what it must be. The container holds no key to any of it.
+
+use std::rc::Rc;
+
+use futures::StreamExt;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use worker::{Bucket, ByteStream, Method, MultipartUpload, Object as Stored, ResponseBody, Result};
+use zaki_edge_core::{
+    backup::{admit, by_preference, expired},
+    sandbox::Phase,
+};
+use zaki_envelope::{
+    BackupId, SandboxName, Timestamp,
+    wire::{BACKUP_HEADER, Backup, BackupOutcome, BackupSummary},
+};
+
+use super::{
+    link::{Link, LinkError},
+    media::BUCKET,
+    object::Object,
+};
+use crate::{clock, report};
+
+const ARCHIVE: &str = "archive.tar.zst";
+const NOTE: &str = "backup.json";
+/// One part of a large archive, in bytes; R2 takes none below 5 MiB but the last.
+const PART: usize = 8 * 1024 * 1024;
+/// Between two tries of a store that does not answer, in milliseconds; doubled each time.
+const PAUSE: u64 = 1_000;
+/// So often it is tried before the start is given up.
+const TRIES: u32 = 4;
+/// How long a sandbox may take to begin an archive, in milliseconds.
+const PATIENCE: u64 = 120_000;
+
+/// Why there is no backup, in a sentence for operators.
+type Failed = String;
+
+fn home(name: &SandboxName) -> String {
+    format!("users/{}/{name}/", name.user())
+}
+
+fn place(name: &SandboxName, id: BackupId, what: &str) -> String {
+    format!("{}{id}/{what}", home(name))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
+fn said(error: impl ToString) -> Failed {
+    error.to_string()
+}
+
+impl Object {
+    fn bucket(&self) -> Result<Bucket> {
+        self.env.bucket(BUCKET)
+    }
+
+    pub(super) fn name(&self) -> std::result::Result<SandboxName, Failed> {
+        self.with(|life| life.name.clone()).ok_or_else(|| "the object has not begun".to_owned())
+    }
+
+    /// Something in it may be new.
+    pub(super) fn changed(self: &Rc<Self>) {
+        let now = clock::now();
+        let since = self.with(|life| {
+            life.tracker.change(now);
+            life.tracker.changed_since()
+        });
+        self.note_change(since.flatten());
+        self.register();
+        self.plan_backup();
+    }
+
+    pub(super) fn has_changed(&self) -> bool {
+        self.with(|life| life.tracker.changed_since().is_some()).unwrap_or_default()
+    }
+
+    fn note_change(&self, since: Option<Timestamp>) {
+        let noted = self.store().and_then(|store| match since {
+            Some(since) => store.set_fact("changed", &since),
+            None => store.forget_fact("changed"),
+        });
+        if let Err(error) = noted {
+            report::failure("backup.not_noted", &error);
+        }
+    }
+
+    pub(super) fn plan_backup(self: &Rc<Self>) {
+        let due = self.with(|life| life.tracker.due_at(life.config.schedule));
+        self.set_due("backup", due.flatten());
+    }
+
+    /// The time has come, or the cron says so. Nobody can be asked while it is down; it is backed up
+    /// before it goes there.
+    pub(super) fn back_up_when_due(self: &Rc<Self>) {
+        let now = clock::now();
+        let due = self.with(|life| life.tracker.due_at(life.config.schedule)).flatten();
+        if due.is_none_or(|due| due > now) || self.phase() != Phase::Running {
+            return self.plan_backup();
+        }
+        let object = self.clone();
+        self.detach(async move { _ = object.back_up().await });
+    }
+
+    /// Backs it up now.
+    pub(super) async fn back_up(self: &Rc<Self>) -> BackupOutcome {
+        let begun = self.with(|life| life.tracker.begin(clock::now())) == Some(true);
+        if !begun || self.archiving.replace(true) {
+            return BackupOutcome::Failed { why: "a backup is under way".to_owned() };
+        }
+        let made = self.make().await;
+        self.archiving.set(false);
+        let now = clock::now();
+        let since = self.with(|life| {
+            match &made {
+                Ok(backup) => {
+                    life.tracker.succeed();
+                    life.memory.failure = None;
+                    (life.memory.last, life.memory.made_at) = (Some(backup.id), Some(backup.at));
+                }
+                Err(why) => {
+                    life.tracker.fail(now);
+                    life.memory.failure = Some(why.clone());
+                }
+            }
+            life.tracker.changed_since()
+        });
+        self.note_change(since.flatten());
+        self.note_memory();
+        self.register();
+        self.plan_backup();
+        match made {
+            Ok(backup) => {
+                let size = report::number(i64::try_from(backup.size).unwrap_or_default());
+                report::event(&self.env, "backup.made", &self.label(), size);
+                BackupOutcome::Done { backup: Box::new(backup), passed_over: Vec::new() }
+            }
+            Err(why) => {
+                report::failure("backup.failed", &why);
+                BackupOutcome::Failed { why }
+            }
+        }
+    }
+
+    fn note_memory(&self) {
+        let memory = self.with(|life| life.memory.clone());
+        if let (Some(memory), Ok(store)) = (memory, self.store())
+            && let Err(error) = store.set_fact("memory", &memory)
+        {
+            report::failure("backup.not_noted", &error);
+        }
+    }
+
+    async fn make(&self) -> std::result::Result<Backup, Failed> {
+        let (name, bucket) = (self.name()?, self.bucket().map_err(said)?);
+        let kept = list(&bucket, &name).await.map_err(said)?;
+        let link = self.link().map_err(said)?;
+        let mut answer = match link.ask(Method::Post, "backup", None, PATIENCE).await {
+            Err(LinkError::Refused(409)) => return Err("the agent has something to do".to_owned()),
+            answer => answer.map_err(said)?,
+        };
+        let summary = answer.headers().get(BACKUP_HEADER).ok().flatten().unwrap_or_default();
+        let summary: BackupSummary = serde_json::from_str(&summary).map_err(said)?;
+        admit(&summary, &kept).map_err(said)?;
+        let id = BackupId::from_parts(clock::now(), report::random());
+        let at = place(&name, id, ARCHIVE);
+        let stored = match store(&bucket, &at, answer.stream().map_err(said)?).await {
+            Ok(sent) if read_back(&bucket, &at).await.map_err(said)? == sent => Ok(sent),
+            Ok(_) => Err("the backup store does not give back what it was given".to_owned()),
+            Err(why) => Err(why),
+        };
+        let (size, sha256) = match stored {
+            Ok(sent) => sent,
+            Err(why) => {
+                // What is left of it is no backup: it has no note.
+                let _ = bucket.delete(at).await;
+                return Err(why);
+            }
+        };
+        let backup = Backup { id, at: id.minted_at(), size, sha256, key: None, summary };
+        let note = serde_json::to_vec(&backup).map_err(said)?;
+        bucket.put(place(&name, id, NOTE), note).execute().await.map_err(said)?;
+        self.prune(&bucket, &name, kept, &backup).await;
+        Ok(backup)
+    }
+
+    async fn prune(
+        &self,
+        bucket: &Bucket,
+        name: &SandboxName,
+        mut kept: Vec<Backup>,
+        new: &Backup,
+    ) {
+        let Some(retention) = self.with(|life| life.config.retention) else { return };
+        kept.push(new.clone());
+        for id in expired(&kept, retention, clock::now()) {
+            // Without its note it is none, so that goes first.
+            for what in [NOTE, ARCHIVE] {
+                if let Err(error) = bucket.delete(place(name, id, what)).await {
+                    report::failure("backup.not_pruned", &error);
+                }
+            }
+        }
+    }
+
+    /// Its backups, the newest first.
+    pub(super) async fn backups(&self) -> std::result::Result<Vec<Backup>, Failed> {
+        let mut kept = list(&self.bucket().map_err(said)?, &self.name()?).await.map_err(said)?;
+        kept.sort_by_key(|backup| std::cmp::Reverse(backup.id));
+        Ok(kept)
+    }
+
+    /// Gives a container that waits without a state its newest backup that is whole, or lets it begin
+    /// anew where there is none. Where there are some and the store does not give them, it must not
+    /// begin: somebody would find an assistant that knows them no more.
+    pub(super) async fn revive(&self, link: &Link) -> std::result::Result<(), Failed> {
+        let mut pause = PAUSE;
+        let wish: Option<BackupId> = self.store().and_then(|it| it.fact("wish")).ok().flatten();
+        for tries in 1..=TRIES {
+            match self.bring(link, wish).await {
+                Ok(Some(_)) => return Ok(()),
+                Ok(None) => return begin(link, None).await,
+                Err(why) if tries == TRIES => {
+                    let why = format!("its memory cannot be fetched: {why}");
+                    self.with(|life| life.memory.restore_failure = Some(why.clone()));
+                    self.note_memory();
+                    let known = self.with(|life| life.memory.last.is_some()).unwrap_or_default();
+                    begin(link, known.then(|| why.clone())).await?;
+                    return if known { Err(why) } else { Ok(()) };
+                }
+                Err(_) => {
+                    clock::sleep(pause).await;
+                    pause *= 2;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries the backups in turn; `None`: there is none that is whole.
+    async fn bring(
+        &self,
+        link: &Link,
+        wish: Option<BackupId>,
+    ) -> std::result::Result<Option<Backup>, Failed> {
+        let (name, bucket) = (self.name()?, self.bucket().map_err(said)?);
+        let kept = list(&bucket, &name).await.map_err(said)?;
+        let wished = kept.into_iter().filter(|it| wish.is_none_or(|id| it.id == id)).collect();
+        let mut passed_over = Vec::new();
+        for backup in by_preference(wished) {
+            match give(&bucket, &name, link, &backup).await? {
+                Ok(()) => {
+                    self.with(|life| {
+                        let (id, at) = (Some(backup.id), Some(clock::now()));
+                        life.tracker.restore();
+                        (life.memory.last, life.memory.made_at) = (id, Some(backup.at));
+                        (life.memory.restored, life.memory.restored_at) = (id, at);
+                        let passed = (!passed_over.is_empty()).then(|| passed_over.join("; "));
+                        life.memory.restore_failure = passed;
+                    });
+                    self.note_change(None);
+                    self.note_memory();
+                    let _ = self.store().and_then(|store| store.forget_fact("wish"));
+                    report::event(&self.env, "restore.done", &self.label(), 1.0);
+                    return Ok(Some(backup));
+                }
+                Err(why) => passed_over.push(format!("{}: {why}", backup.id)),
+            }
+        }
+        if passed_over.is_empty() {
+            return Ok(None);
+        }
+        let why = format!("no backup is whole: {}", passed_over.join("; "));
+        self.with(|life| life.memory.restore_failure = Some(why.clone()));
+        self.note_memory();
+        report::failure("restore.passed_over", &why);
+        Ok(None)
+    }
+
+    /// An archive as it lies, to be streamed to whoever asks.
+    pub(super) async fn archive(&self, id: BackupId) -> Result<Option<ResponseBody>> {
+        let Ok(name) = self.name() else { return Ok(None) };
+        let bucket = self.bucket()?;
+        if bucket.head(place(&name, id, NOTE)).await?.is_none() {
+            return Ok(None);
+        }
+        let found = bucket.get(place(&name, id, ARCHIVE)).execute().await?;
+        found.as_ref().and_then(Stored::body).map(worker::ObjectBody::response_body).transpose()
+    }
+
+    /// Nothing is left of anybody's.
+    pub(super) async fn erase_stored(&self, name: &SandboxName) -> Result<()> {
+        let bucket = self.bucket()?;
+        for prefix in [home(name), format!("media/{}/", name.user())] {
+            loop {
+                let found = bucket.list().prefix(prefix.clone()).execute().await?;
+                let keys: Vec<String> = found.objects().iter().map(Stored::key).collect();
+                if keys.is_empty() {
+                    break;
+                }
+                bucket.delete_multiple(keys).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All whole backups of a sandbox, in no order.
+async fn list(bucket: &Bucket, name: &SandboxName) -> Result<Vec<Backup>> {
+    let (mut kept, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let mut ask = bucket.list().prefix(home(name));
+        if let Some(cursor) = cursor {
+            ask = ask.cursor(cursor);
+        }
+        let found = ask.execute().await?;
+        for note in found.objects().iter().map(Stored::key).filter(|key| key.ends_with(NOTE)) {
+            let Some(object) = bucket.get(&note).execute().await? else { continue };
+            let Some(body) = object.body() else { continue };
+            match serde_json::from_slice::<Backup>(&body.bytes().await?) {
+                Ok(backup) if place(name, backup.id, NOTE) == note => kept.push(backup),
+                _ => report::failure("backup.unreadable", &note),
+            }
+        }
+        cursor = found.cursor().filter(|_| found.truncated());
+        if cursor.is_none() {
+            return Ok(kept);
+        }
+    }
+}
+
+/// Streams an archive into the bucket, in parts; its size and hash.
+async fn store(
+    bucket: &Bucket,
+    at: &str,
+    mut archive: ByteStream,
+) -> std::result::Result<(u64, String), Failed> {
+    let (mut digest, mut size, mut part) = (Sha256::new(), 0_u64, Vec::new());
+    let mut upload: Option<(MultipartUpload, Vec<worker::UploadedPart>)> = None;
+    while let Some(piece) = archive.next().await {
+        let piece = piece.map_err(|error| format!("the archive broke off: {error}"));
+        let piece = match piece {
+            Ok(piece) => piece,
+            Err(why) => {
+                if let Some((upload, _)) = &upload {
+                    let _ = upload.abort().await;
+                }
+                return Err(why);
+            }
+        };
+        digest.update(&piece);
+        size = size.saturating_add(piece.len() as u64);
+        part.extend_from_slice(&piece);
+        if part.len() >= PART {
+            let rest = part.split_off(PART);
+            let whole = std::mem::replace(&mut part, rest);
+            if upload.is_none() {
+                let begun = bucket.create_multipart_upload(at).execute().await.map_err(said)?;
+                upload = Some((begun, Vec::new()));
+            }
+            if let Some((upload, parts)) = &mut upload {
+                let number =
+                    u16::try_from(parts.len() + 1).map_err(|_| "it is too long".to_owned())?;
+                parts.push(upload.upload_part(number, whole).await.map_err(said)?);
+            }
+        }
+    }
+    match upload {
+        Some((upload, mut parts)) => {
+            if !part.is_empty() {
+                let number = u16::try_from(parts.len() + 1).map_err(said)?;
+                parts.push(upload.upload_part(number, part).await.map_err(said)?);
+            }
+            upload.complete(parts).await.map_err(said)?;
+        }
+        None => {
+            bucket.put(at, part).execute().await.map_err(said)?;
+        }
+    }
+    Ok((size, hex::encode(digest.finalize())))
+}
+
+async fn read_back(bucket: &Bucket, at: &str) -> Result<(u64, String)> {
+    let (mut digest, mut size) = (Sha256::new(), 0_u64);
+    let found = bucket.get(at).execute().await?;
+    if let Some(body) = found.as_ref().and_then(Stored::body) {
+        let mut pieces = body.stream()?;
+        while let Some(piece) = pieces.next().await {
+            let piece = piece?;
+            digest.update(&piece);
+            size = size.saturating_add(piece.len() as u64);
+        }
+    }
+    Ok((size, hex::encode(digest.finalize())))
+}
+
+/// Sends one archive, unread by the object. `Ok(Err)`: it is not whole, or not what the sandbox can
+/// take; the sandbox looks at every byte of it before it takes any.
+async fn give(
+    bucket: &Bucket,
+    name: &SandboxName,
+    link: &Link,
+    backup: &Backup,
+) -> std::result::Result<std::result::Result<(), Failed>, Failed> {
+    let found = bucket.get(place(name, backup.id, ARCHIVE)).execute().await.map_err(said)?;
+    let Some(object) = found else { return Ok(Err("its archive is not there".to_owned())) };
+    if object.size() != backup.size {
+        return Ok(Err("its archive has another size".to_owned()));
+    }
+    let Some(Ok(ResponseBody::Stream(body))) = object.body().map(worker::ObjectBody::response_body)
+    else {
+        return Err("its archive cannot be read".to_owned());
+    };
+    let mut answer =
+        link.raw(Method::Put, "restore", Some(body.into()), &[]).await.map_err(said)?;
+    match answer.status_code() {
+        200..=299 => Ok(Ok(())),
+        422 => Ok(Err(answer.text().await.unwrap_or_default())),
+        status => Err(format!("the sandbox answered {status}")),
+    }
+}
+
+/// There is nothing to wait for. `refused`: nor must it begin.
+async fn begin(link: &Link, refused: Option<String>) -> std::result::Result<(), Failed> {
+    let body = serde_json::to_vec(&json!({ "refused": refused })).unwrap_or_default();
+    link.call(Method::Post, "begin", Some(&body)).await.map(drop).map_err(said)
+}

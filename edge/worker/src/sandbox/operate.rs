@@ -1,0 +1,243 @@
+//! What operators have done with a sandbox, and what takes its time.
+
+use std::rc::Rc;
+
+use futures::stream;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use worker::{Headers, Method, Response, Result};
+use zaki_edge_core::{
+    front::Refusal,
+    http::{Answer, Order},
+    sandbox::{Event, Phase, Rest},
+};
+use zaki_envelope::wire::{
+    BackupOutcome, BackupState, ErrorCode, Logs, Outcome, Release, RestoreRequest, SIGN_OF_LIFE,
+    SandboxReport, Standing,
+};
+
+use super::{
+    answer::{Answered, Problem},
+    object::Object,
+};
+use crate::{clock, convert, millis};
+
+/// How long an agent may take to have nothing to do, in milliseconds.
+pub(super) const REST_PATIENCE: u64 = 60_000;
+const ASK_AGAIN: u64 = 1_000;
+/// What is done in a sandbox takes no longer: a program has ten minutes.
+const LONGEST: u64 = 900_000;
+
+impl Object {
+    /// Waits until it is there.
+    pub(super) async fn until(&self, is_there: impl Fn(Phase) -> bool, patience: u64) -> bool {
+        let there = self.moved.wait(|| is_there(self.phase()).then_some(()));
+        clock::timeout(patience, there).await.is_some()
+    }
+
+    pub(super) fn about(&self) -> SandboxReport {
+        let now = clock::now();
+        let known = self.with(|life| {
+            let tracker = &life.tracker;
+            let backup = BackupState {
+                changed_since: tracker.changed_since(),
+                overdue: tracker.is_overdue(life.config.schedule, now),
+                ..life.memory.clone()
+            };
+            let release = Release { version: life.version.clone(), ..Release::default() };
+            (life.name.to_string(), backup, release)
+        });
+        let (sandbox, backup, release) = known.unwrap_or_default();
+        let phase = self.phase();
+        let awake = !matches!(phase, Phase::Stopped | Phase::Stopping);
+        SandboxReport { sandbox, awake, phase: phase.told(), release, backup, backups: None }
+    }
+
+    pub(super) fn back_up_now(self: &Rc<Self>) -> std::result::Result<Response, Problem> {
+        if self.standing()?.refusal().is_some() {
+            return Err(Refusal::Gone.into());
+        }
+        let object = self.clone();
+        Ok(slowly(self, async move {
+            if !object.has_changed() && object.with(|life| life.memory.last.is_some()) == Some(true)
+            {
+                return BackupOutcome::Nothing;
+            }
+            match object.bring_up().await {
+                Ok(()) => object.back_up().await,
+                Err(why) => BackupOutcome::Failed { why },
+            }
+        })?)
+    }
+
+    /// The next start has that memory; it is started anew for it.
+    pub(super) fn restore(
+        self: &Rc<Self>,
+        request: RestoreRequest,
+    ) -> std::result::Result<Response, Problem> {
+        if self.standing()?.refusal().is_some() {
+            return Err(Refusal::Gone.into());
+        }
+        let object = self.clone();
+        Ok(slowly(self, async move {
+            let wished = match object.backups().await {
+                Ok(kept) => kept.into_iter().find(|it| request.id.is_none_or(|id| it.id == id)),
+                Err(why) => return BackupOutcome::Failed { why },
+            };
+            let Some(backup) = wished else { return BackupOutcome::Nothing };
+            if let Some(id) = request.id {
+                let _ = object.store().and_then(|store| store.set_fact("wish", &id));
+            }
+            let again = async {
+                object.rest(false).await?;
+                object.bring_up().await
+            };
+            match again.await {
+                Ok(()) => BackupOutcome::Done { backup: Box::new(backup), passed_over: Vec::new() },
+                Err(why) => BackupOutcome::Failed { why },
+            }
+        })?)
+    }
+
+    pub(super) async fn operate(self: &Rc<Self>, order: Order) -> Answered {
+        if order.may_wake() && self.standing()?.refusal().is_some() {
+            return Err(Refusal::Gone.into());
+        }
+        let object = self.clone();
+        Ok(match order {
+            Order::Start => slowly(self, async move {
+                Outcome::from(object.bring_up().await.map(|()| object.place()))
+            })?,
+            Order::Stop { now } => slowly(self, async move {
+                Outcome::from(object.rest(now).await.map(|()| object.place()))
+            })?,
+            Order::Restart { now } => slowly(self, async move {
+                let again = async {
+                    object.rest(now).await?;
+                    object.bring_up().await
+                };
+                Outcome::from(again.await.map(|()| object.place()))
+            })?,
+            Order::Freeze => slowly(self, async {
+                Outcome::<Standing>::failed("a container cannot be held still")
+            })?,
+            Order::Upgrade => slowly(self, async {
+                Outcome::<Standing>::failed("a new image comes with a deployment")
+            })?,
+            Order::Exec(request) => slowly(self, async move {
+                let body = serde_json::to_vec(&request).unwrap_or_default();
+                let done: Outcome<zaki_envelope::wire::ExecOutput> =
+                    object.inside(Method::Post, "exec", Some(&body), &[]).await.into();
+                object.changed();
+                done
+            })?,
+            Order::Logs { lines } => {
+                let logs = match self.phase() {
+                    Phase::Running => {
+                        self.link()?.get::<Logs>(&format!("logs?lines={lines}")).await
+                    }
+                    _ => Ok(Logs::default()),
+                };
+                convert::whole(Answer::json(&logs.unwrap_or_default()))?
+            }
+            Order::Config => slowly(self, async move {
+                let done: Outcome<zaki_envelope::wire::AgentConfig> =
+                    object.inside(Method::Get, "config", None, &[]).await.into();
+                done
+            })?,
+            Order::Patch(request) => slowly(self, async move {
+                let body = serde_json::to_vec(&request.patch).unwrap_or_default();
+                let seen = format!("\"{}\"", request.if_match.replace(['"', '\r', '\n'], ""));
+                let headers = [("if-match", seen.as_str())];
+                let done: Outcome<zaki_envelope::wire::AgentConfig> =
+                    object.inside(Method::Patch, "config", Some(&body), &headers).await.into();
+                object.changed();
+                done
+            })?,
+        })
+    }
+
+    fn place(&self) -> Standing {
+        Standing {
+            phase: self.phase().told(),
+            version: self.with(|it| it.version.clone()).flatten(),
+        }
+    }
+
+    /// Up, when this returns.
+    async fn bring_up(self: &Rc<Self>) -> std::result::Result<(), String> {
+        self.happen(Event::Wake);
+        let patience = self.with(|life| life.config.habits.start_timeout_ms).unwrap_or_default();
+        let patience = patience.unsigned_abs().saturating_add(5_000);
+        let settled = |phase| matches!(phase, Phase::Running | Phase::Stopped);
+        if self.until(settled, patience).await && self.phase() == Phase::Running {
+            return Ok(());
+        }
+        let why = self.with(|life| life.reason.clone()).flatten();
+        Err(why.unwrap_or_else(|| "it does not come up".to_owned()))
+    }
+
+    /// Stopped, when this returns; `now`: its turns end with an error.
+    async fn rest(self: &Rc<Self>, now: bool) -> std::result::Result<(), String> {
+        let stopped = |phase| phase == Phase::Stopped;
+        let tries = if now { 1 } else { REST_PATIENCE / ASK_AGAIN };
+        for _ in 0..tries {
+            self.happen(if now {
+                Event::Halt(ErrorCode::Sandbox)
+            } else {
+                Event::Rest(Rest::Stopped)
+            });
+            if self.until(stopped, if now { REST_PATIENCE } else { ASK_AGAIN }).await {
+                return Ok(());
+            }
+        }
+        Err("it has something to do, and stops when that is done; --now ends it".to_owned())
+    }
+
+    /// Makes a call to the program in it, once it is up.
+    async fn inside<T: DeserializeOwned>(
+        self: &Rc<Self>,
+        method: Method,
+        path: &str,
+        body: Option<&[u8]>,
+        headers: &[(&str, &str)],
+    ) -> std::result::Result<T, String> {
+        self.bring_up().await?;
+        let link = self.link().map_err(|error| error.to_string())?;
+        let sent = body.map(|bytes| worker::js_sys::Uint8Array::from(bytes).into());
+        let mut all = vec![("content-type", "application/json")];
+        all.extend_from_slice(headers);
+        let answer = clock::timeout(LONGEST, link.raw(method, path, sent, &all)).await;
+        let mut answer = answer.ok_or("it took too long")?.map_err(|error| error.to_string())?;
+        if answer.status_code() < 300 {
+            return answer.json().await.map_err(|error| error.to_string());
+        }
+        let said: serde_json::Value = answer.json().await.unwrap_or_default();
+        let why = said.get("error").and_then(serde_json::Value::as_str).map(str::to_owned);
+        Err(why.unwrap_or_else(|| format!("the sandbox answered {}", answer.status_code())))
+    }
+}
+
+/// An answer that begins now and may take minutes: line ends keep it alive. The work goes on when
+/// nobody reads it.
+fn slowly<T: Serialize + 'static>(
+    object: &Object,
+    work: impl Future<Output = T> + 'static,
+) -> Result<Response> {
+    let told = object.set_going(work);
+    let chunks = stream::unfold(Some(told), |told| async move {
+        let mut told = told?;
+        match clock::timeout(millis(SIGN_OF_LIFE), &mut told).await {
+            Some(Ok(ended)) => {
+                let text = serde_json::to_vec(&ended).unwrap_or_default();
+                Some((Ok::<_, worker::Error>(text), None))
+            }
+            // The object is gone, and the answer with it.
+            Some(Err(_)) => None,
+            None => Some((Ok(b"\n".to_vec()), Some(told))),
+        }
+    });
+    let headers = Headers::new();
+    headers.set("content-type", "application/json")?;
+    Response::builder().with_headers(headers).from_stream(chunks)
+}
