@@ -5,10 +5,11 @@
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use zaki_simulators::{Attempt, Fault, Simulator};
 use zaki_store::testkit::Database;
+use zaki_store::{PgOptions, Postgres, Schema, Step};
 use zaki_tests::chaos::{Script, Seed, Stage};
 use zaki_tests::postgres::Server;
 use zaki_tests::proxy::{Proxy, Trouble};
@@ -123,6 +124,32 @@ async fn a_postgresql_that_is_stopped_and_started() -> Result<()> {
         Ok(())
     };
     survives(&world, outages).await.with_context(|| world.log())
+}
+
+/// A server that crashed may give the number of a transaction it forgot to another one, which is
+/// kept: that proves nothing of the first.
+#[tokio::test]
+async fn a_commit_that_a_crash_undid_was_not_kept() -> Result<()> {
+    const THINGS: Schema = Schema {
+        name: "things",
+        release: "0.1.0",
+        steps: &[Step { sql: "CREATE TABLE thing (id bigint PRIMARY KEY);", min_reader: 1 }],
+    };
+    let Some(server) = Server::start()? else { return Ok(()) };
+    let url = server.url().into();
+    let store = Postgres::connect(&url, &PgOptions::default(), &THINGS).await?;
+    let undone = store.begin().await?;
+    server.stop()?;
+    server.start_again()?;
+    for id in 0..20_i64 {
+        while let Err(error) = store.execute("INSERT INTO thing (id) VALUES ($1)", &[&id]).await {
+            ensure!(error.is_transient(), "{error}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    let Err(error) = undone.commit().await else { bail!("kept, says the hub") };
+    ensure!(!error.is_unknown(), "the server knows: {error}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@
 mod address;
 mod error;
 mod group;
+mod mark;
 mod migrate;
 mod options;
 mod sql;
@@ -22,6 +23,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::{Error, Place, Schema};
 use address::Address;
+use mark::Writers;
 use tx::Link;
 
 pub use group::{Group, Together};
@@ -44,6 +46,7 @@ struct Shared {
     deadline: Duration,
     /// It has let us in once.
     opened: AtomicBool,
+    writers: Writers,
 }
 
 impl Postgres {
@@ -60,15 +63,16 @@ impl Postgres {
         let address = Address::read(url, options, &migrate::namespace(schema))?;
         let place = address.place.clone();
         let pool = pool(address, options)?;
-        let opened = AtomicBool::new(false);
-        let shared = Arc::new(Shared { pool, place, deadline: options.deadline(), opened });
+        let (opened, writers) = (AtomicBool::new(false), Writers::default());
+        let deadline = options.deadline();
+        let shared = Arc::new(Shared { pool, place, deadline, opened, writers });
         let store = Self { shared };
         migrate::apply(schema, &store).await?;
         store.shared.opened.store(true, Ordering::Relaxed);
         Ok(store)
     }
 
-    /// Begins a transaction.
+    /// Begins a transaction, which writes: to read, there are [`Postgres::one`] and [`Postgres::all`].
     pub async fn begin(&self) -> Result<PgTx, Error> {
         PgTx::begin(self.shared.link().await?).await
     }

@@ -189,7 +189,7 @@ fn rows_of_file(path: &std::path::Path) -> Vec<(String, String)> {
 
 async fn rows_of_server(database: &Database) -> Vec<(String, String)> {
     let sql = "SELECT table_name::text FROM information_schema.tables
-        WHERE table_schema = 'zaki_identity'";
+        WHERE table_schema = 'zaki_identity' AND table_name <> 'store_commits'";
     let mut found = Vec::new();
     for table in database.text(sql).await {
         let sql = format!("SELECT t::text FROM zaki_identity.{table} AS t");

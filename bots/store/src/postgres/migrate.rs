@@ -4,6 +4,7 @@
 use tokio_postgres::Row;
 
 use super::Postgres;
+use super::mark;
 use super::tx::PgTx;
 use crate::schema::{Found, Info};
 use crate::{Error, Schema};
@@ -36,19 +37,34 @@ pub(super) fn namespace(schema: &Schema) -> String {
 
 /// Brings the database up to this schema, or says why this program must keep off.
 pub(super) async fn apply(schema: &Schema, store: &Postgres) -> Result<(), Error> {
-    let tx = store.begin().await?;
-    if version(schema, &tx, store).await? >= schema.known() {
+    let tx = PgTx::begin_unmarked(store.shared.link().await?).await?;
+    if is_current(schema, &tx, store).await? {
+        drop(tx);
+        // Not where nothing may be written; others do it then.
+        let _ = store.execute(mark::PRUNE, &[]).await;
         return Ok(());
     }
     tx.batch(PATIENCE).await?;
     tx.one(LOCK, &[&schema.name], |_| Ok(())).await?;
     // Another process may have been first.
     let version = version(schema, &tx, store).await?;
-    if version >= schema.known() {
-        return Ok(());
+    if version < schema.known() {
+        climb(schema, &tx, version).await?;
     }
-    climb(schema, &tx, version).await?;
+    // Expands, for any release: those before this table do without.
+    if !has_marks(&tx).await? {
+        tx.batch(mark::TABLE).await?;
+    }
     tx.commit().await
+}
+
+async fn is_current(schema: &Schema, tx: &PgTx, store: &Postgres) -> Result<bool, Error> {
+    Ok(version(schema, tx, store).await? >= schema.known() && has_marks(tx).await?)
+}
+
+async fn has_marks(tx: &PgTx) -> Result<bool, Error> {
+    let has = tx.one(mark::HAS_TABLE, &[], |row| row.try_get(0)).await?;
+    Ok(has.unwrap_or(false))
 }
 
 async fn version(schema: &Schema, tx: &PgTx, store: &Postgres) -> Result<u32, Error> {

@@ -3,7 +3,6 @@
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use deadpool_postgres::Object;
 use futures::FutureExt;
@@ -11,6 +10,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
 use super::Shared;
+use super::mark::{self, Mark};
 use crate::{Error, Place};
 
 /// The parameters of a statement.
@@ -20,29 +20,27 @@ type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 /// undone, also when it is just dropped.
 pub struct PgTx {
     pub(super) link: Link,
-    /// The server's number for it: by this it can be asked later what became of it.
-    id: String,
+    /// By this the server can be asked later what became of it.
+    mark: Option<Mark>,
 }
 
-const ID: &str = "SELECT pg_current_xact_id()::text";
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-const STATUS: &str = "SELECT pg_xact_status($1::text::xid8)";
-/// How often to ask what became of a transaction that is still under way.
-const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 impl PgTx {
     pub(super) async fn begin(mut link: Link) -> Result<Self, Error> {
-        let number = link.prepare(ID).await?;
+        let leave = link.prepare(mark::LEAVE).await?;
+        let mark = link.shared.writers.take();
+        let numbers: Params<'_> = &[&mark.writer, &mark.number];
         link.open = true;
         let client = link.client()?;
         let both = async {
             // Sent in this order, since that is the order of the first polls.
-            let (begun, number) =
-                futures::join!(client.batch_execute("BEGIN"), client.query_one(&number, &[]));
-            begun.and(number)?.try_get(0)
+            let (begun, left) =
+                futures::join!(client.batch_execute("BEGIN"), client.execute(&leave, numbers));
+            begun.and(left)
         };
-        let id = link.ask(both).await?;
-        Ok(Self { link, id })
+        link.ask(both).await?;
+        Ok(Self { link, mark: Some(mark) })
     }
 
     /// Begins with a statement, in one round trip.
@@ -52,20 +50,30 @@ impl PgTx {
         params: Params<'_>,
         map: impl FnOnce(&Row) -> Result<T, tokio_postgres::Error>,
     ) -> Result<(Self, Option<T>), Error> {
-        let (number, statement) = (link.prepare(ID).await?, link.prepare(sql).await?);
+        let (leave, statement) = (link.prepare(mark::LEAVE).await?, link.prepare(sql).await?);
+        let mark = link.shared.writers.take();
+        let numbers: Params<'_> = &[&mark.writer, &mark.number];
         link.open = true;
         let client = link.client()?;
         let all = async {
-            let (begun, number, rows) = futures::join!(
+            let (begun, left, rows) = futures::join!(
                 client.batch_execute("BEGIN"),
-                client.query_one(&number, &[]),
+                client.execute(&leave, numbers),
                 client.query(&statement, params)
             );
-            Ok((begun.and(number)?.try_get(0)?, rows?))
+            begun.and(left)?;
+            rows
         };
-        let (id, rows) = link.ask(all).await?;
+        let rows = link.ask(all).await?;
         let first = rows.first().map(map).transpose().map_err(|error| link.failed(&error))?;
-        Ok((Self { link, id }, first))
+        Ok((Self { link, mark: Some(mark) }, first))
+    }
+
+    /// Begins one that nobody can ask about later: before there is a place for marks.
+    pub(super) async fn begin_unmarked(mut link: Link) -> Result<Self, Error> {
+        link.open = true;
+        link.batch("BEGIN").await?;
+        Ok(Self { link, mark: None })
     }
 
     /// Runs a statement that returns no rows; the number of rows it changed.
@@ -107,20 +115,17 @@ impl PgTx {
         self.link.alive()?;
         let commit = self.link.batch("COMMIT").await;
         self.link.open = commit.is_err();
-        match commit {
-            Err(Error::Unreachable { place, cause }) => {
-                let lost = Error::Lost { place, cause };
-                let shared = Arc::clone(&self.link.shared);
-                let id = std::mem::take(&mut self.id);
-                // Closes the connection, if that is not done: the server may wait for its end.
-                drop(self);
-                let outcome = tokio::time::timeout(shared.deadline, outcome(&shared, &id)).await;
-                outcome.unwrap_or_else(|_| Err(lost.clone())).map_err(|error| match error {
-                    Error::Lost { .. } => lost,
-                    other => other,
-                })
-            }
-            other => other,
+        let Err(Error::Unreachable { place, cause }) = commit else { return commit };
+        let gone = Error::Unreachable { place: place.clone(), cause: cause.clone() };
+        let lost = Error::Lost { place, cause };
+        let Some(mark) = self.mark else { return Err(lost) };
+        let shared = Arc::clone(&self.link.shared);
+        // Closes the connection, if that is not done: the server may wait for its end.
+        drop(self);
+        match tokio::time::timeout(shared.deadline, mark.is_kept(&shared)).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(gone),
+            Ok(Err(_)) | Err(_) => Err(lost),
         }
     }
 
@@ -135,22 +140,11 @@ impl PgTx {
     }
 }
 
-/// What became of a transaction whose commit got no answer.
-async fn outcome(shared: &Arc<Shared>, id: &str) -> Result<(), Error> {
-    let gone = || Error::silence(&shared.place);
-    loop {
-        let link = shared.link().await;
-        let status = match link {
-            Ok(link) => link.one(STATUS, &[&id], |row| row.try_get::<_, Option<String>>(0)).await,
-            Err(error) => Err(error),
-        };
-        match status.as_ref().map(|status| status.as_ref().and_then(Option::as_deref)) {
-            Ok(Some("committed")) => return Ok(()),
-            Ok(Some("aborted")) => return Err(gone()),
-            // Long ago, or the answer of another server.
-            Ok(None) => return Err(gone().while_committing()),
-            Err(error) if !error.is_transient() => return Err(gone().while_committing()),
-            Ok(Some(_)) | Err(_) => tokio::time::sleep(ASK_AGAIN).await,
+impl Drop for PgTx {
+    fn drop(&mut self) {
+        // What has not been heard to end may still hold its row, and would hold up the next one.
+        if let Some(mark) = self.mark.filter(|_| !self.link.open) {
+            self.link.shared.writers.give_back(mark);
         }
     }
 }

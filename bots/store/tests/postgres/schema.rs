@@ -92,6 +92,19 @@ async fn all_that_start_at_once_open() {
     }
 }
 
+/// As releases left it that did not know of marks.
+#[tokio::test]
+async fn a_place_for_marks_is_made_where_there_is_none() {
+    let Some(database) = database().await else { return };
+    connect(&database, &V1).await.unwrap();
+    database.run(&["DROP TABLE zaki_things.store_commits"]).await;
+    let (a, b) = tokio::join!(connect(&database, &V1), connect(&database, &V1));
+    for store in [a.unwrap(), b.unwrap()] {
+        store.begin().await.unwrap().commit().await.unwrap();
+        assert!(count(&store, "SELECT count(*) FROM store_commits").await > 0);
+    }
+}
+
 #[tokio::test]
 async fn several_live_side_by_side_and_none_takes_anothers_place() {
     let Some(database) = database().await else { return };

@@ -1,5 +1,7 @@
 //! Transactions: what is kept, what is undone, and who is told what.
 
+use std::time::Duration;
+
 use zaki_store::testkit::database;
 use zaki_store::{Error, Json, Text};
 
@@ -57,6 +59,27 @@ async fn nobody_is_told_yes_after_a_failed_statement() {
     assert!(tx.execute(ADD, &[&2_i64]).await.is_err(), "nothing more is done");
     assert!(tx.commit().await.is_err(), "PostgreSQL itself says yes and keeps nothing");
     assert_eq!(ids(&store).await, [] as [i64; 0]);
+}
+
+/// Its statement still waits on the server, and with it the row that it has marked.
+#[tokio::test]
+async fn one_that_was_given_up_holds_up_no_other() {
+    let Some(database) = database().await else { return };
+    let store = open(&database).await;
+    // Connections and marks that were used before; the third is for the next one.
+    let three = [store.begin().await, store.begin().await, store.begin().await];
+    for tx in three {
+        tx.unwrap().commit().await.unwrap();
+    }
+    let (holds, waits) = (store.begin().await.unwrap(), store.begin().await.unwrap());
+    holds.execute(ADD, &[&1_i64]).await.unwrap();
+    let short = Duration::from_millis(50);
+    let waited = tokio::time::timeout(short, waits.execute(ADD, &[&1_i64])).await;
+    assert!(waited.is_err(), "it waits for the other's row");
+    drop(waits);
+    let next = tokio::time::timeout(Duration::from_secs(1), store.begin()).await;
+    next.expect("waits for what was given up").unwrap().commit().await.unwrap();
+    holds.commit().await.unwrap();
 }
 
 #[tokio::test]
