@@ -112,6 +112,8 @@ pub struct Verdict {
 
 /// How the hub begins when somebody takes up a session.
 const RECALLS: &str = "We are in this conversation again";
+/// What the hub says in place of a picture whose person was erased before it was sent.
+const NOT_SENT: &str = "made a file that cannot be sent here";
 
 /// Our words in a text.
 pub fn words(text: &str) -> impl Iterator<Item = MessageNo> {
@@ -148,6 +150,10 @@ pub fn judge(records: &Records) -> Verdict {
             flaws.extend(recalled(records, &asked, at, shown));
             continue;
         }
+        if shown.1.contains(NOT_SENT) {
+            flaws.extend(withheld(&asked, shown));
+            continue;
+        }
         for message in words(&shown.1) {
             seen.entry(message).or_default().push(shown);
         }
@@ -179,8 +185,8 @@ fn pictures(records: &Records, asked: &BTreeMap<MessageNo, &Asked>) -> Vec<Flaw>
     for (_, text) in &records.shown {
         let named: Vec<MessageNo> = words(text).collect();
         let got: Vec<&str> = bytes(text).collect();
-        // Of what somebody is reminded of, the bytes are not told.
-        if text.contains(RECALLS) {
+        // Of what somebody is reminded of, and of what is withheld, the bytes are not told.
+        if text.contains(RECALLS) || text.contains(NOT_SENT) {
             continue;
         }
         let foreign = got.iter().filter_map(|hash| of_file.get(hash));
@@ -308,6 +314,15 @@ fn owners(
             },
         }
     }
+}
+
+/// The name of a picture that is not sent is told where the picture would have been; that one had
+/// to come is seen by its not coming.
+fn withheld(asked: &BTreeMap<MessageNo, &Asked>, (place, text): &(Place, String)) -> Vec<Flaw> {
+    let is_there =
+        |message: &MessageNo| asked.get(message).is_some_and(|asked| asked.places.contains(place));
+    let elsewhere = words(text).filter(|message| !is_there(message));
+    elsewhere.map(|message| Flaw::Misplaced(message, place.clone())).collect()
 }
 
 fn recalled(

@@ -146,6 +146,7 @@ impl<'a> Player<'a> {
                     self.model
                 );
             }
+            self.drift();
             let done = self.step(*step).await;
             done.with_context(|| format!("household {}, step {n}: {step:?}", self.household.no))?;
         }
@@ -153,6 +154,20 @@ impl<'a> Player<'a> {
             self.leave_in_silence().await?;
         }
         Ok(())
+    }
+
+    /// What raced with a change and nobody has to answer may wait in a lane still: whoever its
+    /// account belongs to by then answers it, if anybody does.
+    fn drift(&mut self) {
+        let Self { asked, model, ear, .. } = self;
+        let raced = asked.iter_mut().filter(|asked| !asked.must && asked.answerers.len() > 1);
+        for asked in raced.filter(|asked| !ear.has(asked.message)) {
+            if model.owner(asked.by).is_some() {
+                let answerer = model.speak(asked.by);
+                asked.answerers.retain(|one| *one != answerer);
+                asked.answerers.push(answerer);
+            }
+        }
     }
 
     fn count(&mut self, what: &'static str) {
@@ -329,7 +344,8 @@ impl<'a> Player<'a> {
     }
 
     /// Something is done, and messages of account `n` are said before and meanwhile if it `races`.
-    /// `change` tells the model. Then it says one more, which has no choice.
+    /// `change` tells the model. Then it says one more, which has no choice; what raced and must be
+    /// answered is answered before anything else changes.
     async fn during(
         &mut self,
         n: usize,
@@ -372,6 +388,9 @@ impl<'a> Player<'a> {
             asked.answerers.clone_from(&answerers);
         }
         self.say(n).await?;
+        if must {
+            self.hear(since).await?;
+        }
         Ok(done)
     }
 

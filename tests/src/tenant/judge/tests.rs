@@ -139,3 +139,18 @@ fn a_group_has_a_session_of_its_own() {
     assert!(!with("agent:main:hub:dm:1").is_empty());
     assert!(!with("agent:group:hub:telegram:-:-200").is_empty());
 }
+
+#[test]
+fn a_picture_that_is_withheld_is_told_of_where_it_would_have_been() {
+    let told = |at: &str| {
+        let text = format!("(Your assistant {NOT_SENT}: {}.png)", word(2));
+        flaws(|records| {
+            records.asked[1].must = false;
+            records.asked[1].file = Some("abc".into());
+            records.shown[1].1.push_str(" [bytes abc]");
+            records.shown.push((place(at), text));
+        })
+    };
+    assert_eq!(told("b"), []);
+    assert_eq!(told("a"), [Flaw::Misplaced(2, place("a"))]);
+}
