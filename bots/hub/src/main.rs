@@ -42,6 +42,7 @@ mod limits;
 mod live;
 mod local_edge;
 mod media;
+mod memory;
 mod notice;
 mod outbox;
 mod people;
@@ -70,10 +71,6 @@ mod writes;
 use std::process::ExitCode;
 
 use clap::Parser;
-
-/// A tenth less work per message than with glibc's, whose arenas also keep what a burst took.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     match cli::Cli::parse().run() {

@@ -23,7 +23,7 @@ use crate::{
     hub::{Models, Parts, Settings},
     lane::Bounds,
     limits::Allowance,
-    local_edge,
+    local_edge, memory,
     replica::{self, Door},
     stores::Stores,
     web,
@@ -136,6 +136,7 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
     tokio::spawn(model::watch(parts.clone()));
     tokio::spawn(prune(door.clone(), retention(config), kept(config)));
     tokio::spawn(flush(parts.clone()));
+    tokio::spawn(memory::give_back(parts.closing.clone()));
     let grace = config.hub.stop_timeout;
     Ok(Server {
         parts,
