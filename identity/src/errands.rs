@@ -86,7 +86,12 @@ impl Directory {
         now: Timestamp,
     ) -> Result<bool, DirectoryError> {
         let (user, n, by) = (errand.user, errand.n, by.to_owned());
-        transact!(&self.store, |tx| done(tx, user, n, &by, now))
+        let done = transact!(&self.store, |tx| done(tx, user, n, &by, now));
+        if errand.task.is_last_look() {
+            // With it goes the last of what somebody who was erased was known by.
+            self.store.empty_log().await?;
+        }
+        done
     }
 
     /// It failed, and is tried again after a pause that grows. `why`: nothing of what was said.

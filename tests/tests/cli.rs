@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Stdio;
 
 use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use zaki_envelope::Inbound;
@@ -261,5 +262,37 @@ async fn the_sandboxes_of_a_hub_that_runs_are_reached_out_of_the_box() -> Result
     fs::remove_file(&note)?;
     let refused = world.zaki(&["sandbox", "show", &user]).await?;
     assert!(refused.refusal()?.contains("run this as the user it runs as"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_that_cannot_be_written_is_said() -> Result<()> {
+    let run = |to: &str| {
+        let mut command = program::command(["schema", "envelope"])?;
+        command.stdout(fs::OpenOptions::new().write(true).open(to)?).stderr(Stdio::piped());
+        anyhow::Ok(command.output()?)
+    };
+    let full = run("/dev/full")?;
+    assert!(!full.status.success());
+    let said = String::from_utf8_lossy(&full.stderr);
+    assert!(said.contains("not all of the output could be written"), "{said}");
+    assert!(run("/dev/null")?.status.success());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_who_are_missing_beside_their_messages_are_not_begun_anew() -> Result<()> {
+    let mut world = Setup::echo().only(&[ChannelKind::Telegram]).start().await?;
+    world.ask(ChannelKind::Telegram, ADA, "hello").await?;
+    world.stop(Signal::SIGTERM).await?;
+    let people = world.data().join("hub/identity.db");
+    fs::rename(&people, people.with_extension("away"))?;
+    for args in [&["users", "list"][..], &["audit", "verify"]] {
+        let said = world.zaki(args).await?.refusal()?;
+        assert!(said.contains("put it back from a backup"), "{args:?}: {said}");
+    }
+    assert!(!people.exists(), "and nothing was made in its place");
+    fs::rename(people.with_extension("away"), &people)?;
+    world.zaki(&["users", "list"]).await?.ok()?;
     Ok(())
 }

@@ -230,6 +230,16 @@ async fn a_typed_code_is_in_no_file_no_log_and_no_sandbox() -> Result<()> {
         world.ask(channel, Person(joins.0 + 100), &format!("{verb} {typed}")).await?;
         codes.extend([plain, secret]);
     }
+    // Among other words: nobody uses it by that, and no agent reads it.
+    for (channel, said) in [(SLACK, "my code is CODE, thanks"), (WHATSAPP, "link CODE")] {
+        let secret = offer(&world, Person(30)).await?;
+        let said = said.replace("CODE", &secret.to_lowercase());
+        let heard = world.ask(channel, Person::BOB, &said).await?;
+        ensure!(heard.contains("[redacted]"), "{said}: {heard}");
+        let refused = world.ask(channel, Person::BOB, &format!("/link {secret}")).await?;
+        ensure!(refused.contains(REFUSED), "it is void: {refused}");
+        codes.extend([secret.replace('-', ""), secret]);
+    }
     let sent = |sent: &Sent| sent.text.contains("echo: somebody already");
     world.expect_sent(TELEGRAM, sent).await?;
     world.noted().await?;

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use zaki_channel::{Batch, Dead};
 use zaki_envelope::{ConversationKind, Inbound, InboundId, Outbound};
 use zaki_identity::LinkCode;
-use zaki_lane::commands::{Secret, bare, blot, redact, redact_bare};
+use zaki_lane::commands::{Secret, bare, blot, redact, redact_bare, redact_stray, strays};
 
 use crate::{clock, hub::Hub};
 
@@ -21,6 +21,10 @@ pub(crate) async fn take(hub: &Arc<Hub>, batch: &mut Batch) -> HashMap<InboundId
             None => alone(hub, inbound).await,
             code => code,
         };
+        for stray in spilt(hub, inbound).await {
+            redact_stray(inbound, &stray);
+            blot_all(raw, &mut parsed.dead, &stray);
+        }
         if let Some(code) = code {
             blot_all(raw, &mut parsed.dead, &code);
             codes.insert(inbound.id, code);
@@ -55,6 +59,23 @@ async fn alone(hub: &Hub, inbound: &mut Inbound) -> Option<Secret> {
         Err(_) => true,
     };
     if is_code { redact_bare(inbound) } else { None }
+}
+
+/// Codes of ours among other words: nobody uses them by that, and no agent is to read them. Where the
+/// store cannot say, nothing that may be a code is kept.
+async fn spilt(hub: &Hub, inbound: &Inbound) -> Vec<Secret> {
+    let code = |stray: &Secret| LinkCode::typed(stray.expose());
+    let mut strays = strays(inbound);
+    strays.retain(|stray| code(stray).is_well_formed());
+    if strays.is_empty() {
+        return strays;
+    }
+    let codes: Vec<LinkCode> = strays.iter().map(code).collect();
+    if let Ok(good) = hub.directory.spill(&codes, clock::now()).await {
+        let mut good = good.into_iter();
+        strays.retain(|_| good.next().unwrap_or(true));
+    }
+    strays
 }
 
 /// Whether whoever reads this can do something by it: whether a code of ours or the address of a

@@ -3,13 +3,9 @@
 //! This is the hub: receive, resolve, lane, turn, deliver; and its command line. Not for platform
 //! details (the channel crates) nor for what runs inside a sandbox (`container`).
 
-/// Prints a line on standard output. Whoever reads it may stop (`| head`): no reason to panic, nor
-/// to leave a demo's sandboxes behind.
+/// Prints a line on standard output, see [`out`].
 macro_rules! outln {
-    ($($line:tt)*) => {{
-        use std::io::Write;
-        let _ = writeln!(std::io::stdout(), $($line)*);
-    }};
+    ($($line:tt)*) => { $crate::out::line(format_args!($($line)*)) };
 }
 
 mod accept;
@@ -44,6 +40,7 @@ mod local_edge;
 mod media;
 mod memory;
 mod notice;
+mod out;
 mod outbox;
 mod people;
 mod places;
@@ -74,7 +71,13 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     match cli::Cli::parse().run() {
-        Ok(code) => code,
+        Ok(code) => match out::lost() {
+            None => code,
+            Some(why) => {
+                eprintln!("error: not all of the output could be written: {why}");
+                ExitCode::FAILURE
+            }
+        },
         Err(error) => {
             eprintln!("error: {}", sentence(&error));
             ExitCode::FAILURE

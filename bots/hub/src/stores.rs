@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use secrecy::ExposeSecret;
 use url::Url;
 use zaki_identity::{Directory, Options};
-use zaki_ledger::{Ledger, PgLedger, SqliteLedger};
+use zaki_ledger::{InboundFilter, Ledger, PgLedger, SqliteLedger};
 use zaki_store::{Keys, PgOptions};
 
 use crate::{config::Config, data_dir::hub_dir};
@@ -26,6 +26,8 @@ enum Engine {
 
 /// In the hub's own directory.
 const LEDGER: &str = "ledger.db";
+const IDENTITY: &str = "identity.db";
+const ONE: InboundFilter = InboundFilter { limit: 1, before: None, state: None };
 /// How long a command waits for what others are doing in a database.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -77,9 +79,18 @@ impl Stores {
         let url = &config.ledger.url;
         if url.expose_secret().is_empty() {
             let dir = hub_dir(config)?;
+            let identity = dir.join(IDENTITY);
             let ledger = SqliteLedger::open_sealed(dir.join(LEDGER), keys(config)?).await;
             let ledger = ledger.map_err(about_keys)?;
-            let directory = Directory::sqlite(dir.join("identity.db"), people(config)?).await?;
+            if !identity.exists() && !ledger.list_inbounds(ONE).await?.is_empty() {
+                bail!(
+                    "{} is missing beside a ledger that has messages: everybody would be a stranger \
+                     and get a new sandbox; put it back from a backup, or move {LEDGER} away as well \
+                     to begin anew",
+                    identity.display()
+                );
+            }
+            let directory = Directory::sqlite(identity, people(config)?).await?;
             return Ok(Self::new(Engine::Files(ledger), directory));
         }
         if !["postgres://", "postgresql://"].iter().any(|s| url.expose_secret().starts_with(s)) {

@@ -10,6 +10,7 @@ mod blot;
 mod find;
 mod secret;
 mod shape;
+mod stray;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use zaki_envelope::{Conversation, ConversationKind, Inbound};
 pub use blot::blot;
 pub use find::PRESSED;
 pub use secret::{Code, Secret, bare, redact, redact_bare};
+pub use stray::{redact_stray, strays};
 pub use table::{Name, Place, Row, TABLE};
 
 use crate::turns::Mode;

@@ -365,7 +365,11 @@ impl Ledger for SqliteLedger {
     }
 
     async fn erase(&self, who: &Who, at: Timestamp) -> Result<Erased, Error> {
-        privacy::erase(self.desk(), who, at).await
+        self.store.delete_securely().await?;
+        let erased = privacy::erase(self.desk(), who, at).await?;
+        // Not before this is it gone from the disk.
+        self.store.empty_log().await?;
+        Ok(erased)
     }
 
     async fn recent(

@@ -156,6 +156,22 @@ impl Sqlite {
         self.read(work).await
     }
 
+    /// From now on, what is deleted is overwritten, also where that costs a write of its own.
+    pub async fn delete_securely(&self) -> Result<(), Error> {
+        let on = |tx: &Tx<'_>| {
+            tx.one("PRAGMA secure_delete = ON", [], |row| row.get::<_, i64>(0)).map(drop)
+        };
+        self.write(on).await
+    }
+
+    /// Brings the whole log into the file and leaves nothing in it: what was deleted is in neither
+    /// from then on, though others go on writing. [`Error::Busy`]: somebody reads for long.
+    pub async fn empty_log(&self) -> Result<(), Error> {
+        let inner = self.inner.clone();
+        let done = spawn_blocking(move || log::empty(&inner.path, &inner.place)).await;
+        done.unwrap_or_else(|_| Err(self.closed()))
+    }
+
     /// Finishes the waiting writes and closes; later calls get [`Error::Closed`].
     pub async fn close(&self) {
         self.inner.permits.close();

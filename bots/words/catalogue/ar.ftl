@@ -322,7 +322,7 @@ usage-tokens-of = التوكنات: { $used } من { $limit }
 usage-cost = التكلفة: { $used }
 usage-cost-of = التكلفة: { $used } من { $limit }
 
-near-messages-minute = رسائلك تتوالى بسرعة. استراحة قصيرة، ثم يُجاب عن كل شيء.
+near-messages-minute = رسائلك تتوالى بسرعة. بعد استراحة دقيقة يبدأ العد من جديد، ويُجاب عن كل شيء.
 near-messages-day = { $left ->
     [zero] لم تبقَ لك اليوم أي رسالة. يبدأ العد من جديد { $when }.
     [one] بقيت لك اليوم رسالة واحدة. يبدأ العد من جديد { $when }.

@@ -261,7 +261,7 @@ usage-tokens-of = Tokens: { $used } von { $limit }
 usage-cost = Kosten: { $used }
 usage-cost-of = Kosten: { $used } von { $limit }
 
-near-messages-minute = Du schreibst ziemlich schnell. Mach eine kurze Pause, dann wird alles beantwortet.
+near-messages-minute = Du schreibst ziemlich schnell. Nach einer Minute Pause wird neu gezählt, und alles wird beantwortet.
 near-messages-day = { $left ->
     [one] Du hast heute noch { $left } Nachricht übrig. Neu gezählt wird { $when }.
    *[other] Du hast heute noch { $left } Nachrichten übrig. Neu gezählt wird { $when }.

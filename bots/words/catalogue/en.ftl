@@ -263,7 +263,7 @@ usage-tokens-of = Tokens: { $used } of { $limit }
 usage-cost = Cost: { $used }
 usage-cost-of = Cost: { $used } of { $limit }
 
-near-messages-minute = You are writing rather fast. A short break, and all of it gets answered.
+near-messages-minute = You are writing rather fast. After a break of a minute it starts over, and all of it gets answered.
 near-messages-day = { $left ->
     [one] You have { $left } message left today. It starts over { $when }.
    *[other] You have { $left } messages left today. It starts over { $when }.

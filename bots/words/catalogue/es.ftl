@@ -261,7 +261,7 @@ usage-tokens-of = Tokens: { $used } de { $limit }
 usage-cost = Coste: { $used }
 usage-cost-of = Coste: { $used } de { $limit }
 
-near-messages-minute = Escribes bastante rápido. Haz una pausa corta y todo tendrá respuesta.
+near-messages-minute = Escribes bastante rápido. Tras una pausa de un minuto vuelve a cero y todo tendrá respuesta.
 near-messages-day = { $left ->
     [one] Hoy te queda { $left } mensaje. Vuelve a cero { $when }.
    *[other] Hoy te quedan { $left } mensajes. Vuelve a cero { $when }.

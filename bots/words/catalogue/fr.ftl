@@ -261,7 +261,7 @@ usage-tokens-of = Jetons : { $used } sur { $limit }
 usage-cost = Coût : { $used }
 usage-cost-of = Coût : { $used } sur { $limit }
 
-near-messages-minute = Tu écris plutôt vite. Fais une petite pause, et tout aura sa réponse.
+near-messages-minute = Tu écris plutôt vite. Après une minute de pause, le compteur repart à zéro, et tout aura sa réponse.
 near-messages-day = { $left ->
     [one] Il te reste { $left } message aujourd’hui. Remise à zéro { $when }.
    *[other] Il te reste { $left } messages aujourd’hui. Remise à zéro { $when }.

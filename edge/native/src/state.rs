@@ -242,7 +242,7 @@ impl State {
     pub(crate) async fn open(path: &Path) -> Result<Self, Error> {
         let db = Sqlite::open(path, &SCHEMA).await?;
         let state = Self { db, path: path.to_owned() };
-        state.delete_securely().await?;
+        state.db.delete_securely().await?;
         Ok(state)
     }
 

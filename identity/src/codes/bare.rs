@@ -37,6 +37,45 @@ impl Directory {
     }
 }
 
+impl Directory {
+    /// Which of these are good, that stood among other words. Those that link are void from then on:
+    /// so nobody finds one by this, and it counts as no try, since words may look like codes.
+    pub async fn spill(
+        &self,
+        codes: &[LinkCode],
+        now: Timestamp,
+    ) -> Result<Vec<bool>, DirectoryError> {
+        let digest = |code: &LinkCode| self.code_key.code(Keyed::Code, code);
+        let digests: Vec<_> = codes.iter().map(digest).collect();
+        let asked = digests.clone();
+        let good = glance!(&self.store, |tx| good(tx, &asked, now))?;
+        for (digest, _) in digests.into_iter().zip(&good).filter(|(_, good)| **good) {
+            transact!(&self.store, |tx| spill(tx, &digest))?;
+        }
+        Ok(good)
+    }
+}
+
+const SPILL: &str = "DELETE FROM code WHERE digest = $1 AND kind = 'link'";
+
+async fn spill<S: Sql>(tx: &S, digest: &str) -> Result<(), DirectoryError> {
+    locks::acts(tx).await?;
+    tx.execute(SPILL, params![digest]).await?;
+    Ok(())
+}
+
+async fn good<S: Sql>(
+    tx: &S,
+    digests: &[String],
+    now: Timestamp,
+) -> Result<Vec<bool>, DirectoryError> {
+    let mut good = Vec::with_capacity(digests.len());
+    for digest in digests {
+        good.push(tx.one(FIND, params![digest, now.as_ms()]).await?.is_some());
+    }
+    Ok(good)
+}
+
 const FIND: &str = "SELECT 1 FROM code WHERE digest = $1 AND uses_left > 0 AND expires_at > $2";
 
 async fn is_code<S: Sql>(

@@ -59,6 +59,7 @@ impl Directory {
         let digest = erase_digest(key, user, code);
         let who = key.digest(Keyed::Attempt, &["erase", &user.to_string()]);
         let erasure = Erasure { user, by: Actor::Person(user), place, now, seals: self.seals() };
+        self.store.delete_securely().await?;
         let done = transact!(&self.store, |tx| confirm(tx, &digest, &who, erasure));
         self.forget();
         done
@@ -81,6 +82,7 @@ impl Directory {
         now: Timestamp,
     ) -> Result<Erased, DirectoryError> {
         let erasure = Erasure { user, by, place: None, now, seals: self.seals() };
+        self.store.delete_securely().await?;
         let done = transact!(&self.store, |tx| erase(tx, erasure));
         self.forget();
         done

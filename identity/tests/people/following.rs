@@ -171,3 +171,16 @@ pub(super) async fn what_is_a_code_is_known_before_it_is_used(town: Town) {
     let shut = town.redeem(Telegram, "eve", &LinkCode::typed("2345-6789"), now()).await;
     assert_eq!(shut, Redeemed::TooMany { until });
 }
+
+pub(super) async fn a_code_among_other_words_is_void(town: Town) {
+    let ann = town.user(Slack, "ann").await;
+    let code = town.offer(ann, now()).await;
+    let spill = async |codes: &[LinkCode], at| town.directory.spill(codes, at).await.unwrap();
+    let wrong = LinkCode::typed("2345-6789");
+    for _ in 0..9 {
+        assert_eq!(spill(std::slice::from_ref(&wrong), now()).await, [false], "no try");
+    }
+    assert_eq!(spill(std::slice::from_ref(&code), later(10 * MINUTE)).await, [false], "too old");
+    assert_eq!(spill(&[wrong, code.clone()], now()).await, [false, true]);
+    assert_eq!(town.redeem(Telegram, "bob", &code, now()).await, Redeemed::Refused);
+}

@@ -245,6 +245,9 @@ pub(super) async fn an_erased_person_leaves_nothing(town: Town) {
     assert!(!open.is_empty() && open.iter().all(|(table, _)| table == "errand"), "{open:?}");
     follow(&town, ann).await;
     assert_eq!(traces(&town, &senders).await, [], "no id of a platform");
+    for sender in &senders {
+        assert!(!town.is_in_files(sender), "{sender} is in a free page or the log");
+    }
     for (table, row) in traces(&town, &id).await {
         assert_eq!(table, "audit_entry", "{row}");
     }

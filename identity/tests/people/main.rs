@@ -56,7 +56,8 @@ contract! {
         a_yes_to_one_who_is_no_more_joins_nobody
         of_two_who_use_a_code_one_is_asked
         an_invitation_is_no_question
-        what_is_a_code_is_known_before_it_is_used;
+        what_is_a_code_is_known_before_it_is_used
+        a_code_among_other_words_is_void;
     guessing:
         a_sender_has_five_tries
         a_bot_has_so_many_wrong_codes_a_minute

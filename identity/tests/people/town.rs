@@ -158,6 +158,15 @@ impl Town {
         about.map(|entry| entry.act).collect()
     }
 
+    /// Whether `trace` is anywhere in the files, where there are files.
+    pub(super) fn is_in_files(&self, trace: &str) -> bool {
+        let Ground::File(folder) = &self.ground else { return false };
+        std::fs::read_dir(folder.path()).unwrap().any(|file| {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            bytes.windows(trace.len()).any(|window| window == trace.as_bytes())
+        })
+    }
+
     /// Every row of every table, as text after the table's name.
     pub(super) async fn rows(&self) -> Vec<(String, String)> {
         match &self.ground {

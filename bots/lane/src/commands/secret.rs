@@ -34,7 +34,7 @@ pub enum Code {
 
 impl Secret {
     /// `typed`: all that may have been meant.
-    fn read(typed: &str) -> Self {
+    pub(super) fn read(typed: &str) -> Self {
         Self { code: shape::clean(typed).into(), typed: typed.into() }
     }
 

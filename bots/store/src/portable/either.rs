@@ -30,6 +30,22 @@ impl Either {
         Ok(Self::Postgres(Postgres::connect(url, options, schema).await?))
     }
 
+    /// As [`Sqlite::delete_securely`]; what a server overwrites is its own affair.
+    pub async fn delete_securely(&self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(store) => store.delete_securely().await,
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// As [`Sqlite::empty_log`]; a server's log is its own affair.
+    pub async fn empty_log(&self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(store) => store.empty_log().await,
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Finishes what waits and closes; later calls get [`Error::Closed`].
     pub async fn close(&self) {
         match self {

@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use rusqlite::Connection;
 
 use super::file;
+use crate::{Error, Place};
 
 /// Pages (of 4 KiB) after which it is long. Not 1,000 as by default: a page that changes often goes
 /// into the file more seldom.
@@ -68,6 +69,16 @@ fn begin(path: PathBuf) -> std::io::Result<JoinHandle<()>> {
         Ok(conn) => checkpoint(&conn),
         Err(error) => tracing::debug!(%error, "the log waits for its writer"),
     })
+}
+
+/// All of it; whoever reads or writes is waited for.
+pub(super) fn empty(path: &Path, place: &Place) -> Result<(), Error> {
+    let emptied = file::open(path)
+        .and_then(|conn| conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)));
+    match emptied.map_err(|error| Error::of_sqlite(place, error))? {
+        0_i64 => Ok(()),
+        _ => Err(Error::Busy { place: place.clone() }),
+    }
 }
 
 /// As much as readers allow. A failure loses nothing: the log keeps what the file lacks.

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::task::spawn_blocking;
-use zaki_store::Error;
 
 use super::State;
 
@@ -38,14 +37,6 @@ pub(crate) enum ScrubError {
 }
 
 impl State {
-    /// From now on, what is deleted is overwritten.
-    pub(super) async fn delete_securely(&self) -> Result<(), Error> {
-        let on = |tx: &zaki_store::Tx<'_>| {
-            tx.one("PRAGMA secure_delete = ON", [], |row| row.get::<_, i64>(0)).map(drop)
-        };
-        self.db.write(on).await
-    }
-
     /// Returns when `trace` is nowhere in the database's files.
     pub(crate) async fn scrub(&self, trace: String) -> Result<(), ScrubError> {
         let path = self.path.clone();

@@ -155,3 +155,30 @@ fn raw_requests_lose_it_and_stay_what_they_were() {
         assert_eq!(blotted(raw, code), left);
     }
 }
+
+#[test]
+fn a_code_among_other_words_is_found_and_taken_out() {
+    for (said, left) in [
+        ("my code is ABCD-2345, thanks", "my code is [redacted], thanks"),
+        ("abcd\u{2013}2345 is my code", "[redacted] is my code"),
+        ("link ABCD2345", "link [redacted]"),
+        (
+            "wa.me/1?text=%2Flink%20ABCD-2345 or t.me/b?start=ABCD2345",
+            "wa.me/1?text=%2Flink%20[redacted] or t.me/b?start=[redacted]",
+        ),
+        ("/links ABCD-2345", "/links [redacted]"),
+    ] {
+        let mut inbound = inbound(MESSAGE, "direct", said);
+        let found = strays(&inbound);
+        assert_eq!(found.len(), 1, "{said}: {found:?}");
+        assert_eq!(found[0].expose(), "ABCD2345");
+        redact_stray(&mut inbound, &found[0]);
+        assert_eq!(inbound.parts, [zaki_envelope::Part::text(left)], "{said}");
+    }
+    for said in ["elephant and computer", "2026-11-22", "well-known words", "A-B"] {
+        let inbound = inbound(MESSAGE, "direct", said);
+        assert!(strays(&inbound).is_empty(), "{said}");
+    }
+    let many: Vec<_> = (0..100).map(|n| format!("A{n:03}-2345")).collect();
+    assert_eq!(strays(&inbound(MESSAGE, "direct", &many.join(" "))).len(), 32);
+}
