@@ -5,6 +5,7 @@
 
 /// Prints a line on standard output, see [`out`].
 macro_rules! outln {
+    () => { $crate::out::line(format_args!("")) };
     ($($line:tt)*) => { $crate::out::line(format_args!($($line)*)) };
 }
 

@@ -365,7 +365,6 @@ impl Ledger for SqliteLedger {
     }
 
     async fn erase(&self, who: &Who, at: Timestamp) -> Result<Erased, Error> {
-        self.store.delete_securely().await?;
         let erased = privacy::erase(self.desk(), who, at).await?;
         // Not before this is it gone from the disk.
         self.store.empty_log().await?;

@@ -168,6 +168,24 @@ async fn remove<S: Sql>(
     erased.deliveries +=
         tx.execute("DELETE FROM delivery WHERE id = $1 AND turn IS NULL", params![id]).await?;
     erased.messages += tx.execute("DELETE FROM inbound WHERE id = $1", params![id]).await?;
+    let alone = message.inbound.as_ref().is_some_and(is_direct);
+    if let Some(turn) = message.turn.as_ref().filter(|_| alone && since.is_some()) {
+        erased += forget_answer(tx, turn).await?;
+    }
+    Ok(erased)
+}
+
+/// A turn of somebody else's that has ended, and what it said to them alone: they may have been that
+/// person for a while. One that goes on is that person's to end.
+async fn forget_answer<S: Sql>(tx: &S, turn: &str) -> Result<Erased, Error> {
+    let ended = "SELECT 1 FROM turn WHERE id = $1 AND ended_at IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM inbound WHERE turn = $1)";
+    let mut erased = Erased::default();
+    if tx.one(ended, params![turn]).await?.is_some() {
+        erased.deliveries =
+            tx.execute("DELETE FROM delivery WHERE turn = $1", params![turn]).await?;
+        erased.turns = tx.execute("DELETE FROM turn WHERE id = $1", params![turn]).await?;
+    }
     Ok(erased)
 }
 

@@ -2,7 +2,9 @@
 
 use zaki_ledger::Erased;
 use zaki_ledger::testkit::at;
-use zaki_ledger::testkit::people::{number, user, who};
+use zaki_ledger::testkit::people::{
+    answer, asks, new, number, private, replies, request, user, who,
+};
 use zaki_store::Keys;
 
 use crate::place::{Where, keys};
@@ -41,6 +43,27 @@ async fn nothing_of_an_erased_person_is_in_any_table() {
         // While the store is open, as it is for months.
         let bytes = String::from_utf8_lossy(&place.bytes()).into_owned();
         assert_eq!(found(&traces(1), &bytes), Vec::<String>::new(), "nor in free pages or the log");
+        open.close().await;
+    }
+}
+
+/// Two were one person for a while, and are two again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_persons_agent_said_to_them_alone_is_gone() {
+    for place in Where::all().await {
+        let open = place.open(Keys::default()).await.unwrap();
+        let fence = open.ledger.enroll("hub").await.unwrap();
+        let theirs = private(2, 7);
+        open.ledger.accept(fence, request(vec![new(theirs.clone())])).await.unwrap();
+        let turn = asks(1, 7, &theirs);
+        open.ledger.begin_turn(fence, turn.clone()).await.unwrap();
+        let reply = replies(7, Some(7), &theirs, answer(2, 7));
+        let end = zaki_ledger::TurnEnd::Finished;
+        open.ledger.finish_turn(fence, turn.id, end, &[], vec![reply], at(9)).await.unwrap();
+        assert!(!found(&traces(2), &place.values().await).is_empty());
+        let erased = open.ledger.erase(&who(2), at(10)).await.unwrap();
+        assert_eq!((erased.turns, erased.deliveries), (1, 1));
+        assert_eq!(found(&traces(2), &place.values().await), Vec::<String>::new());
         open.close().await;
     }
 }
