@@ -17,6 +17,9 @@ pub enum DirectoryError {
     /// This person has become another one, which can be undone first.
     #[error("{0} has become somebody else; undo that first, or name who they are now")]
     Merged(ZakiUserId),
+    /// Who is blocked would write again as the other, or the other no more.
+    #[error("{0} is blocked; `zaki users unblock {0}` first, or leave them apart")]
+    Blocked(ZakiUserId),
     /// Whoever asked may not have that done.
     #[error("that is for an operator or an owner to do")]
     NotAllowed,
@@ -48,7 +51,11 @@ impl DirectoryError {
     pub const fn is_verdict(&self) -> bool {
         matches!(
             self,
-            Self::UnknownPerson(_) | Self::SamePerson(_) | Self::Merged(_) | Self::NotAllowed
+            Self::UnknownPerson(_)
+                | Self::SamePerson(_)
+                | Self::Merged(_)
+                | Self::Blocked(_)
+                | Self::NotAllowed
         )
     }
 }

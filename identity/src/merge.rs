@@ -303,6 +303,9 @@ async fn merge<S: Sql>(
         if merged_into(tx, user).await?.is_some() {
             return Err(DirectoryError::Merged(user));
         }
+        if !is_free(tx, user).await? {
+            return Err(DirectoryError::Blocked(user));
+        }
     }
     let restorable_until = now.plus_ms(RESTORABLE_MS);
     let moved = parts::move_all(tx, into, from, now, restorable_until).await?;

@@ -78,7 +78,8 @@ contract! {
         merges_in_a_row_are_undone_in_any_order
         what_has_gone_elsewhere_stays_there
         what_both_were_allowed_both_keep
-        only_those_who_may_merge_people;
+        only_those_who_may_merge_people
+        a_merge_lifts_no_block;
     spending:
         counts_of_two_replicas_add_up
         a_day_and_a_month_begin_anew

@@ -285,3 +285,17 @@ pub(super) async fn only_those_who_may_merge_people(town: Town) {
     town.directory.set_role(ann, Role::Owner, Actor::Operator, now()).await.unwrap();
     assert_eq!(merge(ann, bob, Actor::Person(ann)).await.unwrap().moved, 1);
 }
+
+pub(super) async fn a_merge_lifts_no_block(town: Town) {
+    let (ann, bob) = (town.user(Telegram, "ann").await, town.user(Slack, "bob").await);
+    town.directory.block(bob, Actor::Operator, now()).await.unwrap();
+    for (into, from) in [(ann, bob), (bob, ann)] {
+        let refused = town.directory.merge(into, from, Actor::Operator, now()).await;
+        assert!(
+            matches!(refused, Err(DirectoryError::Blocked(user)) if user == bob),
+            "{refused:?}"
+        );
+    }
+    town.directory.unblock(bob, Actor::Operator, now()).await.unwrap();
+    town.directory.merge(ann, bob, Actor::Operator, now()).await.unwrap();
+}
