@@ -15,7 +15,8 @@ const MOST: usize = 32;
 /// eight in one with a digit or without small letters. Whether they are any is for the store to say.
 pub fn strays(inbound: &Inbound) -> Vec<Secret> {
     let mut found: Vec<Secret> = Vec::new();
-    for text in inbound.parts.iter().filter_map(said) {
+    for part in &inbound.parts {
+        let Part::Text { text, .. } = part else { continue };
         let signs: Vec<char> = text.chars().map(shape::western).collect();
         let ends = |at: usize| signs.get(at).is_none_or(|sign| !sign.is_ascii_alphanumeric());
         let dashed = signs.windows(LENGTH + 1).enumerate();
@@ -42,13 +43,6 @@ pub fn redact_stray(inbound: &mut Inbound, stray: &Secret) {
         let Part::Text { text, mentions, .. } = part else { continue };
         *text = traces.covered(text);
         mentions.retain(|mention| !traces.are_in(&mention.text));
-    }
-}
-
-fn said(part: &Part) -> Option<&String> {
-    match part {
-        Part::Text { text, .. } => Some(text),
-        _ => None,
     }
 }
 

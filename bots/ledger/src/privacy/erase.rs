@@ -54,7 +54,7 @@ impl AddAssign for Erased {
 /// broken off can be made again.
 pub(crate) async fn erase(desk: Desk<'_>, who: &Who, at: Timestamp) -> Result<Erased, Error> {
     let store = desk.store();
-    overwrite(desk, "ON").await?;
+    store.delete_securely().await?;
     adopt(&store, desk.keys()).await?;
     let mut erased = Erased::default();
     for sender in &who.senders {
@@ -68,19 +68,9 @@ pub(crate) async fn erase(desk: Desk<'_>, who: &Who, at: Timestamp) -> Result<Er
         erased += locked!(desk, locks, |tx| forget_place(tx, place, since))?;
     }
     erased.dead_letters += erase_letters(&store, desk.keys(), who).await?;
-    overwrite(desk, "FAST").await?;
+    // Not before this is it gone from the disk.
+    store.empty_log().await?;
     Ok(erased)
-}
-
-/// Whether SQLite overwrites what it frees, whatever that costs.
-async fn overwrite(desk: Desk<'_>, how: &'static str) -> Result<(), Error> {
-    if let Desk::Sqlite(ledger) = desk {
-        let set = move |tx: &zaki_store::Tx<'_>| {
-            tx.one(&format!("PRAGMA secure_delete = {how}"), [], |_| Ok(()))
-        };
-        ledger.db().write(set).await?;
-    }
-    Ok(())
 }
 
 async fn erase_messages(
@@ -168,23 +158,26 @@ async fn remove<S: Sql>(
     erased.deliveries +=
         tx.execute("DELETE FROM delivery WHERE id = $1 AND turn IS NULL", params![id]).await?;
     erased.messages += tx.execute("DELETE FROM inbound WHERE id = $1", params![id]).await?;
-    let alone = message.inbound.as_ref().is_some_and(is_direct);
-    if let Some(turn) = message.turn.as_ref().filter(|_| alone && since.is_some()) {
-        erased += forget_answer(tx, turn).await?;
+    let direct = message.inbound.as_ref().is_some_and(is_direct) && since.is_some();
+    if let (Some(turn), Some(place)) = (&message.turn, message.conversation().filter(|_| direct)) {
+        erased += forget_answer(tx, turn, &place).await?;
     }
     Ok(erased)
 }
 
-/// A turn of somebody else's that has ended, and what it said to them alone: they may have been that
-/// person for a while. One that goes on is that person's to end.
-async fn forget_answer<S: Sql>(tx: &S, turn: &str) -> Result<Erased, Error> {
+/// What a turn that has ended said to them alone, and the turn when nothing else is left of it. It may
+/// be another person's: they may have been that person for a while. Only what is in this conversation,
+/// which is locked; one that goes on is its person's to end.
+async fn forget_answer<S: Sql>(tx: &S, turn: &str, place: &str) -> Result<Erased, Error> {
     let ended = "SELECT 1 FROM turn WHERE id = $1 AND ended_at IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM inbound WHERE turn = $1)";
     let mut erased = Erased::default();
     if tx.one(ended, params![turn]).await?.is_some() {
-        erased.deliveries =
-            tx.execute("DELETE FROM delivery WHERE turn = $1", params![turn]).await?;
-        erased.turns = tx.execute("DELETE FROM turn WHERE id = $1", params![turn]).await?;
+        let sql = "DELETE FROM delivery WHERE turn = $1 AND conversation = $2";
+        erased.deliveries = tx.execute(sql, params![turn, clean(place)]).await?;
+        let sql = "DELETE FROM turn WHERE id = $1
+            AND NOT EXISTS (SELECT 1 FROM delivery WHERE turn = $1)";
+        erased.turns = tx.execute(sql, params![turn]).await?;
     }
     Ok(erased)
 }

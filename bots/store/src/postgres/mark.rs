@@ -53,18 +53,18 @@ impl Writers {
 }
 
 impl Mark {
-    /// Whether the transaction that left this has been kept; asks until the server says so.
-    /// [`Error::Lost`]: it would not tell.
-    pub(super) async fn is_kept(self, shared: &Arc<Shared>) -> Result<bool, Error> {
+    /// Whether the transaction that left this has been kept; asks until the server says so. `None`: it
+    /// will not tell.
+    pub(super) async fn is_kept(self, shared: &Arc<Shared>) -> Option<bool> {
         loop {
             let asked = match shared.link().await {
                 Ok(link) => self.ask(&link).await,
                 Err(error) => Err(error),
             };
             match asked {
-                Ok(number) => return Ok(number == Some(self.number)),
+                Ok(number) => return Some(number == Some(self.number)),
                 Err(error) if error.is_transient() => tokio::time::sleep(ASK_AGAIN).await,
-                Err(_) => return Err(Error::silence(&shared.place).while_committing()),
+                Err(_) => return None,
             }
         }
     }

@@ -115,17 +115,16 @@ impl PgTx {
         self.link.alive()?;
         let commit = self.link.batch("COMMIT").await;
         self.link.open = commit.is_err();
-        let Err(Error::Unreachable { place, cause }) = commit else { return commit };
-        let gone = Error::Unreachable { place: place.clone(), cause: cause.clone() };
-        let lost = Error::Lost { place, cause };
-        let Some(mark) = self.mark else { return Err(lost) };
+        let Err(gone) = commit else { return Ok(()) };
+        let lost = gone.clone().while_committing();
+        let Some(mark) = self.mark.filter(|_| lost.is_unknown()) else { return Err(lost) };
         let shared = Arc::clone(&self.link.shared);
         // Closes the connection, if that is not done: the server may wait for its end.
         drop(self);
         match tokio::time::timeout(shared.deadline, mark.is_kept(&shared)).await {
-            Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false)) => Err(gone),
-            Ok(Err(_)) | Err(_) => Err(lost),
+            Ok(Some(true)) => Ok(()),
+            Ok(Some(false)) => Err(gone),
+            Ok(None) | Err(_) => Err(lost),
         }
     }
 
