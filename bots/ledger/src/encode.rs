@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use zaki_envelope::{Address, Inbound, MessageId, Outbound, Timestamp, TurnId};
+use zaki_envelope::{Address, ConversationKind, Inbound, MessageId, Outbound, Timestamp, TurnId};
 use zaki_store::Keys;
 
 use crate::inbound::digest;
@@ -145,6 +145,13 @@ impl Parcel {
             })
         };
         new.into_iter().map(parcel).collect()
+    }
+
+    /// What a turn may say at its end. When all it was asked has been erased meanwhile, whoever asked
+    /// is gone, and to where nobody else is nothing is said any more. One reply goes to one place.
+    pub(crate) fn still_said(parcels: &[Self], is_asked: bool) -> &[Self] {
+        let is_private = |it: &Self| it.new.address.conversation.kind == ConversationKind::Direct;
+        if is_asked || !parcels.iter().all(is_private) { parcels } else { &[] }
     }
 
     /// As it is once its first attempt has been claimed, without asking the database.

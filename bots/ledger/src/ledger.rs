@@ -100,7 +100,8 @@ pub trait Ledger: Send + Sync {
     /// Ends a turn of ours and stores its deliveries, in order of sending, behind all earlier ones
     /// of their conversation. `heard` are the messages that have joined it, whoever joined them,
     /// and that the agent has got: those it has not got wait again, and are handed on with the
-    /// others. Idempotent: a turn that has ended changes no more.
+    /// others. Idempotent: a turn that has ended changes no more. When everything that it was asked
+    /// has been erased meanwhile, its deliveries to where nobody else is are not kept, nor is it.
     async fn finish_turn(
         &self,
         fence: Fence,

@@ -227,6 +227,7 @@ where
             ends_what_is_under_way_as_a_verdict
             leaves_what_others_have_said
             leaves_nobody_waiting_for_a_turn_that_is_gone
+            keeps_no_answer_to_whoever_is_gone
             finds_what_was_said_by_a_former_id
             keeps_apart_whose_an_id_was_and_is
             recalls_what_was_said_last

@@ -209,8 +209,15 @@ pub(super) const PART: &str = "UPDATE inbound
     SET state = 'accepted', turn = NULL, place = NULL, steered = false, lane = $3, holder = $4
     WHERE id = ANY($1) AND turn = $2 AND steered";
 
+/// Returns its lane, and whether anything is left of what it was asked and has heard.
 pub(super) const END_TURN: &str = "UPDATE turn SET state = $2, code = $3, ended_at = $4
-    WHERE id = $1 AND ended_at IS NULL AND holder = $5 RETURNING user_id || ' ' || session";
+    WHERE id = $1 AND ended_at IS NULL AND holder = $5
+    RETURNING user_id || ' ' || session, EXISTS (SELECT 1 FROM inbound
+        WHERE turn = $1 AND (NOT steered OR inbound.id = ANY($6::text[])))";
+
+/// Of a turn whose messages are all gone, unless it has said something.
+pub(super) const FORGET_TURN: &str = "DELETE FROM turn WHERE id = $1
+    AND NOT EXISTS (SELECT 1 FROM delivery WHERE turn = $1)";
 
 /// What waits for the lane, and what has joined the turn without being heard there.
 pub(super) const TAKE_WAITING: &str = "UPDATE inbound

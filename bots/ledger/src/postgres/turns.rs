@@ -178,17 +178,20 @@ pub(super) async fn finish(
     let ended = tx
         .one(
             sql::END_TURN,
-            &[&Text(turn), &state, &code.map(Json), &at.as_ms(), &token(fence)],
-            |row| row.try_get::<_, String>(0),
+            &[&Text(turn), &state, &code.map(Json), &at.as_ms(), &token(fence), &texts(heard)],
+            |row| Ok((row.try_get::<_, String>(0)?, row.try_get::<_, bool>(1)?)),
         )
         .await;
-    let Some(lane) = ended? else {
+    let Some((lane, is_asked)) = ended? else {
         let open = standing(&tx, turn).await?.open;
         return if open { Err(Error::Fenced) } else { Ok(Finish::AlreadyEnded) };
     };
     let row: Row<'_> = &[&lane, &token(fence), &Text(turn), &texts(heard)];
     let waiting = tx.open_all(sql::TAKE_WAITING, row, rows::placed_inbound).await?;
-    let first = deliveries::add(&tx, fence, parcels, at).await?;
+    let first = deliveries::add(&tx, fence, Parcel::still_said(parcels, is_asked), at).await?;
+    if !is_asked {
+        tx.execute(sql::FORGET_TURN, &[&Text(turn)]).await?;
+    }
     tx.commit().await?;
     Ok(Finish::Ended { first, waiting: rows::in_order(waiting) })
 }

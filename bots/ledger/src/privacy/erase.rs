@@ -167,7 +167,8 @@ async fn remove<S: Sql>(
 
 /// What a turn that has ended said to them alone, and the turn when nothing else is left of it. It may
 /// be another person's: they may have been that person for a while. Only what is in this conversation,
-/// which is locked; one that goes on is its person's to end.
+/// which is locked; one that goes on is its person's to end, and finds at its end that nothing it was
+/// asked is left ([`Parcel::still_said`](crate::encode::Parcel::still_said)).
 async fn forget_answer<S: Sql>(tx: &S, turn: &str, place: &str) -> Result<Erased, Error> {
     let ended = "SELECT 1 FROM turn WHERE id = $1 AND ended_at IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM inbound WHERE turn = $1)";

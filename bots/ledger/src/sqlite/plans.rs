@@ -6,7 +6,7 @@ use super::sql::*;
 use crate::privacy::{dossier, erase, find, recent};
 
 /// Everything a message meets on its way.
-const HOT: [&str; 33] = [
+const HOT: [&str; 35] = [
     SEE,
     ADD_REQUEST,
     ADD_INBOUND,
@@ -22,6 +22,8 @@ const HOT: [&str; 33] = [
     PARK,
     PART,
     END_TURN,
+    IS_ASKED,
+    FORGET_TURN,
     WAITING,
     TAKE_WAITING,
     TAIL,

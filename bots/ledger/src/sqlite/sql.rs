@@ -123,6 +123,13 @@ pub(super) const STEERED: &str = "SELECT id FROM inbound WHERE turn = ?1 AND ste
 pub(super) const END_TURN: &str =
     "UPDATE turn SET state = ?2, code = ?3, ended_at = ?4 WHERE id = ?1";
 
+/// Whether anything of what it was asked is left.
+pub(super) const IS_ASKED: &str = "SELECT EXISTS (SELECT 1 FROM inbound WHERE turn = ?1)";
+
+/// Of a turn whose messages are all gone, unless it has said something.
+pub(super) const FORGET_TURN: &str = "DELETE FROM turn WHERE id = ?1
+    AND NOT EXISTS (SELECT 1 FROM delivery WHERE turn = ?1)";
+
 /// What waits for the lane, in order of acceptance.
 pub(super) const WAITING: &str =
     "SELECT id, envelope FROM inbound WHERE lane = ?1 ORDER BY inbound.rowid";

@@ -139,7 +139,11 @@ pub(super) fn finish(
     if !waiting.is_empty() {
         tx.execute(sql::TAKE_WAITING, params![lane, Token(fence)])?;
     }
-    let first = deliveries::add(tx, fence, parcels, at)?;
+    let is_asked = tx.one(sql::IS_ASKED, params![Text(turn)], |row| row.get(0))? == Some(true);
+    let first = deliveries::add(tx, fence, Parcel::still_said(parcels, is_asked), at)?;
+    if !is_asked {
+        tx.execute(sql::FORGET_TURN, params![Text(turn)])?;
+    }
     Ok(Finish::Ended { first, waiting })
 }
 

@@ -237,6 +237,49 @@ pub(super) async fn leaves_nobody_waiting_for_a_turn_that_is_gone(s: Subject) {
     assert_eq!((record.inbound.id, record.reason.as_deref()), (waits.id, Some("erased")));
 }
 
+/// Two were one person for a while, and are two again: the turn that runs is the other's, and what it
+/// was asked was theirs.
+pub(super) async fn keeps_no_answer_to_whoever_is_gone(s: Subject) {
+    let (asked, unheard, waits) = (private(2, 100), private(1, 101), private(1, 102));
+    s.take(asked.clone()).await;
+    s.ledger.begin_turn(s.fence, asks(1, 100, &asked)).await.unwrap();
+    s.take(unheard.clone()).await;
+    s.ledger.join_turn(s.fence, turn_id(100), &[unheard.id]).await.unwrap();
+    s.take(waits.clone()).await;
+    let mut next = asks(1, 102, &waits);
+    next.session = asks(1, 100, &asked).session;
+    assert!(matches!(s.ledger.begin_turn(s.fence, next).await.unwrap(), Begin::Busy { .. }));
+    let erased = s.erase(&who(2)).await;
+    assert_eq!((erased.messages, erased.turns), (1, 0), "the turn is not theirs to end");
+
+    let reply = || vec![replies(100, Some(100), &asked, answer(2, 100))];
+    let end =
+        || s.ledger.finish_turn(s.fence, turn_id(100), TurnEnd::Finished, &[], reply(), at(9));
+    let Finish::Ended { first, waiting } = end().await.unwrap() else { panic!("ended") };
+    assert_eq!((first, waiting), (Next::None, vec![unheard, waits]), "and nobody waits for it");
+    assert!(s.deliveries().await.is_empty(), "the answer is not kept");
+    assert!(matches!(end().await, Err(Error::UnknownTurn(_))), "nor the turn");
+
+    // What somebody else has asked too, or others read along, is answered.
+    for (n, theirs, own) in
+        [(200, private(2, 200), Some(private(1, 201))), (300, shared(2, 300), None)]
+    {
+        s.take(theirs.clone()).await;
+        s.ledger.begin_turn(s.fence, asks(1, n, &theirs)).await.unwrap();
+        let heard: Vec<_> = own.iter().map(|own| own.id).collect();
+        if let Some(own) = own.clone() {
+            s.take(own).await;
+            s.ledger.join_turn(s.fence, turn_id(n), &heard).await.unwrap();
+        }
+        s.erase(&who(2)).await;
+        let reply = vec![replies(n, Some(n), own.as_ref().unwrap_or(&theirs), answer(1, n))];
+        let end =
+            s.ledger.finish_turn(s.fence, turn_id(n), TurnEnd::Finished, &heard, reply, at(9));
+        end.await.unwrap();
+        assert!(s.deliveries().await.contains(&super::delivery_id(n)));
+    }
+}
+
 /// They were known by an id that is not theirs any more; where nobody else is, it was they.
 pub(super) async fn finds_what_was_said_by_a_former_id(s: Subject) {
     s.talk(1, 100, private(1, 100)).await;

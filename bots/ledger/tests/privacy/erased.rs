@@ -53,17 +53,28 @@ async fn what_another_persons_agent_said_to_them_alone_is_gone() {
     for place in Where::all().await {
         let open = place.open(Keys::default()).await.unwrap();
         let fence = open.ledger.enroll("hub").await.unwrap();
-        let theirs = private(2, 7);
-        open.ledger.accept(fence, request(vec![new(theirs.clone())])).await.unwrap();
-        let turn = asks(1, 7, &theirs);
-        open.ledger.begin_turn(fence, turn.clone()).await.unwrap();
-        let reply = replies(7, Some(7), &theirs, answer(2, 7));
-        let end = zaki_ledger::TurnEnd::Finished;
-        open.ledger.finish_turn(fence, turn.id, end, &[], vec![reply], at(9)).await.unwrap();
-        assert!(!found(&traces(2), &place.values().await).is_empty());
-        let erased = open.ledger.erase(&who(2), at(10)).await.unwrap();
-        assert_eq!((erased.turns, erased.deliveries), (1, 1));
-        assert_eq!(found(&traces(2), &place.values().await), Vec::<String>::new());
+        for (n, has_ended) in [(7, true), (8, false)] {
+            let theirs = private(2, n);
+            open.ledger.accept(fence, request(vec![new(theirs.clone())])).await.unwrap();
+            let turn = asks(1, n, &theirs);
+            open.ledger.begin_turn(fence, turn.clone()).await.unwrap();
+            let reply = replies(n, Some(n), &theirs, answer(2, n));
+            let end = || {
+                let (reply, end) = (vec![reply.clone()], zaki_ledger::TurnEnd::Finished);
+                open.ledger.finish_turn(fence, turn.id, end, &[], reply, at(9))
+            };
+            if has_ended {
+                end().await.unwrap();
+            }
+            assert!(!found(&traces(2), &place.values().await).is_empty());
+            let erased = open.ledger.erase(&who(2), at(10)).await.unwrap();
+            let gone = u64::from(has_ended);
+            assert_eq!((erased.turns, erased.deliveries), (gone, gone));
+            if !has_ended {
+                end().await.unwrap();
+            }
+            assert_eq!(found(&traces(2), &place.values().await), Vec::<String>::new());
+        }
         open.close().await;
     }
 }
