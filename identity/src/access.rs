@@ -18,7 +18,7 @@ words! {
         Open = "open",
         /// By an invitation's code.
         Invite = "invite",
-        /// By being on the list, for as long as they are.
+        /// By being on the list, for as long as they are, and by no invitation.
         Allowlist = "allowlist",
         /// By an operator or an owner who approves the code they were given.
         Pairing = "pairing",
@@ -145,6 +145,8 @@ pub enum Refusal {
         /// Theirs until it is approved, denied or too old.
         code: LinkCode,
     },
+    /// Somebody must let them in, and too many wait for that already.
+    Crowded,
     /// Whoever could let them in has said no.
     Denied,
     /// The bot is silent in this group.
@@ -167,6 +169,7 @@ impl Refusal {
                 | Self::NotListed
                 | Self::InviteWanted
                 | Self::PairingWanted { .. }
+                | Self::Crowded
                 | Self::NotInGroup
         )
     }

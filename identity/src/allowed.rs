@@ -1,6 +1,6 @@
 //! Where somebody was let in.
 
-use zaki_envelope::{AccountName, ChannelKind, Timestamp, ZakiUserId};
+use zaki_envelope::{AccountName, ChannelKind, ConversationId, SenderScope, Timestamp, ZakiUserId};
 use zaki_store::{Error, Sql, Text, params};
 
 use crate::groups::GroupKey;
@@ -89,6 +89,20 @@ pub(crate) async fn in_group<S: Sql>(
     let people = tx.all(sql, row).await?;
     let user = |row: &zaki_store::Row| row.get(0).map(|Text(user)| user);
     Ok(people.iter().map(user).collect::<Result<_, Error>>()?)
+}
+
+/// The groups somebody was let in in.
+pub(crate) async fn groups<S: Sql>(tx: &S) -> Result<Vec<GroupKey>, DirectoryError> {
+    let sql = "SELECT DISTINCT channel, scope, id FROM allowed WHERE place = 'group'";
+    let key = |row: &zaki_store::Row| -> Result<GroupKey, DirectoryError> {
+        let Text(channel) = row.get(0)?;
+        Ok(GroupKey {
+            channel,
+            scope: SenderScope::new(row.get::<String>(1)?),
+            conversation: ConversationId::new(row.get::<String>(2)?),
+        })
+    };
+    tx.all(sql, params![]).await?.iter().map(key).collect()
 }
 
 /// Whether they were let in by direct messages, anywhere.

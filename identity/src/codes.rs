@@ -19,6 +19,7 @@ use crate::{Actor, Directory, DirectoryError, locks, people};
 
 pub use alphabet::{CODES, LinkCode};
 pub use attempts::{FIRST_WRONG, MORE_WRONG, OFFERS, PER_SENDER, Rule, most_wrong_in};
+pub use bare::Spilt;
 pub use invites::{Invite, Invited, NewInvite};
 pub use key::CodeKey;
 pub use propose::Proposal;

@@ -69,6 +69,19 @@ impl Directory {
         self.store.close().await;
     }
 
+    /// Forgets what is remembered, unless nothing has `changed` that it rests on: what was asked for
+    /// is refused. Whether what failed has changed something nobody knows. So whoever guesses, or asks
+    /// for what they may not, slows nobody else down.
+    pub(crate) fn forget_after<T>(
+        &self,
+        done: &Result<T, DirectoryError>,
+        changed: impl FnOnce(&T) -> bool,
+    ) {
+        if done.as_ref().map_or_else(|error| !error.is_verdict(), changed) {
+            self.forget();
+        }
+    }
+
     /// Forgets what is remembered of senders: something has changed that it rests on.
     pub(crate) fn forget(&self) {
         self.cache.forget();

@@ -20,6 +20,9 @@ pub enum DirectoryError {
     /// Who is blocked would write again as the other, or the other no more.
     #[error("{0} is blocked; `zaki users unblock {0}` first, or leave them apart")]
     Blocked(ZakiUserId),
+    /// Somebody blocked had this sender: it stays so, also where nobody has it.
+    #[error("this sender is blocked; `zaki users unblock CHANNEL:ID` first")]
+    Barred,
     /// Whoever asked may not have that done.
     #[error("that is for an operator or an owner to do")]
     NotAllowed,
@@ -55,6 +58,7 @@ impl DirectoryError {
                 | Self::SamePerson(_)
                 | Self::Merged(_)
                 | Self::Blocked(_)
+                | Self::Barred
                 | Self::NotAllowed
         )
     }

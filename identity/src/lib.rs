@@ -7,6 +7,7 @@ mod access;
 mod actor;
 mod allowed;
 mod audit;
+mod barred;
 mod binding;
 mod cache;
 mod codes;
@@ -49,7 +50,7 @@ pub use audit::{Audited, Entry};
 pub use binding::{Binding, BindingKey, BindingKind};
 pub use codes::{
     CODES, CodeKey, FIRST_WRONG, Invite, Invited, LinkCode, MORE_WRONG, NewInvite, OFFERS, Offered,
-    PER_SENDER, Proposal, Redeemed, Rule, most_wrong_in,
+    PER_SENDER, Proposal, Redeemed, Rule, Spilt, most_wrong_in,
 };
 pub use directory::Directory;
 pub use errands::{ERRAND_MS, Errand, HEAD_START_MS, Pick, Task, Trace, Traces};

@@ -43,6 +43,13 @@ pub enum Confirmed {
     },
 }
 
+impl Confirmed {
+    /// Whether they are one by it.
+    pub(crate) const fn merges(&self) -> bool {
+        matches!(self, Self::Merged { .. })
+    }
+}
+
 /// What a merge moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Merged {
@@ -77,7 +84,7 @@ impl Directory {
         now: Timestamp,
     ) -> Result<Confirmed, DirectoryError> {
         let done = transact!(&self.store, |tx| confirm(tx, user, None, now));
-        self.forget();
+        self.forget_after(&done, Confirmed::merges);
         done
     }
 
@@ -106,7 +113,7 @@ impl Directory {
         now: Timestamp,
     ) -> Result<Merged, DirectoryError> {
         let done = transact!(&self.store, |tx| decree(tx, into, from, by, now));
-        self.forget();
+        self.forget_after(&done, |_| true);
         done
     }
 
@@ -118,7 +125,7 @@ impl Directory {
         now: Timestamp,
     ) -> Result<Unmerged, DirectoryError> {
         let done = transact!(&self.store, |tx| unmerge(tx, from, by, now));
-        self.forget();
+        self.forget_after(&done, |done| matches!(done, Unmerged::Restored { .. }));
         done
     }
 
@@ -347,11 +354,17 @@ async fn unmerge<S: Sql>(
     }
     let into = whose(tx, from).await?;
     let moved = parts::move_back(tx, into, from).await?;
+    // A block is of all the senders they had in common: those who part keep it.
+    let is_blocked = people::inherit_block(tx, into, from).await?;
     for (about, detail) in [
         (into, serde_json::json!({ "from": from, "bindings": moved })),
         (from, serde_json::json!({ "into": into })),
     ] {
         audit::note(tx, "unmerged", by, Some(about), detail, now).await?;
+    }
+    if is_blocked {
+        let detail = serde_json::json!({ "as": into });
+        audit::note(tx, "blocked", by, Some(from), detail, now).await?;
     }
     errands::add(tx, &Keys::default(), from, &Task::Reinstate, now).await?;
     Ok(Unmerged::Restored { into, moved })

@@ -15,7 +15,7 @@ use crate::who::Act;
 use crate::{Actor, Directory, DirectoryError, How, allowed, audit, who};
 
 pub use news::{ANNOUNCE_MS, Admission, Announcement, News};
-pub(crate) use request::{Asked, ask, asked, sweep, withdraw};
+pub(crate) use request::{Asked, ask, asked, is_full, sweep, withdraw};
 
 /// How long a request waits, and how long whoever is turned away hears nothing, in milliseconds.
 pub const PAIRING_MS: i64 = 24 * 60 * 60 * 1000;
@@ -96,7 +96,7 @@ impl Directory {
     ) -> Result<Option<Approved>, DirectoryError> {
         let (code, key) = (code.shown(), self.code_key.clone());
         let done = transact!(&self.store, |tx| approve(tx, &key, &code, by, now));
-        self.forget();
+        self.forget_after(&done, Option::is_some);
         done
     }
 

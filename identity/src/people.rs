@@ -38,7 +38,7 @@ impl Directory {
         now: Timestamp,
     ) -> Result<bool, DirectoryError> {
         let done = transact!(&self.store, |tx| block(tx, user, by, now));
-        self.forget();
+        self.forget_after(&done, |changed| *changed);
         done
     }
 
@@ -50,7 +50,7 @@ impl Directory {
         now: Timestamp,
     ) -> Result<bool, DirectoryError> {
         let done = transact!(&self.store, |tx| unblock(tx, user, by, now));
-        self.forget();
+        self.forget_after(&done, |changed| *changed);
         done
     }
 
@@ -194,6 +194,18 @@ async fn unblock<S: Sql>(
         audit::note(tx, "unblocked", by, Some(user), json!({}), now).await?;
     }
     Ok(was)
+}
+
+/// Whoever parts from somebody blocked is blocked, too; whether that is new.
+pub(crate) async fn inherit_block<S: Sql>(
+    tx: &S,
+    of: ZakiUserId,
+    user: ZakiUserId,
+) -> Result<bool, DirectoryError> {
+    let sql = "UPDATE person SET blocked_at = (SELECT blocked_at FROM person WHERE id = $1)
+        WHERE id = $2 AND blocked_at IS NULL
+        AND EXISTS (SELECT 1 FROM person WHERE id = $1 AND blocked_at IS NOT NULL)";
+    Ok(tx.execute(sql, params![Text(of), Text(user)]).await? > 0)
 }
 
 async fn set_role<S: Sql>(

@@ -14,8 +14,8 @@ use crate::scene::{Knock, Scene};
 use crate::usage::carried;
 use crate::who::Act;
 use crate::{
-    Actor, BindingKey, Directory, DirectoryError, How, Options, Refusal, allowed, locks, pairing,
-    seen, told, who,
+    Actor, BindingKey, Directory, DirectoryError, How, LinkCode, Options, Refusal, allowed, locks,
+    pairing, seen, told, who,
 };
 
 /// Who a message is from, or what becomes of it.
@@ -34,7 +34,7 @@ pub enum Resolution {
     Refused {
         /// Why.
         reason: Refusal,
-        /// Whether they are to be told: once a day, at most.
+        /// Whether they are to be told: once a day, at most; of a new code, always.
         tell: bool,
     },
 }
@@ -208,6 +208,7 @@ async fn look<S: Sql>(
         Ruling::Serve { grant: true } => return Ok(Looked::Open),
         Ruling::Pair => match pairing::asked(tx, knock, now).await? {
             Some(asked) => waits(asked),
+            None if pairing::is_full(tx, knock, now).await? => Refusal::Crowded,
             None => return Ok(Looked::Open),
         },
         Ruling::Refuse(reason) => reason,
@@ -220,7 +221,7 @@ async fn look<S: Sql>(
 
 fn waits(asked: Asked) -> Refusal {
     match asked {
-        Asked::Waits(code) => Refusal::PairingWanted { code },
+        Asked::New(code) | Asked::Waits(code) => Refusal::PairingWanted { code },
         Asked::Denied => Refusal::Denied,
     }
 }
@@ -243,8 +244,9 @@ async fn decide<S: Sql>(
     match scene.ruling.clone() {
         Ruling::Serve { grant } => admit(tx, knock, &scene, (grant, key), now).await,
         Ruling::Pair => match pairing::ask(tx, knock, now).await? {
+            Some(Asked::New(code)) => hand_out(tx, knock, code, now).await,
             Some(asked) => refuse(tx, knock, waits(asked), now).await,
-            None => refuse(tx, knock, Refusal::Closed, now).await,
+            None => refuse(tx, knock, Refusal::Crowded, now).await,
         },
         Ruling::Refuse(reason) => refuse(tx, knock, reason, now).await,
     }
@@ -276,6 +278,18 @@ async fn admit<S: Sql>(
     }
     let (user, created) = (scene.host.unwrap_or(speaker), known.is_none());
     Ok(Decided { resolution: Resolution::Known { user, speaker, created }, moved: verdict.moved })
+}
+
+/// Whoever has heard today that too many wait, hears the code all the same.
+async fn hand_out<S: Sql>(
+    tx: &S,
+    knock: &Knock,
+    code: LinkCode,
+    now: Timestamp,
+) -> Result<Decided, DirectoryError> {
+    told::note(tx, knock, now).await?;
+    let reason = Refusal::PairingWanted { code };
+    Ok(Decided { resolution: Resolution::Refused { reason, tell: true }, moved: false })
 }
 
 async fn refuse<S: Sql>(

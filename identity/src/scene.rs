@@ -10,7 +10,7 @@ use crate::access::{self, Ruling, Standing};
 use crate::groups::{self, Group, GroupKey};
 use crate::rules::{Facts, Owner, ids};
 use crate::who::places;
-use crate::{DirectoryError, Options, Refusal};
+use crate::{DirectoryError, Options, Refusal, barred};
 
 /// Who comes where. What they say does not matter.
 pub(crate) struct Knock {
@@ -84,7 +84,13 @@ impl<'k> Scene<'k> {
         {
             return Ok(Self::refused(knock, refusal));
         }
-        let known = Known::read(tx, knock, group.as_ref()).await?;
+        let mut known = Known::read(tx, knock, group.as_ref()).await?;
+        // Whoever is known by their best id cannot be barred by it.
+        if let (None, Some(key)) = (known.facts.owner(), &options.code_key)
+            && barred::holds(tx, key, knock.channel, &knock.sender).await?
+        {
+            known.standing = Some(Standing { blocked: true, ..Standing::default() });
+        }
         let ruling = judge(knock, options, group.as_ref(), known.standing);
         let Known { facts, seen_at, .. } = known;
         Ok(Self { facts, ruling, host: group.and_then(|group| group.owner), seen_at })

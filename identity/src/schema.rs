@@ -16,6 +16,7 @@ const PEOPLE: &str = include_str!("schema/people.sql");
 const DOOR: &str = include_str!("schema/door.sql");
 const ERRANDS: &str = include_str!("schema/errands.sql");
 const PLACES: &str = include_str!("schema/places.sql");
+const BARRED: &str = include_str!("schema/barred.sql");
 
 /// Since when what comes by a sender is its person's; none: an hour before it was bound.
 macro_rules! parted {
@@ -42,6 +43,7 @@ pub(crate) const SQLITE: Schema = Schema {
         Step { sql: ERRANDS, min_reader: 3 },
         Step { sql: PLACES, min_reader: 3 },
         Step { sql: parted!("INTEGER"), min_reader: 3 },
+        Step { sql: BARRED, min_reader: 3 },
     ],
 };
 
@@ -56,6 +58,7 @@ pub(crate) const POSTGRES: Schema = Schema {
         Step { sql: ERRANDS, min_reader: 1 },
         Step { sql: PLACES, min_reader: 1 },
         Step { sql: parted!("BIGINT"), min_reader: 1 },
+        Step { sql: BARRED, min_reader: 1 },
     ],
 };
 

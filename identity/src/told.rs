@@ -1,4 +1,5 @@
-//! The one polite line: a stranger hears it once a day from each account, and nothing more.
+//! The one polite line: a stranger hears it once a day from each account, and nothing more but the
+//! code they wait with.
 
 use zaki_envelope::Timestamp;
 use zaki_store::{Sql, Value, params};
@@ -30,6 +31,20 @@ pub(crate) async fn lately<S: Sql>(
 pub(crate) async fn sweep<S: Sql>(tx: &S, now: Timestamp) -> Result<u64, DirectoryError> {
     let then = now.plus_ms(-DAY_MS).as_ms();
     Ok(tx.execute("DELETE FROM told WHERE told_at <= $1", params![then]).await?)
+}
+
+/// They hear something that is said whatever they have heard: nothing else for a day.
+pub(crate) async fn note<S: Sql>(
+    tx: &S,
+    knock: &Knock,
+    now: Timestamp,
+) -> Result<(), DirectoryError> {
+    let sql = "INSERT INTO told (channel, account, scope, sender, told_at)
+        VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (channel, account, scope, sender) DO UPDATE SET told_at = excluded.told_at";
+    let [channel, account, scope, sender] = key(knock);
+    tx.execute(sql, &[channel, account, scope, sender, now.as_ms().into()]).await?;
+    Ok(())
 }
 
 /// Takes the line: whether it is due. Forgets whoever heard it long ago.

@@ -6,8 +6,8 @@ use zaki_store::{Sql, Text, params, transact};
 use crate::codes::CodeKey;
 use crate::usage::carried;
 use crate::{
-    Actor, Binding, BindingKey, BindingKind, Directory, DirectoryError, audit, locks, parted,
-    parting, people,
+    Actor, Binding, BindingKey, BindingKind, Directory, DirectoryError, audit, barred, locks,
+    parted, parting, people,
 };
 
 /// What became of it.
@@ -27,7 +27,8 @@ pub enum Unlinked {
 impl Directory {
     /// Takes a sender away from a person, with the older ids that came with it, and the right to
     /// write to the bots of a channel on which nothing of theirs is left. What that sender may know
-    /// of is void: their open codes, words and downloads, and a question about becoming one.
+    /// of is void: their open codes, words and downloads, and a question about becoming one. A
+    /// sender of somebody blocked [stays blocked](Self::unbar), and they take none away themselves.
     pub async fn unlink(
         &self,
         user: ZakiUserId,
@@ -37,7 +38,7 @@ impl Directory {
     ) -> Result<Unlinked, DirectoryError> {
         let codes = self.code_key.clone();
         let done = transact!(&self.store, |tx| unlink(tx, &codes, user, &key, by, now));
-        self.forget();
+        self.forget_after(&done, |done| matches!(done, Unlinked::Done { .. }));
         done
     }
 }
@@ -86,6 +87,10 @@ async fn unlink<S: Sql>(
     }
     let person = people::person(tx, user).await?;
     let person = person.ok_or(DirectoryError::UnknownPerson(user))?;
+    let is_blocked = person.blocked_at.is_some();
+    if is_blocked && by == Actor::Person(user) {
+        return Err(DirectoryError::NotAllowed);
+    }
     let leaving = leaving(&person.bindings, key);
     let left = person.bindings.len() - leaving.len();
     match (leaving.as_slice(), left, by) {
@@ -99,6 +104,9 @@ async fn unlink<S: Sql>(
     }
     for binding in &leaving {
         take(tx, codes, user, binding, by, now).await?;
+        if is_blocked {
+            barred::keep(tx, codes, binding, now).await?;
+        }
     }
     let on_channel = person.bindings.iter().filter(|b| b.channel == key.channel).count();
     if on_channel == leaving.len() {

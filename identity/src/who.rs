@@ -11,7 +11,7 @@ use crate::mint::mint;
 use crate::rules::{Change, Facts, ids};
 use crate::usage::carried;
 use crate::{Actor, BindingKey, BindingKind, Directory, DirectoryError, How};
-use crate::{allowed, locks, parted, parting, people, unlink};
+use crate::{allowed, barred, locks, parted, parting, people, unlink};
 
 /// What linking a sender changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Directory {
         let linked = transact!(&self.store, |tx| {
             link(tx, user, channel, &sender, Act { key: &key, how, by, now })
         });
-        self.forget();
+        self.forget_after(&linked, |_| true);
         linked
     }
 }
@@ -68,7 +68,7 @@ impl Directory {
         let done = transact!(&self.store, |tx| {
             enrol(tx, channel, &sender, Act { key: &key, how, by, now })
         });
-        self.forget();
+        self.forget_after(&done, |_| true);
         done
     }
 }
@@ -109,9 +109,30 @@ async fn link<S: Sql>(
     locks::acts(tx).await?;
     people::authorise(tx, act.by).await?;
     let sender = &whole(tx, channel, sender).await?;
+    lifts_no_block(tx, user, channel, sender, act.key).await?;
     let linked = bind(tx, user, channel, sender, act).await?;
     allowed::channel(tx, user, channel, act.how, act.by, act.now).await?;
     Ok(linked)
+}
+
+/// A sender that is blocked is given to nobody else: like a merge, that would undo the block unsaid.
+async fn lifts_no_block<S: Sql>(
+    tx: &S,
+    user: ZakiUserId,
+    channel: ChannelKind,
+    sender: &Sender,
+    key: &CodeKey,
+) -> Result<(), DirectoryError> {
+    let facts = facts(tx, channel, sender).await?;
+    if facts.owner().is_none() {
+        barred::check(tx, key, channel, sender).await?;
+    }
+    match facts.holder() {
+        Some(holder) if holder != user && barred::is_blocked(tx, holder).await? => {
+            Err(DirectoryError::Blocked(holder))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The account that is named by one of its ids, with all of them: moved by an older one alone, it
@@ -196,6 +217,7 @@ pub(crate) async fn sign_up<S: Sql>(
 ) -> Result<ZakiUserId, DirectoryError> {
     let Act { key, how, now, .. } = act;
     let (user, facts) = (mint(now)?, facts(tx, channel, sender).await?);
+    barred::check(tx, key, channel, sender).await?;
     add(tx, user, tier, now).await?;
     carried::take_up(tx, key, user, channel, sender, now).await?;
     keep(tx, channel, sender, facts.sign_up(user, how).changes, act).await?;
@@ -297,6 +319,7 @@ pub(crate) async fn keep<S: Sql>(
                     theirs.as_ms(),
                 ];
                 tx.execute(BIND, row).await?;
+                barred::lift(tx, key, &named(&id)).await?;
                 if how == How::Upgrade {
                     for older in &sender.aliases {
                         let (older, id) = (older.as_str(), id.as_str());

@@ -117,6 +117,45 @@ async fn a_stranger_with_a_code_is_let_in_by_an_operator_or_an_owner() -> Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_is_told_to_come_alone_where_it_came_with_other_words() -> Result<()> {
+    let world = telegram("invite").start().await?;
+    let code = House::of(&world).await?.invite().await?;
+    world.say(TELEGRAM, BOB, &format!("hello, {code} is my code"));
+    let told = world.expect(TELEGRAM, BOB, 2, SOON).await?;
+    let alone = |text: &String| text.contains("please send it to me alone");
+    assert_eq!(told.iter().filter(|text| alone(text)).count(), 1, "{told:?}");
+    let said = world.ask(TELEGRAM, BOB, &code).await?;
+    assert!(said.contains("Your invitation is valid"), "it is as good as it was: {said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_to_a_full_list_hears_so_and_their_code_once_there_is_room() -> Result<()> {
+    const MOST: i64 = 100;
+    let world = telegram("pairing").set("deliver.paced", false).start().await?;
+    for n in 0..MOST {
+        let stranger = User::new(900_000 + n, "Stranger");
+        world.telegram.say_in(&Chat::private(&stranger), &stranger, "hi", serde_json::json!({}));
+    }
+    let codes = |sent: &Sent| sent.text.contains("Please give them this code");
+    let all = usize::try_from(MOST)?;
+    let told = world.platform(TELEGRAM).sent().wait_for_count(all, codes, SOON).await;
+    assert!(told.is_ok(), "whoever waits knows their code, however many come in a minute");
+    let said = world.ask(TELEGRAM, BOB, "let me in").await?;
+    assert!(said.contains("many are waiting for that already"), "{said}");
+    world.say(TELEGRAM, BOB, "please");
+    refused(&world, TELEGRAM, all + 2).await?;
+    assert_eq!(world.answers(TELEGRAM, BOB).len(), 1, "once a day");
+    let waiting = world.list(&["pairing", "list"]).await?;
+    assert_eq!(waiting.len(), all);
+    let code = waiting[0]["code"].as_str().context("no code")?;
+    world.zaki(&["pairing", "deny", code]).await?.ok()?;
+    let said = world.ask(TELEGRAM, BOB, "and now?").await?;
+    assert!(said.contains("Please give them this code"), "the same day: {said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_account_may_differ_from_the_house() -> Result<()> {
     let channels = [TELEGRAM, ChannelKind::Slack];
     let setup = Setup::echo().only(&channels);

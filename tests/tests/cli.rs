@@ -220,6 +220,18 @@ async fn a_sender_is_linked_by_the_scope_it_comes_with() -> Result<()> {
     let scoped = ["users", "link", person, "telegram", "9", "--scope", "T1"];
     let said = world.zaki(&scoped).await?.refusal()?;
     assert!(said.contains("leave --scope out"), "{said}");
+    for (args, rule) in [
+        (["telegram", "", "--scope="], "a number"),
+        (["telegram", "@ada", "--scope="], "a number"),
+        (["discord", "ada", "--scope="], "15 to 20 digits"),
+        (["whatsapp", "+49151000001", "--scope=1"], "in digits alone"),
+        (["slack", "ada", "--scope=T1"], "U024BE7LH"),
+        (["slack", "U123", "--scope=acme"], "a team or an enterprise"),
+    ] {
+        let args = [["users", "link", person].as_slice(), &args].concat();
+        let said = world.zaki(&args).await?.refusal()?;
+        assert!(said.contains("must be") && said.contains(rule), "{args:?}: {said}");
+    }
     world.zaki(&["users", "link", person, "slack", "U123", "--scope", "T1"]).await?.ok()?;
     world.zaki(&["users", "link", person, "telegram", "9"]).await?.ok()?;
     Ok(())

@@ -101,6 +101,46 @@ async fn and_so_do_replicas() -> Result<()> {
     decides(&replicas.world).await.with_context(|| replicas.log())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_outlives_whoever_was_blocked() -> Result<()> {
+    let world = open_edge().start().await?;
+    let (ada, bob) = (who(&world, TELEGRAM, ADA).await?, who(&world, TELEGRAM, BOB).await?);
+    for user in [&ada, &bob] {
+        one(&world, &["users", "block", user]).await?;
+    }
+    let (of_ada, of_bob) = (ADA.sender(&world, TELEGRAM).1, BOB.sender(&world, TELEGRAM).1);
+    let unlinked = one(&world, &["users", "unlink", &ada, "telegram", &of_ada]).await?;
+    assert_eq!(unlinked["blocked"], true);
+    let erased = one(&world, &["users", "erase", &bob, "--yes"]).await?;
+    assert_eq!((&erased["bindings"], &erased["barred"]), (&json!(1), &json!(1)), "{erased}");
+    for (n, person) in [ADA, BOB].into_iter().enumerate() {
+        world.say(TELEGRAM, person, "let me in");
+        let refused = |lines: &Vec<Value>| {
+            lines.iter().filter(|line| line["reason"] == "refused").count() == n + 1
+        };
+        world.until("a refusal", || world.inbox(TELEGRAM), refused).await?;
+    }
+    let users = world.list(&["users", "list"]).await?;
+    assert_eq!(users.len(), 1, "nobody new: {users:?}");
+    let link = world.zaki(&["users", "link", &ada, "telegram", &of_bob]).await?.refusal()?;
+    assert!(link.contains("users unblock CHANNEL:ID"), "{link}");
+
+    let named = format!("telegram:{of_bob}");
+    let lifted = one(&world, &["users", "unblock", &named]).await?;
+    assert_eq!((&lifted["changed"], &lifted["blocked"]), (&json!(true), &json!(false)));
+    assert_eq!(one(&world, &["users", "unblock", &named]).await?["changed"], false);
+    assert!(who(&world, TELEGRAM, BOB).await? != bob, "somebody new");
+    let acts = world.list(&["audit", "list"]).await?;
+    assert!(acts.iter().any(|act| act["act"] == "unbarred" && act["by"] == "operator"), "{acts:?}");
+    for (wrong, rule) in
+        [("telegram:bob", "a number"), ("aim:1", "telegram, discord"), ("bob", "users list")]
+    {
+        let said = world.zaki(&["users", "unblock", wrong]).await?.refusal()?;
+        assert!(said.contains(rule), "{said}");
+    }
+    Ok(())
+}
+
 /// Takes away an account that a hub beside believes to know.
 async fn take_away(world: &World, user: &str, who: Person, channel: ChannelKind) -> Result<()> {
     let (scope, sender) = who.sender(world, channel);
@@ -244,6 +284,21 @@ async fn groups_tiers_roles_feedback_and_the_record() -> Result<()> {
     assert_eq!(allowed["changed"], true);
     let listed = one(&world, &["groups", "list"]).await?;
     assert_eq!(listed["people"], json!([bob]), "{listed}");
+    one(&world, &["groups", "allow", "telegram", "-100777", &bob]).await?;
+    let listed = world.list(&["groups", "list"]).await?;
+    let other = listed.iter().find(|it| it["key"]["conversation"] == "-100777");
+    assert_eq!(other.context("it is not listed")?["people"], json!([bob]), "nobody has set it");
+    for (args, rule) in [
+        (["telegram", "777"], "a number below 0"),
+        (["telegram", ""], "a number below 0"),
+        (["discord", "general"], "15 to 20 digits"),
+        (["slack", "D024BE91L"], "C024BE91L"),
+        (["web", "1"], "none on the web"),
+    ] {
+        let [channel, id] = args;
+        let odd = world.zaki(&["groups", "set", channel, id, "--mode", "off"]).await?.refusal()?;
+        assert!(odd.contains(rule), "{args:?}: {odd}");
+    }
     let odd = world.zaki(&["groups", "set", "slack", "C1", "--mode", "off"]).await?.refusal()?;
     assert!(odd.contains("--scope"), "{odd}");
     let odd = world.zaki(&["groups", "set", "telegram", &id, "--mode", "loud"]).await?.refusal()?;

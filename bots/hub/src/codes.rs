@@ -4,33 +4,77 @@ use std::{collections::HashMap, sync::Arc};
 
 use zaki_channel::{Batch, Dead};
 use zaki_envelope::{ConversationKind, Inbound, InboundId, Outbound};
-use zaki_identity::LinkCode;
+use zaki_identity::{LinkCode, Spilt};
 use zaki_lane::commands::{Secret, bare, blot, redact, redact_bare, redact_stray, strays};
+use zaki_words::{Linking, Say};
 
-use crate::{clock, hub::Hub};
+use crate::{clock, hub::Hub, notice, voice::voice};
 
-/// The codes of a batch, by the messages they stood in. Neither the envelopes nor the raw request
-/// hold them from now on. They are in memory alone, so a crash loses them, and their senders are
-/// asked for them again.
-pub(crate) async fn take(hub: &Arc<Hub>, batch: &mut Batch) -> HashMap<InboundId, Secret> {
-    let mut codes = HashMap::new();
+/// What was taken out of a batch. In memory alone, so a crash loses it, and whoever sent a command
+/// with a code is asked for it again.
+#[derive(Default)]
+pub(crate) struct Taken {
+    /// Codes of commands, and those that were all of a message.
+    codes: HashMap<InboundId, Secret>,
+    /// Messages with codes among other words: whether one is void by that.
+    spilt: HashMap<InboundId, bool>,
+}
+
+impl Taken {
+    /// The code of a message.
+    pub(crate) fn code_of(&mut self, inbound: InboundId) -> Option<Secret> {
+        self.codes.remove(&inbound)
+    }
+}
+
+/// The codes of a batch. Neither the envelopes nor the raw request hold them from now on.
+pub(crate) async fn take(hub: &Arc<Hub>, batch: &mut Batch) -> Taken {
+    let mut taken = Taken::default();
     let Batch { raw, parsed, .. } = batch;
     for arrival in &mut parsed.arrivals {
         let inbound = &mut arrival.inbound;
-        let code = match redact(inbound) {
+        let lone = match redact(inbound) {
+            Some(code) => Lone::Code(code),
             None => alone(hub, inbound).await,
-            code => code,
         };
-        for stray in spilt(hub, inbound).await {
+        // What has been looked up need not be once more.
+        let strays =
+            if let Lone::Words = lone { Strays::default() } else { spilt(hub, inbound).await };
+        for stray in strays.codes {
             redact_stray(inbound, &stray);
             blot_all(raw, &mut parsed.dead, &stray);
         }
-        if let Some(code) = code {
+        taken.spilt.extend(strays.void.map(|void| (inbound.id, void)));
+        if let Lone::Code(code) = lone {
             blot_all(raw, &mut parsed.dead, &code);
-            codes.insert(inbound.id, code);
+            taken.codes.insert(inbound.id, code);
         }
     }
-    codes
+    taken
+}
+
+/// Tells whoever wrote a code among other words that it was taken out, and whether it still works.
+/// Nothing where nobody speaks to the bot, nor to whoever is blocked.
+pub(crate) fn own_up(hub: &Arc<Hub>, inbound: &Inbound, taken: &mut Taken) {
+    let Some(void) = taken.spilt.remove(&inbound.id) else { return };
+    if inbound.conversation.kind != ConversationKind::Direct && !inbound.addressed {
+        return;
+    }
+    let (shared, inbound) = (Arc::clone(hub), inbound.clone());
+    hub.tasks.spawn(async move {
+        let sender = &inbound.sender;
+        let holder = shared.directory.find(inbound.channel, &sender.scope, &sender.id).await;
+        let spoken = match holder.ok().flatten() {
+            None => voice(None, &inbound),
+            Some(user) => match shared.profile(user).await {
+                Some(Some(person)) if person.blocked_at.is_none() => {
+                    voice(person.lang.as_deref(), &inbound)
+                }
+                _ => return,
+            },
+        };
+        notice::remark(&shared, &inbound, Linking::Spilt { void }.say(spoken)).await;
+    });
 }
 
 /// Blots a code out of all that is kept of a request as it came: the parts of it that nobody could
@@ -46,11 +90,12 @@ fn blot_all(raw: &mut [u8], dead: &mut [Dead], code: &Secret) {
 /// was told to send it, so what may be one is one. Of others it is only if the store says so: else it
 /// is for their agent ("hey there" may be one, too).
 /// Where it cannot say, nothing that may be a code is kept.
-async fn alone(hub: &Hub, inbound: &mut Inbound) -> Option<Secret> {
+async fn alone(hub: &Hub, inbound: &mut Inbound) -> Lone {
     if inbound.conversation.kind != ConversationKind::Direct {
-        return None;
+        return Lone::Other;
     }
-    let code = LinkCode::typed(bare(inbound)?.expose());
+    let Some(code) = bare(inbound) else { return Lone::Other };
+    let code = LinkCode::typed(code.expose());
     let (sender, now) = (&inbound.sender, clock::now());
     let known = hub.directory.find(inbound.channel, &sender.scope, &sender.id).await;
     let is_code = match known {
@@ -58,24 +103,47 @@ async fn alone(hub: &Hub, inbound: &mut Inbound) -> Option<Secret> {
         Ok(_) => hub.directory.is_code(inbound, &code, now).await.unwrap_or(true),
         Err(_) => true,
     };
-    if is_code { redact_bare(inbound) } else { None }
+    let redacted = if is_code { redact_bare(inbound) } else { None };
+    redacted.map_or(Lone::Words, Lone::Code)
+}
+
+/// What a message is that may be nothing but a code.
+enum Lone {
+    /// It is one.
+    Code(Secret),
+    /// It may be, and is none.
+    Words,
+    /// More than that, or in a group.
+    Other,
+}
+
+/// Codes among other words.
+#[derive(Default)]
+struct Strays {
+    codes: Vec<Secret>,
+    /// Whether one is void by that; none: nobody knows of one that is good.
+    void: Option<bool>,
 }
 
 /// Codes of ours among other words: nobody uses them by that, and no agent is to read them. Where the
 /// store cannot say, nothing that may be a code is kept.
-async fn spilt(hub: &Hub, inbound: &Inbound) -> Vec<Secret> {
+async fn spilt(hub: &Hub, inbound: &Inbound) -> Strays {
     let code = |stray: &Secret| LinkCode::typed(stray.expose());
     let mut strays = strays(inbound);
     strays.retain(|stray| code(stray).is_well_formed());
     if strays.is_empty() {
-        return strays;
+        return Strays::default();
     }
     let codes: Vec<LinkCode> = strays.iter().map(code).collect();
-    if let Ok(good) = hub.directory.spill(&codes, clock::now()).await {
-        let mut good = good.into_iter();
-        strays.retain(|_| good.next().unwrap_or(true));
-    }
-    strays
+    let shared = inbound.conversation.kind != ConversationKind::Direct;
+    let Ok(found) = hub.directory.spill(&codes, shared, clock::now()).await else {
+        return Strays { codes: strays, void: None };
+    };
+    let any = found.iter().any(|it| *it != Spilt::None);
+    let void = any.then(|| found.contains(&Spilt::Void));
+    let mut found = found.into_iter();
+    strays.retain(|_| found.next().is_none_or(|it| it != Spilt::None));
+    Strays { codes: strays, void }
 }
 
 /// Whether whoever reads this can do something by it: whether a code of ours or the address of a

@@ -225,7 +225,7 @@ impl Hub {
         for arrival in &mut batch.parsed.arrivals {
             arrival.inbound.id = self.doubts.id_for(arrival.inbound.id);
         }
-        let mut codes = codes::take(self, &mut batch).await;
+        let mut taken = codes::take(self, &mut batch).await;
         let (hub, batch) = (Arc::clone(self), to_ledger(&self.groups, account, batch));
         let ids = batch.items.iter().map(|item| item.inbound.id).collect();
         let store = async move {
@@ -240,7 +240,8 @@ impl Hub {
             for inbound in accepted?.fresh {
                 let (channel, conversation) = (inbound.channel, inbound.conversation.id.clone());
                 hub.stages.tell(inbound.id, Step::Accepted { channel, conversation });
-                let code = codes.remove(&inbound.id);
+                codes::own_up(&hub, &inbound, &mut taken);
+                let code = taken.code_of(inbound.id);
                 hub.send_on(inbound, Origin::Fresh(code));
             }
             Ok(())

@@ -41,8 +41,13 @@ impl Strangers {
 
 /// Tells somebody why nobody answers them.
 pub(crate) async fn tell(hub: &Arc<Hub>, inbound: &Inbound, reason: &Refusal) {
-    if !hub.strangers.may_tell(inbound) {
+    // Of codes there are few, and whoever is not told theirs cannot be let in by it.
+    let is_code = matches!(reason, Refusal::PairingWanted { .. });
+    if !is_code && !hub.strangers.may_tell(inbound) {
         return tracing::debug!(account = %inbound.account, "a stranger was told nothing");
+    }
+    if *reason == Refusal::Crowded {
+        tracing::warn!(account = %inbound.account, "no more strangers may wait; `zaki pairing`");
     }
     if let Some(said) = say(hub, inbound, reason, clock::now()).await {
         notice::tell(hub, inbound, said).await;
@@ -70,6 +75,7 @@ pub(crate) fn line(reason: &Refusal, voice: Voice, now: Timestamp) -> Option<Str
             let (code, until) = (code.shown(), now.plus_ms(PAIRING_MS));
             Access::Pairing { code: &code, until, now }.say(voice)
         }
+        Refusal::Crowded => Access::Crowded.say(voice),
         Refusal::NotInGroup
         | Refusal::Denied
         | Refusal::GroupOff

@@ -14,12 +14,11 @@ use zaki_channel::{
 };
 use zaki_envelope::{
     AccountName, Address, ChannelKind, Choice, ConversationKind, DeliveryId, MediaRef, MessageId,
-    Outbound, Part, Presence, plain_text,
+    Outbound, Part, Presence, is_business_scoped, plain_text,
 };
 
 use crate::Config;
 use crate::api::{Api, error};
-use crate::ids::is_business_scoped;
 
 /// One message in 6 s to the same person; up to 45 at once are borrowed from what follows.
 /// <https://developers.facebook.com/docs/whatsapp/cloud-api/overview#pair-rate-limits>

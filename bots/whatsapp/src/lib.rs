@@ -6,7 +6,6 @@
 mod api;
 mod channel;
 mod config;
-mod ids;
 mod inbound;
 mod webhook;
 

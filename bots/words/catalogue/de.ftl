@@ -200,6 +200,8 @@ link-joined = Verbunden! Du hast hier jetzt denselben Assistenten wie auf { $cha
 link-joined-elsewhere = Dein Assistent ist jetzt auch hier erreichbar: { $place }. Wenn du das nicht warst, entferne es bitte sofort mit `/unlink`.
 link-already = Das ist schon verbunden: Du hast hier und dort denselben Assistenten.
 link-refused = Dieser Code gilt nicht. Vielleicht ist er vertippt, schon benutzt oder abgelaufen. Bitte prüf ihn, oder hol dir einen neuen.
+link-spilt-void = In deiner Nachricht stand ein Code. Ich habe ihn herausgenommen, und er gilt nicht mehr: Einen Code schickt man allein, ohne etwas dazu.
+link-spilt = In deiner Nachricht stand ein Code, und ich habe ihn herausgenommen. Um ihn zu benutzen, schick ihn mir bitte allein, ohne etwas dazu.
 link-too-many = Das waren zu viele Codes, die nicht gelten. Bitte versuch es { $when } noch einmal.
 link-confirm-stays =
     Dein Code wurde auf { $channel } von jemandem benutzt, der dort schon einen Assistenten hat. Wenn beide Seiten zustimmen, geschieht Folgendes:
@@ -286,6 +288,7 @@ access-not-listed = Danke, dass du schreibst. Dieser Bot ist nur für bestimmte 
 access-invite = Schön, dass du da bist! Zum Loslegen brauchst du eine Einladung. Wenn du einen Code hast, schick ihn mir einfach.
 access-pairing = Schön, dass du da bist! Bevor wir loslegen, müssen dich die Betreiber dieses Bots hereinlassen. Bitte gib ihnen diesen Code:
 access-pairing-terms = Der Code verfällt { $when }.
+access-crowded = Schön, dass du da bist! Die Betreiber dieses Bots müssen dich hereinlassen, und darauf warten schon viele. Bitte versuch es später noch einmal.
 access-approved = Du bist drin, willkommen! Ab jetzt hast du hier deinen eigenen Assistenten. Was du vorher geschrieben hast, hat ihn nicht erreicht: Bitte schreib noch einmal. `/help` zeigt, was es sonst noch gibt.
 access-blocked = Du kannst diesen Bot nicht mehr nutzen. Bitte frag die Betreiber.
 access-welcome = Willkommen! Ab jetzt hast du hier deinen eigenen Assistenten: Schreib einfach los. `/help` zeigt, was es sonst noch gibt.

@@ -202,6 +202,8 @@ link-joined = Linked! You have the same assistant here as on { $channel } now, w
 link-joined-elsewhere = Your assistant can now be reached here, too: { $place }. If that was not you, please remove it at once with `/unlink`.
 link-already = You are linked already: you have the same assistant here and there.
 link-refused = This code does not work. It may be mistyped, used already or expired. Please check it, or get a new one.
+link-spilt-void = There was a code in your message. I have taken it out, and it does not work any more: a code is sent alone, with nothing else.
+link-spilt = There was a code in your message, and I have taken it out. To use it, please send it to me alone, with nothing else.
 link-too-many = That was too many codes that do not work. Please try again { $when }.
 link-confirm-stays =
     Your link code was used on { $channel } by somebody who already has an assistant there. If both sides agree, this is what happens:
@@ -288,6 +290,7 @@ access-not-listed = Thank you for writing. This bot is only for certain people, 
 access-invite = Nice to meet you! To begin, you need an invitation. If you have a code, just send it to me.
 access-pairing = Nice to meet you! Before we begin, the people who run this bot have to let you in. Please give them this code:
 access-pairing-terms = The code expires { $when }.
+access-crowded = Nice to meet you! The people who run this bot have to let you in, and many are waiting for that already. Please try again later.
 access-approved = You are in, welcome! From now on you have your own assistant here. What you wrote before did not reach it, so please write again. `/help` shows what else there is.
 access-blocked = You cannot use this bot any more. Please ask whoever runs it.
 access-welcome = Welcome! From now on you have your own assistant here: just write. `/help` shows what else there is.

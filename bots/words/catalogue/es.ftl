@@ -200,6 +200,8 @@ link-joined = ¡Vinculado! Ahora tienes aquí el mismo asistente que en { $chann
 link-joined-elsewhere = Ahora también se puede llegar a tu asistente desde aquí: { $place }. Si no has sido tú, quítalo enseguida con `/unlink`.
 link-already = Ya está vinculado: tienes el mismo asistente aquí y allí.
 link-refused = Este código no sirve. Puede estar mal escrito, ya usado o caducado. Revísalo o pide uno nuevo.
+link-spilt-void = En tu mensaje había un código. Lo he quitado y ya no sirve: un código se envía solo, sin nada más.
+link-spilt = En tu mensaje había un código y lo he quitado. Para usarlo, envíamelo solo, sin nada más, por favor.
 link-too-many = Han sido demasiados códigos que no sirven. Inténtalo de nuevo { $when }, por favor.
 link-confirm-stays =
     Alguien que ya tiene un asistente en { $channel } ha usado allí tu código. Si ambas partes están de acuerdo, ocurrirá esto:
@@ -286,6 +288,7 @@ access-not-listed = Gracias por escribir. Este bot es solo para ciertas personas
 access-invite = ¡Qué bien que estés aquí! Para empezar necesitas una invitación. Si tienes un código, envíamelo sin más.
 access-pairing = ¡Qué bien que estés aquí! Antes de empezar, los responsables de este bot tienen que dejarte entrar. Dales este código, por favor:
 access-pairing-terms = El código caduca { $when }.
+access-crowded = ¡Qué bien que estés aquí! Los responsables de este bot tienen que dejarte entrar y ya hay mucha gente esperando. Inténtalo de nuevo más tarde, por favor.
 access-approved = Ya estás dentro, ¡te damos la bienvenida! Desde ahora tienes aquí tu propio asistente. Lo que escribiste antes no le ha llegado: escríbelo otra vez, por favor. `/help` muestra qué más hay.
 access-blocked = Ya no puedes usar este bot. Pregunta a sus responsables, por favor.
 access-welcome = ¡Te damos la bienvenida! Desde ahora tienes aquí tu propio asistente: simplemente escribe. `/help` muestra qué más hay.

@@ -200,6 +200,8 @@ link-joined = C’est lié ! Tu as maintenant ici le même assistant que sur {
 link-joined-elsewhere = On peut maintenant joindre ton assistant ici aussi : { $place }. Si ce n’était pas toi, retire cet accès tout de suite avec `/unlink`.
 link-already = C’est déjà lié : tu as le même assistant ici et là-bas.
 link-refused = Ce code ne marche pas. Il est peut-être mal tapé, déjà utilisé ou expiré. Vérifie-le, ou demandes-en un nouveau.
+link-spilt-void = Il y avait un code dans ton message. Je l’ai retiré, et il ne marche plus : un code s’envoie seul, sans rien d’autre.
+link-spilt = Il y avait un code dans ton message, et je l’ai retiré. Pour t’en servir, envoie-le-moi seul, sans rien d’autre, s’il te plaît.
 link-too-many = Cela fait trop de codes qui ne marchent pas. Réessaie { $when }, s’il te plaît.
 link-confirm-stays =
     Ton code a été utilisé sur { $channel } par quelqu’un qui y a déjà un assistant. Si les deux côtés sont d’accord, voici ce qui se passe :
@@ -286,6 +288,7 @@ access-not-listed = Merci de m’écrire. Ce bot est réservé à certaines pers
 access-invite = Ravi de te rencontrer ! Pour commencer, il te faut une invitation. Si tu as un code, envoie-le-moi simplement.
 access-pairing = Ravi de te rencontrer ! Avant de commencer, les responsables de ce bot doivent te laisser entrer. Donne-leur ce code, s’il te plaît :
 access-pairing-terms = Le code expire { $when }.
+access-crowded = Ravi de te rencontrer ! Les responsables de ce bot doivent te laisser entrer, et beaucoup de gens attendent déjà. Réessaie plus tard, s’il te plaît.
 access-approved = C’est accepté, bienvenue ! Tu as maintenant ton propre assistant ici. Ce que tu as écrit avant ne lui est pas parvenu : écris encore une fois, s’il te plaît. `/help` montre ce qu’il y a d’autre.
 access-blocked = Tu ne peux plus utiliser ce bot. Adresse-toi à ses responsables, s’il te plaît.
 access-welcome = Bienvenue ! Tu as maintenant ton propre assistant ici : écris, tout simplement. `/help` montre ce qu’il y a d’autre.

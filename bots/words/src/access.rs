@@ -26,6 +26,8 @@ pub enum Access<'a> {
         /// When this is said.
         now: Timestamp,
     },
+    /// They would have to, and too many wait for that already.
+    Crowded,
     /// They said yes.
     Approved,
     /// An operator has blocked this person.
@@ -46,6 +48,7 @@ impl Say for Access<'_> {
                 let terms = timed("access-pairing-terms", until, now, voice);
                 paragraphs([voice.text("access-pairing"), alone(code), terms])
             }
+            Self::Crowded => voice.text("access-crowded"),
             Self::Approved => voice.text("access-approved"),
             Self::Blocked => voice.text("access-blocked"),
             Self::Welcome => voice.text("access-welcome"),

@@ -63,6 +63,11 @@ pub enum Linking<'a> {
     Already,
     /// The code does not work, whatever the reason.
     Refused,
+    /// A code stood among other words, and was taken out before anybody read it.
+    Spilt {
+        /// Whether it is void now; else it can be sent again, alone.
+        void: bool,
+    },
     /// Too many codes that do not work.
     TooMany {
         /// When the next one is looked at.
@@ -125,6 +130,8 @@ impl Say for Linking<'_> {
             }
             Self::Already => voice.text("link-already"),
             Self::Refused => voice.text("link-refused"),
+            Self::Spilt { void: true } => voice.text("link-spilt-void"),
+            Self::Spilt { void: false } => voice.text("link-spilt"),
             Self::TooMany { until, now } => timed("link-too-many", until, now, voice),
             Self::Confirm { stays, other, until, now } => {
                 let key = if stays { "link-confirm-stays" } else { "link-confirm-goes" };

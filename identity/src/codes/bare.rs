@@ -3,7 +3,7 @@
 use zaki_envelope::{Inbound, Timestamp};
 use zaki_store::{Sql, glance, params, transact};
 
-use super::redeem::{Redeemer, shut};
+use super::redeem::{Redeemer, VOID, shut};
 use super::{Keyed, LinkCode};
 use crate::{Directory, DirectoryError, SignUp, locks};
 
@@ -38,30 +38,57 @@ impl Directory {
 }
 
 impl Directory {
-    /// Which of these are good, that stood among other words. Those that link are void from then on:
-    /// so nobody finds one by this, and it counts as no try, since words may look like codes.
+    /// What becomes of these, that stood among other words. Those that link are void from then on: so
+    /// nobody finds one by this, and it counts as no try, since words may look like codes. Where others
+    /// read along, `shared`, an invitation of one use is, too, as by [`void`](Self::void); in private
+    /// its sender may send it again, alone.
     pub async fn spill(
         &self,
         codes: &[LinkCode],
+        shared: bool,
         now: Timestamp,
-    ) -> Result<Vec<bool>, DirectoryError> {
+    ) -> Result<Vec<Spilt>, DirectoryError> {
         let digest = |code: &LinkCode| self.code_key.code(Keyed::Code, code);
         let digests: Vec<_> = codes.iter().map(digest).collect();
         let asked = digests.clone();
         let good = glance!(&self.store, |tx| good(tx, &asked, now))?;
-        for (digest, _) in digests.into_iter().zip(&good).filter(|(_, good)| **good) {
-            transact!(&self.store, |tx| spill(tx, &digest))?;
+        let mut spilt = Vec::with_capacity(good.len());
+        for (digest, good) in digests.into_iter().zip(good) {
+            spilt.push(if good {
+                transact!(&self.store, |tx| spill(tx, &digest, shared, now))?
+            } else {
+                Spilt::None
+            });
         }
-        Ok(good)
+        Ok(spilt)
     }
 }
 
-const SPILL: &str = "DELETE FROM code WHERE digest = $1 AND kind = 'link'";
+/// What became of something that stood among other words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spilt {
+    /// It is no code, or none that is good.
+    None,
+    /// It is one that is good.
+    Good,
+    /// It was, and is void.
+    Void,
+}
 
-async fn spill<S: Sql>(tx: &S, digest: &str) -> Result<(), DirectoryError> {
+const VOID_LINK: &str = "DELETE FROM code WHERE digest = $1 AND uses_left > 0 AND expires_at > $2
+    AND kind = 'link'";
+
+async fn spill<S: Sql>(
+    tx: &S,
+    digest: &str,
+    shared: bool,
+    now: Timestamp,
+) -> Result<Spilt, DirectoryError> {
     locks::acts(tx).await?;
-    tx.execute(SPILL, params![digest]).await?;
-    Ok(())
+    let row = params![digest, now.as_ms()];
+    tx.execute(if shared { VOID } else { VOID_LINK }, row).await?;
+    let stays = tx.one(FIND, row).await?.is_some();
+    Ok(if stays { Spilt::Good } else { Spilt::Void })
 }
 
 async fn good<S: Sql>(

@@ -11,7 +11,7 @@ use sha2::Sha256;
 use super::LinkCode;
 
 /// The key of a deployment; all replicas have the same. With another key, codes that are open are
-/// lost, and nothing else.
+/// lost, and so are blocks of senders that are nobody's (`barred`), and nothing else.
 #[derive(Clone)]
 pub struct CodeKey(Arc<SecretString>);
 
@@ -30,6 +30,8 @@ pub(crate) enum Keyed {
     Carried,
     /// A sender that was somebody's.
     Parted,
+    /// A sender that stays blocked.
+    Barred,
 }
 
 impl Keyed {
@@ -41,6 +43,7 @@ impl Keyed {
             Self::Attempt => b"zaki attempt\n",
             Self::Carried => b"zaki carried\n",
             Self::Parted => b"zaki parted\n",
+            Self::Barred => b"zaki barred\n",
         }
     }
 }

@@ -46,7 +46,7 @@ impl Directory {
         }
         let (redeemer, question) = (Redeemer::of(inbound, self), question.map(str::to_owned));
         let done = transact!(&self.store, |tx| accept(tx, &redeemer, question.as_deref(), now));
-        self.forget();
+        self.forget_after(&done, |done| done.as_ref().is_some_and(Redeemed::binds));
         done
     }
 

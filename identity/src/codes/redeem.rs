@@ -7,8 +7,8 @@ use super::attempts::Counted;
 use super::{CodeKey, Keyed, LinkCode, propose};
 use crate::who::Act;
 use crate::{
-    Actor, Directory, DirectoryError, How, Linked, SignUp, allowed, locks, merge, pairing, privacy,
-    who,
+    Actor, Directory, DirectoryError, How, Linked, SignUp, allowed, barred, locks, merge, pairing,
+    privacy, who,
 };
 
 /// What became of a code that somebody typed.
@@ -54,6 +54,12 @@ pub enum Redeemed {
 }
 
 impl Redeemed {
+    /// Whether a sender is somebody's by it who was nobody's or another's. Else nobody is served
+    /// otherwise than before who was served.
+    pub(crate) const fn binds(&self) -> bool {
+        matches!(self, Self::Joined { .. })
+    }
+
     /// Whether it takes a use of the code.
     const fn uses(self) -> bool {
         matches!(
@@ -74,8 +80,8 @@ pub(crate) struct Redeemer {
     pub(super) sender: Sender,
     pub(super) tries: Counted,
     key: CodeKey,
-    /// Nobody new is let in by this bot, with or without an invitation.
-    closed: bool,
+    /// Nobody new is let in by this bot by an invitation: it is closed, or its list is all of it.
+    uninviting: bool,
     /// Whoever is nobody is asked before they are somebody's.
     asks: bool,
 }
@@ -106,7 +112,10 @@ impl Redeemer {
                 first: of_bot("first"),
                 more: of_bot("account"),
             },
-            closed: access.of(channel, account).sign_up == SignUp::Closed,
+            uninviting: matches!(
+                access.of(channel, account).sign_up,
+                SignUp::Closed | SignUp::Allowlist
+            ),
             asks: false,
         }
     }
@@ -127,7 +136,7 @@ impl Directory {
     /// [`resolve`](Self::resolve), which would sign them up. A sender nobody knows is
     /// [asked](Redeemed::Asked) before a person's code makes them that person: whoever gave it to
     /// them, in a link or by word, would read all they write. An invitation signs them up, unless the
-    /// bot is closed.
+    /// bot is closed or has a list: whoever runs it said who is in, and an invitation is for all bots.
     pub async fn redeem(
         &self,
         inbound: &Inbound,
@@ -151,7 +160,7 @@ impl Directory {
             return Ok(Redeemed::TooMany { until });
         }
         let done = transact!(&self.store, |tx| redeem(tx, &redeemer, &digest, now));
-        self.forget();
+        self.forget_after(&done, Redeemed::binds);
         done
     }
 }
@@ -172,7 +181,9 @@ impl Directory {
     }
 }
 
-const VOID: &str = "DELETE FROM code WHERE digest = $1 AND uses_left > 0 AND expires_at > $2
+/// What others have read links nobody any more, nor lets the one in it was for.
+pub(super) const VOID: &str =
+    "DELETE FROM code WHERE digest = $1 AND uses_left > 0 AND expires_at > $2
     AND (kind = 'link' OR uses = 1)";
 
 async fn void<S: Sql>(
@@ -277,6 +288,11 @@ pub(super) async fn used<S: Sql>(
     now: Timestamp,
 ) -> Result<Redeemed, DirectoryError> {
     let holder = who::holder(tx, redeemer.channel, &redeemer.sender).await?;
+    if holder.is_none()
+        && barred::holds(tx, &redeemer.key, redeemer.channel, &redeemer.sender).await?
+    {
+        return Ok(Redeemed::Refused);
+    }
     for user in holder.iter().chain(&code.giver) {
         if !merge::is_free(tx, *user).await? {
             return Ok(Redeemed::Refused);
@@ -323,7 +339,7 @@ async fn invite<S: Sql>(
     holder: Option<ZakiUserId>,
     now: Timestamp,
 ) -> Result<Redeemed, DirectoryError> {
-    if redeemer.closed {
+    if redeemer.uninviting {
         return Ok(Redeemed::Refused);
     }
     let (how, by) = (How::Invite, code.made_by);

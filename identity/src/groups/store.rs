@@ -1,5 +1,7 @@
 //! Groups in the store.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 use zaki_envelope::{Timestamp, ZakiUserId};
 use zaki_store::{Sql, Text, glance, params, snapshot, transact};
@@ -9,9 +11,10 @@ use crate::access::{Ruling, Standing, shared};
 use crate::{Actor, Directory, DirectoryError, How, allowed, audit, locks, people};
 
 impl Directory {
-    /// All groups that somebody has changed, in the order of their keys.
+    /// All groups that somebody has changed or was let in in by name, in the order of their keys.
     pub async fn groups(&self) -> Result<Vec<Group>, DirectoryError> {
-        snapshot!(&self.store, |tx| all(tx))
+        let rules = self.options.group;
+        snapshot!(&self.store, |tx| all(tx, rules))
     }
 
     /// A group as it is now; nobody need have changed it.
@@ -30,7 +33,7 @@ impl Directory {
     ) -> Result<Group, DirectoryError> {
         let (key, rules) = (key.clone(), self.options.group);
         let done = transact!(&self.store, |tx| set(tx, &key, rules, change, by, now));
-        self.forget();
+        self.forget_after(&done, |_| true);
         done
     }
 
@@ -44,7 +47,7 @@ impl Directory {
     ) -> Result<bool, DirectoryError> {
         let (key, rules) = (key.clone(), self.options.group);
         let done = transact!(&self.store, |tx| allow(tx, &key, rules, user, by, now));
-        self.forget();
+        self.forget_after(&done, |_| true);
         done
     }
 
@@ -58,7 +61,7 @@ impl Directory {
     ) -> Result<bool, DirectoryError> {
         let (key, rules) = (key.clone(), self.options.group);
         let done = transact!(&self.store, |tx| disallow(tx, &key, rules, user, by, now));
-        self.forget();
+        self.forget_after(&done, |_| true);
         done
     }
 
@@ -69,10 +72,15 @@ impl Directory {
     }
 }
 
-async fn all<S: Sql>(tx: &S) -> Result<Vec<Group>, DirectoryError> {
-    let columns = Group::COLUMNS;
-    let sql = format!("SELECT {columns} FROM chat_group ORDER BY channel, scope, conversation");
-    tx.all(&sql, params![]).await?.iter().map(Group::of_row).collect()
+async fn all<S: Sql>(tx: &S, rules: GroupRules) -> Result<Vec<Group>, DirectoryError> {
+    let sql = format!("SELECT {} FROM chat_group", Group::COLUMNS);
+    let changed = tx.all(&sql, params![]).await?;
+    let mut groups = changed.iter().map(Group::of_row).collect::<Result<Vec<_>, _>>()?;
+    let others = allowed::groups(tx).await?.into_iter();
+    let changed: HashSet<_> = groups.iter().map(|group| group.key.clone()).collect();
+    groups.extend(others.filter(|key| !changed.contains(key)).map(|key| rules.group(key)));
+    groups.sort_by(|one, other| one.key.cmp(&other.key));
+    Ok(groups)
 }
 
 /// A group as it is now.

@@ -39,7 +39,7 @@ impl Directory {
     ) -> Result<Confirmed, DirectoryError> {
         let question = question.to_owned();
         let done = transact!(&self.store, |tx| confirm(tx, user, Some(&question), now));
-        self.forget();
+        self.forget_after(&done, Confirmed::merges);
         done
     }
 

@@ -11,11 +11,18 @@ use crate::codes::LinkCode;
 use crate::scene::Knock;
 use crate::{Actor, DirectoryError, locks, people};
 
-/// Requests that wait, per account: strangers cannot fill the store.
+/// Requests that wait, per account: strangers cannot fill the store, nor owners' eyes. Whoever came
+/// first keeps their place: were the oldest put out, a hundred accounts in a row would put out
+/// everybody honest, and nobody would see it. So a hundred accounts can keep newcomers waiting, for a
+/// day at most, in plain sight of owners: each that is turned away makes room and cannot ask again
+/// for a day, and whoever is linked by an operator or has an invitation needs no place.
 const MOST: usize = 100;
 
 /// How it stands with a stranger.
 pub(crate) enum Asked {
+    /// They wait, with this code, which they have just been given: it is always told, whatever else
+    /// they have heard today.
+    New(LinkCode),
     /// They wait, with this code.
     Waits(LinkCode),
     /// They were turned away, and hear nothing more for a day.
@@ -55,16 +62,25 @@ pub(crate) async fn ask<S: Sql>(
     if let Some(asked) = asked(tx, knock, now).await? {
         return Ok(Some(asked));
     }
-    let Knock { channel, account, .. } = knock;
-    let sql = "SELECT count(*) FROM pairing
-        WHERE channel = $1 AND account = $2 AND denied_at IS NULL";
-    let count = tx.one(sql, params![channel.as_str(), account.as_str()]).await?;
-    if count.map(|row| row.get::<usize>(0)).transpose()?.is_some_and(|count| count >= MOST) {
+    if is_full(tx, knock, now).await? {
         return Ok(None);
     }
     let code = LinkCode::mint()?;
     add(tx, knock, &code, now).await?;
-    Ok(Some(Asked::Waits(code)))
+    Ok(Some(Asked::New(code)))
+}
+
+/// Whether nobody more may wait. Those who were turned away take no place.
+pub(crate) async fn is_full<S: Sql>(
+    tx: &S,
+    knock: &Knock,
+    now: Timestamp,
+) -> Result<bool, DirectoryError> {
+    let Knock { channel, account, .. } = knock;
+    let sql = "SELECT count(*) FROM pairing
+        WHERE channel = $1 AND account = $2 AND denied_at IS NULL AND expires_at > $3";
+    let count = tx.one(sql, params![channel.as_str(), account.as_str(), now.as_ms()]).await?;
+    Ok(count.map(|row| row.get::<usize>(0)).transpose()?.is_some_and(|count| count >= MOST))
 }
 
 const ADD: &str = "INSERT INTO pairing (code, channel, account, scope, sender, aliases, label,

@@ -1,5 +1,6 @@
 //! Removing a person.
 
+use serde_json::json;
 use zaki_envelope::{Timestamp, ZakiUserId};
 use zaki_store::{Keys, Sql, Text, params, snapshot, transact};
 
@@ -7,8 +8,8 @@ use super::export::{keep, take};
 use crate::codes::{CodeKey, Keyed, LinkCode, PER_SENDER, admit, sender_mark};
 use crate::usage::carried;
 use crate::{
-    Actor, Binding, Directory, DirectoryError, Home, Task, Traces, audit, errands, locks, parted,
-    people,
+    Actor, Binding, Directory, DirectoryError, Home, Task, Traces, audit, barred, errands, locks,
+    parted, people,
 };
 
 /// How long a person has to confirm, in milliseconds.
@@ -30,6 +31,8 @@ pub struct Erased {
     pub people: Vec<ZakiUserId>,
     /// Bindings: senders who are nobody now.
     pub bindings: usize,
+    /// Those of them that [stay blocked](Directory::unbar), as whoever had them was.
+    pub barred: usize,
 }
 
 impl Directory {
@@ -61,7 +64,7 @@ impl Directory {
         let erasure = Erasure { user, by: Actor::Person(user), place, now, seals: self.seals() };
         self.store.delete_securely().await?;
         let done = transact!(&self.store, |tx| confirm(tx, &digest, &who, erasure));
-        self.forget();
+        self.forget_after(&done, Option::is_some);
         done
     }
 
@@ -74,7 +77,8 @@ impl Directory {
     /// Removes a person and the others of their [`family`](Self::family), with all that the
     /// directory has of them, and writes down what is to be done [elsewhere](crate::Task). The record
     /// of acts keeps its entries about them, which lead to no sender any more: what could tell whose
-    /// they were is gone with the person, and with the last of what is to be done.
+    /// they were is gone with the person, and with the last of what is to be done. Of somebody blocked
+    /// a keyed hash of each sender is kept: to be forgotten is no way to be let in again.
     pub async fn erase(
         &self,
         user: ZakiUserId,
@@ -84,7 +88,7 @@ impl Directory {
         let erasure = Erasure { user, by, place: None, now, seals: self.seals() };
         self.store.delete_securely().await?;
         let done = transact!(&self.store, |tx| erase(tx, erasure));
-        self.forget();
+        self.forget_after(&done, |_| true);
         done
     }
 
@@ -194,16 +198,18 @@ async fn erase<S: Sql>(tx: &S, erasure: Erasure) -> Result<Erased, DirectoryErro
         sender.until = Some(now);
     }
     traces.homes.extend(place);
-    let (people, mut bindings) = (traces.users.clone(), 0);
+    let (people, mut bindings, mut barred) = (traces.users.clone(), 0, 0);
     for user in &people {
-        bindings += remove(tx, &seals.codes, *user, now).await?;
+        let (gone, kept) = remove(tx, &seals.codes, *user, now).await?;
+        (bindings, barred) = (bindings + gone, barred + kept);
         errands::supersede(tx, *user).await?;
-        audit::note(tx, "erased", by, Some(*user), serde_json::json!({}), now).await?;
+        let detail = if kept > 0 { json!({ "barred": kept }) } else { json!({}) };
+        audit::note(tx, "erased", by, Some(*user), detail, now).await?;
     }
     for task in following(traces) {
         errands::add(tx, &seals.keys, user, &task, now).await?;
     }
-    Ok(Erased { people, bindings })
+    Ok(Erased { people, bindings, barred })
 }
 
 /// What follows elsewhere: what was said goes, then what the edge has, then what was under way.
@@ -216,17 +222,22 @@ fn following(traces: Traces) -> [Task; 3] {
     ]
 }
 
+/// How many senders they had, and how many of them stay blocked.
 async fn remove<S: Sql>(
     tx: &S,
     key: &CodeKey,
     user: ZakiUserId,
     now: Timestamp,
-) -> Result<usize, DirectoryError> {
+) -> Result<(usize, usize), DirectoryError> {
     let person = people::person(tx, user).await?;
+    let is_blocked = person.as_ref().is_some_and(|person| person.blocked_at.is_some());
     let bindings = person.map(|person| person.bindings).unwrap_or_default();
     carried::keep(tx, key, user, &bindings.iter().collect::<Vec<_>>(), now).await?;
     for binding in &bindings {
         forget_sender(tx, key, binding).await?;
+        if is_blocked {
+            barred::keep(tx, key, binding, now).await?;
+        }
         parted::note(tx, key, &binding.key(), user, now).await?;
     }
     for purpose in ["offer", "erase"] {
@@ -236,7 +247,7 @@ async fn remove<S: Sql>(
     for statement in OF_PERSON {
         tx.execute(statement, params![Text(user)]).await?;
     }
-    Ok(bindings.len())
+    Ok((bindings.len(), if is_blocked { bindings.len() } else { 0 }))
 }
 
 async fn forget_sender<S: Sql>(

@@ -2,7 +2,10 @@
 
 use zaki_envelope::ChannelKind::{Slack, Telegram};
 use zaki_envelope::Inbound;
-use zaki_identity::{Access, Actor, Allow, PeopleFilter, Policy, Refusal, Resolution, SignUp};
+use zaki_identity::{
+    Access, Actor, Allow, BindingKey, Confirmed, LinkCode, NewInvite, PeopleFilter, Policy,
+    Redeemed, Refusal, Resolution, SignUp, Unlinked,
+};
 
 use super::town::{Town, direct, now, options, sender};
 
@@ -99,6 +102,45 @@ pub(super) async fn whoever_is_taken_off_the_list_is_out(town: Town) {
     assert!(!town.directory.verify(user, &ann).await.unwrap());
     assert_eq!(reason(town.hear(&ann).await), Some(Refusal::NotListed));
     assert_eq!(listed.resolve(&ann, now()).await.unwrap().user(), Some(user), "and back again");
+}
+
+pub(super) async fn an_invitation_is_no_place_on_the_list(town: Town) {
+    let (ann, code) = (direct(Telegram, &sender("ann")), invitation(&town).await);
+    let redeemed = town.directory.redeem(&ann, &code, now()).await.unwrap();
+    assert_eq!(redeemed, Redeemed::Refused);
+    assert_eq!(reason(town.hear(&ann).await), Some(Refusal::NotListed));
+    for policy in [SignUp::Invite, SignUp::Pairing] {
+        let stranger = direct(Telegram, &sender(policy.as_str()));
+        let code = if policy == SignUp::Invite { code.clone() } else { invitation(&town).await };
+        let elsewhere = town.open(policy).await;
+        let redeemed = elsewhere.redeem(&stranger, &code, now()).await.unwrap();
+        assert!(matches!(redeemed, Redeemed::Invited { .. }), "{policy}: it was not used up");
+    }
+}
+
+async fn invitation(town: &Town) -> LinkCode {
+    let new = NewInvite { uses: 1, expires_at: None, tier: None, note: None };
+    town.directory.invite(new, Actor::Operator, now()).await.unwrap().code
+}
+
+/// What is remembered of others stays so: no answer of theirs waits for the store.
+pub(super) async fn who_guesses_slows_nobody_down(town: Town) {
+    let user = town.user(Telegram, &sender("ann")).await;
+    let eve = town.user(Telegram, &sender("eve")).await;
+    let (wrong, inbound) = (LinkCode::typed("2222-2222"), direct(Telegram, &sender("eve")));
+    let refused = town.directory.redeem(&inbound, &wrong, now()).await.unwrap();
+    assert_eq!(refused, Redeemed::Refused);
+    let erased = town.directory.confirm_erase(eve, &wrong, None, now()).await.unwrap();
+    assert_eq!(erased, None);
+    assert_eq!(town.directory.confirm(eve, now()).await.unwrap(), Confirmed::Nothing);
+    let anns = BindingKey::of(Telegram, &sender("ann"));
+    let by = Actor::Person(eve);
+    let taken = town.directory.unlink(eve, anns.clone(), by, now()).await.unwrap();
+    assert_eq!(taken, Unlinked::NotTheirs);
+    assert!(town.directory.unlink(user, anns, by, now()).await.is_err());
+    assert!(town.directory.approve(&wrong, by, now()).await.is_err());
+    town.directory.close().await;
+    assert_eq!(town.user(Telegram, &sender("ann")).await, user);
 }
 
 pub(super) async fn what_is_remembered_needs_no_store(town: Town) {

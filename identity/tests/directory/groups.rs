@@ -89,6 +89,25 @@ pub(super) async fn a_group_hears_what_it_is_set_to(town: Town) {
     assert_eq!(town.directory.group(&GroupKey::of(&elsewhere)).await.unwrap().changed_at, None);
 }
 
+pub(super) async fn a_group_that_has_guests_is_listed(town: Town) {
+    let user = town.user(Telegram, &sender("ann")).await;
+    let groups = ["-2", "-1", "-3"].map(|id| GroupKey::of(&in_group(Telegram, &sender("ann"), id)));
+    let [changed, guests, both] = &groups;
+    for key in [changed, both] {
+        let change = GroupChange { mode: Some(GroupMode::Always), ..NONE };
+        town.directory.set_group(key, change, Actor::Operator, now()).await.unwrap();
+    }
+    for key in [guests, both] {
+        town.directory.allow_in_group(key, user, Actor::Operator, now()).await.unwrap();
+    }
+    let listed = town.directory.groups().await.unwrap();
+    let keys: Vec<_> = listed.iter().map(|group| group.key.clone()).collect();
+    assert_eq!(keys, [guests.clone(), changed.clone(), both.clone()], "each once, in order");
+    assert_eq!((listed[0].mode, listed[0].changed_at), (GroupMode::Mention, None));
+    town.directory.disallow_in_group(guests, user, Actor::Operator, now()).await.unwrap();
+    assert_eq!(town.directory.groups().await.unwrap().len(), 2);
+}
+
 pub(super) async fn an_owner_may_serve_all(town: Town) {
     let (ann, bob) = (sender("ann"), sender("bob"));
     let (owner, guest) = (town.user(Telegram, &ann).await, town.user(Telegram, &bob).await);

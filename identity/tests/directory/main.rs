@@ -65,6 +65,8 @@ contract! {
         the_line_is_said_once_a_day Closed,
         many_messages_at_once_are_told_once Closed,
         whoever_is_taken_off_the_list_is_out Allowlist,
+        an_invitation_is_no_place_on_the_list Allowlist,
+        who_guesses_slows_nobody_down Open,
         what_is_remembered_needs_no_store Open,
         blocked_people_are_served_nowhere Open,
     }
@@ -73,6 +75,7 @@ contract! {
         direct_messages_grant_nothing_in_groups Open,
         a_group_hears_what_it_is_set_to Open,
         an_owner_may_serve_all Open,
+        a_group_that_has_guests_is_listed Open,
         a_change_holds_at_the_next_claim Open,
         groups_are_changed_by_those_who_may Open,
     }
@@ -82,6 +85,8 @@ contract! {
         a_code_lets_in_once Pairing,
         a_request_is_denied_or_grows_old Pairing,
         so_many_wait_and_no_more Pairing,
+        a_code_is_told_whatever_was_told_before Pairing,
+        who_was_turned_away_is_forgotten_in_time Pairing,
         somebody_known_may_be_let_in_on_another_account Pairing,
         each_stranger_is_announced_once_and_those_of_a_minute_together Pairing,
         an_announcement_that_was_begun_is_given_out_once_more Pairing,

@@ -3,8 +3,8 @@
 use zaki_envelope::ChannelKind::{Telegram, WhatsApp};
 use zaki_envelope::{ConversationId, Inbound, Timestamp};
 use zaki_identity::{
-    ANNOUNCE_MS, Actor, Announcement, Directory, DirectoryError, How, LinkCode, NewInvite, News,
-    PeopleFilter, Redeemed, Refusal, Resolution, Role, SignUp,
+    ANNOUNCE_MS, Actor, Announcement, Directory, DirectoryError, How, Keep, LinkCode, NewInvite,
+    News, PeopleFilter, Redeemed, Refusal, Resolution, Role, SignUp,
 };
 
 use super::town::{Town, also, direct, now, options, sender};
@@ -111,7 +111,8 @@ pub(super) async fn so_many_wait_and_no_more(town: Town) {
     }
     let late = direct(Telegram, &sender("late"));
     let refused = town.hear(&late).await;
-    assert!(matches!(refused, Resolution::Refused { reason: Refusal::Closed, .. }), "{refused:?}");
+    let crowded = |tell| Resolution::Refused { reason: Refusal::Crowded, tell };
+    assert_eq!((refused, town.hear(&late).await), (crowded(true), crowded(false)));
     let elsewhere = Inbound { account: "other".parse().unwrap(), ..late.clone() };
     assert!(ask(&town.directory, &elsewhere, now()).await.is_some(), "each account by itself");
     let first = direct(Telegram, &sender("0"));
@@ -125,6 +126,33 @@ pub(super) async fn so_many_wait_and_no_more(town: Town) {
     let later = direct(Telegram, &sender("later"));
     assert!(ask(&town.directory, &later, now()).await.is_none());
     assert!(ask(&town.directory, &later, now().plus_ms(DAY_MS)).await.is_some());
+}
+
+pub(super) async fn a_code_is_told_whatever_was_told_before(town: Town) {
+    for n in 0..100 {
+        ask(&town.directory, &direct(Telegram, &sender(&n.to_string())), now()).await.unwrap();
+    }
+    let late = direct(Telegram, &sender("late"));
+    let refused = town.hear(&late).await;
+    assert!(matches!(refused, Resolution::Refused { reason: Refusal::Crowded, tell: true }));
+    let code = LinkCode::typed(&town.directory.pairings(now()).await.unwrap()[0].code);
+    town.directory.deny(&code, Actor::Operator, now()).await.unwrap().unwrap();
+    let (code, tell) = ask(&town.directory, &late, now().plus_ms(1)).await.unwrap();
+    assert!(tell, "the other line of that day does not count");
+    let (again, tell) = ask(&town.directory, &late, now().plus_ms(DAY_MS)).await.unwrap();
+    assert_eq!((again.shown(), tell), (code.shown(), false), "once");
+}
+
+pub(super) async fn who_was_turned_away_is_forgotten_in_time(town: Town) {
+    for n in 0..3 {
+        let stranger = direct(Telegram, &sender(&n.to_string()));
+        let (code, _) = ask(&town.directory, &stranger, now()).await.unwrap();
+        town.directory.deny(&code, Actor::Operator, now()).await.unwrap().unwrap();
+    }
+    let keep = Keep { usage: 400, feedback: 400, sessions: 400 };
+    let swept = async |at| town.directory.sweep(at, keep).await.unwrap().expired;
+    assert_eq!(swept(now().plus_ms(DAY_MS - 1)).await, 0);
+    assert_eq!(swept(now().plus_ms(DAY_MS)).await, 6, "three requests, and three who were told");
 }
 
 /// Strangers of these names knock.

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test speaks by panicking")]
 
+mod barring;
 mod codes;
 mod errands;
 mod following;
@@ -36,6 +37,11 @@ macro_rules! contract {
 }
 
 contract! {
+    barring:
+        a_sender_of_somebody_blocked_stays_blocked
+        to_be_erased_is_no_way_around_a_block
+        a_blocked_number_with_a_new_owner_is_theirs
+        who_parts_from_somebody_blocked_is_blocked;
     codes:
         a_code_links_a_stranger_once
         whatever_is_wrong_with_a_code_the_answer_is_one
@@ -57,7 +63,8 @@ contract! {
         of_two_who_use_a_code_one_is_asked
         an_invitation_is_no_question
         what_is_a_code_is_known_before_it_is_used
-        a_code_among_other_words_is_void;
+        a_code_among_other_words_is_void
+        an_invitation_among_other_words_is_void_where_others_read_it;
     guessing:
         a_sender_has_five_tries
         a_bot_has_so_many_wrong_codes_a_minute

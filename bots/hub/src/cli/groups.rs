@@ -20,7 +20,8 @@ use crate::clock;
 
 #[derive(Subcommand)]
 pub(crate) enum Groups {
-    /// The groups that somebody has changed; all others are as [identity.groups] says.
+    /// The groups that somebody has changed or was let in in; all others are as [identity.groups]
+    /// says.
     List {
         #[command(flatten)]
         output: Output,
@@ -188,6 +189,7 @@ async fn allow(place: &Place, user: ZakiUserId, let_in: bool, output: &Output) -
 
 impl Place {
     fn key(&self) -> Result<GroupKey> {
+        self.channel.check_group(&self.conversation)?;
         check_scope(self.channel, &self.scope)?;
         Ok(GroupKey {
             channel: self.channel,

@@ -7,6 +7,7 @@ pub(super) mod edge;
 pub(super) mod follow;
 mod privacy;
 mod show;
+mod unblock;
 
 use std::process::ExitCode;
 
@@ -45,8 +46,8 @@ pub(crate) enum Users {
     Unmerge(One),
     /// Nobody answers them any more.
     Block(One),
-    /// Takes that back.
-    Unblock(One),
+    /// Takes that back; also of a sender of somebody who is no more.
+    Unblock(unblock::Unblock),
     /// Say what they may decide for others.
     Role {
         #[command(flatten)]
@@ -93,8 +94,8 @@ impl Users {
             Self::Unlink(named) => named.unlink().await?,
             Self::Merge(merge) => Box::pin(merge.run()).await?,
             Self::Unmerge(one) => Box::pin(decide::unmerge(&one)).await?,
-            Self::Block(one) => decide::block(&one, true).await?,
-            Self::Unblock(one) => decide::block(&one, false).await?,
+            Self::Block(one) => decide::block(one.user, true, &one.output).await?,
+            Self::Unblock(unblock) => unblock.run().await?,
             Self::Role { one, role } => decide::role(&one, role).await?,
             Self::Tier { one, tier } => decide::tier(&one, tier.as_deref()).await?,
             Self::Export(export) => export.run().await?,
@@ -109,7 +110,8 @@ pub(super) fn person(text: &str) -> Result<ZakiUserId, &'static str> {
     text.parse().map_err(|_| "not the id of a person; `zaki users list` shows them")
 }
 
-/// No sender comes with a scope where there are none, nor without one where there are.
+/// No sender comes with a scope where there are none, nor without one where there are, nor with one
+/// that is none.
 pub(super) fn check_scope(channel: ChannelKind, scope: &str) -> Result<()> {
     match (channel, scope.is_empty()) {
         (ChannelKind::Slack, true) => bail!(
@@ -126,7 +128,7 @@ pub(super) fn check_scope(channel: ChannelKind, scope: &str) -> Result<()> {
         (ChannelKind::Telegram | ChannelKind::Discord, false) => {
             bail!("{channel} has no scopes: leave --scope out")
         }
-        _ => Ok(()),
+        _ => Ok(channel.check_scope(scope)?),
     }
 }
 

@@ -1,9 +1,8 @@
 //! Who wrote: the business-scoped id where there is one, the phone number beside it.
 
-use zaki_envelope::{Sender, SenderId, SenderScope};
+use zaki_envelope::{Sender, SenderId, SenderScope, is_business_scoped};
 
 use super::payload::Contact;
-use crate::ids::is_business_scoped;
 
 /// The contacts of a change, and the scope their ids are unique in.
 #[derive(Clone, Copy)]

@@ -31,6 +31,7 @@ pub(crate) struct Named {
 impl Named {
     pub(super) async fn link(&self) -> Result<()> {
         check_scope(self.channel, &self.scope)?;
+        self.channel.check_person(&self.sender)?;
         let directory = self.output.directory().await?;
         let sender = Sender::new(SenderScope::new(&self.scope), SenderId::new(&self.sender));
         let (by, how) = (Actor::Operator, How::Operator);
@@ -55,25 +56,29 @@ impl Named {
 
     pub(super) async fn unlink(&self) -> Result<()> {
         let directory = self.output.directory().await?;
-        let key = self.key(&directory).await?;
+        let (key, blocked) = self.key(&directory).await?;
         let (by, now) = (Actor::Operator, clock::now());
         let Unlinked::Done { left } = directory.unlink(self.user, key.clone(), by, now).await?
         else {
             bail!("{}", self.not_theirs())
         };
-        let line = json!({"user": self.user, "binding": key, "left": left});
+        let line = json!({"user": self.user, "binding": key, "left": left, "blocked": blocked});
         let Self { user, channel, sender, .. } = self;
-        self.output.say(&line, || match left {
-            0 => format!(
-                "{channel} {sender} is nobody's any more; nobody is left who could reach {user}"
-            ),
-            left => format!("{channel} {sender} is nobody's any more; {user} keeps {left} more"),
+        self.output.say(&line, || {
+            let said = match left {
+                0 => format!("nobody is left who could reach {user}"),
+                left => format!("{user} keeps {left} more"),
+            };
+            let stays = format!("; it stays blocked: `zaki users unblock {channel}:{sender}`");
+            let stays = if blocked { stays.as_str() } else { "" };
+            format!("{channel} {sender} is nobody's any more; {said}{stays}")
         });
         Ok(())
     }
 
-    /// The binding that is meant; its scope need not be told where there is but one.
-    async fn key(&self, directory: &Directory) -> Result<BindingKey> {
+    /// The binding that is meant, and whether whoever has it is blocked; its scope need not be told
+    /// where there is but one.
+    async fn key(&self, directory: &Directory) -> Result<(BindingKey, bool)> {
         let Some(person) = directory.person(self.user).await? else {
             bail!("no person {}; `zaki users list` shows everybody", self.user)
         };
@@ -93,7 +98,7 @@ impl Named {
             );
         }
         let Some(key) = found.pop() else { bail!("{}", self.not_theirs()) };
-        Ok(key)
+        Ok((key, person.blocked_at.is_some()))
     }
 
     fn not_theirs(&self) -> String {

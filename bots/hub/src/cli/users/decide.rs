@@ -73,12 +73,12 @@ pub(super) async fn unmerge(One { user, output }: &One) -> Result<()> {
     Ok(())
 }
 
-pub(super) async fn block(One { user, output }: &One, blocked: bool) -> Result<()> {
+pub(super) async fn block(user: ZakiUserId, blocked: bool, output: &Output) -> Result<()> {
     let (directory, by, now) = (output.directory().await?, Actor::Operator, clock::now());
     let changed = if blocked {
-        directory.block(*user, by, now).await?
+        directory.block(user, by, now).await?
     } else {
-        directory.unblock(*user, by, now).await?
+        directory.unblock(user, by, now).await?
     };
     output.say(&json!({"user": user, "blocked": blocked, "changed": changed}), || {
         let said = match (blocked, changed) {

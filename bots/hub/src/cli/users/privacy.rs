@@ -125,14 +125,14 @@ impl Erase {
             bail!("{}", warning(*user, &traces));
         }
         let (by, now) = (Actor::Operator, clock::now());
-        let Erased { people, bindings } = stores.directory.erase(*user, by, now).await?;
+        let Erased { people, bindings, barred } = stores.directory.erase(*user, by, now).await?;
         let followed = follow::follow(config, &stores, *user).await.with_context(|| {
             format!("{user} is nobody any more; a hub that runs removes what was theirs")
         })?;
         let Followed { erased, left } = &followed;
         let line = json!({
-            "user": user, "erased": people, "bindings": bindings, "ledger": erased,
-            "due": follow::due(left),
+            "user": user, "erased": people, "bindings": bindings, "barred": barred,
+            "ledger": erased, "due": follow::due(left),
         });
         output.say(&line, || {
             let zaki_ledger::Erased { messages, turns, deliveries, .. } = erased;
@@ -140,11 +140,22 @@ impl Erase {
                 if followed.is_done() { ", and their sandboxes with all backups" } else { "" };
             format!(
                 "{user} is erased: {bindings} senders, {messages} messages, {turns} turns, \
-                 {deliveries} deliveries{sandboxes}"
+                 {deliveries} deliveries{sandboxes}{}",
+                stay_blocked(barred)
             )
         });
         follow::note(left);
         Ok(())
+    }
+}
+
+/// What is said of the senders of somebody who was blocked.
+fn stay_blocked(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        count => format!(
+            "; {count} senders stay blocked, under a keyed hash: `zaki users unblock CHANNEL:ID`"
+        ),
     }
 }
 

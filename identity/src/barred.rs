@@ -1,0 +1,113 @@
+//! A block holds on the account at its platform, also when nobody has that account any more: whoever
+//! is blocked and has themselves erased, or loses a sender, would else sign up again as somebody new.
+//! What is kept of it is a keyed hash of each id, which says nothing to who reads the store and
+//! answers only whether this sender, who is here now, is the one. It is kept until an operator lifts
+//! it: nobody else can know whether it still matters.
+
+use serde_json::json;
+use zaki_envelope::{ChannelKind, Sender, SenderId, Timestamp, ZakiUserId};
+use zaki_store::{Error, Sql, Text, Value, params, transact};
+
+use crate::codes::{CodeKey, Keyed};
+use crate::rules::ids;
+use crate::who::places;
+use crate::{Actor, Binding, BindingKey, BindingKind, Directory, DirectoryError};
+use crate::{audit, locks, people};
+
+impl Directory {
+    /// Lifts the block of a sender that is nobody's; whether there was one. Of somebody's sender, see
+    /// [`unblock`](Self::unblock).
+    pub async fn unbar(
+        &self,
+        sender: &BindingKey,
+        by: Actor,
+        now: Timestamp,
+    ) -> Result<bool, DirectoryError> {
+        let (key, sender) = (self.code_key.clone(), sender.clone());
+        transact!(&self.store, |tx| unbar(tx, &key, &sender, by, now))
+    }
+}
+
+async fn unbar<S: Sql>(
+    tx: &S,
+    key: &CodeKey,
+    sender: &BindingKey,
+    by: Actor,
+    now: Timestamp,
+) -> Result<bool, DirectoryError> {
+    locks::acts(tx).await?;
+    people::authorise(tx, by).await?;
+    let lifted = lift(tx, key, sender).await?;
+    if lifted {
+        audit::note(tx, "unbarred", by, None, json!({ "channel": sender.channel }), now).await?;
+    }
+    Ok(lifted)
+}
+
+const KEEP: &str = "INSERT INTO barred (who, kind, at) VALUES ($1, $2, $3)
+    ON CONFLICT (who) DO UPDATE SET kind = excluded.kind, at = excluded.at";
+
+/// A sender of somebody who is blocked is about to be nobody's.
+pub(crate) async fn keep<S: Sql>(
+    tx: &S,
+    key: &CodeKey,
+    binding: &Binding,
+    now: Timestamp,
+) -> Result<(), DirectoryError> {
+    let row = params![who(key, &binding.key()), binding.kind.as_str(), now.as_ms()];
+    tx.execute(KEEP, row).await?;
+    Ok(())
+}
+
+/// Whoever has this id now may have it; whether it was barred.
+pub(crate) async fn lift<S: Sql>(
+    tx: &S,
+    key: &CodeKey,
+    sender: &BindingKey,
+) -> Result<bool, DirectoryError> {
+    Ok(tx.execute("DELETE FROM barred WHERE who = $1", params![who(key, sender)]).await? > 0)
+}
+
+/// Whether a sender whose best id is nobody's is barred. As with people: an id that was an older one
+/// already does not count beside a better one that is not barred, for a number gets new owners.
+pub(crate) async fn holds<S: Sql>(
+    tx: &S,
+    key: &CodeKey,
+    channel: ChannelKind,
+    sender: &Sender,
+) -> Result<bool, DirectoryError> {
+    let named = |id: &SenderId| {
+        who(key, &BindingKey { channel, scope: sender.scope.clone(), sender: id.clone() })
+    };
+    let hashes: Vec<String> = ids(sender).into_iter().map(named).collect();
+    let sql = format!("SELECT who, kind FROM barred WHERE who IN ({})", places(1, hashes.len()));
+    let values: Vec<Value> = hashes.iter().map(|who| Value::from(who.as_str())).collect();
+    for row in tx.all(&sql, &values).await? {
+        let (who, Text(kind)): (String, Text<BindingKind>) = (row.get(0)?, row.get(1)?);
+        if kind == BindingKind::Primary || hashes.first() == Some(&who) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// [`DirectoryError::Barred`], if it is; for a sender who is nobody.
+pub(crate) async fn check<S: Sql>(
+    tx: &S,
+    key: &CodeKey,
+    channel: ChannelKind,
+    sender: &Sender,
+) -> Result<(), DirectoryError> {
+    if holds(tx, key, channel, sender).await? { Err(DirectoryError::Barred) } else { Ok(()) }
+}
+
+fn who(key: &CodeKey, sender: &BindingKey) -> String {
+    let BindingKey { channel, scope, sender } = sender;
+    key.digest(Keyed::Barred, &[channel.as_str(), scope.as_str(), sender.as_str()])
+}
+
+/// Whether somebody is blocked.
+pub(crate) async fn is_blocked<S: Sql>(tx: &S, user: ZakiUserId) -> Result<bool, Error> {
+    let sql = "SELECT 1 FROM person WHERE id = $1 AND blocked_at IS NOT NULL";
+    Ok(tx.one(sql, params![Text(user)]).await?.is_some())
+}
