@@ -1,8 +1,10 @@
 //! When a sandbox is to be backed up, which backups are kept, and what never replaces what.
 //!
-//! A sandbox is *changed* from the end of a turn until a backup that began later has succeeded. It is
-//! due once it has been quiet for a while, or at the latest some minutes after it changed, and in
-//! any case before it stops. A backup that is long due is overdue, which operators are shown.
+//! A sandbox is *changed* from the end of a turn, or from where a turn was cut off, until a backup
+//! that began later has succeeded. It is due once it has been quiet for a while, or at the latest some
+//! minutes after it changed, and in any case before it stops. A backup that is long due is overdue,
+//! which operators are shown. Not from the beginning of a turn: an agent at work cannot be backed up,
+//! and each try would only put off the next.
 
 use std::collections::{BTreeMap, BTreeSet};
 

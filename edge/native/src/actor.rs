@@ -3,6 +3,7 @@
 
 mod errand;
 mod release;
+mod stop;
 mod watch;
 
 use std::collections::{HashMap, VecDeque};
@@ -17,7 +18,6 @@ use tokio_util::sync::CancellationToken;
 use zaki_edge_core::{
     release::{Release, Start},
     sandbox::{AlarmId, Claim, Effect, Event, Generation, Phase, Sandbox},
-    turn::why,
 };
 use zaki_envelope::{
     SandboxName, Timestamp, TurnId,
@@ -83,6 +83,10 @@ pub(crate) struct Actor {
     reason: Option<String>,
     /// How to stop: once a turn was released, so that it is taken up and not aborted.
     manner: Manner,
+    /// Its person is being erased: nothing of it is noted any more.
+    erased: bool,
+    /// The turns that have ended with an error while it was up.
+    failed: Vec<TurnId>,
     /// Who waits until it has stopped.
     halting: Vec<oneshot::Sender<()>>,
     /// To be done before the first message.
@@ -111,6 +115,8 @@ impl Actor {
             current: CancellationToken::new(),
             reason: None,
             manner: Manner::Gently,
+            erased: false,
+            failed: Vec::new(),
             halting: Vec::new(),
             pending: Vec::new(),
         }
@@ -212,7 +218,7 @@ impl Actor {
                 self.halting.push(done);
                 if code == ErrorCode::Erased {
                     // Nothing in there needs to be put in order.
-                    self.manner = Manner::AtOnce;
+                    (self.manner, self.erased) = (Manner::AtOnce, true);
                 }
                 Some(Event::Halt(code))
             }
@@ -267,7 +273,7 @@ impl Actor {
             Effect::Freeze(generation) => return Some(self.freeze(generation).await),
             Effect::Thaw(generation) => return Some(self.thaw(generation).await),
             Effect::Look(generation) => self.look(generation, mailbox),
-            Effect::Stop { generation, rests } => self.stop(generation, rests, mailbox),
+            Effect::Stop { generation, cut, .. } => self.stop(generation, cut, mailbox),
             Effect::SetAlarm { at, alarm } => self.set_alarm(at, alarm, mailbox),
             Effect::Remind(at) => {
                 let is_stopped = self.state.phase() == Phase::Stopped;
@@ -335,7 +341,8 @@ impl Actor {
 
     async fn start(&mut self, generation: Generation, mailbox: &Mailbox) -> Event {
         self.current = CancellationToken::new();
-        self.manner = Manner::Gently;
+        (self.manner, self.erased) = (Manner::Gently, false);
+        self.failed.clear();
         self.reason = None;
         let Some(place) = &mut self.place else {
             return Event::StartFailed(generation);
@@ -359,26 +366,6 @@ impl Actor {
         }
     }
 
-    /// Beside whatever is asked of it meanwhile: what comes now waits for the next start.
-    fn stop(&mut self, generation: Generation, rests: bool, mailbox: &Mailbox) {
-        self.current.cancel();
-        let link = self.link.take().filter(|_| std::mem::take(&mut self.is_up));
-        let (shared, runtime, name) =
-            (self.shared.clone(), self.runtime.clone(), self.name.clone());
-        let (place, manner, sender) = (self.place.clone(), self.manner, mailbox.sender.clone());
-        tokio::spawn(async move {
-            if let (Some(link), Manner::Gently) = (&link, manner) {
-                shared.hooks.before_stop(&name, link, rests).await;
-            }
-            if let Some(place) = &place {
-                runtime.stop(&name, place, manner).await;
-            }
-            shared.revoke(&name);
-            tracing::info!(sandbox = %name, generation = generation.0, "sandbox.stopped");
-            let _ = sender.send(Message::Event(Event::Stopped(generation)));
-        });
-    }
-
     fn relay(&self, turn: TurnId, mailbox: &Mailbox) {
         let (Some(turn), Some(link)) = (self.turns.get(&turn).cloned(), self.link.clone()) else {
             return;
@@ -386,24 +373,10 @@ impl Actor {
         let (shared, sender) = (self.shared.clone(), mailbox.sender.clone());
         self.spawn(async move {
             relay::relay(&shared, &turn, &link).await;
-            shared.hooks.changed(&turn.sandbox, &link);
+            shared.hooks.changed(&turn.sandbox, Some(&link));
             let _ = sender.send(Message::Event(Event::Ended(turn.id())));
             shared.recorder.ended(turn, Some(link));
         });
-    }
-
-    fn fail(&mut self, turn: TurnId, code: ErrorCode) {
-        let Some(turn) = self.turns.remove(&turn) else {
-            return self.fail_errand(turn);
-        };
-        let reason = match (&self.reason, code) {
-            (_, ErrorCode::Retired | ErrorCode::Erased) => why(code),
-            (Some(reason), _) => reason.as_str(),
-            (None, ErrorCode::Timeout) => "the sandbox was not ready in time",
-            (None, _) => "the sandbox went away",
-        };
-        turn.fail(code, reason);
-        self.shared.recorder.ended(turn, None);
     }
 
     /// Runs until done, or until the current start ends.

@@ -117,7 +117,9 @@ enum Deaf {
 async fn hear(shared: &Shared, sandbox: &SandboxName, link: &HttpLink) -> Result<(), Deaf> {
     for message in link.proactive().await? {
         let id = message.id;
-        if !shared.keep_spoken(sandbox, message).await? {
+        if shared.keep_spoken(sandbox, message).await? {
+            shared.hooks.changed(sandbox, None);
+        } else {
             tracing::info!(%sandbox, %id, "agent.speaks_to_nobody");
         }
         link.take(id).await?;

@@ -190,15 +190,16 @@ pub(crate) trait Hooks: Send + Sync + 'static {
         let _ = (name, link);
     }
 
-    /// A turn of it has ended: there may be something new in it. Returns at once.
-    fn changed(&self, name: &SandboxName, link: &Arc<dyn Link>) {
+    /// A turn of it has ended or was cut off, or its agent has done something by itself: there may be
+    /// something new in it. `link`: the way in, for whoever knows it is up. Returns at once.
+    fn changed(&self, name: &SandboxName, link: Option<&Arc<dyn Link>>) {
         let _ = (name, link);
     }
 
-    /// It is about to be stopped gently. `rests`: its agent was [suspended](Link::suspend), does
-    /// nothing and takes nothing new; otherwise nobody has asked it.
-    async fn before_stop(&self, name: &SandboxName, link: &Arc<dyn Link>, rests: bool) {
-        let _ = (name, link, rests);
+    /// It is about to be stopped gently, or frozen. `cut`: turns of it were cut off a moment ago, and
+    /// its agent may still be at them.
+    async fn before_stop(&self, name: &SandboxName, link: &Arc<dyn Link>, cut: bool) {
+        let _ = (name, link, cut);
     }
 }
 

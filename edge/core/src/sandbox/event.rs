@@ -114,6 +114,9 @@ pub enum Effect {
         generation: Generation,
         /// Its agent rests, so that what it has on its disk is whole.
         rests: bool,
+        /// Turns that run in it are cut off: there may be something new in it, whatever became of
+        /// them, and its agent is at them still.
+        cut: bool,
     },
     /// Send [`Event::Alarm`] at this time. An earlier alarm of the same sandbox is void.
     SetAlarm {

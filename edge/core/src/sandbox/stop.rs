@@ -25,22 +25,23 @@ impl Sandbox {
             Phase::Stopped | Phase::Queued | Phase::Stopping => return Vec::new(),
             _ => {}
         }
+        let cut = self.is_working();
         let spent = |need: &Need| need.runs >= MAX_RUNS;
         let code = ErrorCode::Sandbox;
         let failed = self.turns.iter().filter(|(_, need)| spent(need));
         let mut effects: Vec<_> = failed.map(|(&turn, _)| Effect::Fail { turn, code }).collect();
         self.turns.retain(|_, need| !spent(need));
-        effects.push(self.stop(false));
+        effects.push(self.stop(false, cut));
         effects
     }
 
-    pub(super) fn stop(&mut self, rests: bool) -> Effect {
+    pub(super) fn stop(&mut self, rests: bool, cut: bool) -> Effect {
         self.phase = Phase::Stopping;
         (self.alarm, self.engaged) = (None, false);
         for need in self.turns.values_mut() {
             need.running = false;
         }
-        Effect::Stop { generation: self.generation, rests }
+        Effect::Stop { generation: self.generation, rests, cut }
     }
 
     pub(super) fn stopped_now(&mut self, now: Timestamp) -> Vec<Effect> {
@@ -71,29 +72,31 @@ impl Sandbox {
     pub(super) fn halt(&mut self, code: ErrorCode) -> Vec<Effect> {
         self.woken = false;
         self.due = Due::No;
+        let cut = self.is_working();
         let mut effects = self.fail_all(code);
-        effects.extend(self.leave());
+        effects.extend(self.leave(cut));
         effects.extend(self.reminder.map(|at| Effect::Remind(Some(at))));
         effects
     }
 
     pub(super) fn close(&mut self) -> Vec<Effect> {
         self.closing = true;
+        let cut = self.is_working();
         let turns = std::mem::take(&mut self.turns).into_keys();
         let mut effects: Vec<_> = turns.map(Effect::Release).collect();
-        effects.extend(self.leave());
+        effects.extend(self.leave(cut));
         effects
     }
 
     /// Stops, from wherever it is.
-    pub(super) fn leave(&mut self) -> Option<Effect> {
+    fn leave(&mut self, cut: bool) -> Option<Effect> {
         match self.phase {
             Phase::Queued => {
                 self.phase = Phase::Stopped;
                 None
             }
             Phase::Stopped | Phase::Stopping => None,
-            _ => Some(self.stop(false)),
+            _ => Some(self.stop(false, cut)),
         }
     }
 }

@@ -65,7 +65,7 @@ impl Actor {
         self.spawn(async move {
             work(link.clone()).await;
             if changes {
-                shared.hooks.changed(&name, &link);
+                shared.hooks.changed(&name, Some(&link));
             }
             let _ = sender.send(Message::Event(ended));
         });

@@ -44,7 +44,7 @@ impl Actor {
         let Some(place) = &self.place else { return Event::FreezeFailed(generation) };
         if let Some(link) = &self.link {
             // Nobody can back it up while it is frozen; it has been, unless something went wrong.
-            self.shared.hooks.before_stop(&self.name, link, true).await;
+            self.shared.hooks.before_stop(&self.name, link, false).await;
         }
         match self.runtime.freeze(&self.name, place).await {
             Ok(()) => {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use zaki_envelope::{SandboxName, wire::BackupOutcome};
 
-use super::{Backups, Sandbox, Wish, bring::Outcome};
+use super::{BackupError, Backups, Sandbox, Wish, bring::Outcome};
 use crate::{
     clock,
     runtime::{Hooks, HttpLink, Link},
@@ -30,11 +30,13 @@ impl Hooks for Arc<Backups> {
         }
     }
 
-    fn changed(&self, name: &SandboxName, link: &Arc<dyn Link>) {
+    fn changed(&self, name: &SandboxName, link: Option<&Arc<dyn Link>>) {
         let sandbox = self.of(name);
         let is_new = {
             let mut now = sandbox.now();
-            now.link = Some(link.clone());
+            if let Some(link) = link {
+                now.link = Some(link.clone());
+            }
             let is_new = now.tracker.changed_since().is_none();
             now.tracker.change(clock::now());
             is_new
@@ -46,15 +48,15 @@ impl Hooks for Arc<Backups> {
         }
     }
 
-    async fn before_stop(&self, name: &SandboxName, link: &Arc<dyn Link>, _rests: bool) {
+    async fn before_stop(&self, name: &SandboxName, link: &Arc<dyn Link>, cut: bool) {
         let sandbox = self.of(name);
         let is_wanted = sandbox.now().tracker.changed_since().is_some();
         if is_wanted {
             sandbox.now().link = Some(link.clone());
             let (backups, owned) = (self.clone(), name.clone());
             // Goes on when nobody waits for it.
-            let made = self.tasks.spawn(async move { backups.make(&owned).await.map(drop) });
-            if timeout(LAST_BACKUP, made).await.is_err() {
+            let saved = self.tasks.spawn(async move { backups.save(&owned, cut).await });
+            if timeout(LAST_BACKUP, saved).await.is_err() {
                 tracing::error!(sandbox = %name, "backup.not_waited_for");
             }
         }
@@ -63,6 +65,22 @@ impl Hooks for Arc<Backups> {
 }
 
 impl Backups {
+    /// Makes the last one before a stop, unless the one under way has everything. `cut`: its agent
+    /// may take a while to let go of what it was at.
+    async fn save(&self, name: &SandboxName, cut: bool) {
+        let (sandbox, until) = (self.of(name), Instant::now() + LAST_BACKUP);
+        loop {
+            drop(sandbox.work.lock().await);
+            if sandbox.now().tracker.changed_since().is_none() {
+                return;
+            }
+            match self.make(name).await {
+                Err(BackupError::Busy) if cut && Instant::now() < until => sleep(LOOK_AGAIN).await,
+                _ => return,
+            }
+        }
+    }
+
     /// Its link is of no use once it is gone.
     fn watch(sandbox: &Arc<Sandbox>, link: &Arc<dyn Link>) {
         sandbox.now().link = Some(link.clone());

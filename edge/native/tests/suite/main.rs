@@ -15,6 +15,7 @@ mod process;
 mod provider;
 mod providers;
 mod rest;
+mod retired;
 mod sandboxes;
 mod scripted;
 mod socket;

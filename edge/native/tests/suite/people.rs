@@ -14,7 +14,7 @@ use zaki_envelope::{Timestamp, ZakiUserId};
 use crate::client::*;
 use crate::sandboxes::*;
 
-const HOUR: i64 = 3_600_000;
+pub(crate) const HOUR: i64 = 3_600_000;
 
 async fn echo(dir: &Path) -> Edge {
     let choice = RuntimeChoice::Echo;
@@ -40,12 +40,12 @@ async fn erase(router: &Router, user: ZakiUserId) -> StatusCode {
     act(router, "DELETE", &format!("/v1/users/{user}"), vec![]).await
 }
 
-async fn retire(router: &Router, user: ZakiUserId, until: Timestamp) -> StatusCode {
+pub(crate) async fn retire(router: &Router, user: ZakiUserId, until: Timestamp) -> StatusCode {
     let body = serde_json::to_vec(&RetireRequest { until }).unwrap();
     act(router, "POST", &format!("/v1/users/{user}/retire"), body).await
 }
 
-async fn reinstate(router: &Router, user: ZakiUserId) -> StatusCode {
+pub(crate) async fn reinstate(router: &Router, user: ZakiUserId) -> StatusCode {
     act(router, "POST", &format!("/v1/users/{user}/reinstate"), vec![]).await
 }
 
@@ -66,7 +66,7 @@ async fn begin(router: &Router, n: u128) -> tokio::task::JoinHandle<Vec<TurnEven
     reading
 }
 
-fn code(events: &[TurnEvent]) -> ErrorCode {
+pub(crate) fn code(events: &[TurnEvent]) -> ErrorCode {
     match events.last().map(|event| &event.kind) {
         Some(TurnEventKind::Error { code, .. }) => *code,
         other => panic!("no error: {other:?}"),

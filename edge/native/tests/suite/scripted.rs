@@ -3,7 +3,7 @@
 //!
 //! The seed is printed; `ZAKI_TEST_SEED` replays it, `ZAKI_TEST_ROUNDS` makes it longer.
 
-mod gateway;
+pub(crate) mod gateway;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

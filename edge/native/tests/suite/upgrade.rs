@@ -18,7 +18,7 @@ use crate::scripted::NODE;
 const SPOIL: &str = "echo spoilt > $OPENCLAW_STATE_DIR/transcript";
 
 /// An agent of that version, which first does what `script` says; `says`: what it says it is.
-fn version(dir: &Path, name: &str, says: &str, script: &str) -> RuntimePaths {
+pub(crate) fn version(dir: &Path, name: &str, says: &str, script: &str) -> RuntimePaths {
     let paths = RuntimePaths::in_dir(&dir.join(format!("runtime-{name}")));
     fs::create_dir_all(paths.node.parent().unwrap()).unwrap();
     fs::create_dir_all(&paths.openclaw).unwrap();
@@ -36,7 +36,7 @@ fn version(dir: &Path, name: &str, says: &str, script: &str) -> RuntimePaths {
     paths
 }
 
-async fn start(dir: &Path, runtime: RuntimePaths, upgrades: bool) -> Edge {
+pub(crate) async fn start(dir: &Path, runtime: RuntimePaths, upgrades: bool) -> Edge {
     let mut config = config(dir, runtime.clone());
     let mut process = ProcessConfig::new([program()], runtime);
     process.isolation = Isolation::Off;
@@ -46,7 +46,7 @@ async fn start(dir: &Path, runtime: RuntimePaths, upgrades: bool) -> Edge {
     Edge::start(config).await.unwrap()
 }
 
-async fn say(edge: &Edge, n: u128) {
+pub(crate) async fn say(edge: &Edge, n: u128) {
     let events = run(&edge.router(), user(1), &request(turn(n), &format!("t{n}"))).await;
     assert_eq!(answer(&events), format!("<answer to t{n}>"));
 }
@@ -65,7 +65,7 @@ async fn sent_back(edge: &Edge) -> String {
     }
 }
 
-async fn report(edge: &Edge) -> SandboxReport {
+pub(crate) async fn report(edge: &Edge) -> SandboxReport {
     let path = format!("/v1/users/{}/sandbox", user(1));
     serde_json::from_slice(&call(&edge.router(), signed("GET", &path, vec![])).await.1).unwrap()
 }
@@ -81,7 +81,7 @@ async fn counts(edge: &Edge) -> String {
     String::from_utf8(call(&edge.router(), request).await.1).unwrap()
 }
 
-fn transcript(dir: &Path) -> String {
+pub(crate) fn transcript(dir: &Path) -> String {
     let state = dir.join(format!("data/sandboxes/openclaw-{}/openclaw", user(1)));
     fs::read_to_string(state.join("transcript")).unwrap_or_default()
 }

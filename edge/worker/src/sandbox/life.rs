@@ -99,7 +99,7 @@ impl Object {
             Effect::Freeze(generation) => return Some(Event::FreezeFailed(generation)),
             Effect::Thaw(generation) => self.thaw(generation),
             Effect::Look(generation) => self.look(generation),
-            Effect::Stop { generation, .. } => self.stop(generation),
+            Effect::Stop { generation, cut, .. } => self.stop(generation, cut),
             Effect::SetAlarm { at, alarm } => {
                 self.with(|life| life.alarm = Some((at, alarm)));
                 self.set_due("life", Some(at));
@@ -228,6 +228,7 @@ impl Object {
             (None, _) => "the sandbox went away",
         };
         turn.change(|progress| progress.fail(code, message));
+        self.with(|life| life.failed.push(turn.id()));
         self.conclude(&turn);
     }
 

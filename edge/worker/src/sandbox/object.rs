@@ -64,6 +64,8 @@ pub(super) struct Life {
     /// Its agent has taken turns since its start.
     pub(super) up: bool,
     pub(super) at_once: bool,
+    /// The turns that have ended with an error since the last start.
+    pub(super) failed: Vec<TurnId>,
     pub(super) tracker: Tracker,
     pub(super) memory: BackupState,
     pub(super) left: Option<Allowance>,
@@ -144,6 +146,7 @@ impl Object {
             ailment: None,
             up: false,
             at_once: false,
+            failed: Vec::new(),
             tracker,
             memory: store.fact("memory")?.unwrap_or_default(),
             left: None,

@@ -51,6 +51,7 @@ impl Object {
             let id = message.id;
             if self.standing()? == Standing::Active {
                 self.store()?.hold(&message, clock::now())?;
+                self.changed();
                 report::event(&self.env, "agent.speaks", &self.label(), 1.0);
                 self.set_due("outbound", Some(clock::now()));
             }

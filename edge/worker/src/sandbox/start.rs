@@ -7,6 +7,7 @@ use worker::js_sys::JSON;
 use worker::wasm_bindgen::JsCast;
 use worker::{Container, Error, Result};
 use zaki_edge_core::sandbox::{Event, Generation};
+use zaki_envelope::{TurnId, wire::BackupOutcome};
 
 use super::{link::PORT, object::Object};
 use crate::{clock, report};
@@ -17,13 +18,17 @@ const LOOK_AGAIN: u64 = 50;
 const GRACE: u64 = 10_000;
 /// A stop waits no longer for its backup, in milliseconds.
 const LAST_BACKUP: u64 = 60_000;
+/// Tries of it where turns were cut off.
+const SAVES: u32 = 10;
+const SAVE_PAUSE: u64 = 1_000;
 
 impl Object {
     /// The start itself; what comes of it is an event.
     pub(super) fn start(self: &Rc<Self>, generation: Generation) {
         let now = clock::now();
         self.with(|life| {
-            (life.reason, life.at_once, life.up, life.began) = (None, false, false, now)
+            (life.reason, life.at_once, life.up, life.began) = (None, false, false, now);
+            life.failed.clear();
         });
         self.cancel();
         let object = self.clone();
@@ -163,16 +168,23 @@ impl Object {
         self.register();
     }
 
-    /// Beside whatever is asked of it meanwhile: what comes now waits for the next start.
-    pub(super) fn stop(self: &Rc<Self>, generation: Generation) {
+    /// Beside whatever is asked of it meanwhile: what comes now waits for the next start. `cut`: turns
+    /// ran in it up to now, and nobody will say of them that they have ended.
+    pub(super) fn stop(self: &Rc<Self>, generation: Generation, cut: bool) {
         self.cancel();
+        let failed = self.with(|life| std::mem::take(&mut life.failed)).unwrap_or_default();
+        let is_kept = self.with(|life| !life.at_once) == Some(true);
         let was_up = self.with(|life| std::mem::take(&mut life.up) && !life.at_once);
+        if cut && is_kept {
+            self.changed();
+        }
         let object = self.clone();
         self.detach(async move {
             if was_up == Some(true) && object.has_changed() {
                 // Goes on when nobody waits for it, and is retried from the next start on.
                 let owned = object.clone();
-                let saved = object.set_going(async move { owned.back_up().await });
+                let failed = if cut { failed } else { Vec::new() };
+                let saved = object.set_going(async move { owned.save_last(&failed, cut).await });
                 let _ = clock::timeout(LAST_BACKUP, saved).await;
             }
             if let Ok(container) = object.container() {
@@ -182,6 +194,23 @@ impl Object {
             object.happen(Event::Stopped(generation));
             object.tick();
         });
+    }
+
+    /// An agent at work cannot be backed up: what was cut off is stopped before, and it may take a
+    /// while to let go of it.
+    async fn save_last(self: &Rc<Self>, failed: &[TurnId], cut: bool) {
+        if let Ok(link) = self.link() {
+            for turn in failed {
+                // One that it does not hear of is ended with it.
+                let _ = link.post(&format!("turns/{turn}/abort")).await;
+            }
+        }
+        for _ in 0..if cut { SAVES } else { 1 } {
+            if !self.has_changed() || matches!(self.back_up().await, BackupOutcome::Done { .. }) {
+                return;
+            }
+            clock::sleep(SAVE_PAUSE).await;
+        }
     }
 }
 

@@ -363,8 +363,11 @@ impl World {
                     assert_eq!(g, current);
                     it.jobs.push(Job::Look(g));
                 }
-                Effect::Stop { generation, rests } => {
+                Effect::Stop { generation, rests, cut } => {
                     assert_eq!(generation, current);
+                    let mut jobs = it.jobs.iter();
+                    let runs = jobs.any(|job| matches!(job, Job::Turn(_, g) if *g == current));
+                    assert!(cut || !runs, "nobody hears that a turn was cut off");
                     let forced = matches!(
                         event,
                         Event::Halt(_)

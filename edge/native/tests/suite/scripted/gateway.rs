@@ -2,7 +2,7 @@
 //! was killed in, forgets what it had not taken in, and refuses the keys of that, as measured of
 //! OpenClaw 2026.9.6. It notes when it is told something twice, and when it is told something while
 //! it rests. What it has to do by itself is in the file `jobs`, a time in each line; what it has done,
-//! in `fired`.
+//! in `fired`. What it is told to do endlessly it does until it is stopped, and a while longer.
 
 use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
@@ -21,6 +21,10 @@ const SESSION: &str = "agent:main:hub:dm:1";
 /// Between two words of an answer.
 const WORD: Duration = Duration::from_millis(15);
 const WORDS: usize = 8;
+/// What it is at goes on for so long after it was stopped, as a program may that it has started:
+/// longer than whoever makes a backup waits within the sandbox.
+const LINGERS: Duration = Duration::from_secs(5);
+pub(crate) const ENDLESSLY: &str = "endlessly";
 
 /// Not a test: the gateway a container starts in place of OpenClaw.
 #[tokio::test]
@@ -57,6 +61,8 @@ struct Inner {
     /// Keys this one was told.
     known: HashSet<String>,
     active: Option<String>,
+    /// What runs is to stop.
+    stopped: bool,
     waiting: Vec<(String, String)>,
     rests: bool,
 }
@@ -118,9 +124,25 @@ impl Gateway {
         tokio::spawn(self.run(run, last["content"].as_str().unwrap().to_owned()));
     }
 
+    /// Works until it is stopped.
+    async fn toil(&self, run: &str, text: &str) {
+        while !self.inner().stopped {
+            tokio::time::sleep(WORD).await;
+        }
+        self.chat(run, &json!({"state": "aborted"}));
+        tokio::time::sleep(LINGERS).await;
+        let mut inner = self.inner();
+        (inner.active, inner.stopped) = (None, false);
+        let part = format!("<part of the answer to {text}>");
+        self.add(&mut inner, json!({"role": "assistant", "content": part, "stopReason": "stop"}));
+    }
+
     async fn run(self: Arc<Self>, run: String, mut text: String) {
         let mut said = Vec::new();
         loop {
+            if text.contains(ENDLESSLY) {
+                return self.toil(&run, &text).await;
+            }
             for n in 0..WORDS {
                 tokio::time::sleep(WORD).await;
                 let (piece, whole) = (format!("w{n} "), "w ".repeat(n + 1));
@@ -218,6 +240,11 @@ impl Gateway {
         let outcome = match request["method"].as_str().unwrap() {
             "connect" => Ok(json!({"server": {"version": self.version}})),
             "chat.send" => self.send(&request["params"]),
+            "chat.abort" => {
+                let mut inner = self.inner();
+                inner.stopped = inner.active.is_some();
+                Ok(json!({"ok": true}))
+            }
             "chat.history" => {
                 let inner = self.inner();
                 let active = inner.active.is_some();
