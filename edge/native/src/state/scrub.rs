@@ -1,8 +1,9 @@
 //! Making sure that what was deleted is gone from the disk.
 //!
 //! SQLite keeps what it deleted in pages it has not used again, in the unused ends of others, and in
-//! its write-ahead log. The first is overwritten at every deletion, the last emptied here; should a
-//! trace be found all the same, the file is built anew.
+//! its write-ahead log. The first is overwritten at every deletion, the last emptied by the store
+//! ([`Sqlite::empty_log`](zaki_store::Sqlite::empty_log)); should a trace be found all the same, the
+//! file is built anew.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -25,9 +26,12 @@ pub(crate) enum ScrubError {
     /// Reading the file.
     #[error("the database cannot be read")]
     Read(#[from] io::Error),
-    /// Emptying the log or building the file anew.
+    /// Building the file anew.
     #[error("the database cannot be rewritten")]
     Rewrite(#[from] rusqlite::Error),
+    /// Emptying the log.
+    #[error(transparent)]
+    Log(#[from] zaki_store::Error),
     /// The program goes down.
     #[error("interrupted")]
     Interrupted,
@@ -39,26 +43,30 @@ pub(crate) enum ScrubError {
 impl State {
     /// Returns when `trace` is nowhere in the database's files.
     pub(crate) async fn scrub(&self, trace: String) -> Result<(), ScrubError> {
+        if !self.holds(&trace).await? {
+            return Ok(());
+        }
+        self.rebuild().await?;
+        if self.holds(&trace).await? { Err(ScrubError::Trace) } else { Ok(()) }
+    }
+
+    /// Whether it is anywhere in them, once the log is empty.
+    async fn holds(&self, trace: &str) -> Result<bool, ScrubError> {
+        self.db.empty_log().await?;
+        let (path, trace) = (self.path.clone(), trace.to_owned());
+        let found = spawn_blocking(move || is_in_files(&path, trace.as_bytes()));
+        Ok(found.await.map_err(|_| ScrubError::Interrupted)??)
+    }
+
+    async fn rebuild(&self) -> Result<(), ScrubError> {
         let path = self.path.clone();
-        let scrubbed = spawn_blocking(move || scrub(&path, trace.as_bytes()));
-        scrubbed.await.unwrap_or(Err(ScrubError::Interrupted))
+        let rebuilt = spawn_blocking(move || {
+            let db = Connection::open(path)?;
+            db.busy_timeout(PATIENCE)?;
+            db.execute_batch("VACUUM")
+        });
+        Ok(rebuilt.await.map_err(|_| ScrubError::Interrupted)??)
     }
-}
-
-fn scrub(path: &Path, trace: &[u8]) -> Result<(), ScrubError> {
-    let db = Connection::open(path)?;
-    db.busy_timeout(PATIENCE)?;
-    empty_log(&db)?;
-    if !is_in_files(path, trace)? {
-        return Ok(());
-    }
-    db.execute_batch("VACUUM")?;
-    empty_log(&db)?;
-    if is_in_files(path, trace)? { Err(ScrubError::Trace) } else { Ok(()) }
-}
-
-fn empty_log(db: &Connection) -> rusqlite::Result<()> {
-    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
 fn is_in_files(path: &Path, trace: &[u8]) -> io::Result<bool> {
