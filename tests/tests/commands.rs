@@ -71,7 +71,7 @@ const COMMANDS: [(&str, &str); 31] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_command_is_answered_on_every_channel_and_wakes_nobody() -> Result<()> {
+async fn every_command_is_answered_on_every_channel_by_the_hub() -> Result<()> {
     // So many in a row come sooner than the platforms want answers, and than people type.
     let setup = Setup::echo().set("deliver.paced", false).set("hub.commands_per_minute", 0);
     let world = setup.start().await?;
