@@ -268,6 +268,9 @@ async fn a_persons_own_turns_wait_for_each_other_where_their_tier_says_so() -> R
     world.telegram.say_in(&group, &ADA.telegram(), text, json!({}));
     until(&world, text, "joined").await?;
     assert_eq!(world.ask(TELEGRAM, BOB, "hello").await?, "echo: hello", "others do not wait");
+    let told = |sent: &Sent| sent.text.contains("as many conversations going at once as you may");
+    let sent = world.expect_sent(TELEGRAM, told).await?;
+    assert_eq!(sent.conversation, group.id.to_string(), "it is said where it waits");
     let answered = |sent: &Sent| sent.text.contains("in the group");
     assert!(world.platform(TELEGRAM).sent().matching(answered).is_empty());
     world.say(TELEGRAM, ADA, "/stop");

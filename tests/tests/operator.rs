@@ -3,12 +3,15 @@
 
 use anyhow::Result;
 use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use zaki_simulators::Fault;
 use zaki_tests::chaos::Seed;
 use zaki_tests::edge::{Edge, KEY};
 use zaki_tests::proxy::{Proxy, Trouble};
 use zaki_tests::{ChannelKind, Person, SOON, Setup, World};
 
 const ADA: Person = Person::ADA;
+const BOB: Person = Person::BOB;
 const TELEGRAM: ChannelKind = ChannelKind::Telegram;
 
 async fn ready(world: &World) -> Result<String> {
@@ -33,6 +36,102 @@ async fn an_edge_that_is_not_there_at_the_start_is_named_until_it_is() -> Result
     proxy.make(Trouble::None);
     world.until("the edge is found", || ready(&world), |it| it == "ready\n").await?;
     assert_eq!(world.expect(TELEGRAM, ADA, 1, SOON).await?, ["echo: hello"]);
+    Ok(())
+}
+
+async fn degraded(world: &World) -> Result<Value> {
+    let asked = world.http.get(world.url("/ready")).header("accept", "application/json");
+    let answer = asked.send().await?.error_for_status()?;
+    let said: Value = answer.json().await?;
+    anyhow::ensure!(said["ready"] == true, "{said}");
+    Ok(said["degraded"].clone())
+}
+
+/// Until what is degraded is this alone, with these words.
+async fn only(world: &World, what: &str, words: &str) -> Result<()> {
+    let is_it = |found: &Value| {
+        let all = found.as_array().map_or(0, Vec::len);
+        let why = found[0]["why"].as_str().unwrap_or_default();
+        all == 1 && found[0]["what"] == what && why.contains(words)
+    };
+    world.until(what, || degraded(world), is_it).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_platform_that_is_not_reached_is_named_and_the_others_are_served() -> Result<()> {
+    let world = Setup::echo().hasty().start().await?;
+    for (n, channel) in ChannelKind::ALL.into_iter().enumerate() {
+        world.platform(channel).faults().next(10_000, Fault::Drop);
+        for text in ["one", "two", "three"] {
+            world.say(channel, ADA, text);
+        }
+        let what = format!("{channel}/main (sending)");
+        only(&world, &what, "it is tried again by itself").await?;
+        let doctor = world.zaki(&["doctor"]).await?.ok()?;
+        let row = doctor.lines().find(|line| line.contains(&what)).unwrap_or_default();
+        assert!(row.starts_with("note"), "{channel}: {doctor}");
+        let other = ChannelKind::ALL[(n + 1) % ChannelKind::ALL.len()];
+        assert_eq!(world.ask(other, BOB, "hello").await?, "echo: hello");
+        world.platform(channel).faults().clear();
+        world.say(channel, ADA, "four");
+        let well = |found: &Value| *found == json!([]);
+        world.until("all is well", || degraded(&world), well).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_taken_back_is_named_and_takes_no_hub_away() -> Result<()> {
+    let world = Setup::echo().start().await?;
+    for channel in [TELEGRAM, ChannelKind::Discord] {
+        world.platform(channel).faults().next(10_000, Fault::Status { code: 401 });
+        world.say(channel, ADA, "hello");
+        only(&world, &format!("{channel}/main (sending)"), "token is not valid").await?;
+        assert_eq!(world.ask(ChannelKind::Slack, ADA, "hello").await?, "echo: hello");
+        assert!(ready(&world).await?.starts_with("ready\n"));
+        world.platform(channel).faults().clear();
+        world.say(channel, ADA, "again");
+        world.until("all is well", || ready(&world), |said| said == "ready\n").await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_that_cannot_be_opened_is_named_until_it_is() -> Result<()> {
+    let channels = [TELEGRAM, ChannelKind::Discord];
+    let mut world = Setup::echo().only(&channels).without_public_url().prepare().await?;
+    for channel in channels {
+        world.platform(channel).faults().next(10_000, Fault::Drop);
+    }
+    let before = world.met();
+    world.launch().await?;
+    for what in ["receiving", "set-up"] {
+        for channel in channels {
+            let line = format!("{channel}/main ({what}): ");
+            world.until(&line, || ready(&world), |said| said.contains(&line)).await?;
+        }
+    }
+    for channel in channels {
+        world.platform(channel).faults().clear();
+    }
+    world.until("all is well", || ready(&world), |said| said == "ready\n").await?;
+    world.attach(before, 1).await?;
+    assert_eq!(world.ask(TELEGRAM, ADA, "hello").await?, "echo: hello");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_address_an_archive_is_its_operators_to_write() -> Result<()> {
+    let world = Setup::echo().only(&[TELEGRAM]).without_public_url().start().await?;
+    let said = world.ask(TELEGRAM, ADA, "/export").await?;
+    let command = format!("zaki users export {} --out FILE", world.first_user().await?);
+    assert!(said.contains("whoever runs this bot") && said.contains(&command), "{said}");
+    world.noted().await?;
+    let log = world.whole_log();
+    assert!(log.contains("hub.public_url is not set") && log.contains(&command), "{log}");
+    let doctor = world.zaki(&["doctor"]).await?.ok()?;
+    let row = doctor.lines().find(|line| line.contains("/export")).unwrap_or_default();
+    assert!(row.starts_with("note") && row.contains("zaki users export"), "{doctor}");
     Ok(())
 }
 

@@ -70,6 +70,22 @@ impl ChannelError {
         self
     }
 
+    /// Whether it says something of the account, rather than of this call: the platform was not
+    /// reached or did not answer, or it does not take the token.
+    pub fn is_of_account(&self) -> bool {
+        match self.retry {
+            Retry::Never => self.is_refused_token(),
+            // What the platform asks to wait for has no cause.
+            Retry::AfterMs(_) => self.source.is_some(),
+            Retry::Unknown => true,
+        }
+    }
+
+    /// Whether the platform does not take the token.
+    pub fn is_refused_token(&self) -> bool {
+        (self.retry, self.scope) == (Retry::Never, Scope::Account)
+    }
+
     /// Says where the conversation goes on.
     #[must_use]
     pub fn moved_to(mut self, conversation: ConversationId) -> Self {

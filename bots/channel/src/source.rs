@@ -44,6 +44,12 @@ pub trait Inbox: Send + Sync {
 
     /// The last cursor this source stored.
     async fn cursor(&self) -> Result<Option<String>, InboxError>;
+
+    /// How the last attempt to receive went: the platform was reached, or this is why not. For
+    /// whoever looks after it; the source goes on by itself.
+    fn reached(&self, attempt: Result<(), &ChannelError>) {
+        let _ = attempt;
+    }
 }
 
 /// The store refused. Try again; do not acknowledge.

@@ -98,13 +98,15 @@ impl Gateway {
     async fn receive(&self, inbox: &dyn Inbox) -> Result<(), ChannelError> {
         let cursor = stored_cursor(inbox).await.as_deref().and_then(Cursor::read);
         let (queue, items) = mpsc::channel(QUEUE);
-        let (followed, ()) = tokio::join!(self.follow(cursor, queue), self.store(inbox, items));
+        let (followed, ()) =
+            tokio::join!(self.follow(inbox, cursor, queue), self.store(inbox, items));
         followed
     }
 
     /// Connects, again and again; ends only when that is pointless.
     async fn follow(
         &self,
+        inbox: &dyn Inbox,
         cursor: Option<Cursor>,
         queue: mpsc::Sender<Item>,
     ) -> Result<(), ChannelError> {
@@ -114,7 +116,7 @@ impl Gateway {
             self.config.learn(cursor.bot_id.clone());
         }
         loop {
-            let gate = self.gate_at_last().await?;
+            let gate = self.gate_at_last(inbox).await?;
             let limit = gate.session_start_limit;
             starts.update(
                 limit.max_concurrency,
@@ -123,20 +125,22 @@ impl Gateway {
                 limit.total,
             );
             let shard = self.shard(&gate.url, &progress, starts.clone());
-            self.listen(shard, &mut progress, &queue).await?;
+            self.listen(inbox, shard, &mut progress, &queue).await?;
+            inbox.reached(Err(&error("the gateway cannot be reached", Retry::Unknown)));
             warn!(account = %self.account, "the Discord gateway is not reached");
             progress.pause.wait().await;
         }
     }
 
     /// Where the gateway is, as often as it takes to learn it.
-    async fn gate_at_last(&self) -> Result<Gate, ChannelError> {
+    async fn gate_at_last(&self, inbox: &dyn Inbox) -> Result<Gate, ChannelError> {
         let mut pause = Pause::default();
         loop {
             let asked = match self.api.call(Method::GET, &["gateway", "bot"]).await.map(gate_of) {
                 Ok(Some(gate)) => return Ok(gate),
                 Ok(None) => {
                     warn!(account = %self.account, "Discord does not name its gateway");
+                    inbox.reached(Err(&error("it does not name its gateway", Retry::Unknown)));
                     Duration::ZERO
                 }
                 Err(failure) if is_hopeless(&failure) => {
@@ -146,6 +150,7 @@ impl Gateway {
                     let asked = failure.asks_to_wait();
                     let e = failed(failure, "gateway");
                     warn!(account = %self.account, error = %e, "Discord is not reached yet");
+                    inbox.reached(Err(&e));
                     asked
                 }
             };
@@ -178,6 +183,7 @@ impl Gateway {
     /// Follows one shard, which reconnects and resumes by itself, until it cannot connect.
     async fn listen(
         &self,
+        inbox: &dyn Inbox,
         mut shard: Shard<InMemoryQueue>,
         progress: &mut Progress,
         queue: &mpsc::Sender<Item>,
@@ -186,6 +192,7 @@ impl Gateway {
         while let Some(message) = shard.next().await {
             match message {
                 Ok(Message::Text(raw)) => {
+                    inbox.reached(Ok(()));
                     let Some(item) = self.take(&shard, progress, &raw) else {
                         continue;
                     };

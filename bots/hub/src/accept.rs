@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use zaki_channel::{Batch, Inbox, InboxError};
+use zaki_channel::{Batch, ChannelError, Inbox, InboxError};
 use zaki_envelope::{AccountName, ChannelKind, Inbound, InboundKind};
 use zaki_lane::commands::Command;
 use zaki_ledger::{Line, SettleReason};
 
-use crate::{accounts::Account, clock, groups::Groups, hub::Hub, notice};
+use crate::{accounts::Account, clock, groups::Groups, hub::Hub, notice, troubles::Doing};
 
 /// Why a message is not for the agent, if it is not.
 pub(crate) fn no_turn(groups: &Groups, inbound: &Inbound) -> Option<SettleReason> {
@@ -98,6 +98,12 @@ impl Inbox for AccountInbox {
     async fn cursor(&self) -> Result<Option<String>, InboxError> {
         let name = self.account()?.label();
         self.hub.ledger.cursor(name).await.map_err(|error| InboxError(error.into()))
+    }
+
+    fn reached(&self, attempt: Result<(), &ChannelError>) {
+        if let Ok(account) = self.account() {
+            self.hub.troubles.heard(account.label(), Doing::Receiving, attempt);
+        }
     }
 }
 

@@ -11,7 +11,10 @@ use zaki_channel::{Channel, ChannelError, Retry, Source, Webhook};
 use zaki_envelope::{AccountName, ChannelKind};
 use zaki_lane::commands::{Name, TABLE};
 
-use crate::config::Config;
+use crate::{
+    config::Config,
+    troubles::{Doing, Troubles},
+};
 
 /// One bot on one platform.
 pub(crate) struct Account {
@@ -198,15 +201,18 @@ fn http_client() -> Result<Client> {
 pub(crate) async fn run_errand(
     label: &str,
     errand: Errand,
+    troubles: &Troubles,
     stop: CancellationToken,
 ) -> Result<(), ChannelError> {
     let mut pause = Duration::from_secs(1);
     loop {
-        match errand().await {
-            Ok(()) => return Ok(()),
-            Err(error) if error.retry == Retry::Never => return Err(error),
-            Err(error) => tracing::warn!(account = label, %error, "trying the set-up again"),
+        let done = errand().await;
+        match &done {
+            Err(error) if error.retry == Retry::Never => return done,
+            _ => troubles.heard(label, Doing::SetUp, done.as_ref().copied()),
         }
+        let Err(error) = done else { return Ok(()) };
+        tracing::warn!(account = label, %error, "trying the set-up again");
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => return Ok(()),

@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
     extract::{Path, Request as HttpRequest, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{any, get},
 };
@@ -19,6 +19,7 @@ use crate::{
     counters::{Counters, Outcome},
     export,
     hub::Hub,
+    readiness::Readiness,
     replica::Door,
 };
 
@@ -78,20 +79,20 @@ pub(crate) async fn read(body: Body, most: usize) -> Result<Bytes, Unread> {
     read.map_err(|_| Unread::TooSlow)?.map_err(|_| Unread::TooLarge)
 }
 
-async fn ready(State(at): Serving) -> Response {
-    let not = |why: &str| (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response();
-    let Some(hub) = at.hub() else { return not("stopping, or waiting for a lease") };
-    match hub.ready().await {
-        Ok(()) => format!("ready\n{}", hub.troubles.lines()).into_response(),
-        Err(why) => not(&why),
-    }
+async fn ready(State(at): Serving, headers: HeaderMap) -> Response {
+    Readiness::of(at.hub().as_deref()).await.answer(&headers)
 }
 
 /// A look at the headers is no download, and must not use the address up.
-async fn export(State(at): Serving, method: Method, Path(token): Path<String>) -> Response {
+async fn export(
+    State(at): Serving,
+    method: Method,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     match at.hub() {
         _ if method != Method::GET => StatusCode::METHOD_NOT_ALLOWED.into_response(),
-        Some(hub) => export::download(&hub, &token).await,
+        Some(hub) => export::download(&hub, &token, &headers).await,
         None => unavailable(),
     }
 }

@@ -49,6 +49,7 @@ mod presence;
 mod proactive;
 mod queue;
 mod readable;
+mod readiness;
 mod relay;
 mod replica;
 mod serve;

@@ -14,7 +14,7 @@ use zaki_words::{self as words, Say};
 
 use crate::{edge::EdgeError, hub::Hub, live::Live, notice, relay::Age};
 
-/// Whoever waits longer is told how many are before them.
+/// Whoever waits longer is told how many are before them, or that it is their own they wait for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The turns of one hub that run or wait.
@@ -75,12 +75,9 @@ impl Turns {
 }
 
 impl Place {
-    /// How many are before it, while it waits for others.
-    fn ahead(&self) -> Option<usize> {
-        match self.queue.lock().fair.standing(self.ticket)? {
-            Standing::Queued { ahead } => Some(ahead),
-            Standing::Own | Standing::Runs => None,
-        }
+    /// How things stand with it.
+    fn standing(&self) -> Option<Standing> {
+        self.queue.lock().fair.standing(self.ticket)
     }
 }
 
@@ -140,10 +137,16 @@ pub(crate) async fn wait(
 }
 
 fn tell(hub: &Arc<Hub>, open: &OpenTurn, place: &Place) {
-    let (Some(ahead), Some(last)) = (place.ahead(), open.inbounds.last()) else { return };
+    let (Some(standing), Some(last)) = (place.standing(), open.inbounds.last()) else { return };
     let (hub, user, about) = (Arc::clone(hub), open.turn.user, last.clone());
     hub.tasks.clone().spawn(async move {
-        let text = words::Turn::Queued { ahead }.say(hub.voice(user, &about).await);
+        let said = match standing {
+            Standing::Runs => return,
+            Standing::Queued { ahead } => words::Turn::Queued { ahead },
+            Standing::Own if hub.speaker(user, &about).await == Some(user) => words::Turn::Own,
+            Standing::Own => words::Turn::Host,
+        };
+        let text = said.say(hub.voice(user, &about).await);
         notice::remark(&hub, &about, text).await;
     });
 }
@@ -166,7 +169,9 @@ mod tests {
         let (second, mut waits) = queue.ask(user(2), 0);
         let (third, mut waits_too) = queue.ask(user(3), 0);
         assert!(waits.try_recv().is_err() && waits_too.try_recv().is_err());
-        assert_eq!((first.ahead(), second.ahead(), third.ahead()), (None, Some(0), Some(1)));
+        let ahead = |ahead| Some(Standing::Queued { ahead });
+        assert_eq!((second.standing(), third.standing()), (ahead(0), ahead(1)));
+        assert_eq!(first.standing(), Some(Standing::Runs));
         drop(second);
         drop(first);
         assert!(waits_too.try_recv().is_ok(), "whoever has left is skipped");
@@ -190,7 +195,8 @@ mod tests {
         let queue = Queue::new(0);
         let (first, _) = queue.ask(user(1), 1);
         let (second, mut next) = queue.ask(user(1), 1);
-        assert!(next.try_recv().is_err() && second.ahead().is_none(), "nobody is before them");
+        assert!(next.try_recv().is_err());
+        assert_eq!(second.standing(), Some(Standing::Own), "nobody else is before them");
         drop(first);
         assert!(next.try_recv().is_ok());
     }

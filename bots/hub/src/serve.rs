@@ -197,7 +197,8 @@ fn set_up(parts: &Parts, account: &Account) {
         let (label, errand) = (account.label().to_owned(), errand.clone());
         let (troubles, closing) = (Arc::clone(&parts.troubles), parts.closing.clone());
         tokio::spawn(async move {
-            if let Err(error) = accounts::run_errand(&label, errand, closing).await {
+            let done = accounts::run_errand(&label, errand, &troubles, closing).await;
+            if let Err(error) = done {
                 troubles.note(&label, error.to_string());
             }
         });

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use zaki_channel::Source;
 
-use crate::{accept::AccountInbox, hub::Hub};
+use crate::{accept::AccountInbox, hub::Hub, troubles::Doing};
 
 /// How long until a socket that another replica holds is asked for again, and until one that ended
 /// by a defect of ours is started again.
@@ -30,6 +30,8 @@ async fn receive(inbox: AccountInbox, source: Arc<dyn Source>, label: String) {
         let (inbox, source, closing) = (inbox.clone(), source.clone(), hub.closing.clone());
         // In a task of its own, so that a panic in it is noticed as well.
         let ended = tokio::spawn(async move { source.run(&*inbox, closing).await }).await;
+        // Whoever receives from now on says how that goes.
+        hub.troubles.heard(&label, Doing::Receiving, Ok(()));
         match ended {
             Ok(Ok(())) => return,
             // It says itself that going on is pointless.

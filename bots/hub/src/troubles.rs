@@ -1,9 +1,17 @@
 //! What does not work: accounts that will not by themselves (a wrong token, a webhook refused), and
-//! what passes (an edge that is not there yet).
+//! what passes (an edge that is not there yet, a platform that is not reached).
 
-use std::collections::BTreeMap;
+mod calls;
 
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+
+pub(crate) use calls::Doing;
 
 /// What troubles with the models behind the edge are about.
 pub(crate) const MODEL: &str = "model";
@@ -17,12 +25,27 @@ struct Trouble {
     passes: bool,
 }
 
+/// One of them, as `/ready` tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Told {
+    /// What it is about.
+    pub what: String,
+    /// What is wrong, and the mend where there is one.
+    pub why: String,
+    /// Whether it may come right by itself.
+    pub passes: bool,
+}
+
 /// Keeps the troubles for `/ready` and whoever waits for one.
-pub(crate) struct Troubles(watch::Sender<Known>);
+pub(crate) struct Troubles {
+    known: watch::Sender<Known>,
+    /// How many calls have failed in a row, by what they are about; none that work.
+    failures: Mutex<BTreeMap<String, u32>>,
+}
 
 impl Default for Troubles {
     fn default() -> Self {
-        Self(watch::Sender::new(Known::new()))
+        Self { known: watch::Sender::new(Known::new()), failures: Mutex::default() }
     }
 }
 
@@ -41,27 +64,45 @@ impl Troubles {
 
     /// It has come right.
     pub(crate) fn clear(&self, label: &str) {
-        self.0.send_modify(|known| drop(known.remove(label)));
+        self.known.send_modify(|known| drop(known.remove(label)));
     }
 
     fn add(&self, label: &str, trouble: Trouble) {
-        self.0.send_modify(|known| drop(known.insert(label.to_owned(), trouble)));
+        self.known.send_modify(|known| drop(known.insert(label.to_owned(), trouble)));
+    }
+
+    /// It has not worked; how often in a row, with this time.
+    fn failed_again(&self, label: &str) -> u32 {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = failures.entry(label.to_owned()).or_default();
+        *times = times.saturating_add(1);
+        *times
+    }
+
+    /// It works; whether it did not before.
+    fn works_again(&self, label: &str) -> bool {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.remove(label).is_some()
     }
 
     /// Whether something is wrong with it.
     pub(crate) fn has(&self, label: &str) -> bool {
-        self.0.borrow().contains_key(label)
+        self.known.borrow().contains_key(label)
     }
 
-    /// What is wrong now, in one line each.
-    pub(crate) fn lines(&self) -> String {
-        said(&self.0.borrow(), |_| true).concat()
+    /// What is wrong now.
+    pub(crate) fn told(&self) -> Vec<Told> {
+        let told = |(what, trouble): (&String, &Trouble)| {
+            let Trouble { said, passes } = trouble.clone();
+            Told { what: what.clone(), why: said, passes }
+        };
+        self.known.borrow().iter().map(told).collect()
     }
 
     /// Waits until something is wrong that will not pass.
     pub(crate) async fn first(&self) -> String {
         let lasts = |trouble: &Trouble| !trouble.passes;
-        match self.0.subscribe().wait_for(|known| known.values().any(lasts)).await {
+        match self.known.subscribe().wait_for(|known| known.values().any(lasts)).await {
             Ok(known) => said(&known, lasts).concat().trim_end().to_owned(),
             // The sender is in `self`.
             Err(_) => std::future::pending().await,
@@ -84,13 +125,17 @@ mod tests {
     fn what_passes_is_shown_until_it_has_and_ends_nothing() {
         let troubles = Troubles::default();
         troubles.warn("edge", "not there yet".to_owned());
-        assert_eq!(troubles.lines(), "edge: not there yet\n");
+        let told = |what: &str, why: &str, passes| {
+            let (what, why) = (what.to_owned(), why.to_owned());
+            Told { what, why, passes }
+        };
+        assert_eq!(troubles.told(), [told("edge", "not there yet", true)]);
         assert_eq!(troubles.first().now_or_never(), None);
         troubles.note("slack/main", "a wrong token".to_owned());
         assert_eq!(troubles.first().now_or_never().as_deref(), Some("slack/main: a wrong token"));
         assert!(troubles.has("edge"));
         troubles.clear("edge");
         assert!(!troubles.has("edge"));
-        assert_eq!(troubles.lines(), "slack/main: a wrong token\n");
+        assert_eq!(troubles.told(), [told("slack/main", "a wrong token", false)]);
     }
 }

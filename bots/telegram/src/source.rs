@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use zaki_channel::{
-    Batch, ChannelError, Dead, Failure, Inbox, Parse, ParseError, Parsed, Pause, Source, Verified,
-    now, stored_cursor,
+    Batch, ChannelError, Dead, Failure, Inbox, Parse, ParseError, Parsed, Pause, Retry, Source,
+    Verified, now, stored_cursor,
 };
 use zaki_envelope::AccountName;
 
@@ -23,6 +23,9 @@ use crate::{Config, Reader};
 const HOLD: Duration = Duration::from_secs(30);
 /// How much longer we wait for it.
 const SLACK: Duration = Duration::from_secs(15);
+/// What Telegram's 409 means.
+const CONFLICT: &str = "another program polls with this bot's token or has set a webhook; stop it, \
+                        or give each its own bot from @BotFather";
 
 /// Polls for one bot.
 #[derive(Clone)]
@@ -51,10 +54,10 @@ impl Poll {
     }
 
     /// As often as it takes; fails only when that is for good.
-    async fn prepare_at_last(&self) -> Result<(), ChannelError> {
+    async fn prepare_at_last(&self, inbox: &dyn Inbox) -> Result<(), ChannelError> {
         let mut pause = Pause::default();
         while let Err(failure) = self.prepare().await {
-            pause.wait_for(self.complain(failure)?).await;
+            pause.wait_for(self.complain(inbox, failure)?).await;
         }
         Ok(())
     }
@@ -71,13 +74,14 @@ impl Poll {
     }
 
     async fn receive(&self, inbox: &dyn Inbox) -> Result<(), ChannelError> {
-        self.prepare_at_last().await?;
+        self.prepare_at_last(inbox).await?;
         let mut offset = Offset::read(self.config.bot_id(), stored_cursor(inbox).await.as_deref());
         info!(account = %self.account, "polling Telegram");
         let mut pause = Pause::default();
         loop {
             match self.poll(offset).await {
                 Ok(updates) => {
+                    inbox.reached(Ok(()));
                     let before = offset;
                     for update in &updates {
                         offset = self.accept(inbox, update, offset).await;
@@ -90,7 +94,7 @@ impl Poll {
                     }
                 }
                 Err(failure) => {
-                    pause.wait_for(self.complain(failure)?).await;
+                    pause.wait_for(self.complain(inbox, failure)?).await;
                 }
             }
         }
@@ -116,22 +120,22 @@ impl Poll {
         next
     }
 
-    /// Logs what keeps us from polling and returns how long Telegram asks to wait; fails when
+    /// Says what keeps us from polling and returns how long Telegram asks to wait; fails when
     /// waiting is pointless.
-    fn complain(&self, failure: Failure) -> Result<Duration, ChannelError> {
+    fn complain(&self, inbox: &dyn Inbox, failure: Failure) -> Result<Duration, ChannelError> {
         let (account, asked) = (&self.account, failure.asks_to_wait());
         if is_hopeless(&failure) {
             return Err(failed(failure, "polling (are token and api_base right?)"));
         }
-        if failure.status() == Some(409) {
-            error!(
-                %account,
-                "another program polls with this bot's token or has set a webhook; stop it, or \
-                 give each its own bot from @BotFather"
-            );
+        let kept_off = if failure.status() == Some(409) {
+            error!(%account, "{CONFLICT}");
+            crate::api::error(CONFLICT, Retry::Never)
         } else {
-            warn!(%account, error = %failed(failure, "polling"), "Telegram is not reached");
-        }
+            let failed = failed(failure, "polling");
+            warn!(%account, error = %failed, "Telegram is not reached");
+            failed
+        };
+        inbox.reached(Err(&kept_off));
         Ok(asked)
     }
 }

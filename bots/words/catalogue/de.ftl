@@ -73,6 +73,8 @@ turn-queued = { $ahead ->
     [one] Hier ist gerade viel los. Eine Person ist noch vor dir; deine Antwort kommt ganz von selbst.
    *[other] Hier ist gerade viel los. { $ahead } Personen sind noch vor dir; deine Antwort kommt ganz von selbst.
 }
+turn-own = Bei dir laufen schon so viele Gespräche gleichzeitig, wie du haben darfst, deshalb wartet dieses. Die Antwort kommt ganz von selbst, sobald eines der anderen zu Ende ist.
+turn-host = Der Assistent, der hier antwortet, ist schon in so vielen Gesprächen gleichzeitig beschäftigt, wie er darf, deshalb wartet dieses. Die Antwort kommt ganz von selbst.
 
 media-too-large = Deine Datei ist nicht bei deinem Assistenten angekommen: Sie ist größer als { $megabytes } MB, und mehr geht nicht durch.
 media-unavailable = Deine Datei ist nicht bei deinem Assistenten angekommen: Sie konnte von hier nicht abgeholt werden. Bitte schicke sie noch einmal.
@@ -342,7 +344,12 @@ lang-note = Dein Assistent selbst antwortet in der Sprache, in der du schreibst.
 
 export-ready = Das ist, was ich über dich speichere, in einem Archiv: wer du für mich bist, deine Einstellungen, deine Nachrichten und die Antworten darauf, und was dein Assistent selbst aufgeschrieben hat, sein Gedächtnis und seine Dateien. Das Laden kann eine Minute dauern.
 export-terms = Der Link gilt einmal und verfällt { $when }. Behalte ihn für dich.
-export-no-url = Ich kann hier keine Dateien herausgeben. Bitte frag die Betreiber dieses Bots: Sie können dir alles geben, was über dich gespeichert ist.
+export-no-url = Ich kann hier keine Dateien herausgeben, aber die Betreiber dieses Bots können dir alles geben, was über dich gespeichert ist. Bitte schick ihnen diese Zeile: Damit schreiben sie dein Archiv in eine Datei.
+export-missing = Was dein Assistent selbst aufgeschrieben hat, gehört hierher und konnte nicht gelesen werden, als dieses Archiv gemacht wurde. Bitte fordere später ein neues an.
+export-used-up = Diese Adresse ist verbraucht, oder sie war nie eine. Bitte lass dir im Chat eine neue geben.
+export-you = du
+export-bot = der Bot
+export-program = ein Programm von jemandem
 erase-asked =
     Das löscht alles, was über dich gespeichert ist, endgültig:
     - wie du deinen Assistenten erreichst, und deine Einstellungen

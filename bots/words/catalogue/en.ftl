@@ -75,6 +75,8 @@ turn-queued = { $ahead ->
     [one] A lot is going on here just now. { $ahead } person is ahead of you; your answer comes all by itself.
    *[other] A lot is going on here just now. { $ahead } people are ahead of you; your answer comes all by itself.
 }
+turn-own = You have as many conversations going at once as you may, so this one waits. Its answer comes all by itself as soon as one of the others has ended.
+turn-host = The assistant that answers here is at work in as many conversations at once as it may be, so this one waits. Its answer comes all by itself.
 
 media-too-large = Your file did not reach your assistant: it is larger than { $megabytes } MB, the most that goes through.
 media-unavailable = Your file did not reach your assistant: it could not be fetched from here. Please send it again.
@@ -344,7 +346,12 @@ lang-note = Your assistant itself answers in the language you write in.
 
 export-ready = This is what I keep about you, as one archive: who you are to me, your settings, your messages and the answers to them, and what your assistant has written down itself, its memory and its files. Loading it may take a minute.
 export-terms = The link works once and expires { $when }. Keep it to yourself.
-export-no-url = I cannot hand out files here. Please ask whoever runs this bot: they can give you everything that is kept about you.
+export-no-url = I cannot hand out files here, but whoever runs this bot can give you everything that is kept about you. Please send them this line: it is what they type to write your archive into a file.
+export-missing = What your assistant itself has written down belongs here and could not be read when this archive was made. Please ask for another one later.
+export-used-up = This address is used up, or it was never one. Please ask for a new one in the chat.
+export-you = you
+export-bot = the bot
+export-program = somebody’s program
 erase-asked =
     This erases everything that is kept about you, for good:
     - how you reach your assistant, and your settings

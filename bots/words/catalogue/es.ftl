@@ -73,6 +73,8 @@ turn-queued = { $ahead ->
     [one] Ahora mismo hay mucho movimiento. Tienes { $ahead } persona delante; tu respuesta llegará sola.
    *[other] Ahora mismo hay mucho movimiento. Tienes { $ahead } personas delante; tu respuesta llegará sola.
 }
+turn-own = Ya tienes en marcha tantas conversaciones a la vez como puedes tener, así que esta espera. Su respuesta llegará sola en cuanto termine una de las otras.
+turn-host = El asistente que responde aquí ya atiende tantas conversaciones a la vez como puede, así que esta espera. Su respuesta llegará sola.
 
 media-too-large = Tu archivo no ha llegado a tu asistente: supera los { $megabytes } MB, lo máximo que pasa.
 media-unavailable = Tu archivo no ha llegado a tu asistente: no se ha podido obtener desde aquí. Envíalo de nuevo, por favor.
@@ -342,7 +344,12 @@ lang-note = Tu asistente, por su parte, responde en el idioma en que escribes.
 
 export-ready = Esto es lo que guardo sobre ti, en un archivo: quién eres para mí, tus ajustes, tus mensajes y sus respuestas, y lo que tu asistente ha anotado por su cuenta, su memoria y sus archivos. La descarga puede tardar un minuto.
 export-terms = El enlace sirve una sola vez y caduca { $when }. Guárdalo para ti.
-export-no-url = Aquí no puedo entregar archivos. Pregunta a los responsables de este bot: pueden darte todo lo que se guarda sobre ti.
+export-no-url = Aquí no puedo entregar archivos, pero los responsables de este bot pueden darte todo lo que se guarda sobre ti. Envíales esta línea, por favor: es lo que escriben para guardar tu copia en un fichero.
+export-missing = Lo que tu asistente ha anotado por su cuenta debería estar aquí y no se pudo leer cuando se hizo esta copia. Pide otra más tarde, por favor.
+export-used-up = Esta dirección ya se ha usado, o nunca lo fue. Pide una nueva en el chat, por favor.
+export-you = tú
+export-bot = el bot
+export-program = el programa de alguien
 erase-asked =
     Esto borra para siempre todo lo que se guarda sobre ti:
     - cómo llegas a tu asistente, y tus ajustes

@@ -73,6 +73,8 @@ turn-queued = { $ahead ->
     [one] Il y a beaucoup de monde en ce moment. { $ahead } personne passe avant toi ; ta réponse viendra toute seule.
    *[other] Il y a beaucoup de monde en ce moment. { $ahead } personnes passent avant toi ; ta réponse viendra toute seule.
 }
+turn-own = Tu as déjà autant de conversations en cours que tu peux en avoir à la fois, alors celle-ci attend. Sa réponse viendra toute seule dès qu’une des autres sera terminée.
+turn-host = L’assistant qui répond ici travaille déjà dans autant de conversations à la fois qu’il le peut, alors celle-ci attend. Sa réponse viendra toute seule.
 
 media-too-large = Ton fichier n’est pas arrivé à ton assistant : il dépasse { $megabytes } Mo, le maximum qui passe.
 media-unavailable = Ton fichier n’est pas arrivé à ton assistant : il n’a pas pu être récupéré d’ici. Renvoie-le, s’il te plaît.
@@ -342,7 +344,12 @@ lang-note = Ton assistant lui-même répond dans la langue où tu écris.
 
 export-ready = Voici ce que je conserve sur toi, en une archive : qui tu es pour moi, tes réglages, tes messages et leurs réponses, et ce que ton assistant a noté lui-même, sa mémoire et ses fichiers. Le téléchargement peut prendre une minute.
 export-terms = Le lien marche une seule fois et expire { $when }. Garde-le pour toi.
-export-no-url = Je ne peux pas remettre de fichiers ici. Adresse-toi aux responsables de ce bot : ils peuvent te donner tout ce qui est conservé sur toi.
+export-no-url = Je ne peux pas remettre de fichiers ici, mais les responsables de ce bot peuvent te donner tout ce qui est conservé sur toi. Envoie-leur cette ligne, s’il te plaît : c’est ce qu’ils tapent pour écrire ton archive dans un fichier.
+export-missing = Ce que ton assistant a noté lui-même devrait se trouver ici et n’a pas pu être lu quand cette archive a été faite. Demandes-en une autre plus tard, s’il te plaît.
+export-used-up = Cette adresse a déjà servi, ou n’en a jamais été une. Demandes-en une nouvelle dans la conversation, s’il te plaît.
+export-you = toi
+export-bot = le bot
+export-program = le programme de quelqu’un
 erase-asked =
     Ceci efface pour de bon tout ce qui est conservé sur toi :
     - tes accès à ton assistant, et tes réglages

@@ -52,7 +52,7 @@ pub use loss::{Loss, Lost};
 pub use media::Media;
 pub use mode::{Mode, Modes};
 pub use model::Models;
-pub use privacy::{Erase, Export};
+pub use privacy::{Archive, Erase, Export};
 pub use proactive::Unasked;
 pub use session::{SessionLine, Sessions, Spoken};
 pub use status::{State, Status};

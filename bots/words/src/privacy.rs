@@ -16,8 +16,11 @@ pub enum Export<'a> {
         /// When this is said.
         now: Timestamp,
     },
-    /// The hub has no address of its own.
-    NoUrl,
+    /// The hub has no address of its own, but its operators have a command.
+    NoUrl {
+        /// Who asks, as operators know them.
+        user: &'a str,
+    },
 }
 
 impl Say for Export<'_> {
@@ -27,8 +30,38 @@ impl Say for Export<'_> {
                 let terms = timed("export-terms", until, now, voice);
                 paragraphs([voice.text("export-ready"), quote::address(url), terms])
             }
-            Self::NoUrl => voice.text("export-no-url"),
+            Self::NoUrl { user } => {
+                let command = format!("`zaki users export {} --out FILE`", quote::code(user));
+                paragraphs([voice.text("export-no-url"), direction::finish(&command, voice)])
+            }
         }
+    }
+}
+
+/// What stands in an archive, or in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Archive {
+    /// What the sandbox has could not be read.
+    Missing,
+    /// The address it could be had from is good for none.
+    UsedUp,
+    /// Who said something: whose archive it is.
+    You,
+    /// The bot.
+    Bot,
+    /// Somebody else's bot.
+    Program,
+}
+
+impl Say for Archive {
+    fn say(&self, voice: Voice) -> String {
+        voice.text(match self {
+            Self::Missing => "export-missing",
+            Self::UsedUp => "export-used-up",
+            Self::You => "export-you",
+            Self::Bot => "export-bot",
+            Self::Program => "export-program",
+        })
     }
 }
 

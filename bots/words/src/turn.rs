@@ -40,6 +40,10 @@ pub enum Turn<'a> {
         /// How many people.
         ahead: usize,
     },
+    /// As many turns of the person run as may at once.
+    Own,
+    /// The same of whoever lends a group their assistant, said to a guest.
+    Host,
 }
 
 impl Say for Turn<'_> {
@@ -58,6 +62,8 @@ impl Say for Turn<'_> {
             Self::Waking => voice.text("turn-waking"),
             Self::Queued { ahead: 0 } => voice.text("turn-next"),
             Self::Queued { ahead } => voice.phrase("turn-queued").count("ahead", ahead).said(),
+            Self::Own => voice.text("turn-own"),
+            Self::Host => voice.text("turn-host"),
         }
     }
 }

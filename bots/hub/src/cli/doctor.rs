@@ -4,6 +4,7 @@ mod backups;
 mod counts;
 mod machine;
 mod model;
+mod running;
 mod versions;
 
 use std::process::ExitCode;
@@ -17,7 +18,8 @@ use super::{Source, users::follow::line};
 use crate::{config::Config, local_edge, stores::Stores};
 
 /// Exits with 0 when `zaki up` would start, or runs, with at least one bot and everything it needs.
-/// What only the platforms know, whether they take a token, is not asked.
+/// What only the platforms know, whether they take a token, is not asked; of a hub that runs here it
+/// is told what its calls have met.
 #[derive(Args)]
 pub(crate) struct Doctor {
     /// One JSON object a line.
@@ -60,8 +62,10 @@ impl Doctor {
         findings.extend(counts.iter().flat_map(model::check));
         findings.extend(counts.iter().flat_map(versions::check));
         findings.extend(reachable(&config));
+        findings.extend(archives(&config));
         findings.extend(web(&config));
         findings.extend(accounts(&config));
+        findings.extend(running::check(&config).await);
         let missing = findings.iter().any(|finding| finding.verdict == Verdict::Missing);
         for finding in &findings {
             self.print(finding)?;
@@ -155,6 +159,13 @@ fn reachable(config: &Config) -> Option<Finding> {
     let polled = !(config.telegram.is_empty() && config.discord.is_empty());
     let says = "not needed: Telegram is polled, Discord comes over its gateway";
     polled.then(|| finding(Verdict::Ok, what, says))
+}
+
+/// What people get by `/export`.
+fn archives(config: &Config) -> Option<Finding> {
+    let says = "hub.public_url is not set, so nobody can load what is kept about them; who asks is \
+                told to turn to you: `zaki users export USER --out FILE`";
+    config.hub.public_url.is_none().then(|| finding(Verdict::Note, "/export", says))
 }
 
 /// Whether the edge can ask about people on the web, where it is to.

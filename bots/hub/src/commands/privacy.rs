@@ -13,7 +13,15 @@ use crate::{clock, errands, hub::Hub, voice::voice};
 /// `/export`: an address from which everything can be had once.
 pub(super) async fn export(order: &Order<'_>) -> Answer {
     let Order { hub, now, .. } = order;
-    let Some(base) = &hub.public_url else { return order.say(&words::Export::NoUrl) };
+    let Some(base) = &hub.public_url else {
+        let user = order.user();
+        tracing::warn!(
+            %user,
+            "/export was asked for and hub.public_url is not set: whoever asked is told to turn to \
+             you; `zaki users export {user} --out FILE` writes the archive"
+        );
+        return order.say(&words::Export::NoUrl { user: &user.to_string() });
+    };
     let offer = || hub.directory.offer_export(order.user(), *now);
     let token = order.attempt("offer an archive", offer).await?;
     let url = format!("{}/export/{}", base.as_str().trim_end_matches('/'), token.expose());

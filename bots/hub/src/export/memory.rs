@@ -8,6 +8,7 @@ use zaki_envelope::{
     ZakiUserId,
     wire::{Backup, SandboxReport},
 };
+use zaki_words::{Archive, Say, Voice};
 use zip::{CompressionMethod, write::SimpleFileOptions};
 
 use super::{ExportError, Packer};
@@ -17,10 +18,6 @@ use crate::edge::{EdgeClient, EdgeError};
 /// stands between may break off a connection that is silent for a minute.
 const PATIENCE: Duration = Duration::from_secs(45);
 
-/// Says what is missing, to whoever opens the archive.
-const MISSING: &str = "What your assistant itself has written down belongs here and could not be \
-    read when this archive was made. Please ask for another one later.\n";
-
 impl Packer {
     /// The newest backup of somebody's own sandbox, and how all of them stand. Of what cannot be read
     /// the archive says so.
@@ -29,6 +26,7 @@ impl Packer {
         edge: Option<&EdgeClient>,
         user: ZakiUserId,
         place: &str,
+        voice: Voice,
     ) -> Result<(), ExportError> {
         let found = match edge {
             Some(edge) => newest(edge, user).await.map(|(report, backup)| (edge, report, backup)),
@@ -41,7 +39,7 @@ impl Packer {
             Err(error) => {
                 tracing::warn!(%user, %error, "an archive is without what the sandbox has");
                 self.begin(&format!("{place}/MISSING.txt"))?;
-                self.zip.write_all(MISSING.as_bytes())?;
+                writeln!(self.zip, "{}", Archive::Missing.say(voice))?;
                 return self.send().await;
             }
         };

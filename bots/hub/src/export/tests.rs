@@ -15,7 +15,7 @@ use futures::TryStreamExt;
 use serde_json::{Value, json};
 use zaki_edge_native::Reach;
 use zaki_envelope::{ChannelKind, Sender, SenderId, SenderScope, signature::SigningKey};
-use zaki_identity::{Actor, How};
+use zaki_identity::{Actor, How, Setting};
 use zip::ZipArchive;
 
 use super::*;
@@ -98,6 +98,12 @@ impl House {
         enrol.await.unwrap()
     }
 
+    /// Whose archives are in the record as broken off.
+    async fn failed(&self) -> Vec<Option<ZakiUserId>> {
+        let acts = self.directory.audit(0, 100).await.unwrap();
+        acts.iter().filter(|act| act.act == "export_failed").map(|act| act.about).collect()
+    }
+
     /// What is in somebody's archive, by name.
     async fn export(
         &self,
@@ -106,7 +112,7 @@ impl House {
     ) -> io::Result<BTreeMap<String, String>> {
         let (directory, ledger) = (self.directory.clone(), Arc::clone(&self.ledger));
         let source = Source { directory, ledger, accounts: Arc::default(), edge };
-        let pieces: Vec<Bytes> = archive(source, user).try_collect().await?;
+        let pieces: Vec<Bytes> = archive(source, user, Some(Actor::Operator)).try_collect().await?;
         let mut zip = ZipArchive::new(Cursor::new(pieces.concat())).unwrap();
         let mut found = BTreeMap::new();
         for n in 0..zip.len() {
@@ -168,4 +174,44 @@ async fn a_part_of_it_is_not_taken_for_the_whole() {
     let ann = house.user("ann").await;
     let torn = Some(client(Sandboxes { torn: true, ..Sandboxes::default() }));
     assert!(house.export(ann, torn).await.is_err());
+    assert_eq!(house.failed().await, [Some(ann)]);
+}
+
+#[tokio::test]
+async fn what_nobody_has_read_to_its_end_was_not_delivered() {
+    let house = House::open().await;
+    let ann = house.user("ann").await;
+    house.export(ann, Some(client(Sandboxes::default()))).await.unwrap();
+    assert_eq!(house.failed().await, [], "the whole was read");
+    let (directory, ledger) = (house.directory.clone(), Arc::clone(&house.ledger));
+    let source = Source { directory, ledger, accounts: Arc::default(), edge: None };
+    let mut pieces = Box::pin(archive(source, ann, Some(Actor::Operator)));
+    pieces.try_next().await.unwrap();
+    drop(pieces);
+    for _ in 0..500 {
+        if house.failed().await == [Some(ann)] {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("it is in the record as had");
+}
+
+#[tokio::test]
+async fn it_is_in_the_language_of_whose_it_is() {
+    let house = House::open().await;
+    let ann = house.user("ann").await;
+    let german = Setting::Lang(Some("de".to_owned()));
+    house.directory.set(ann, german).await.unwrap();
+    let found = house.export(ann, None).await.unwrap();
+    assert!(found["sandbox/MISSING.txt"].contains("konnte nicht gelesen werden"), "{found:?}");
+}
+
+#[test]
+fn a_browser_is_answered_in_the_first_of_its_languages_that_is_spoken_here() {
+    let lang = |asked: &str| {
+        preferred(&[(header::ACCEPT_LANGUAGE, asked.parse().unwrap())].into_iter().collect())
+    };
+    assert_eq!(lang("pt-BR, es-ES;q=0.8, en;q=0.5"), Lang::Es);
+    assert_eq!((lang("ja"), preferred(&HeaderMap::new())), (Lang::En, Lang::En));
 }

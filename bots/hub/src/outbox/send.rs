@@ -17,6 +17,7 @@ use crate::{
     clock,
     hub::{Hub, Settings},
     media::{self, Load, Upload},
+    troubles::Doing,
 };
 
 /// Longer than any channel's own limit for one call.
@@ -170,7 +171,7 @@ impl<'a> Way<'a> {
             }
             _ => None,
         };
-        match media::load(self.hub, &self.to, outbound).await? {
+        let sent = match media::load(self.hub, &self.to, outbound).await? {
             Load::Words => bounded(&self.to, self.channel.send(&self.to, outbound, *id)).await,
             Load::Gone(said) => bounded(&self.to, self.channel.send(&self.to, &said, *id)).await,
             Load::File(upload) => {
@@ -178,7 +179,15 @@ impl<'a> Way<'a> {
                 let sent = self.channel.upload(&self.to, file, reply_to.as_ref(), *id);
                 bounded(&self.to, sent).await
             }
-        }
+        };
+        self.heard(sent.as_ref().map(|_| ()));
+        sent
+    }
+
+    /// Whether the account can send shows in what comes of this.
+    fn heard(&self, call: Result<(), &ChannelError>) {
+        let account = format!("{}/{}", self.to.channel, self.to.account);
+        self.hub.troubles.heard(&account, Doing::Sending, call);
     }
 
     fn sent(&mut self, receipt: Receipt) -> Heard {
@@ -200,7 +209,12 @@ impl<'a> Way<'a> {
     /// Asks the platform for it. That fails as a send does, but what failed it for is kept.
     async fn prove(&mut self) -> Heard {
         let Delivery { id, changed_at, .. } = self.delivery;
-        match bounded(&self.to, self.channel.prove(&self.to, id, changed_at)).await {
+        let proved = bounded(&self.to, self.channel.prove(&self.to, id, changed_at)).await;
+        // Whoever cannot tell may not have asked.
+        if !matches!(proved, Ok(Evidence::CannotTell)) {
+            self.heard(proved.as_ref().map(|_| ()));
+        }
+        match proved {
             Ok(Evidence::Sent(receipt)) => {
                 self.receipt.extend(receipt.message);
                 Heard::Proved(true)

@@ -3,10 +3,10 @@
 use zaki_envelope::{ChannelKind, Timestamp, wire::ErrorCode};
 
 use crate::{
-    Access, Approvals, Audience, Button, Changers, Erase, Export, Feedback, GroupMode, Groups,
-    Help, HelpOn, Languages, Limit, LinkLine, Linking, Links, Loss, Lost, Media, Mode, Models,
-    Modes, Pairings, Pending, Period, Say, SessionLine, Sessions, Spoken, State, Status, Trouble,
-    Turn, Unasked, Usage, Used, Waiting, Way, What,
+    Access, Approvals, Archive, Audience, Button, Changers, Erase, Export, Feedback, GroupMode,
+    Groups, Help, HelpOn, Languages, Limit, LinkLine, Linking, Links, Loss, Lost, Media, Mode,
+    Models, Modes, Pairings, Pending, Period, Say, SessionLine, Sessions, Spoken, State, Status,
+    Trouble, Turn, Unasked, Usage, Used, Waiting, Way, What,
 };
 
 pub(super) const CODE: &str = "K7MP-3XWQ";
@@ -60,6 +60,8 @@ fn turns(all: &mut Vec<Box<dyn Say>>) {
         Turn::Idle,
         Turn::Full,
         Turn::Waking,
+        Turn::Own,
+        Turn::Host,
         Turn::Interrupted { partial },
         Turn::Halted { partial },
         Turn::Halted { partial: "" },
@@ -310,7 +312,11 @@ fn people(all: &mut Vec<Box<dyn Say>>) {
 
 fn privacy(all: &mut Vec<Box<dyn Say>>) {
     put(all, Export::Ready { url: URL, until: at(DAY), now: NOW });
-    put(all, Export::NoUrl);
+    put(all, Export::NoUrl { user: "01arz3ndektsv4rrffq69g5fav" });
+    for archive in [Archive::Missing, Archive::UsedUp, Archive::You, Archive::Bot, Archive::Program]
+    {
+        put(all, archive);
+    }
     put(all, Erase::Asked { code: CODE, until: at(10 * MINUTE), now: NOW });
     put(all, Erase::Wrong);
     put(all, Erase::Cancelled);

@@ -14,7 +14,7 @@ use clap::Args;
 use futures::TryStreamExt;
 use serde_json::json;
 use zaki_envelope::ZakiUserId;
-use zaki_identity::{Actor, Erased, Traces};
+use zaki_identity::{Actor, Directory, Erased, Traces};
 
 use super::{One, edge, follow};
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     clock,
     config::Config,
     errands::Followed,
-    export::{Source, archive},
+    export::{self, Source, archive},
     stores::Stores,
 };
 
@@ -58,25 +58,46 @@ impl Export {
         if directory.person(*user).await?.is_none() {
             bail!("no person {user}; `zaki users list` shows everybody");
         }
-        let by = Actor::Operator;
-        directory.record("exported", by, Some(*user), json!({}), clock::now()).await?;
         let file = create(out)?;
         let reached = reach(config).await;
         let client = reached.as_ref().and_then(|reached| reached.client.clone());
         let sandbox = client.is_some();
+        let record = directory.clone();
         let source = Source { directory, ledger, accounts, edge: client };
         let written = write(file, source, *user).await;
         if let Some(reached) = reached {
             reached.close().await;
         }
-        if written.is_err() {
-            // Nobody takes a part for the whole.
-            fs::remove_file(out).ok();
-        }
-        let bytes = written.with_context(|| format!("cannot write {}", out.display()))?;
+        let written = written.with_context(|| format!("cannot write {}", out.display()));
+        let bytes = match recorded(&record, *user, written).await {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                // Nobody takes a part for the whole, nor has what is in no record.
+                fs::remove_file(out).ok();
+                return Err(error);
+            }
+        };
         let line = json!({"user": user, "file": out, "bytes": bytes, "sandbox": sandbox});
         output.say(&line, || format!("all about {user} is in {} ({bytes} bytes)", out.display()));
         Ok(())
+    }
+}
+
+/// Records what became of an archive.
+async fn recorded(directory: &Directory, user: ZakiUserId, written: Result<u64>) -> Result<u64> {
+    let by = Actor::Operator;
+    match written {
+        Ok(bytes) => {
+            let record = directory.record("exported", by, Some(user), json!({}), clock::now());
+            record
+                .await
+                .context("cannot record that this was exported, so it is not")
+                .map(|()| bytes)
+        }
+        Err(error) => {
+            export::broke_off(directory, user, by).await;
+            Err(error)
+        }
     }
 }
 
@@ -105,7 +126,7 @@ async fn reach(config: Config) -> Option<edge::Reached> {
 }
 
 async fn write(mut file: File, source: Source, user: ZakiUserId) -> Result<u64> {
-    let mut pieces = pin!(archive(source, user));
+    let mut pieces = pin!(archive(source, user, None));
     let mut bytes = 0;
     while let Some(piece) = pieces.try_next().await? {
         file.write_all(&piece)?;
