@@ -112,7 +112,7 @@ async fn commands_that_look_make_no_data_directory() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let data = dir.path().join("above/data");
     let path = data.to_str().context("a path that is not UTF-8")?;
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 12] = [
         &["inbox", "list"],
         &["inbox", "list", "--dead", "--json"],
         &["deliveries", "list"],
@@ -122,6 +122,9 @@ async fn commands_that_look_make_no_data_directory() -> Result<()> {
         &["users", "list"],
         &["users", "list", "--json"],
         &["users", "link", ID, "telegram", "3"],
+        &["sandbox", "list"],
+        &["sandbox", "show", ID],
+        &["pairing", "review"],
     ];
     for command in commands {
         let args = command.iter().copied().chain(["--data", path]);

@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use zaki_simulators::telegram::Chat;
 use zaki_tests::chaos::Seed;
 use zaki_tests::edge::KEY;
-use zaki_tests::house;
 use zaki_tests::replicas::Replicas;
 use zaki_tests::tenant::code;
 use zaki_tests::world::own_address;
 use zaki_tests::{ChannelKind, Person, SOON, Setup, World};
+use zaki_tests::house;
 use zip::ZipArchive;
 
 const ADA: Person = Person::ADA;
@@ -326,8 +326,10 @@ async fn groups_tiers_roles_feedback_and_the_record() -> Result<()> {
     assert_eq!(acts.last().map(|act| &act["hash"]), Some(&json!(newest)));
     assert_eq!(world.list(&["audit", "list", "--after", "2", "--limit", "1"]).await?[0]["seq"], 3);
     world.zaki(&["audit", "verify", "--head", newest]).await?.ok()?;
-    let cut = world.zaki(&["audit", "verify", "--head", "00"]).await?.refusal()?;
+    let cut = world.zaki(&["audit", "verify", "--head", &"0".repeat(64)]).await?.refusal()?;
     assert!(cut.contains("cut"), "{cut}");
+    let no_hash = world.zaki(&["audit", "verify", "--head", "00"]).await?.refusal()?;
+    assert!(no_hash.contains("64 digits") && !no_hash.contains("cut"), "{no_hash}");
     let store = rusqlite::Connection::open(world.data().join("hub/identity.db"))?;
     store.busy_timeout(SOON)?;
     store.execute("UPDATE audit_entry SET act = 'nothing' WHERE seq = 3", [])?;
@@ -369,6 +371,8 @@ async fn erases(world: &World) -> Result<bool> {
     );
     let again = world.zaki(&["users", "export", &ada, "--out", path]).await?.refusal()?;
     assert!(again.contains("already"), "{again}");
+    let acts = world.list(&["audit", "list"]).await?;
+    assert_eq!(acts.iter().filter(exported).count(), 1, "nothing was written: {acts:?}");
 
     let asked = world.zaki(&["users", "erase", &ada]).await?.refusal()?;
     assert!(asked.contains("--yes") && asked.contains("export"), "{asked}");

@@ -62,8 +62,7 @@ enum Command {
     Sandbox(sandbox::Sandbox),
     /// Codes that let strangers in: makes one, lists them, takes one back.
     Invite(invite::Invite),
-    /// Strangers who wait to be let in.
-    #[command(subcommand)]
+    /// Strangers who wait to be let in: goes through them at a console, lists them, answers one.
     Pairing(pairing::Pairing),
     /// What the bots do in groups, and for whom.
     #[command(subcommand)]
@@ -107,10 +106,7 @@ pub(crate) struct Source {
 impl Source {
     /// Reads it.
     fn load(&self) -> Result<Config> {
-        let env = std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
-        let env: Vec<_> = env.collect();
+        let env = config::environment(std::env::vars_os())?;
         for said in env.iter().filter_map(|(name, _)| config::misspelt(name)) {
             eprintln!("warning: {said}");
         }

@@ -15,7 +15,7 @@ use zaki_lane::turns::Mode;
 use zaki_store::{KeyError, Keys};
 
 pub(crate) use explain::misspelt;
-pub(crate) use load::{load, load_table, log_filter};
+pub(crate) use load::{environment, load, load_table, log_filter};
 pub(crate) use model::Provider;
 use people::{AccessOf, IdentityConfig, TierConfig};
 
@@ -257,6 +257,27 @@ pub(crate) struct LogConfig {
     pub format: LogFormat,
     #[serde(deserialize_with = "load::level")]
     pub level: String,
+}
+
+impl RetentionConfig {
+    /// What is kept longer, or less long, than the file says.
+    fn notes(&self) -> Vec<String> {
+        const SEEN: u32 = 8;
+        let Self { raw_days, text_days, done_days, .. } = *self;
+        let done = done_days.max(SEEN);
+        let short = (done_days < SEEN).then(|| {
+            format!(
+                "retention.done_days = {done_days} counts as {SEEN}: platforms repeat a webhook for \
+                 up to 7 days, and which messages were seen is known by what is kept of them"
+            )
+        });
+        let long = [("raw_days", raw_days), ("text_days", text_days)];
+        let long = long.into_iter().filter(|(_, days)| *days > done);
+        let long = long.map(|(key, days)| {
+            format!("retention.{key} = {days} counts as {done}: nothing outlives done_days")
+        });
+        short.into_iter().chain(long).collect()
+    }
 }
 
 impl LedgerConfig {

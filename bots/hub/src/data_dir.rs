@@ -66,6 +66,18 @@ pub(crate) fn is_locked(dir: &Path, tenant: Tenant) -> bool {
     file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
+/// Whether anything has ever been kept in it. Changes nothing.
+pub(crate) fn is_used(dir: &Path) -> bool {
+    let locks = [Tenant::Hub, Tenant::Edge].map(Tenant::lock_file);
+    locks.into_iter().chain(["hub", "private"]).any(|name| dir.join(name).exists())
+}
+
+/// What to say to whoever looks for something in it, where nothing is.
+pub(crate) fn nothing(dir: &Path) -> String {
+    let dir = dir.display();
+    format!("there is no Zaki data in {dir}; give --config or --data as for `zaki up`")
+}
+
 /// Whether it can be used, or made, by this process; whether it is there. Changes nothing.
 pub(crate) fn look(dir: &Path) -> Result<bool> {
     let found = dir.ancestors().find(|above| above.exists()).unwrap_or(dir);

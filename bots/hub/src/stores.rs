@@ -9,7 +9,10 @@ use zaki_identity::{Directory, Options};
 use zaki_ledger::{InboundFilter, Ledger, PgLedger, SqliteLedger};
 use zaki_store::{Keys, PgOptions};
 
-use crate::{config::Config, data_dir::hub_dir};
+use crate::{
+    config::Config,
+    data_dir::{self, hub_dir},
+};
 
 /// Both, open.
 pub(crate) struct Stores {
@@ -37,10 +40,9 @@ impl Stores {
         if let Some(file) = file(config) {
             let dir = config.data_dir();
             match file.metadata() {
-                Err(error) if error.kind() == ErrorKind::NotFound => bail!(
-                    "there is no Zaki data in {}; give --config or --data as for `zaki up`",
-                    dir.display()
-                ),
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    bail!("{}", data_dir::nothing(&dir))
+                }
                 found => found.with_context(|| format!("cannot read {}", file.display()))?,
             };
         }

@@ -10,6 +10,8 @@ use super::{output::Output, table};
 
 /// So many are read at a time.
 const PAGE: u32 = 1000;
+/// Digits of a hash.
+const HASH: usize = 64;
 
 #[derive(Subcommand)]
 pub(crate) enum Audit {
@@ -55,6 +57,15 @@ async fn list(after: Option<u64>, limit: u32, output: &Output) -> Result<()> {
 }
 
 async fn verify(head: Option<&str>, output: &Output) -> Result<()> {
+    if let Some(head) = head
+        && !is_hash(head)
+    {
+        bail!(
+            "--head takes a hash, {HASH} digits from 0 to f, as `zaki audit verify` and `zaki audit \
+             list --json` show it; this is none: {}",
+            table::plain(head)
+        );
+    }
     let directory = output.directory().await?;
     let found = directory.verify_audit().await?;
     let Audited { entries, head: last, broken_at } = &found;
@@ -75,6 +86,10 @@ async fn verify(head: Option<&str>, output: &Output) -> Result<()> {
         _ => format!("all {entries} entries are as they were written; the last is {last}"),
     });
     Ok(())
+}
+
+fn is_hash(text: &str) -> bool {
+    text.len() == HASH && text.chars().all(|digit| matches!(digit, '0'..='9' | 'a'..='f'))
 }
 
 /// Whether an entry has this hash.

@@ -1,5 +1,7 @@
 //! `zaki pairing`: strangers who wait to be let in.
 
+mod review;
+
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -10,8 +12,23 @@ use zaki_identity::{Actor, LinkCode, Pairing as Request};
 use super::{output::Output, table};
 use crate::clock;
 
+/// Goes through those who wait, unless another command is given.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Pairing {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    output: Output,
+}
+
 #[derive(Subcommand)]
-pub(crate) enum Pairing {
+enum What {
+    /// Go through those who wait, one after the other: let in, turn away, or leave for later.
+    Review {
+        #[command(flatten)]
+        output: Output,
+    },
     /// Whoever waits, the oldest first.
     List {
         #[command(flatten)]
@@ -24,7 +41,7 @@ pub(crate) enum Pairing {
 }
 
 #[derive(Args)]
-pub(crate) struct Answer {
+struct Answer {
     /// What the stranger was given, as `zaki pairing list` shows it.
     code: String,
     #[command(flatten)]
@@ -33,13 +50,15 @@ pub(crate) struct Answer {
 
 impl Pairing {
     pub(crate) async fn run(self) -> Result<ExitCode> {
-        match self {
-            Self::List { output } => {
+        match self.what {
+            None => review::run(&self.output).await?,
+            Some(What::Review { output }) => review::run(&output).await?,
+            Some(What::List { output }) => {
                 let waiting = output.directory().await?.pairings(clock::now()).await?;
                 output.list(&waiting, row)?;
             }
-            Self::Approve(answer) => answer.approve().await?,
-            Self::Deny(answer) => answer.deny().await?,
+            Some(What::Approve(answer)) => answer.approve().await?,
+            Some(What::Deny(answer)) => answer.deny().await?,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -11,8 +11,7 @@ pub(super) struct Rows<const N: usize>(Vec<[String; N]>);
 
 impl<const N: usize> Rows<N> {
     pub(super) fn push(&mut self, row: [String; N]) {
-        // What people write may hold line ends, and codes that terminals obey.
-        self.0.push(row.map(|text| text.replace(char::is_control, " ")));
+        self.0.push(row.map(|text| plain(&text)));
     }
 
     /// Prints them; says so when there are none.
@@ -42,6 +41,11 @@ impl<const N: usize> Rows<N> {
     }
 }
 
+/// What people write may hold line ends, and codes that terminals obey.
+pub(super) fn plain(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
 /// On standard error: what is read by programs stays empty.
 pub(super) fn nothing() {
     eprintln!("nothing yet");
@@ -53,12 +57,13 @@ pub(super) fn word(state: impl Serialize) -> String {
     word.and_then(|word| Some(word.as_str()?.to_owned())).unwrap_or_default()
 }
 
-/// `11-21 15:31:06`, UTC. What is listed is not kept for a year.
+/// `2026-11-21T15:31:06Z`.
 pub(super) fn time(at: Timestamp) -> String {
     let Ok(at) = OffsetDateTime::from_unix_timestamp(at.as_secs()) else { return String::new() };
     let (date, time) = (at.date(), at.time());
-    let (month, day) = (u8::from(date.month()), date.day());
-    format!("{month:02}-{day:02} {:02}:{:02}:{:02}", time.hour(), time.minute(), time.second())
+    let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
+    let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 #[cfg(test)]
@@ -77,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_read_at_a_glance() {
-        assert_eq!(time(Timestamp::from_secs(1_790_000_000)), "09-21 14:13:20");
+    fn a_time_has_its_year_and_its_zone() {
+        assert_eq!(time(Timestamp::from_secs(1_790_000_000)), "2026-09-21T14:13:20Z");
     }
 }

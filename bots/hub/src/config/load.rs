@@ -1,6 +1,7 @@
 //! Laying the layers over each other.
 
 use std::{
+    ffi::OsString,
     fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -50,6 +51,22 @@ impl Origins {
         let over = over.map(|(_, origin)| origin);
         over.or(self.file.as_ref()).map_or_else(|| "the configuration".to_owned(), Clone::clone)
     }
+}
+
+/// The variables of an environment; of ours, each must be a text.
+pub(crate) fn environment(
+    vars: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Vec<(String, String)>, ConfigError> {
+    let read = |(name, value): (OsString, OsString)| match (name.to_str(), value.to_str()) {
+        (Some(name), Some(value)) => Some(Ok((name.to_owned(), value.to_owned()))),
+        _ if !name.as_encoded_bytes().starts_with(ENV_PREFIX.as_bytes()) => None,
+        // Never with the value: it may be a secret.
+        _ => {
+            let (origin, said) = (name.to_string_lossy().into_owned(), "is not UTF-8".to_owned());
+            Some(Err(ConfigError::Key { origin, said }))
+        }
+    };
+    vars.filter_map(read).collect()
 }
 
 /// Defaults, under `file`, under the environment `env`, under the data directory `data`.
@@ -103,6 +120,7 @@ fn finish(mut table: Table, origins: &Origins) -> Result<Config, ConfigError> {
         fault(if path == "." { "" } else { &path }, error.inner().message())
     })?;
     (config.access, config.notes) = (access, notes);
+    config.notes.extend(config.retention.notes());
     if !config.tiers.contains_key(&config.identity.tier) {
         let names: Vec<&str> = config.tiers.keys().map(String::as_str).collect();
         let said = format!("must be one of the tiers: {}", names.join(", "));

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use secrecy::ExposeSecret;
 use zaki_edge_native::Edge;
 
@@ -34,6 +34,9 @@ pub(in crate::cli) async fn reach(mut config: Config) -> Result<Reached> {
         };
         let url = format!("http://{address}").parse();
         (config.edge.url, config.edge.key) = (Some(url.context("edge.listen")?), key);
+    }
+    if config.edge.url.is_none() && !data_dir::is_used(&dir) {
+        bail!("{}", data_dir::nothing(&dir));
     }
     let locks = match &config.edge.url {
         Some(_) => None,

@@ -187,3 +187,24 @@ fn every_key_of_an_account_is_shown_in_the_defaults() {
         }
     }
 }
+
+#[test]
+fn a_variable_of_ours_is_a_text() {
+    use std::os::unix::ffi::OsStringExt;
+
+    let broken = || OsString::from_vec(b"x\xff".to_vec());
+    let of_others = [("PATH".into(), broken()), (broken(), "x".into())].into_iter();
+    assert_eq!(environment(of_others).unwrap(), []);
+    let ours = [("ZAKI__HUB__REPLICA".into(), broken())].into_iter();
+    assert_eq!(environment(ours).unwrap_err().to_string(), "ZAKI__HUB__REPLICA: is not UTF-8");
+}
+
+#[test]
+fn what_is_kept_for_another_time_than_the_file_says_is_said() {
+    let notes = |toml: &str| with(toml).unwrap().notes;
+    assert!(notes("retention.done_days = 30").is_empty());
+    let short = notes("retention = { done_days = 7, text_days = 7, raw_days = 9 }");
+    assert_eq!(short.len(), 2, "{short:?}");
+    assert!(short[0].starts_with("retention.done_days = 7 counts as 8: "), "{short:?}");
+    assert!(short[1].starts_with("retention.raw_days = 9 counts as 8: "), "{short:?}");
+}
