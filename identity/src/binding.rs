@@ -36,6 +36,9 @@ pub struct Binding {
     pub sender: SenderId,
     /// How good a key it is.
     pub kind: BindingKind,
+    /// Of an older id, the best one it was shown with last; none where that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best: Option<SenderId>,
     /// What the platform showed of them when it was bound: their handle or their name.
     pub label: Option<String>,
     /// When it was bound to this person.
@@ -66,7 +69,7 @@ words! {
 impl Binding {
     /// The columns that [`of_row`](Self::of_row) reads.
     pub(crate) const COLUMNS: &str =
-        "channel, scope, sender, kind, label, bound_at, how, by_whom, last_seen_at";
+        "channel, scope, sender, kind, label, bound_at, how, by_whom, last_seen_at, best";
 
     pub(crate) fn of_row(row: &Row) -> Result<Self, DirectoryError> {
         let (Text(channel), Text(kind)) = (row.get(0)?, row.get(3)?);
@@ -76,6 +79,7 @@ impl Binding {
             scope: SenderScope::new(row.get::<String>(1)?),
             sender: SenderId::new(row.get::<String>(2)?),
             kind,
+            best: row.get::<Option<String>>(9)?.map(SenderId::new),
             label: row.get(4)?,
             bound_at: Timestamp::from_ms(row.get(5)?),
             how,

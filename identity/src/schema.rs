@@ -18,6 +18,9 @@ const ERRANDS: &str = include_str!("schema/errands.sql");
 const PLACES: &str = include_str!("schema/places.sql");
 const BARRED: &str = include_str!("schema/barred.sql");
 
+/// Which account an older id is of; none: not known.
+const BEST: &str = "ALTER TABLE binding ADD COLUMN best TEXT;";
+
 /// Since when what comes by a sender is its person's; none: an hour before it was bound.
 macro_rules! parted {
     ($integer:literal) => {
@@ -44,6 +47,7 @@ pub(crate) const SQLITE: Schema = Schema {
         Step { sql: PLACES, min_reader: 3 },
         Step { sql: parted!("INTEGER"), min_reader: 3 },
         Step { sql: BARRED, min_reader: 3 },
+        Step { sql: BEST, min_reader: 3 },
     ],
 };
 
@@ -59,6 +63,7 @@ pub(crate) const POSTGRES: Schema = Schema {
         Step { sql: PLACES, min_reader: 1 },
         Step { sql: parted!("BIGINT"), min_reader: 1 },
         Step { sql: BARRED, min_reader: 1 },
+        Step { sql: BEST, min_reader: 1 },
     ],
 };
 

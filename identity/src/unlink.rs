@@ -43,21 +43,38 @@ impl Directory {
     }
 }
 
-/// The binding with this key, and all ids beside it where they are one account: where there is no
-/// more than one best id in their space. Whoever names an account by its older id means the account:
-/// it may have been upgraded a moment ago, and would still lead to its person by the better one.
+/// The binding with this key, and the other ids of the same account. Whoever names an account by its
+/// older id means the account: it may have been upgraded a moment ago, and would still lead to its
+/// person by the better one.
 pub(crate) fn leaving<'b>(bindings: &'b [Binding], key: &BindingKey) -> Vec<&'b Binding> {
     let is_it = |binding: &&Binding| binding.key() == *key;
     let Some(taken) = bindings.iter().find(is_it) else { return Vec::new() };
     let in_space =
         |binding: &&Binding| binding.channel == key.channel && binding.scope == key.scope;
-    let space = || bindings.iter().filter(in_space);
-    let best = space().filter(|binding| binding.kind == BindingKind::Primary).count();
-    let mut leaving = vec![taken];
-    if best <= 1 {
-        leaving.extend(space().filter(|binding| !is_it(binding)));
+    let space: Vec<&Binding> = bindings.iter().filter(in_space).collect();
+    let account = account(&space, taken);
+    let beside = |other: &&&Binding| {
+        account.is_some() && !is_it(other) && self::account(&space, other) == account
+    };
+    std::iter::once(taken).chain(space.iter().filter(beside).copied()).collect()
+}
+
+/// Which account an id is of, by its best id; `None` where nobody knows. An older id whose best one
+/// was not noted is of the only account there is.
+fn account<'b>(space: &[&'b Binding], binding: &'b Binding) -> Option<&'b str> {
+    let mut best = space.iter().filter(|it| it.kind == BindingKind::Primary).map(|it| &it.sender);
+    if binding.kind == BindingKind::Primary {
+        return Some(binding.sender.as_str());
     }
-    leaving
+    let noted = binding.best.as_ref();
+    if let Some(noted) = noted.filter(|noted| best.clone().any(|id| id == *noted)) {
+        return Some(noted.as_str());
+    }
+    match (best.next(), best.next()) {
+        (Some(only), None) => Some(only.as_str()),
+        (None, _) => Some(""),
+        _ => None,
+    }
 }
 
 const UNBIND: &str = "DELETE FROM binding
@@ -149,6 +166,7 @@ mod tests {
             scope: SenderScope::new(""),
             sender: SenderId::new(sender),
             kind,
+            best: None,
             label: None,
             bound_at: Timestamp::from_ms(1),
             how: How::SignUp,
@@ -176,6 +194,12 @@ mod tests {
         all.push(binding(WhatsApp, "CC.2", Primary));
         assert_eq!(leaving(&all, 0), ["CC.1"], "the number may be the other one's");
         assert_eq!(leaving(&all, 1), ["49123"], "nobody knows whose");
+        all[1].best = Some(SenderId::new("CC.1"));
+        assert_eq!(leaving(&all, 1), ["49123", "CC.1"], "it was shown with that one");
+        assert_eq!(leaving(&all, 0), ["CC.1", "49123"]);
+        assert_eq!(leaving(&all, 3), ["CC.2"]);
+        all[1].best = Some(SenderId::new("CC.0"));
+        assert_eq!(leaving(&all, 1), ["49123"], "that one has gone");
         let strange = binding(WhatsApp, "CC.3", Primary).key();
         assert!(super::leaving(&all, &strange).is_empty());
     }

@@ -251,10 +251,11 @@ pub(crate) async fn left<S: Sql>(tx: &S, user: ZakiUserId) -> Result<usize, Dire
 /// Since when a sender is somebody's does not change while it is theirs: by that, what the one
 /// before has said by it is told from what they have.
 const BIND: &str = "INSERT INTO binding
-    (channel, scope, sender, user_id, kind, bound_at, label, how, by_whom, since)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    (channel, scope, sender, user_id, kind, bound_at, label, how, by_whom, since, best)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
     ON CONFLICT (channel, scope, sender) DO UPDATE SET user_id = excluded.user_id,
     kind = excluded.kind, label = excluded.label, how = excluded.how, by_whom = excluded.by_whom,
+    best = excluded.best,
     bound_at = CASE WHEN binding.user_id = excluded.user_id
         THEN binding.bound_at ELSE excluded.bound_at END,
     since = CASE WHEN binding.user_id = excluded.user_id
@@ -305,6 +306,8 @@ pub(crate) async fn keep<S: Sql>(
                     How::Upgrade => known_since(tx, channel, sender, user).await?,
                     _ => None,
                 };
+                let best =
+                    (kind == BindingKind::Alias && id != sender.id).then(|| sender.id.as_str());
                 let theirs = parted::since(tx, key, &named(&id), user, now).await?;
                 let row = params![
                     channel.as_str(),
@@ -317,6 +320,7 @@ pub(crate) async fn keep<S: Sql>(
                     how.as_str(),
                     Text(by),
                     theirs.as_ms(),
+                    best,
                 ];
                 tx.execute(BIND, row).await?;
                 barred::lift(tx, key, &named(&id)).await?;

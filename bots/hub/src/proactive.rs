@@ -135,6 +135,7 @@ mod tests {
             scope: SenderScope::new(""),
             sender: SenderId::new("1"),
             kind: BindingKind::Primary,
+            best: None,
             label: None,
             bound_at: at(0),
             how: How::SignUp,

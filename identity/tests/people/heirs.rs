@@ -2,7 +2,7 @@
 
 use zaki_envelope::ChannelKind::{Slack, WhatsApp};
 use zaki_envelope::SenderId;
-use zaki_identity::{Actor, How, Keep};
+use zaki_identity::{Actor, How, Keep, Unlinked};
 
 use super::town::{DAY, Town, from, key, later, now};
 
@@ -25,6 +25,23 @@ pub(super) async fn a_sender_is_somebody_s_since_it_became_theirs(town: Town) {
     let bob = shown("CC.2", later(2 * DAY)).await;
     assert_ne!(bob, ann);
     assert_eq!((since(ann).await, since(bob).await), (None, Some(later(2 * DAY))));
+}
+
+/// Somebody takes away an account by the number it was listed by, and it has a better id by now,
+/// beside another account of theirs.
+pub(super) async fn an_account_leaves_by_its_older_id_too(town: Town) {
+    let shown = async |id, number, at| {
+        let mut both = from(WhatsApp, id);
+        both.sender.aliases = vec![SenderId::new(number)];
+        town.directory.resolve(&both, at).await.unwrap().user().unwrap()
+    };
+    let ann = shown("CC.1", "49123", now()).await;
+    town.redeem(WhatsApp, "49124", &town.offer(ann, now()).await, now()).await;
+    assert_eq!(shown("CC.2", "49124", later(1)).await, ann);
+    let unlinked = town.directory.unlink(ann, key(WhatsApp, "49124"), Actor::Person(ann), later(2));
+    assert_eq!(unlinked.await.unwrap(), Unlinked::Done { left: 2 });
+    assert_ne!(shown("CC.2", "49124", later(3)).await, ann);
+    assert_eq!(shown("CC.1", "49123", later(3)).await, ann);
 }
 
 pub(super) async fn what_came_by_a_number_before_it_was_handed_on_is_not_its_heir_s(town: Town) {

@@ -111,6 +111,7 @@ contract! {
         what_was_said_is_kept_for_so_long;
     heirs:
         a_sender_is_somebody_s_since_it_became_theirs
+        an_account_leaves_by_its_older_id_too
         what_came_by_a_number_before_it_was_handed_on_is_not_its_heir_s;
     leaving:
         a_sender_is_taken_away_but_not_the_last

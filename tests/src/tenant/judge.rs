@@ -77,8 +77,8 @@ pub enum Flaw {
     Answered(MessageNo),
     /// Shown without a word of who answered.
     Anonymous(MessageNo),
-    /// One person had two sandboxes, or two had one.
-    Torn(PersonNo, String),
+    /// Answered by a sandbox that is somebody else's already; whose, and as whose message.
+    Torn(MessageNo, PersonNo, PersonNo),
     /// Shown, but never asked.
     Invented(MessageNo),
     /// A sandbox answered without the bytes of the picture it was sent.
@@ -287,8 +287,9 @@ fn owners(
                 people.get(user).copied(),
             ));
         }
-        if *people.entry(user).or_insert(person) != person {
-            flaws.insert(Flaw::Torn(person, (*user).to_owned()));
+        let first = *people.entry(user).or_insert(person);
+        if first != person {
+            flaws.insert(Flaw::Torn(asked.message, first, person));
         }
     }
     for (asked, user) in open {

@@ -69,7 +69,7 @@ fn every_breach_is_seen() {
     let raced = flaws(|it| it.shown[2] = answer(3, "b", "one", 1));
     assert_eq!(raced, [Flaw::Foreign(3, "one".into(), Some(PersonNo(1)))]);
     let shared = flaws(|it| it.shown[1] = answer(2, "b", "one", 1));
-    assert!(shared.contains(&Flaw::Torn(PersonNo(2), "one".into())), "{shared:?}");
+    assert!(shared.contains(&Flaw::Torn(2, PersonNo(1), PersonNo(2))), "{shared:?}");
     let session = flaws(|it| it.shown[3] = answer(4, "a", "one", 2));
     assert_eq!(session, [Flaw::OtherSession(4, "agent:main:hub:dm:2".into())]);
     let misplaced = flaws(|it| it.shown[3] = answer(4, "b", "one", 1));

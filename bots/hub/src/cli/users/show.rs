@@ -117,10 +117,15 @@ impl Whole {
 
 /// As `zaki users link` and `unlink` take it.
 fn whole(binding: &Binding) -> String {
-    let Binding { channel, scope, sender, kind, label, bound_at, how, by, last_seen_at } = binding;
+    let Binding { channel, scope, sender, kind, best, label, bound_at, how, by, last_seen_at } =
+        binding;
     let scope = if scope.as_str().is_empty() { String::new() } else { format!(" --scope {scope}") };
     let label = label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
-    let alias = if *kind == BindingKind::Alias { ", an older id" } else { "" };
+    let alias = match best {
+        Some(best) => format!(", an older id of {best}"),
+        None if *kind == BindingKind::Alias => ", an older id".to_owned(),
+        None => String::new(),
+    };
     let seen = last_seen_at.map(|at| format!(", seen {}", table::time(at))).unwrap_or_default();
     let since = table::time(*bound_at);
     format!("{channel} {sender}{scope}{label}{alias}, since {since} by {how} of {by}{seen}")
