@@ -7,16 +7,15 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 
 use anyhow::{Context, Result, ensure};
-use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use zaki_simulators::telegram::Chat;
 use zaki_tests::chaos::Seed;
 use zaki_tests::edge::KEY;
+use zaki_tests::house;
 use zaki_tests::replicas::Replicas;
 use zaki_tests::tenant::code;
 use zaki_tests::world::own_address;
 use zaki_tests::{ChannelKind, Person, SOON, Setup, World};
-use zaki_tests::house;
 use zip::ZipArchive;
 
 const ADA: Person = Person::ADA;
@@ -101,46 +100,6 @@ async fn and_so_do_replicas() -> Result<()> {
     decides(&replicas.world).await.with_context(|| replicas.log())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_block_outlives_whoever_was_blocked() -> Result<()> {
-    let world = open_edge().start().await?;
-    let (ada, bob) = (who(&world, TELEGRAM, ADA).await?, who(&world, TELEGRAM, BOB).await?);
-    for user in [&ada, &bob] {
-        one(&world, &["users", "block", user]).await?;
-    }
-    let (of_ada, of_bob) = (ADA.sender(&world, TELEGRAM).1, BOB.sender(&world, TELEGRAM).1);
-    let unlinked = one(&world, &["users", "unlink", &ada, "telegram", &of_ada]).await?;
-    assert_eq!(unlinked["blocked"], true);
-    let erased = one(&world, &["users", "erase", &bob, "--yes"]).await?;
-    assert_eq!((&erased["bindings"], &erased["barred"]), (&json!(1), &json!(1)), "{erased}");
-    for (n, person) in [ADA, BOB].into_iter().enumerate() {
-        world.say(TELEGRAM, person, "let me in");
-        let refused = |lines: &Vec<Value>| {
-            lines.iter().filter(|line| line["reason"] == "refused").count() == n + 1
-        };
-        world.until("a refusal", || world.inbox(TELEGRAM), refused).await?;
-    }
-    let users = world.list(&["users", "list"]).await?;
-    assert_eq!(users.len(), 1, "nobody new: {users:?}");
-    let link = world.zaki(&["users", "link", &ada, "telegram", &of_bob]).await?.refusal()?;
-    assert!(link.contains("users unblock CHANNEL:ID"), "{link}");
-
-    let named = format!("telegram:{of_bob}");
-    let lifted = one(&world, &["users", "unblock", &named]).await?;
-    assert_eq!((&lifted["changed"], &lifted["blocked"]), (&json!(true), &json!(false)));
-    assert_eq!(one(&world, &["users", "unblock", &named]).await?["changed"], false);
-    assert!(who(&world, TELEGRAM, BOB).await? != bob, "somebody new");
-    let acts = world.list(&["audit", "list"]).await?;
-    assert!(acts.iter().any(|act| act["act"] == "unbarred" && act["by"] == "operator"), "{acts:?}");
-    for (wrong, rule) in
-        [("telegram:bob", "a number"), ("aim:1", "telegram, discord"), ("bob", "users list")]
-    {
-        let said = world.zaki(&["users", "unblock", wrong]).await?.refusal()?;
-        assert!(said.contains(rule), "{said}");
-    }
-    Ok(())
-}
-
 /// Takes away an account that a hub beside believes to know.
 async fn take_away(world: &World, user: &str, who: Person, channel: ChannelKind) -> Result<()> {
     let (scope, sender) = who.sender(world, channel);
@@ -205,53 +164,6 @@ async fn whoever_is_taken_away_makes_nobody_a_home() -> Result<()> {
     assert_eq!(home().await?, Value::Null, "the place of somebody else");
     world.ask(TELEGRAM, ADA, "four").await?;
     world.until("a home of hers", home, |home| home["channel"] == "telegram").await?;
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn invitations_and_pairings_let_strangers_in() -> Result<()> {
-    let mut world =
-        Setup::echo().only(&[TELEGRAM]).set("identity.sign_up", "invite").start().await?;
-    let text = world.zaki(&["invite", "--note", "for Ada"]).await?.ok()?;
-    let code = text.lines().next().context("no code")?.to_owned();
-    assert!(text.contains(&format!("/link {code}")), "{text}");
-    world.ask(TELEGRAM, ADA, &format!("/link {code}")).await?;
-    assert_eq!(world.ask(TELEGRAM, ADA, "hello").await?, "echo: hello");
-    let kept = one(&world, &["invite", "list"]).await?;
-    assert_eq!((&kept["uses_left"], &kept["note"]), (&json!(0), &json!("for Ada")));
-    assert!(!kept.to_string().contains(&code), "a code is shown once: {kept}");
-    let made = one(&world, &["invite", "create", "--uses", "3", "--days", "7"]).await?;
-    let id = made["id"].as_str().context("no id")?;
-    one(&world, &["invite", "revoke", id]).await?;
-    let code = made["code"].as_str().context("no code")?;
-    let said = world.ask(TELEGRAM, BOB, &format!("/link {code}")).await?;
-    assert!(said.contains("does not work"), "{said}");
-    let again = world.zaki(&["invite", "revoke", "abcdef"]).await?.refusal()?;
-    assert!(again.contains("zaki invite list"), "{again}");
-    let odd = world.zaki(&["invite", "--tier", "gold"]).await?.refusal()?;
-    assert!(odd.contains("standard-1"), "{odd}");
-
-    world.noted().await?;
-    world.stop(Signal::SIGTERM).await?;
-    world.reconfigure("identity.sign_up", "pairing")?;
-    world.up().await?;
-    for stranger in [BOB, Person(3)] {
-        world.ask(TELEGRAM, stranger, "hello").await?;
-    }
-    let waiting = world.list(&["pairing", "list"]).await?;
-    let codes: Vec<&str> = waiting.iter().filter_map(|line| line["code"].as_str()).collect();
-    let [bob, other] = codes[..] else { panic!("{waiting:?}") };
-    assert!(world.zaki(&["pairing", "list"]).await?.ok()?.contains("telegram/main"));
-    one(&world, &["pairing", "approve", bob]).await?;
-    one(&world, &["pairing", "deny", other]).await?;
-    let told = world.expect(TELEGRAM, BOB, 3, SOON).await?;
-    assert!(told[2].contains("You are in, welcome"), "{told:?}");
-    let before = world.answers(TELEGRAM, BOB).len();
-    world.say(TELEGRAM, BOB, "hello again");
-    let answers = world.expect(TELEGRAM, BOB, before + 1, SOON).await?;
-    assert!(answers.iter().any(|text| text == "echo: hello again"), "{answers:?}");
-    let gone = world.zaki(&["pairing", "approve", other]).await?.refusal()?;
-    assert!(gone.contains("zaki pairing list"), "{gone}");
     Ok(())
 }
 
