@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a suite")]
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 use zaki_identity::Actor;
 use zaki_simulators::telegram::{Chat, User};
 use zaki_simulators::{Act, Sent};
+use zaki_tests::edge::KEY;
 use zaki_tests::house::{self, House};
+use zaki_tests::world::own_address;
 use zaki_tests::{ChannelKind, Person, SOON, Setup, World};
 
 const ADA: Person = Person::ADA;
@@ -197,4 +199,60 @@ async fn a_crowd_of_strangers_does_not_make_the_bot_talk_without_end() -> Result
     println!("{told} of {CROWD} strangers were told");
     assert!(told < usize::try_from(CROWD)?);
     nothing_was_woken(&world).await
+}
+
+/// One object that a command prints.
+async fn one(world: &World, args: &[&str]) -> Result<Value> {
+    world.list(args).await?.pop().with_context(|| format!("{args:?} says nothing"))
+}
+
+/// Who answers somebody.
+async fn who(world: &World, person: Person) -> Result<String> {
+    let said = world.ask(TELEGRAM, person, "WHO").await?;
+    let (_, rest) = said.split_once("answered by openclaw-").with_context(|| said.clone())?;
+    Ok(rest.split(' ').next().unwrap_or_default().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_outlives_whoever_was_blocked() -> Result<()> {
+    let world = telegram("open")
+        .set("edge.key", KEY)
+        .set("edge.listen", own_address().to_string())
+        .start()
+        .await?;
+    let (ada, bob) = (who(&world, ADA).await?, who(&world, BOB).await?);
+    for user in [&ada, &bob] {
+        one(&world, &["users", "block", user]).await?;
+    }
+    let (of_ada, of_bob) = (ADA.sender(&world, TELEGRAM).1, BOB.sender(&world, TELEGRAM).1);
+    let unlinked = one(&world, &["users", "unlink", &ada, "telegram", &of_ada]).await?;
+    assert_eq!(unlinked["blocked"], true);
+    let erased = one(&world, &["users", "erase", &bob, "--yes"]).await?;
+    assert_eq!((&erased["bindings"], &erased["barred"]), (&json!(1), &json!(1)), "{erased}");
+    for (n, person) in [ADA, BOB].into_iter().enumerate() {
+        world.say(TELEGRAM, person, "let me in");
+        let refused = |lines: &Vec<Value>| {
+            lines.iter().filter(|line| line["reason"] == "refused").count() == n + 1
+        };
+        world.until("a refusal", || world.inbox(TELEGRAM), refused).await?;
+    }
+    let users = world.list(&["users", "list"]).await?;
+    assert_eq!(users.len(), 1, "nobody new: {users:?}");
+    let link = world.zaki(&["users", "link", &ada, "telegram", &of_bob]).await?.refusal()?;
+    assert!(link.contains("users unblock CHANNEL:ID"), "{link}");
+
+    let named = format!("telegram:{of_bob}");
+    let lifted = one(&world, &["users", "unblock", &named]).await?;
+    assert_eq!((&lifted["changed"], &lifted["blocked"]), (&json!(true), &json!(false)));
+    assert_eq!(one(&world, &["users", "unblock", &named]).await?["changed"], false);
+    assert!(who(&world, BOB).await? != bob, "somebody new");
+    let acts = world.list(&["audit", "list"]).await?;
+    assert!(acts.iter().any(|act| act["act"] == "unbarred" && act["by"] == "operator"), "{acts:?}");
+    for (wrong, rule) in
+        [("telegram:bob", "a number"), ("aim:1", "telegram, discord"), ("bob", "users list")]
+    {
+        let said = world.zaki(&["users", "unblock", wrong]).await?.refusal()?;
+        assert!(said.contains(rule), "{said}");
+    }
+    Ok(())
 }
