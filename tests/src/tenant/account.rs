@@ -37,9 +37,10 @@ pub struct Account {
 }
 
 impl Account {
-    /// An account; the `number`-th of its platform or team.
+    /// An account; the `number`-th of its platform or team. An id of so many digits may be of any
+    /// platform.
     pub fn new(no: AccountNo, channel: ChannelKind, twin: bool, number: u32) -> Self {
-        let id = 7_000_000_000 + 100 * u64::from(number);
+        let id = 700_000_000_000_000 + 100 * u64::from(number);
         Self {
             no,
             channel,
@@ -135,7 +136,7 @@ mod tests {
         let (one, other) = (whatsapp(1), whatsapp(2));
         let before = one.ids();
         one.hand_number_to(&other);
-        assert_eq!(other.ids(), [before[0].clone(), "RU.7000000200".to_owned()]);
+        assert_eq!(other.ids(), [before[0].clone(), "RU.700000000000200".to_owned()]);
         assert_eq!(one.ids()[1], before[1]);
         other.hand_number_to(&one);
         assert_eq!(one.ids(), before);
