@@ -68,6 +68,8 @@ pub enum Unmerged {
         into: ZakiUserId,
         /// Bindings that went back: those that came with the merge and are still that person's.
         moved: usize,
+        /// Whether they are blocked from now on, as those are whom they part from.
+        blocked: bool,
     },
     /// The thirty days are over.
     TooLate,
@@ -325,7 +327,7 @@ async fn merge<S: Sql>(
     Ok(Merged { moved, restorable_until })
 }
 
-async fn merged_into<S: Sql>(
+pub(crate) async fn merged_into<S: Sql>(
     tx: &S,
     user: ZakiUserId,
 ) -> Result<Option<ZakiUserId>, DirectoryError> {
@@ -355,19 +357,19 @@ async fn unmerge<S: Sql>(
     let into = whose(tx, from).await?;
     let moved = parts::move_back(tx, into, from).await?;
     // A block is of all the senders they had in common: those who part keep it.
-    let is_blocked = people::inherit_block(tx, into, from).await?;
+    let blocked = people::inherit_block(tx, into, from).await?;
     for (about, detail) in [
         (into, serde_json::json!({ "from": from, "bindings": moved })),
         (from, serde_json::json!({ "into": into })),
     ] {
         audit::note(tx, "unmerged", by, Some(about), detail, now).await?;
     }
-    if is_blocked {
+    if blocked {
         let detail = serde_json::json!({ "as": into });
         audit::note(tx, "blocked", by, Some(from), detail, now).await?;
     }
     errands::add(tx, &Keys::default(), from, &Task::Reinstate, now).await?;
-    Ok(Unmerged::Restored { into, moved })
+    Ok(Unmerged::Restored { into, moved, blocked })
 }
 
 /// Who somebody is by now: whoever they have become may have become another.

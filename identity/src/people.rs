@@ -5,7 +5,7 @@ use zaki_envelope::{ChannelKind, Sender, SenderId, SenderScope, Timestamp, ZakiU
 use zaki_store::{Sql, Text, glance, params, snapshot, transact};
 
 use crate::{
-    Actor, Binding, Directory, DirectoryError, PeopleFilter, Person, Role, audit, locks, who,
+    Actor, Binding, Directory, DirectoryError, PeopleFilter, Person, Role, audit, locks, merge, who,
 };
 
 impl Directory {
@@ -173,6 +173,10 @@ async fn block<S: Sql>(
     now: Timestamp,
 ) -> Result<bool, DirectoryError> {
     open(tx, user, by).await?;
+    // Nothing leads to them as they were: it would block nobody.
+    if merge::merged_into(tx, user).await?.is_some() {
+        return Err(DirectoryError::Merged(user));
+    }
     let sql = "UPDATE person SET blocked_at = $2 WHERE id = $1 AND blocked_at IS NULL";
     let new = tx.execute(sql, params![Text(user), now.as_ms()]).await? > 0;
     if new {

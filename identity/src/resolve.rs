@@ -213,6 +213,9 @@ async fn look<S: Sql>(
         },
         Ruling::Refuse(reason) => reason,
     };
+    if reason == Refusal::Blocked && scene.facts.shows_more() {
+        return Ok(Looked::Open);
+    }
     if reason.is_told() && knock.addressed() && !told::lately(tx, knock, now).await? {
         return Ok(Looked::Open);
     }
@@ -248,8 +251,29 @@ async fn decide<S: Sql>(
             Some(asked) => refuse(tx, knock, waits(asked), now).await,
             None => refuse(tx, knock, Refusal::Crowded, now).await,
         },
+        Ruling::Refuse(Refusal::Blocked) => {
+            let moved = keep_blocked(tx, knock, &scene, key, now).await?;
+            let refused = refuse(tx, knock, Refusal::Blocked, now).await?;
+            Ok(Decided { moved, ..refused })
+        }
         Ruling::Refuse(reason) => refuse(tx, knock, reason, now).await,
     }
+}
+
+/// A better id of somebody blocked is theirs, too: else they were somebody new once they came by it
+/// alone. Returns whether an id was taken from somebody else.
+async fn keep_blocked<S: Sql>(
+    tx: &S,
+    knock: &Knock,
+    scene: &Scene<'_>,
+    key: &CodeKey,
+    now: Timestamp,
+) -> Result<bool, DirectoryError> {
+    let holder = scene.facts.holder().filter(|_| scene.facts.shows_more());
+    let Some(verdict) = holder.map(|user| scene.facts.meet(user)) else { return Ok(false) };
+    let act = Act { key, how: How::SignUp, by: Actor::System, now };
+    who::keep(tx, knock.channel, &knock.sender, verdict.changes, act).await?;
+    Ok(verdict.moved)
 }
 
 /// Whoever it is, is served: somebody known, perhaps by an older id, or somebody new.

@@ -7,7 +7,15 @@ use crate::{BindingKind, How, Linked};
 /// A sender and what each of its ids is bound to.
 pub(crate) struct Facts<'s> {
     sender: &'s Sender,
-    found: Vec<(SenderId, Owner)>,
+    found: Vec<Bound>,
+}
+
+/// One id that is bound.
+pub(crate) struct Bound {
+    pub(crate) id: SenderId,
+    pub(crate) owner: Owner,
+    /// Of an older one, the best id it was shown with last.
+    pub(crate) best: Option<SenderId>,
 }
 
 /// Whose an id is, and how good a key.
@@ -18,6 +26,8 @@ pub(crate) type Owner = (ZakiUserId, BindingKind);
 pub(crate) enum Change {
     /// This id is theirs from now on.
     Bind(SenderId, Owner, How),
+    /// This older id of theirs was shown with the best one.
+    Beside(SenderId),
     /// An entry for those who look later.
     Note { act: &'static str, id: SenderId, user: ZakiUserId, was: Option<ZakiUserId> },
 }
@@ -43,12 +53,21 @@ pub(crate) fn ids(sender: &Sender) -> Vec<&SenderId> {
 
 impl<'s> Facts<'s> {
     /// `found`: those ids of [`ids`] that are bound.
-    pub(crate) const fn new(sender: &'s Sender, found: Vec<(SenderId, Owner)>) -> Self {
+    pub(crate) const fn new(sender: &'s Sender, found: Vec<Bound>) -> Self {
         Self { sender, found }
     }
 
     fn find(&self, id: &SenderId) -> Option<Owner> {
-        self.found.iter().find(|(found, _)| found == id).map(|(_, owner)| *owner)
+        self.found.iter().find(|found| found.id == *id).map(|found| found.owner)
+    }
+
+    /// Whether an older id is known as one of this account of theirs.
+    fn is_noted(&self, alias: &SenderId, user: ZakiUserId) -> bool {
+        self.found.iter().any(|found| {
+            found.id == *alias
+                && found.owner == (user, BindingKind::Alias)
+                && found.best.as_ref() == Some(&self.sender.id)
+        })
     }
 
     fn aliases(&self) -> impl Iterator<Item = &'s SenderId> {
@@ -65,11 +84,15 @@ impl<'s> Facts<'s> {
         self.owner().or_else(|| self.vouched_for())
     }
 
+    /// Whether a better id of theirs has come, by which nobody knows them yet.
+    pub(crate) fn shows_more(&self) -> bool {
+        self.owner().is_none() && self.holder().is_some()
+    }
+
     /// The person, if all there is to know about this sender is known.
     pub(crate) fn settled(&self) -> Option<ZakiUserId> {
         let user = self.owner()?;
-        let known = |alias| self.find(alias) == Some((user, BindingKind::Alias));
-        self.aliases().all(known).then_some(user)
+        self.aliases().all(|alias| self.is_noted(alias, user)).then_some(user)
     }
 
     /// A stranger who is known by an id that was the best one so far. An id that has become an
@@ -111,8 +134,12 @@ impl<'s> Facts<'s> {
     fn adopt_aliases(&self, user: ZakiUserId, changes: &mut Vec<Change>) -> bool {
         let mut moved = false;
         for alias in self.aliases() {
+            if self.is_noted(alias, user) {
+                continue;
+            }
             let found = self.find(alias);
             if found == Some((user, BindingKind::Alias)) {
+                changes.push(Change::Beside(alias.clone()));
                 continue;
             }
             changes.push(Change::Bind(alias.clone(), (user, BindingKind::Alias), How::Alias));

@@ -8,7 +8,7 @@ use zaki_store::{Row, Sql, Text, Value, params};
 
 use crate::access::{self, Ruling, Standing};
 use crate::groups::{self, Group, GroupKey};
-use crate::rules::{Facts, Owner, ids};
+use crate::rules::{Bound, Facts, ids};
 use crate::who::places;
 use crate::{DirectoryError, Options, Refusal, barred};
 
@@ -152,25 +152,30 @@ impl<'k> Known<'k> {
         let ids = ids.into_iter().map(|id| Value::from(id.as_str()));
         let rows = tx.all(&sql, &values.into_iter().chain(ids).collect::<Vec<_>>()).await?;
         let found = rows.iter().map(Found::of_row).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self::of(knock, &found, group.and_then(|group| group.owner)))
+        Ok(Self::of(knock, found, group.and_then(|group| group.owner)))
     }
 
-    fn of(knock: &'k Knock, found: &[Found], host: Option<ZakiUserId>) -> Self {
-        let owners = found.iter().map(|found| (found.id.clone(), found.owner)).collect();
-        let facts = Facts::new(&knock.sender, owners);
-        let holder = facts.holder();
-        let standing = found.iter().find(|found| Some(found.owner.0) == holder);
-        let standing = standing.map(|found| Standing { owns: host == holder, ..found.standing });
-        let best = found.iter().find(|found| found.id == knock.sender.id);
+    fn of(knock: &'k Knock, found: Vec<Found>, host: Option<ZakiUserId>) -> Self {
+        let best = found.iter().find(|found| found.bound.id == knock.sender.id);
         let seen_at = best.and_then(|found| found.seen_at);
+        let (bound, standings): (Vec<_>, Vec<_>) = found
+            .into_iter()
+            .map(|Found { bound, standing, .. }| {
+                let user = bound.owner.0;
+                (bound, (user, standing))
+            })
+            .unzip();
+        let facts = Facts::new(&knock.sender, bound);
+        let holder = facts.holder();
+        let standing = standings.into_iter().find(|(user, _)| Some(*user) == holder);
+        let standing = standing.map(|(_, found)| Standing { owns: host == holder, ..found });
         Self { facts, standing, seen_at }
     }
 }
 
-/// One id that is bound.
+/// An id that is bound, and how its person stands.
 struct Found {
-    id: SenderId,
-    owner: Owner,
+    bound: Bound,
     standing: Standing,
     seen_at: Option<Timestamp>,
 }
@@ -181,7 +186,8 @@ const FIND: &str = "SELECT b.sender, b.user_id, b.kind, b.last_seen_at, p.blocke
         AND a.channel = $1 AND a.scope = '' AND a.id IN ('', $3)),
     EXISTS (SELECT 1 FROM allowed AS a WHERE a.user_id = b.user_id AND a.place = 'direct'),
     EXISTS (SELECT 1 FROM allowed AS a WHERE a.user_id = b.user_id AND a.place = 'group'
-        AND a.channel = $1 AND a.scope = $2 AND a.id = $4)
+        AND a.channel = $1 AND a.scope = $2 AND a.id = $4),
+    b.best
     FROM binding AS b JOIN person AS p ON p.id = b.user_id
     WHERE b.channel = $1 AND b.scope = $2 AND b.sender IN";
 
@@ -189,8 +195,11 @@ impl Found {
     fn of_row(row: &Row) -> Result<Self, DirectoryError> {
         let (Text(user), Text(kind)) = (row.get(1)?, row.get(2)?);
         Ok(Self {
-            id: SenderId::new(row.get::<String>(0)?),
-            owner: (user, kind),
+            bound: Bound {
+                id: SenderId::new(row.get::<String>(0)?),
+                owner: (user, kind),
+                best: row.get::<Option<String>>(8)?.map(SenderId::new),
+            },
             seen_at: row.get::<Option<i64>>(3)?.map(Timestamp::from_ms),
             standing: Standing {
                 blocked: row.get::<Option<i64>>(4)?.is_some(),

@@ -8,7 +8,7 @@ use crate::audit::{self, Note};
 use crate::binding::label;
 use crate::codes::CodeKey;
 use crate::mint::mint;
-use crate::rules::{Change, Facts, ids};
+use crate::rules::{Bound, Change, Facts, ids};
 use crate::usage::carried;
 use crate::{Actor, BindingKey, BindingKind, Directory, DirectoryError, How};
 use crate::{allowed, barred, locks, parted, parting, people, unlink};
@@ -172,7 +172,7 @@ pub(crate) async fn facts<'s, S: Sql>(
 ) -> Result<Facts<'s>, DirectoryError> {
     let ids = ids(sender);
     let sql = format!(
-        "SELECT sender, user_id, kind FROM binding
+        "SELECT sender, user_id, kind, best FROM binding
         WHERE channel = $1 AND scope = $2 AND sender IN ({})",
         places(3, ids.len())
     );
@@ -181,7 +181,11 @@ pub(crate) async fn facts<'s, S: Sql>(
     let mut found = Vec::new();
     for row in tx.all(&sql, &values).await? {
         let (Text(user), Text(kind)) = (row.get(1)?, row.get(2)?);
-        found.push((SenderId::new(row.get::<String>(0)?), (user, kind)));
+        found.push(Bound {
+            id: SenderId::new(row.get::<String>(0)?),
+            owner: (user, kind),
+            best: row.get::<Option<String>>(3)?.map(SenderId::new),
+        });
     }
     Ok(Facts::new(sender, found))
 }
@@ -261,6 +265,9 @@ const BIND: &str = "INSERT INTO binding
     since = CASE WHEN binding.user_id = excluded.user_id
         THEN binding.since ELSE excluded.bound_at END";
 
+const BESIDE: &str = "UPDATE binding SET best = $4
+    WHERE channel = $1 AND scope = $2 AND sender = $3";
+
 /// The better id of an account that came with a merge goes back with it, too.
 const INHERIT: &str = "INSERT INTO merge_part (from_id, what, channel, scope, id)
     SELECT from_id, what, channel, scope, CAST($4 AS TEXT) FROM merge_part
@@ -331,6 +338,11 @@ pub(crate) async fn keep<S: Sql>(
                         tx.execute(INHERIT, row).await?;
                     }
                 }
+            }
+            Change::Beside(id) => {
+                let best = sender.id.as_str();
+                let row = params![channel.as_str(), scope.as_str(), id.as_str(), best];
+                tx.execute(BESIDE, row).await?;
             }
             Change::Note { act, id, user, was } => {
                 if let Some(before) = was {

@@ -127,9 +127,24 @@ pub(super) async fn who_parts_from_somebody_blocked_is_blocked(town: Town) {
     town.merge(ann, bob, now()).await;
     town.directory.block(ann, OPERATOR, now()).await.unwrap();
     let done = town.directory.unmerge(bob, OPERATOR, now()).await.unwrap();
-    assert_eq!(done, Unmerged::Restored { into: ann, moved: 1 });
+    assert_eq!(done, Unmerged::Restored { into: ann, moved: 1, blocked: true });
     assert_blocked(&town.directory, &from(Slack, "bob"), "the block was of both").await;
     assert!(town.acts(bob).await.contains(&"blocked".into()));
     assert!(town.directory.unblock(bob, OPERATOR, now()).await.unwrap());
     assert_eq!(town.user(Slack, "bob").await, bob);
+}
+
+pub(super) async fn a_better_id_of_somebody_blocked_is_blocked(town: Town) {
+    let eve = town.user(WhatsApp, "49888").await;
+    town.directory.block(eve, OPERATOR, now()).await.unwrap();
+    assert_blocked(&town.directory, &with_number("CC.8", "49888"), "as ever").await;
+    assert_blocked(&town.directory, &from(WhatsApp, "CC.8"), "by that alone").await;
+    assert_eq!(town.holder(WhatsApp, "CC.8").await, Some(eve));
+}
+
+pub(super) async fn who_has_become_another_is_not_blocked_as_they_were(town: Town) {
+    let (ann, bob) = (town.user(Telegram, "ann").await, town.user(Slack, "bob").await);
+    town.merge(ann, bob, now()).await;
+    let blocked = town.directory.block(bob, OPERATOR, now()).await;
+    assert!(matches!(blocked, Err(DirectoryError::Merged(user)) if user == bob), "{blocked:?}");
 }

@@ -42,6 +42,14 @@ pub(super) async fn an_account_leaves_by_its_older_id_too(town: Town) {
     assert_eq!(unlinked.await.unwrap(), Unlinked::Done { left: 2 });
     assert_ne!(shown("CC.2", "49124", later(3)).await, ann);
     assert_eq!(shown("CC.1", "49123", later(3)).await, ann);
+
+    // A number that moved from one of her accounts to the other is that one's.
+    town.redeem(WhatsApp, "CC.3", &town.offer(ann, later(4)).await, later(4)).await;
+    assert_eq!(shown("CC.3", "49123", later(5)).await, ann);
+    let unlinked = town.directory.unlink(ann, key(WhatsApp, "49123"), Actor::Person(ann), later(6));
+    assert_eq!(unlinked.await.unwrap(), Unlinked::Done { left: 1 });
+    assert_ne!(shown("CC.3", "49125", later(7)).await, ann);
+    assert_eq!(town.user(WhatsApp, "CC.1").await, ann);
 }
 
 pub(super) async fn what_came_by_a_number_before_it_was_handed_on_is_not_its_heir_s(town: Town) {

@@ -41,7 +41,9 @@ contract! {
         a_sender_of_somebody_blocked_stays_blocked
         to_be_erased_is_no_way_around_a_block
         a_blocked_number_with_a_new_owner_is_theirs
-        who_parts_from_somebody_blocked_is_blocked;
+        who_parts_from_somebody_blocked_is_blocked
+        a_better_id_of_somebody_blocked_is_blocked
+        who_has_become_another_is_not_blocked_as_they_were;
     codes:
         a_code_links_a_stranger_once
         whatever_is_wrong_with_a_code_the_answer_is_one

@@ -181,7 +181,7 @@ pub(super) async fn a_merge_is_undone_within_thirty_days(town: Town) {
     assert!(matches!(again, Err(DirectoryError::Merged(user)) if user == bob));
 
     assert_eq!(town.directory.lapsed(later(30 * DAY - 1), 10).await.unwrap(), []);
-    let restored = Unmerged::Restored { into: ann, moved: 1 };
+    let restored = Unmerged::Restored { into: ann, moved: 1, blocked: false };
     assert_eq!(unmerge(later(30 * DAY - 1)).await, restored);
     assert_eq!(town.user(Slack, "bob").await, bob);
     assert_eq!(town.user(WhatsApp, "49123").await, ann, "which did not come with it");
@@ -237,7 +237,7 @@ pub(super) async fn what_has_gone_elsewhere_stays_there(town: Town) {
     let eve = town.user(WhatsApp, "49123").await;
     assert!(eve != ann && eve != bob, "a number with a new owner");
     let undone = town.directory.unmerge(bob, Actor::Operator, now()).await.unwrap();
-    assert_eq!(undone, Unmerged::Restored { into: ann, moved: 1 });
+    assert_eq!(undone, Unmerged::Restored { into: ann, moved: 1, blocked: false });
     assert_eq!(town.user(WhatsApp, "49123").await, eve);
 }
 

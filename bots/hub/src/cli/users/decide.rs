@@ -58,17 +58,22 @@ pub(super) async fn unmerge(One { user, output }: &One) -> Result<()> {
     if directory.person(*user).await?.is_none() {
         bail!("no person {user}; `zaki users list` shows everybody");
     }
-    let (into, moved) = match directory.unmerge(*user, Actor::Operator, clock::now()).await? {
-        Unmerged::Restored { into, moved } => (into, moved),
+    let undone = directory.unmerge(*user, Actor::Operator, clock::now()).await?;
+    let (into, moved, blocked) = match undone {
+        Unmerged::Restored { into, moved, blocked } => (into, moved, blocked),
         Unmerged::NotMerged => bail!("{user} has not become anybody else"),
         Unmerged::TooLate => bail!("{user} became another more than 30 days ago: that stays"),
     };
     let left = follow::follow_on(config, &stores, *user).await;
     let line = json!({
-        "user": user, "was": into, "moved": moved,
+        "user": user, "was": into, "moved": moved, "blocked": blocked,
         "sandbox": if left.is_empty() { "reinstated" } else { "due" }, "due": follow::due(&left),
     });
-    output.say(&line, || format!("{user} and {into} are two again; {moved} senders went back"));
+    output.say(&line, || {
+        let too =
+            if blocked { "; both are blocked: `zaki users unblock` frees either" } else { "" };
+        format!("{user} and {into} are two again; {moved} senders went back{too}")
+    });
     follow::note(&left);
     Ok(())
 }
