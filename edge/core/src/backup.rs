@@ -105,6 +105,41 @@ pub enum Unkept {
     Empty,
 }
 
+/// Why no backup was made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Missed {
+    /// Whether that one has everything shows when it has ended.
+    #[error("a backup is under way")]
+    UnderWay,
+    /// An agent at work cannot be backed up.
+    #[error("the agent has something to do")]
+    Busy,
+    /// Nothing of theirs is to be kept.
+    #[error("its person is erased")]
+    Erased,
+    /// Something else, in a sentence for operators.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<String> for Missed {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
+    }
+}
+
+impl Missed {
+    /// Whether the last backup before a stop is tried again. `cut`: turns were cut off, and the agent
+    /// lets go of them in a while.
+    pub const fn passes(&self, cut: bool) -> bool {
+        match self {
+            Self::UnderWay => true,
+            Self::Busy => cut,
+            Self::Erased | Self::Failed(_) => false,
+        }
+    }
+}
+
 /// Whether an archive may become the newest backup.
 pub fn admit(summary: &BackupSummary, kept: &[Backup]) -> Result<(), Unkept> {
     let full = kept.iter().any(|backup| !backup.summary.is_empty());
@@ -183,6 +218,16 @@ mod tests {
         assert_eq!(tracker.due_at(SCHEDULE), Some(at(300_000)));
         assert!(!tracker.is_overdue(SCHEDULE, at(600_000)));
         assert!(tracker.is_overdue(SCHEDULE, at(600_001)));
+    }
+
+    #[test]
+    fn a_last_backup_waits_for_the_one_under_way_and_for_what_was_cut_off() {
+        for cut in [true, false] {
+            assert!(Missed::UnderWay.passes(cut));
+            assert_eq!(Missed::Busy.passes(cut), cut);
+            assert!(!Missed::Erased.passes(cut));
+            assert!(!Missed::from("no store".to_owned()).passes(cut));
+        }
     }
 
     #[test]

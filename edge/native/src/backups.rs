@@ -8,13 +8,15 @@ mod operator;
 mod sealed;
 mod store;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use dashmap::DashMap;
-use futures::{StreamExt, TryStreamExt};
+use dashmap::{DashMap, DashSet};
+use futures::{StreamExt, TryStreamExt, future::join_all};
 use rand::Rng;
 use reqwest::{Client, ClientBuilder, Method};
 use tokio::sync::{Semaphore, oneshot};
@@ -42,6 +44,8 @@ const AT_ONCE: usize = 2;
 const LOOK: Duration = Duration::from_secs(1);
 /// A backup that takes longer has failed.
 const LONGEST: Duration = Duration::from_mins(10);
+/// An erasure waits so long for what is being written; then it is tried again.
+const LAST_UPLOADS: Duration = Duration::from_secs(30);
 
 /// Why a backup was not made.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +54,8 @@ pub(crate) enum BackupError {
     Asleep,
     #[error("the agent has something to do")]
     Busy,
+    #[error("its person is erased")]
+    Erased,
     #[error("the sandbox does not give its memory: {0}")]
     Link(LinkError),
     #[error("the sandbox does not say what it gives")]
@@ -129,6 +135,8 @@ pub(crate) struct Backups {
     schedule: Schedule,
     retention: Retention,
     sandboxes: DashMap<SandboxName, Arc<Sandbox>>,
+    /// Who is being erased, or was: no backup of theirs begins. Ids are never given twice.
+    erased: DashSet<ZakiUserId>,
     at_once: Semaphore,
     tally: Tally,
     tasks: TaskTracker,
@@ -156,6 +164,7 @@ impl Backups {
             schedule: config.schedule(),
             retention: config.retention(),
             sandboxes: sandboxes.collect(),
+            erased: DashSet::new(),
             at_once: Semaphore::new(AT_ONCE),
             tally: Tally::default(),
             tasks: TaskTracker::new(),
@@ -203,6 +212,10 @@ impl Backups {
     pub(crate) async fn make(&self, name: &SandboxName) -> Result<Backup, BackupError> {
         let sandbox = self.of(name);
         let _work = sandbox.work.lock().await;
+        // Looked at while it is held: an erasure notes whose it is before it waits for that.
+        if self.erased.contains(&name.user()) {
+            return Err(BackupError::Erased);
+        }
         let link = sandbox.link().ok_or(BackupError::Asleep)?;
         let began = std::time::Instant::now();
         sandbox.now().tracker.begin(clock::now());
@@ -279,8 +292,23 @@ impl Backups {
         }
     }
 
-    /// Removes every backup of a person, whose sandboxes are all stopped.
+    /// Removes every backup of a person, whose sandboxes are all stopped; none is made afterwards.
     pub(crate) async fn erase(&self, user: ZakiUserId) -> Result<(), BackupStoreError> {
+        self.erase_within(user, LAST_UPLOADS).await
+    }
+
+    /// One that is being written would be there after all others are gone: its end is waited for.
+    async fn erase_within(
+        &self,
+        user: ZakiUserId,
+        patience: Duration,
+    ) -> Result<(), BackupStoreError> {
+        self.erased.insert(user);
+        let theirs = self.sandboxes.iter().filter(|it| it.key().user() == user);
+        let theirs: Vec<Arc<Sandbox>> = theirs.map(|it| it.value().clone()).collect();
+        let ended = join_all(theirs.iter().map(|sandbox| sandbox.work.lock()));
+        let ended = tokio::time::timeout(patience, ended).await;
+        let _nobody_writes = ended.map_err(|_| BackupStoreError::UnderWay)?;
         self.store.erase(user).await?;
         self.sandboxes.retain(|name, _| name.user() != user);
         Ok(())

@@ -50,6 +50,9 @@ pub(crate) enum StoreError {
     /// It is too long, or a note cannot be written.
     #[error("the backup cannot be stored: {0}")]
     Form(String),
+    /// What is to be removed is still being written.
+    #[error("a backup is still being written")]
+    UnderWay,
 }
 
 /// Why a stored archive is not what was stored.
@@ -81,6 +84,12 @@ impl Store {
             BackupPlace::S3(s3) => Arc::new(bucket(s3, client)?),
         };
         Ok(Self { objects, keys })
+    }
+
+    /// One that lies anywhere.
+    #[cfg(test)]
+    pub(super) fn of(objects: Arc<dyn ObjectStore>) -> Self {
+        Self { objects, keys: Keys::default() }
     }
 
     /// All whole backups of a sandbox, in no order.

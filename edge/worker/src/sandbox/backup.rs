@@ -8,7 +8,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use worker::{Bucket, ByteStream, Method, MultipartUpload, Object as Stored, ResponseBody, Result};
 use zaki_edge_core::{
-    backup::{admit, by_preference, expired},
+    backup::{Missed, admit, by_preference, expired},
     sandbox::Phase,
 };
 use zaki_envelope::{
@@ -76,6 +76,9 @@ impl Object {
     }
 
     fn note_change(&self, since: Option<Timestamp>) {
+        if self.leaving.get() {
+            return;
+        }
         let noted = self.store().and_then(|store| match since {
             Some(since) => store.set_fact("changed", &since),
             None => store.forget_fact("changed"),
@@ -86,6 +89,9 @@ impl Object {
     }
 
     pub(super) fn plan_backup(self: &Rc<Self>) {
+        if self.leaving.get() {
+            return;
+        }
         let due = self.with(|life| life.tracker.due_at(life.config.schedule));
         self.set_due("backup", due.flatten());
     }
@@ -104,12 +110,24 @@ impl Object {
 
     /// Backs it up now.
     pub(super) async fn back_up(self: &Rc<Self>) -> BackupOutcome {
+        match self.try_back_up().await {
+            Ok(backup) => BackupOutcome::Done { backup: Box::new(backup), passed_over: Vec::new() },
+            Err(missed) => BackupOutcome::Failed { why: missed.to_string() },
+        }
+    }
+
+    pub(super) async fn try_back_up(self: &Rc<Self>) -> std::result::Result<Backup, Missed> {
+        if self.leaving.get() {
+            return Err(Missed::Erased);
+        }
         let begun = self.with(|life| life.tracker.begin(clock::now())) == Some(true);
         if !begun || self.archiving.replace(true) {
-            return BackupOutcome::Failed { why: "a backup is under way".to_owned() };
+            return Err(Missed::UnderWay);
         }
         let made = self.make().await;
         self.archiving.set(false);
+        // An erasure waits for it.
+        self.moved.tell();
         let now = clock::now();
         let since = self.with(|life| {
             match &made {
@@ -120,7 +138,7 @@ impl Object {
                 }
                 Err(why) => {
                     life.tracker.fail(now);
-                    life.memory.failure = Some(why.clone());
+                    life.memory.failure = Some(why.to_string());
                 }
             }
             life.tracker.changed_since()
@@ -129,20 +147,20 @@ impl Object {
         self.note_memory();
         self.register();
         self.plan_backup();
-        match made {
+        match &made {
             Ok(backup) => {
                 let size = report::number(i64::try_from(backup.size).unwrap_or_default());
                 report::event(&self.env, "backup.made", &self.label(), size);
-                BackupOutcome::Done { backup: Box::new(backup), passed_over: Vec::new() }
             }
-            Err(why) => {
-                report::failure("backup.failed", &why);
-                BackupOutcome::Failed { why }
-            }
+            Err(why) => report::failure("backup.failed", why),
         }
+        made
     }
 
     fn note_memory(&self) {
+        if self.leaving.get() {
+            return;
+        }
         let memory = self.with(|life| life.memory.clone());
         if let (Some(memory), Ok(store)) = (memory, self.store())
             && let Err(error) = store.set_fact("memory", &memory)
@@ -151,12 +169,12 @@ impl Object {
         }
     }
 
-    async fn make(&self) -> std::result::Result<Backup, Failed> {
+    async fn make(&self) -> std::result::Result<Backup, Missed> {
         let (name, bucket) = (self.name()?, self.bucket().map_err(said)?);
         let kept = list(&bucket, &name).await.map_err(said)?;
         let link = self.link().map_err(said)?;
         let mut answer = match link.ask(Method::Post, "backup", None, PATIENCE).await {
-            Err(LinkError::Refused(409)) => return Err("the agent has something to do".to_owned()),
+            Err(LinkError::Refused(409)) => return Err(Missed::Busy),
             answer => answer.map_err(said)?,
         };
         let summary = answer.headers().get(BACKUP_HEADER).ok().flatten().unwrap_or_default();
@@ -169,12 +187,12 @@ impl Object {
             Ok(_) => Err("the backup store does not give back what it was given".to_owned()),
             Err(why) => Err(why),
         };
-        let (size, sha256) = match stored {
-            Ok(sent) => sent,
-            Err(why) => {
+        let (size, sha256) = match stored.map_err(Missed::Failed) {
+            Ok(sent) if !self.leaving.get() => sent,
+            stored => {
                 // What is left of it is no backup: it has no note.
                 let _ = bucket.delete(at).await;
-                return Err(why);
+                return Err(stored.err().unwrap_or(Missed::Erased));
             }
         };
         let backup = Backup { id, at: id.minted_at(), size, sha256, key: None, summary };

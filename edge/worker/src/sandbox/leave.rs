@@ -53,6 +53,7 @@ impl Object {
                 let _ = object.state.storage().delete_all().await;
                 let _ = object.store().and_then(super::store::Store::begin_anew);
                 *object.life.borrow_mut() = None;
+                object.leaving.set(false);
                 return;
             }
             object.expel().await;
@@ -62,14 +63,14 @@ impl Object {
     /// Stops and forgets everything; whether that is done, or goes on.
     async fn expel(self: &Rc<Self>) -> bool {
         let now = clock::now();
-        let Some(name) = self.with(|life| {
-            life.at_once = true;
-            life.name.clone()
-        }) else {
+        let Some(name) = self.with(|life| life.name.clone()) else {
             return true;
         };
+        self.leaving.set(true);
         self.happen(Event::Halt(ErrorCode::Erased));
-        let stopped = self.until(|phase| phase == Phase::Stopped, REST_PATIENCE).await;
+        // A backup that is being written would be there after all others are gone.
+        let at_rest = |phase| phase == Phase::Stopped && !self.archiving.get();
+        let stopped = self.until(at_rest, REST_PATIENCE).await;
         let erased = async {
             self.erase_stored(&name).await?;
             self.unregister().await?;

@@ -46,6 +46,8 @@ pub(crate) struct Object {
     armed: Cell<Option<Timestamp>>,
     /// Somebody works on its memory.
     pub(super) archiving: Cell<bool>,
+    /// Its person is being erased, or was: nothing of them is noted any more.
+    pub(super) leaving: Cell<bool>,
     pub(super) limits: RefCell<[Bucket; 3]>,
     /// Its phase has changed.
     pub(super) moved: Signal,
@@ -63,7 +65,6 @@ pub(super) struct Life {
     pub(super) ailment: Option<(Timestamp, String)>,
     /// Its agent has taken turns since its start.
     pub(super) up: bool,
-    pub(super) at_once: bool,
     /// The turns that have ended with an error since the last start.
     pub(super) failed: Vec<TurnId>,
     pub(super) tracker: Tracker,
@@ -88,6 +89,7 @@ impl Object {
             last_task: Cell::default(),
             armed: Cell::default(),
             archiving: Cell::new(false),
+            leaving: Cell::new(false),
             limits: RefCell::default(),
             moved: Signal::default(),
         })
@@ -145,7 +147,6 @@ impl Object {
             reason: None,
             ailment: None,
             up: false,
-            at_once: false,
             failed: Vec::new(),
             tracker,
             memory: store.fact("memory")?.unwrap_or_default(),

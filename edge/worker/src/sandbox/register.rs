@@ -12,6 +12,9 @@ use crate::{
 
 impl Object {
     pub(super) fn register(self: &Rc<Self>) {
+        if self.leaving.get() {
+            return;
+        }
         let entry = self.with(|life| Entry {
             sandbox: life.name.to_string(),
             awake: life.up,

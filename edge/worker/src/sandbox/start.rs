@@ -7,7 +7,7 @@ use worker::js_sys::JSON;
 use worker::wasm_bindgen::JsCast;
 use worker::{Container, Error, Result};
 use zaki_edge_core::sandbox::{Event, Generation};
-use zaki_envelope::{TurnId, wire::BackupOutcome};
+use zaki_envelope::TurnId;
 
 use super::{link::PORT, object::Object};
 use crate::{clock, report};
@@ -18,8 +18,7 @@ const LOOK_AGAIN: u64 = 50;
 const GRACE: u64 = 10_000;
 /// A stop waits no longer for its backup, in milliseconds.
 const LAST_BACKUP: u64 = 60_000;
-/// Tries of it where turns were cut off.
-const SAVES: u32 = 10;
+/// Between two tries of it, in milliseconds.
 const SAVE_PAUSE: u64 = 1_000;
 
 impl Object {
@@ -27,7 +26,7 @@ impl Object {
     pub(super) fn start(self: &Rc<Self>, generation: Generation) {
         let now = clock::now();
         self.with(|life| {
-            (life.reason, life.at_once, life.up, life.began) = (None, false, false, now);
+            (life.reason, life.up, life.began) = (None, false, now);
             life.failed.clear();
         });
         self.cancel();
@@ -173,22 +172,23 @@ impl Object {
     pub(super) fn stop(self: &Rc<Self>, generation: Generation, cut: bool) {
         self.cancel();
         let failed = self.with(|life| std::mem::take(&mut life.failed)).unwrap_or_default();
-        let is_kept = self.with(|life| !life.at_once) == Some(true);
-        let was_up = self.with(|life| std::mem::take(&mut life.up) && !life.at_once);
+        let is_kept = !self.leaving.get();
+        let was_up = self.with(|life| std::mem::take(&mut life.up)) == Some(true) && is_kept;
         if cut && is_kept {
             self.changed();
         }
         let object = self.clone();
         self.detach(async move {
-            if was_up == Some(true) && object.has_changed() {
+            if was_up && object.has_changed() {
                 // Goes on when nobody waits for it, and is retried from the next start on.
                 let owned = object.clone();
                 let failed = if cut { failed } else { Vec::new() };
-                let saved = object.set_going(async move { owned.save_last(&failed, cut).await });
+                let save = async move { owned.save_last(generation, &failed, cut).await };
+                let saved = object.set_going(save);
                 let _ = clock::timeout(LAST_BACKUP, saved).await;
             }
             if let Ok(container) = object.container() {
-                end(&container, was_up == Some(true)).await;
+                end(&container, was_up).await;
             }
             report::event(&object.env, "sandbox.stopped", &object.label(), 1.0);
             object.happen(Event::Stopped(generation));
@@ -198,18 +198,21 @@ impl Object {
 
     /// An agent at work cannot be backed up: what was cut off is stopped before, and it may take a
     /// while to let go of it.
-    async fn save_last(self: &Rc<Self>, failed: &[TurnId], cut: bool) {
+    async fn save_last(self: &Rc<Self>, generation: Generation, failed: &[TurnId], cut: bool) {
         if let Ok(link) = self.link() {
             for turn in failed {
                 // One that it does not hear of is ended with it.
                 let _ = link.post(&format!("turns/{turn}/abort")).await;
             }
         }
-        for _ in 0..if cut { SAVES } else { 1 } {
-            if !self.has_changed() || matches!(self.back_up().await, BackupOutcome::Done { .. }) {
-                return;
+        let until = clock::now().plus_ms(i64::try_from(LAST_BACKUP).unwrap_or(i64::MAX));
+        while self.generation() == generation && self.has_changed() {
+            match self.try_back_up().await {
+                Err(missed) if missed.passes(cut) && clock::now() < until => {
+                    clock::sleep(SAVE_PAUSE).await;
+                }
+                _ => return,
             }
-            clock::sleep(SAVE_PAUSE).await;
         }
     }
 }
