@@ -1,8 +1,9 @@
 //! A block holds on the account at its platform, also when nobody has that account any more: whoever
 //! is blocked and has themselves erased, or loses a sender, would else sign up again as somebody new.
-//! What is kept of it is a keyed hash of each id, which says nothing to who reads the store and
-//! answers only whether this sender, who is here now, is the one. It is kept until an operator lifts
-//! it: nobody else can know whether it still matters.
+//! What is kept of it is a keyed hash of each id, and of the best id of its account, so that all of an
+//! account is lifted at once. The hash names nobody, but it hides nobody from whoever has a copy of the
+//! whole store: its key lies there, too, and of phone numbers there are few enough to try them all. It
+//! is kept until an operator lifts it: nobody else can know whether it still matters.
 
 use serde_json::json;
 use zaki_envelope::{ChannelKind, Sender, SenderId, Timestamp, ZakiUserId};
@@ -15,8 +16,8 @@ use crate::{Actor, Binding, BindingKey, BindingKind, Directory, DirectoryError};
 use crate::{audit, locks, people};
 
 impl Directory {
-    /// Lifts the block of a sender that is nobody's; whether there was one. Of somebody's sender, see
-    /// [`unblock`](Self::unblock).
+    /// Lifts the block of a sender that is nobody's, by whichever id of its account; whether there was
+    /// one. Of somebody's sender, see [`unblock`](Self::unblock).
     pub async fn unbar(
         &self,
         sender: &BindingKey,
@@ -37,35 +38,49 @@ async fn unbar<S: Sql>(
 ) -> Result<bool, DirectoryError> {
     locks::acts(tx).await?;
     people::authorise(tx, by).await?;
-    let lifted = lift(tx, key, sender).await?;
+    // By an id alone, whoever has another of the same account would still be refused.
+    let lifted = tx.execute(LIFT_ACCOUNT, params![who(key, sender)]).await? > 0;
     if lifted {
         audit::note(tx, "unbarred", by, None, json!({ "channel": sender.channel }), now).await?;
     }
     Ok(lifted)
 }
 
-const KEEP: &str = "INSERT INTO barred (who, kind, at) VALUES ($1, $2, $3)
-    ON CONFLICT (who) DO UPDATE SET kind = excluded.kind, at = excluded.at";
+const LIFT_ACCOUNT: &str =
+    "DELETE FROM barred WHERE account = (SELECT account FROM barred WHERE who = $1)";
 
-/// A sender of somebody who is blocked is about to be nobody's.
+const KEEP: &str = "INSERT INTO barred (who, account, kind, at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (who) DO UPDATE SET account = excluded.account, kind = excluded.kind,
+    at = excluded.at";
+
+/// A sender of somebody who is blocked is about to be nobody's; `account`: all ids of its account.
 pub(crate) async fn keep<S: Sql>(
     tx: &S,
     key: &CodeKey,
     binding: &Binding,
+    account: &[&Binding],
     now: Timestamp,
 ) -> Result<(), DirectoryError> {
-    let row = params![who(key, &binding.key()), binding.kind.as_str(), now.as_ms()];
+    let account = who(key, &best(account).unwrap_or(binding).key());
+    let row = params![who(key, &binding.key()), account, binding.kind.as_str(), now.as_ms()];
     tx.execute(KEEP, row).await?;
     Ok(())
 }
 
-/// Whoever has this id now may have it; whether it was barred.
+/// The best id of an account; where it has none, the same one whichever of them is asked about.
+fn best<'b>(account: &[&'b Binding]) -> Option<&'b Binding> {
+    let primary = account.iter().find(|binding| binding.kind == BindingKind::Primary);
+    primary.or_else(|| account.iter().min_by_key(|binding| &binding.sender)).copied()
+}
+
+/// Whoever has this id now may have it, and the other ids of the account it was of stay barred.
 pub(crate) async fn lift<S: Sql>(
     tx: &S,
     key: &CodeKey,
     sender: &BindingKey,
-) -> Result<bool, DirectoryError> {
-    Ok(tx.execute("DELETE FROM barred WHERE who = $1", params![who(key, sender)]).await? > 0)
+) -> Result<(), DirectoryError> {
+    tx.execute("DELETE FROM barred WHERE who = $1", params![who(key, sender)]).await?;
+    Ok(())
 }
 
 /// Whether a sender whose best id is nobody's is barred. As with people: an id that was an older one

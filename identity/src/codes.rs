@@ -11,6 +11,7 @@ mod invites;
 mod key;
 mod propose;
 mod redeem;
+mod spill;
 
 use zaki_envelope::{Timestamp, ZakiUserId};
 use zaki_store::{Sql, Text, params, transact};
@@ -18,17 +19,18 @@ use zaki_store::{Sql, Text, params, transact};
 use crate::{Actor, Directory, DirectoryError, locks, people};
 
 pub use alphabet::{CODES, LinkCode};
-pub use attempts::{FIRST_WRONG, MORE_WRONG, OFFERS, PER_SENDER, Rule, most_wrong_in};
-pub use bare::Spilt;
+pub use attempts::{ASIDES, FIRST_WRONG, MORE_WRONG, OFFERS, PER_SENDER, Rule, most_wrong_in};
 pub use invites::{Invite, Invited, NewInvite};
 pub use key::CodeKey;
 pub use propose::Proposal;
 pub use redeem::Redeemed;
+pub use spill::{Hearer, Spilt};
 
 pub(crate) use alphabet::random;
 pub(crate) use attempts::admit;
 pub(crate) use key::Keyed;
 pub(crate) use redeem::{Bot, Redeemer, sender_mark};
+pub(crate) use spill::aside_mark;
 
 /// How long a code that links is good, in milliseconds.
 pub(crate) const LIFE_MS: i64 = 10 * 60_000;

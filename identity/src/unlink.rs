@@ -27,8 +27,8 @@ pub enum Unlinked {
 impl Directory {
     /// Takes a sender away from a person, with the older ids that came with it, and the right to
     /// write to the bots of a channel on which nothing of theirs is left. What that sender may know
-    /// of is void: their open codes, words and downloads, and a question about becoming one. A
-    /// sender of somebody blocked [stays blocked](Self::unbar), and they take none away themselves.
+    /// of is void: their open codes, words and downloads, and a question about becoming one; and
+    /// where it waits to be let in, it waits no more. A sender of somebody blocked [stays blocked](Self::unbar), and they take none away themselves.
     pub async fn unlink(
         &self,
         user: ZakiUserId,
@@ -87,6 +87,10 @@ const NOT_A_PART: &str =
 /// Nor is anybody written to there.
 const NO_PLACE: &str = "DELETE FROM place WHERE channel = $1 AND scope = $2 AND sender = $3";
 
+/// Nor let in, by whoever has seen them wait elsewhere. Whoever was turned away still is.
+const NO_REQUEST: &str = "DELETE FROM pairing
+    WHERE channel = $1 AND scope = $2 AND sender = $3 AND denied_at IS NULL";
+
 const SHUT_OUT: &str =
     "DELETE FROM allowed WHERE user_id = $1 AND place = 'direct' AND channel = $2";
 
@@ -122,7 +126,7 @@ async fn unlink<S: Sql>(
     for binding in &leaving {
         take(tx, codes, user, binding, by, now).await?;
         if is_blocked {
-            barred::keep(tx, codes, binding, now).await?;
+            barred::keep(tx, codes, binding, &leaving, now).await?;
         }
     }
     let on_channel = person.bindings.iter().filter(|b| b.channel == key.channel).count();
@@ -146,6 +150,7 @@ async fn take<S: Sql>(
     let id = params![channel.as_str(), scope.as_str(), sender.as_str()];
     tx.execute(NOT_A_PART, id).await?;
     tx.execute(NO_PLACE, id).await?;
+    tx.execute(NO_REQUEST, id).await?;
     let row = params![Text(user), channel.as_str(), scope.as_str(), sender.as_str()];
     tx.execute(UNBIND, row).await?;
     parted::note(tx, codes, &binding.key(), user, now).await?;

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use zaki_channel::{Batch, Dead};
-use zaki_envelope::{ConversationKind, Inbound, InboundId, Outbound};
-use zaki_identity::{LinkCode, Spilt};
+use zaki_envelope::{ConversationKind, Inbound, InboundId, Outbound, Part};
+use zaki_identity::{Hearer, LinkCode, Spilt};
 use zaki_lane::commands::{Secret, bare, blot, redact, redact_bare, redact_stray, strays};
 use zaki_words::{Linking, Say};
 
@@ -54,24 +54,19 @@ pub(crate) async fn take(hub: &Arc<Hub>, batch: &mut Batch) -> Taken {
 }
 
 /// Tells whoever wrote a code among other words that it was taken out, and whether it still works.
-/// Nothing where nobody speaks to the bot, nor to whoever is blocked.
+/// Nothing where nobody speaks to the bot, nor to whoever hears nothing there; to strangers once a day,
+/// and not so many of them that the bot floods its platform.
 pub(crate) fn own_up(hub: &Arc<Hub>, inbound: &Inbound, taken: &mut Taken) {
     let Some(void) = taken.spilt.remove(&inbound.id) else { return };
-    if inbound.conversation.kind != ConversationKind::Direct && !inbound.addressed {
-        return;
-    }
     let (shared, inbound) = (Arc::clone(hub), inbound.clone());
     hub.tasks.spawn(async move {
-        let sender = &inbound.sender;
-        let holder = shared.directory.find(inbound.channel, &sender.scope, &sender.id).await;
-        let spoken = match holder.ok().flatten() {
-            None => voice(None, &inbound),
-            Some(user) => match shared.profile(user).await {
-                Some(Some(person)) if person.blocked_at.is_none() => {
-                    voice(person.lang.as_deref(), &inbound)
-                }
+        let spoken = match shared.directory.hearer(&inbound, clock::now()).await {
+            Ok(Hearer::Person(user)) => match shared.profile(user).await {
+                Some(Some(person)) => voice(person.lang.as_deref(), &inbound),
                 _ => return,
             },
+            Ok(Hearer::Stranger) if shared.strangers.may_tell(&inbound) => voice(None, &inbound),
+            _ => return,
         };
         notice::remark(&shared, &inbound, Linking::Spilt { void }.say(spoken)).await;
     });
@@ -128,22 +123,43 @@ struct Strays {
 /// Codes of ours among other words: nobody uses them by that, and no agent is to read them. Where the
 /// store cannot say, nothing that may be a code is kept.
 async fn spilt(hub: &Hub, inbound: &Inbound) -> Strays {
-    let code = |stray: &Secret| LinkCode::typed(stray.expose());
-    let mut strays = strays(inbound);
-    strays.retain(|stray| code(stray).is_well_formed());
+    let read = |stray: Secret| (LinkCode::typed(stray.expose()), stray);
+    let mut strays: Vec<_> = strays(inbound).into_iter().map(read).collect();
+    strays.retain(|(code, _)| code.is_well_formed());
     if strays.is_empty() {
         return Strays::default();
     }
-    let codes: Vec<LinkCode> = strays.iter().map(code).collect();
-    let shared = inbound.conversation.kind != ConversationKind::Direct;
-    let Ok(found) = hub.directory.spill(&codes, shared, clock::now()).await else {
-        return Strays { codes: strays, void: None };
+    // Not all may be looked up: those first that are likely.
+    strays.sort_by_key(|(code, _)| !is_as_shown(inbound, code));
+    let codes: Vec<LinkCode> = strays.iter().map(|(code, _)| code.clone()).collect();
+    let Ok(found) = hub.directory.spill(inbound, &codes, clock::now()).await else {
+        return Strays { codes: strays.into_iter().map(|(_, stray)| stray).collect(), void: None };
     };
-    let any = found.iter().any(|it| *it != Spilt::None);
+    let any = found.iter().any(|it| matches!(it, Spilt::Good | Spilt::Void));
     let void = any.then(|| found.contains(&Spilt::Void));
-    let mut found = found.into_iter();
-    strays.retain(|_| found.next().is_none_or(|it| it != Spilt::None));
-    Strays { codes: strays, void }
+    let strict = found.contains(&Spilt::Unasked) && wants_codes(hub, inbound).await;
+    let is_kept_out = |spilt: Spilt, code: &LinkCode| match spilt {
+        Spilt::None => false,
+        Spilt::Good | Spilt::Void => true,
+        Spilt::Unasked => strict || is_as_shown(inbound, code),
+    };
+    let kept_out = found.into_iter().zip(strays).filter(|(it, (code, _))| is_kept_out(*it, code));
+    Strays { codes: kept_out.map(|(_, (_, stray))| stray).collect(), void }
+}
+
+/// Whether it stands there just as codes are shown. What has only their length, such as a part of a
+/// longer number, is no loss to its sender while it is looked up; but nobody looks up all of a log.
+fn is_as_shown(inbound: &Inbound, code: &LinkCode) -> bool {
+    let shown = code.shown();
+    let has = |part: &Part| matches!(part, Part::Text { text, .. } if text.contains(&shown));
+    inbound.parts.iter().any(has)
+}
+
+/// Whether whoever wrote it may be nobody who was told to send a code.
+async fn wants_codes(hub: &Hub, inbound: &Inbound) -> bool {
+    let sender = &inbound.sender;
+    let known = hub.directory.find(inbound.channel, &sender.scope, &sender.id).await;
+    !matches!(known, Ok(Some(_))) && hub.directory.asks_for_codes(inbound)
 }
 
 /// Whether whoever reads this can do something by it: whether a code of ours or the address of a
@@ -161,7 +177,7 @@ pub(crate) fn are_shown_by(outbound: &Outbound) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use zaki_envelope::{Choice, InboundKind, Part, Timestamp};
+    use zaki_envelope::{Choice, InboundKind, Timestamp};
 
     use super::*;
 
@@ -193,6 +209,19 @@ mod tests {
         assert!(are_shown_by(&Outbound::Post { parts, reply_to: None }));
         for other in ["", "You can continue in 5 minutes.", "well-known words", "ABCD-234", "2-3"] {
             assert!(!shows(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_as_codes_are_shown_is_told_from_what_is_as_long() {
+        let code = LinkCode::typed("ABCD-2345");
+        for (said, expected) in [
+            ("it is ABCD-2345, thanks", true),
+            ("(ABCD-2345)", true),
+            ("commit abcd2345", false),
+            ("0f3e-abcd-2345-77", false),
+        ] {
+            assert_eq!(is_as_shown(&inbound(said), &code), expected, "{said}");
         }
     }
 

@@ -31,7 +31,7 @@ impl Default for Strangers {
 }
 
 impl Strangers {
-    fn may_tell(&self, inbound: &Inbound) -> bool {
+    pub(crate) fn may_tell(&self, inbound: &Inbound) -> bool {
         let account = (inbound.channel, inbound.account.clone());
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let verdict = lines.ask(&account, PER_MINUTE, self.began.elapsed());

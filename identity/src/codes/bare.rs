@@ -3,7 +3,7 @@
 use zaki_envelope::{Inbound, Timestamp};
 use zaki_store::{Sql, glance, params, transact};
 
-use super::redeem::{Redeemer, VOID, shut};
+use super::redeem::{Redeemer, shut};
 use super::{Keyed, LinkCode};
 use crate::{Directory, DirectoryError, SignUp, locks};
 
@@ -37,73 +37,8 @@ impl Directory {
     }
 }
 
-impl Directory {
-    /// What becomes of these, that stood among other words. Those that link are void from then on: so
-    /// nobody finds one by this, and it counts as no try, since words may look like codes. Where others
-    /// read along, `shared`, an invitation of one use is, too, as by [`void`](Self::void); in private
-    /// its sender may send it again, alone.
-    pub async fn spill(
-        &self,
-        codes: &[LinkCode],
-        shared: bool,
-        now: Timestamp,
-    ) -> Result<Vec<Spilt>, DirectoryError> {
-        let digest = |code: &LinkCode| self.code_key.code(Keyed::Code, code);
-        let digests: Vec<_> = codes.iter().map(digest).collect();
-        let asked = digests.clone();
-        let good = glance!(&self.store, |tx| good(tx, &asked, now))?;
-        let mut spilt = Vec::with_capacity(good.len());
-        for (digest, good) in digests.into_iter().zip(good) {
-            spilt.push(if good {
-                transact!(&self.store, |tx| spill(tx, &digest, shared, now))?
-            } else {
-                Spilt::None
-            });
-        }
-        Ok(spilt)
-    }
-}
-
-/// What became of something that stood among other words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spilt {
-    /// It is no code, or none that is good.
-    None,
-    /// It is one that is good.
-    Good,
-    /// It was, and is void.
-    Void,
-}
-
-const VOID_LINK: &str = "DELETE FROM code WHERE digest = $1 AND uses_left > 0 AND expires_at > $2
-    AND kind = 'link'";
-
-async fn spill<S: Sql>(
-    tx: &S,
-    digest: &str,
-    shared: bool,
-    now: Timestamp,
-) -> Result<Spilt, DirectoryError> {
-    locks::acts(tx).await?;
-    let row = params![digest, now.as_ms()];
-    tx.execute(if shared { VOID } else { VOID_LINK }, row).await?;
-    let stays = tx.one(FIND, row).await?.is_some();
-    Ok(if stays { Spilt::Good } else { Spilt::Void })
-}
-
-async fn good<S: Sql>(
-    tx: &S,
-    digests: &[String],
-    now: Timestamp,
-) -> Result<Vec<bool>, DirectoryError> {
-    let mut good = Vec::with_capacity(digests.len());
-    for digest in digests {
-        good.push(tx.one(FIND, params![digest, now.as_ms()]).await?.is_some());
-    }
-    Ok(good)
-}
-
-const FIND: &str = "SELECT 1 FROM code WHERE digest = $1 AND uses_left > 0 AND expires_at > $2";
+pub(super) const FIND: &str =
+    "SELECT 1 FROM code WHERE digest = $1 AND uses_left > 0 AND expires_at > $2";
 
 async fn is_code<S: Sql>(
     tx: &S,

@@ -1,4 +1,5 @@
-//! The server's key, under which codes and tokens are kept: who reads the database cannot use them.
+//! The server's key, under which codes and tokens are kept: who sees their rows cannot use them. Unless
+//! it is configured, it lies in the same store: whoever has a copy of all of it can try what is short.
 
 use std::fmt;
 use std::sync::Arc;

@@ -79,7 +79,7 @@ pub(crate) struct Redeemer {
     pub(super) account: AccountName,
     pub(super) sender: Sender,
     pub(super) tries: Counted,
-    key: CodeKey,
+    pub(super) key: CodeKey,
     /// Nobody new is let in by this bot by an invitation: it is closed, or its list is all of it.
     uninviting: bool,
     /// Whoever is nobody is asked before they are somebody's.

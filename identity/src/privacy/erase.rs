@@ -5,11 +5,11 @@ use zaki_envelope::{Timestamp, ZakiUserId};
 use zaki_store::{Keys, Sql, Text, params, snapshot, transact};
 
 use super::export::{keep, take};
-use crate::codes::{CodeKey, Keyed, LinkCode, PER_SENDER, admit, sender_mark};
+use crate::codes::{CodeKey, Keyed, LinkCode, PER_SENDER, admit, aside_mark, sender_mark};
 use crate::usage::carried;
 use crate::{
     Actor, Binding, Directory, DirectoryError, Home, Task, Traces, audit, barred, errands, locks,
-    parted, people,
+    parted, people, unlink,
 };
 
 /// How long a person has to confirm, in milliseconds.
@@ -236,7 +236,8 @@ async fn remove<S: Sql>(
     for binding in &bindings {
         forget_sender(tx, key, binding).await?;
         if is_blocked {
-            barred::keep(tx, key, binding, now).await?;
+            let account = unlink::leaving(&bindings, &binding.key());
+            barred::keep(tx, key, binding, &account, now).await?;
         }
         parted::note(tx, key, &binding.key(), user, now).await?;
     }
@@ -260,6 +261,8 @@ async fn forget_sender<S: Sql>(
     for statement in OF_SENDER {
         tx.execute(statement, params![channel.as_str(), scope, sender]).await?;
     }
-    tx.execute(FORGET_TRIES, params![sender_mark(key, *channel, scope, sender)]).await?;
+    for mark in [sender_mark, aside_mark] {
+        tx.execute(FORGET_TRIES, params![mark(key, *channel, scope, sender)]).await?;
+    }
     Ok(())
 }

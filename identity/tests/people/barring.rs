@@ -92,7 +92,7 @@ pub(super) async fn to_be_erased_is_no_way_around_a_block(town: Town) {
     for word in ["eve", "CC.1", "49123", "telegram", "whatsapp", &eve.to_string()] {
         assert!(!kept.iter().any(|(_, row)| row.contains(word)), "{word} in {kept:?}");
     }
-    // Nothing of what is kept leads from one of them to another: each is lifted by itself.
+    // Nothing of what is kept leads from one account to another: each is lifted by itself.
     assert!(unbar(&town, Telegram, "eve").await);
     assert_ne!(town.user(Telegram, "eve").await, eve);
     assert_blocked(&town.directory, &from(WhatsApp, "CC.1"), "the other one").await;

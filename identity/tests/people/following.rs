@@ -1,7 +1,7 @@
 //! Codes of people that somebody uses who is nobody yet, and codes that somebody writes who is.
 
 use zaki_envelope::ChannelKind::{Slack, Telegram};
-use zaki_identity::{Actor, Confirmed, LinkCode, NewInvite, Proposal, Redeemed, Spilt};
+use zaki_identity::{Actor, Confirmed, LinkCode, NewInvite, Proposal, Redeemed};
 
 use super::town::{MINUTE, Town, from, later, now};
 
@@ -170,31 +170,4 @@ pub(super) async fn what_is_a_code_is_known_before_it_is_used(town: Town) {
     let until = later(10 * MINUTE);
     let shut = town.redeem(Telegram, "eve", &LinkCode::typed("2345-6789"), now()).await;
     assert_eq!(shut, Redeemed::TooMany { until });
-}
-
-pub(super) async fn a_code_among_other_words_is_void(town: Town) {
-    let ann = town.user(Slack, "ann").await;
-    let code = town.offer(ann, now()).await;
-    let spill =
-        async |codes: &[LinkCode], at| town.directory.spill(codes, false, at).await.unwrap();
-    let wrong = LinkCode::typed("2345-6789");
-    for _ in 0..9 {
-        assert_eq!(spill(std::slice::from_ref(&wrong), now()).await, [Spilt::None], "no try");
-    }
-    assert_eq!(spill(std::slice::from_ref(&code), later(10 * MINUTE)).await, [Spilt::None]);
-    assert_eq!(spill(&[wrong, code.clone()], now()).await, [Spilt::None, Spilt::Void]);
-    assert_eq!(town.redeem(Telegram, "bob", &code, now()).await, Redeemed::Refused);
-}
-
-pub(super) async fn an_invitation_among_other_words_is_void_where_others_read_it(town: Town) {
-    let rest = [(1, false, Spilt::Good), (1, true, Spilt::Void), (2, true, Spilt::Good)];
-    for (n, (uses, shared, expected)) in rest.into_iter().enumerate() {
-        let new = NewInvite { uses, expires_at: None, tier: None, note: None };
-        let code = town.directory.invite(new, Actor::Operator, now()).await.unwrap().code;
-        let one = std::slice::from_ref(&code);
-        assert_eq!(town.directory.spill(one, shared, now()).await.unwrap(), [expected], "{n}");
-        let redeemed = town.redeem(Telegram, &format!("bob.{n}"), &code, now()).await;
-        let lets_in = matches!(redeemed, Redeemed::Invited { .. });
-        assert_eq!(lets_in, expected == Spilt::Good, "number {n}: {redeemed:?}");
-    }
 }

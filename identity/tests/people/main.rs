@@ -10,9 +10,11 @@ mod following;
 mod guessing;
 mod heirs;
 mod leaving;
+mod lifting;
 mod merging;
 mod sealed;
 mod spending;
+mod spilling;
 mod town;
 
 /// Each part of the contract on a fresh town of either engine.
@@ -64,9 +66,16 @@ contract! {
         a_yes_to_one_who_is_no_more_joins_nobody
         of_two_who_use_a_code_one_is_asked
         an_invitation_is_no_question
-        what_is_a_code_is_known_before_it_is_used
+        what_is_a_code_is_known_before_it_is_used;
+    spilling:
         a_code_among_other_words_is_void
-        an_invitation_among_other_words_is_void_where_others_read_it;
+        an_invitation_among_other_words_is_void_where_others_read_it
+        what_a_stranger_spills_is_a_try
+        words_that_look_like_codes_shut_nobody_known_out
+        of_a_code_among_other_words_hears_who_hears_anything;
+    lifting:
+        a_block_is_lifted_of_all_of_an_account
+        who_is_nobody_any_more_waits_nowhere;
     guessing:
         a_sender_has_five_tries
         a_bot_has_so_many_wrong_codes_a_minute

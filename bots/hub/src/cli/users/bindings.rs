@@ -69,8 +69,7 @@ impl Named {
                 0 => format!("nobody is left who could reach {user}"),
                 left => format!("{user} keeps {left} more"),
             };
-            let stays = format!("; it stays blocked: `zaki users unblock {channel}:{sender}`");
-            let stays = if blocked { stays.as_str() } else { "" };
+            let stays = if blocked { stays_blocked(&key) } else { String::new() };
             format!("{channel} {sender} is nobody's any more; {said}{stays}")
         });
         Ok(())
@@ -104,5 +103,29 @@ impl Named {
     fn not_theirs(&self) -> String {
         let Self { user, channel, sender, .. } = self;
         format!("{channel} {sender} is not theirs; `zaki users show {user}` shows what is")
+    }
+}
+
+/// What lifts the block, as it is to be typed.
+fn stays_blocked(BindingKey { channel, scope, sender }: &BindingKey) -> String {
+    let scope = match scope.as_str() {
+        "" => String::new(),
+        scope => format!(" --scope {scope}"),
+    };
+    format!("; it stays blocked: `zaki users unblock {channel}:{sender}{scope}`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lifts_a_block_names_the_space_of_the_id() {
+        let hint = |scope: &str| {
+            let (scope, sender) = (SenderScope::new(scope), SenderId::new("49123"));
+            stays_blocked(&BindingKey { channel: ChannelKind::WhatsApp, scope, sender })
+        };
+        assert!(hint("").ends_with("`zaki users unblock whatsapp:49123`"));
+        assert!(hint("77").ends_with("`zaki users unblock whatsapp:49123 --scope 77`"));
     }
 }

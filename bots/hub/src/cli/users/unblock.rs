@@ -13,7 +13,8 @@ use crate::{cli::output::Output, clock};
 #[derive(Args)]
 pub(crate) struct Unblock {
     /// The person, as `zaki users list` shows them; or CHANNEL:ID, a sender that was taken from
-    /// somebody blocked or whose person was erased, such as telegram:123456789.
+    /// somebody blocked or whose person was erased, such as telegram:123456789. Of an account with
+    /// several ids, any of them.
     #[arg(value_name = "PERSON|CHANNEL:ID", value_parser = whom)]
     whom: Whom,
     /// With CHANNEL:ID, where the id is unique: as for `zaki users link`.

@@ -1,0 +1,146 @@
+//! Codes among other words: nobody uses one by that, and nobody finds one.
+
+use std::slice::from_ref;
+
+use zaki_envelope::ChannelKind::{Slack, Telegram, WhatsApp};
+use zaki_envelope::{ChannelKind, ConversationId, ConversationKind, Inbound};
+use zaki_identity::{
+    ASIDES, Actor, GroupChange, GroupKey, GroupMode, Hearer, LinkCode, NewInvite, Redeemed, Spilt,
+};
+
+use super::town::{DAY, MINUTE, Town, from, key, later, now};
+
+const OPERATOR: Actor = Actor::Operator;
+
+fn wrong() -> LinkCode {
+    LinkCode::typed("2345-6789")
+}
+
+/// The same, where others read along.
+fn shared(channel: ChannelKind, sender: &str) -> Inbound {
+    let mut inbound = from(channel, sender);
+    inbound.conversation.kind = ConversationKind::Group;
+    inbound.conversation.id = ConversationId::new("the group");
+    inbound
+}
+
+async fn spill(town: &Town, by: &Inbound, codes: &[LinkCode]) -> Vec<Spilt> {
+    town.directory.spill(by, codes, now()).await.unwrap()
+}
+
+pub(super) async fn a_code_among_other_words_is_void(town: Town) {
+    let ann = town.user(Slack, "ann").await;
+    let code = town.offer(ann, now()).await;
+    let max = from(Telegram, "max");
+    let too_late = town.directory.spill(&max, from_ref(&code), later(10 * MINUTE));
+    assert_eq!(too_late.await.unwrap(), [Spilt::None]);
+    let found = spill(&town, &from(Telegram, "bob"), &[wrong(), code.clone()]).await;
+    assert_eq!(found, [Spilt::None, Spilt::Void]);
+    assert_eq!(town.redeem(Telegram, "bob", &code, now()).await, Redeemed::Refused);
+}
+
+pub(super) async fn an_invitation_among_other_words_is_void_where_others_read_it(town: Town) {
+    let rest = [(1, false, Spilt::Good), (1, true, Spilt::Void), (2, true, Spilt::Good)];
+    for (n, (uses, is_shared, expected)) in rest.into_iter().enumerate() {
+        let new = NewInvite { uses, expires_at: None, tier: None, note: None };
+        let code = town.directory.invite(new, OPERATOR, now()).await.unwrap().code;
+        let by = format!("bob.{n}");
+        let message = if is_shared { shared(Telegram, &by) } else { from(Telegram, &by) };
+        assert_eq!(spill(&town, &message, from_ref(&code)).await, [expected], "{n}");
+        let redeemed = town.redeem(Telegram, &by, &code, now()).await;
+        let lets_in = matches!(redeemed, Redeemed::Invited { .. });
+        assert_eq!(lets_in, expected == Spilt::Good, "number {n}: {redeemed:?}");
+    }
+}
+
+/// Of nobody, and of whoever is blocked.
+pub(super) async fn what_a_stranger_spills_is_a_try(town: Town) {
+    let (ann, eve) = (town.user(Slack, "ann").await, town.user(WhatsApp, "eve").await);
+    town.directory.block(eve, OPERATOR, now()).await.unwrap();
+    let new = NewInvite { uses: 9, expires_at: None, tier: None, note: None };
+    let invitation = town.directory.invite(new, OPERATOR, now()).await.unwrap().code;
+    for channel in [Telegram, WhatsApp] {
+        let (guesser, code) = (from(channel, "eve"), town.offer(ann, now()).await);
+        for _ in 0..5 {
+            assert_eq!(spill(&town, &guesser, &[wrong()]).await, [Spilt::None]);
+        }
+        for good in [&code, &invitation] {
+            assert_eq!(spill(&town, &guesser, from_ref(good)).await, [Spilt::Unasked], "a sixth");
+        }
+        let shut = Redeemed::TooMany { until: later(10 * MINUTE) };
+        assert_eq!(town.redeem(channel, "eve", &wrong(), now()).await, shut, "of one count");
+        let whole = town.redeem(Slack, "ann", &code, now()).await;
+        assert_eq!(whole, Redeemed::Already { user: ann }, "{channel}: nothing became of it");
+    }
+    // A message is no list of guesses, and also who has a right one has so many.
+    let many = [wrong(), wrong(), invitation.clone()];
+    let found = spill(&town, &from(Telegram, "zoe"), &many).await;
+    assert_eq!(found, [Spilt::None, Spilt::None, Spilt::Unasked]);
+    for n in 0..6 {
+        let found = spill(&town, &from(Telegram, "max"), from_ref(&invitation)).await;
+        assert_eq!(found, [if n < 5 { Spilt::Good } else { Spilt::Unasked }], "{n}");
+    }
+}
+
+pub(super) async fn words_that_look_like_codes_shut_nobody_known_out(town: Town) {
+    let (ann, bob) = (town.user(Slack, "ann").await, town.user(Telegram, "bob").await);
+    let asked = async |by: &str| {
+        let found = spill(&town, &from(Slack, by), &vec![wrong(); 9]).await;
+        found.iter().filter(|it| **it != Spilt::Unasked).count()
+    };
+    let mut words = 0;
+    for _ in 0..ASIDES.most {
+        words += asked("ann").await;
+    }
+    assert_eq!(words, usize::try_from(ASIDES.most).unwrap(), "yet they are counted");
+    let code = town.offer(bob, now()).await;
+    let redeemed = town.redeem(Slack, "ann", &code, now()).await;
+    assert_eq!(redeemed, Redeemed::Confirm { into: bob, from: ann }, "ann links what is hers");
+
+    // All together, too: no number of accounts looks for codes by this.
+    let mut all = words;
+    for n in 0..6 {
+        let by = format!("ann.{n}");
+        town.user(Slack, &by).await;
+        for _ in 0..5 {
+            all += asked(&by).await;
+        }
+    }
+    assert_eq!(all, 120);
+    let shut = from(Slack, "dan");
+    town.user(Slack, "dan").await;
+    for _ in 0..5 {
+        assert_eq!(town.redeem(Slack, "dan", &wrong(), now()).await, Redeemed::Refused);
+    }
+    let found = town.directory.spill(&shut, &[wrong()], later(2 * MINUTE)).await.unwrap();
+    assert_eq!(found, [Spilt::Unasked], "who has tried too many finds nothing by this");
+}
+
+pub(super) async fn of_a_code_among_other_words_hears_who_hears_anything(town: Town) {
+    let hears = async |inbound: &Inbound, at| town.directory.hearer(inbound, at).await.unwrap();
+    let ann = town.user(Slack, "ann").await;
+    for _ in 0..2 {
+        assert_eq!(hears(&from(Slack, "ann"), now()).await, Hearer::Person(ann));
+    }
+    let stranger = from(Slack, "zoe");
+    assert_eq!(hears(&stranger, now()).await, Hearer::Stranger);
+    assert_eq!(hears(&stranger, later(DAY - 1)).await, Hearer::Nobody, "once a day");
+    assert_eq!(hears(&stranger, later(DAY)).await, Hearer::Stranger);
+    let closed = town.closed().await.hearer(&from(Slack, "max"), now()).await.unwrap();
+    assert_eq!(closed, Hearer::Nobody, "nothing is said at a closed door");
+
+    let group = shared(Slack, "ann");
+    assert_eq!(hears(&group, now()).await, Hearer::Person(ann));
+    let overheard = Inbound { addressed: false, ..group.clone() };
+    assert_eq!(hears(&overheard, now()).await, Hearer::Nobody);
+    let off = GroupChange { mode: Some(GroupMode::Off), ..GroupChange::default() };
+    town.directory.set_group(&GroupKey::of(&group), off, OPERATOR, now()).await.unwrap();
+    for by in ["ann", "tom"] {
+        assert_eq!(hears(&shared(Slack, by), now()).await, Hearer::Nobody, "a silent group");
+    }
+
+    town.directory.block(ann, OPERATOR, now()).await.unwrap();
+    assert_eq!(hears(&from(Slack, "ann"), now()).await, Hearer::Nobody, "blocked");
+    town.directory.unlink(ann, key(Slack, "ann"), OPERATOR, now()).await.unwrap();
+    assert_eq!(hears(&from(Slack, "ann"), now()).await, Hearer::Nobody, "barred");
+}
