@@ -208,7 +208,10 @@ pub(crate) async fn run_errand(
     loop {
         let done = errand().await;
         match &done {
-            Err(error) if error.retry == Retry::Never => return done,
+            Err(error) if error.retry == Retry::Never => {
+                troubles.given_up(label, Doing::SetUp);
+                return done;
+            }
             _ => troubles.heard(label, Doing::SetUp, done.as_ref().copied()),
         }
         let Err(error) = done else { return Ok(()) };
@@ -218,5 +221,33 @@ pub(crate) async fn run_errand(
             () = stop.cancelled() => return Ok(()),
         }
         pause = (pause * 2).min(Duration::from_mins(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// Twice it is not reached; then it says no for good.
+    #[tokio::test]
+    async fn what_will_never_work_is_not_said_to_be_tried_again() {
+        let (troubles, tries) = (Arc::new(Troubles::default()), Arc::new(AtomicU32::new(0)));
+        let seen = troubles.clone();
+        let errand: Errand = Arc::new(move || {
+            let (retry, what) = match tries.fetch_add(1, Ordering::Relaxed) {
+                0 | 1 => (Retry::Unknown, "no answer"),
+                _ => {
+                    assert_eq!(seen.told().len(), 1, "that it is tried again is told by now");
+                    (Retry::Never, "no such bot")
+                }
+            };
+            Box::pin(async move { Err(ChannelError::new(ChannelKind::Slack, retry, what)) })
+        });
+        let stop = CancellationToken::new();
+        let done = run_errand("slack/main", errand, &troubles, stop).await;
+        assert_eq!(done.unwrap_err().what, "no such bot");
+        assert_eq!(troubles.told(), []);
     }
 }

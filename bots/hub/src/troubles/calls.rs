@@ -48,6 +48,14 @@ impl Troubles {
         }
     }
 
+    /// It will never work by itself, which somebody else tells: that it is tried again is not true any
+    /// more.
+    pub(crate) fn given_up(&self, account: &str, doing: Doing) {
+        let label = format!("{account} ({})", doing.word());
+        self.works_again(&label);
+        self.clear(&label);
+    }
+
     fn hold_against(&self, label: &str, error: &ChannelError) {
         let times = self.failed_again(label);
         let is_refused = error.is_refused_token();

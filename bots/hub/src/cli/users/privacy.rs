@@ -14,7 +14,7 @@ use clap::Args;
 use futures::TryStreamExt;
 use serde_json::json;
 use zaki_envelope::ZakiUserId;
-use zaki_identity::{Actor, Directory, Erased, Traces};
+use zaki_identity::{Actor, Erased, Traces};
 
 use super::{One, edge, follow};
 use crate::{
@@ -62,42 +62,17 @@ impl Export {
         let reached = reach(config).await;
         let client = reached.as_ref().and_then(|reached| reached.client.clone());
         let sandbox = client.is_some();
-        let record = directory.clone();
         let source = Source { directory, ledger, accounts, edge: client };
-        let written = write(file, source, *user).await;
+        let written = hand_out(file, source, *user).await;
         if let Some(reached) = reached {
             reached.close().await;
         }
-        let written = written.with_context(|| format!("cannot write {}", out.display()));
-        let bytes = match recorded(&record, *user, written).await {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                // Nobody takes a part for the whole, nor has what is in no record.
-                fs::remove_file(out).ok();
-                return Err(error);
-            }
-        };
+        // Nobody takes a part for the whole.
+        let written = written.inspect_err(|_| drop(fs::remove_file(out)));
+        let bytes = written.with_context(|| format!("cannot write {}", out.display()))?;
         let line = json!({"user": user, "file": out, "bytes": bytes, "sandbox": sandbox});
         output.say(&line, || format!("all about {user} is in {} ({bytes} bytes)", out.display()));
         Ok(())
-    }
-}
-
-/// Records what became of an archive.
-async fn recorded(directory: &Directory, user: ZakiUserId, written: Result<u64>) -> Result<u64> {
-    let by = Actor::Operator;
-    match written {
-        Ok(bytes) => {
-            let record = directory.record("exported", by, Some(user), json!({}), clock::now());
-            record
-                .await
-                .context("cannot record that this was exported, so it is not")
-                .map(|()| bytes)
-        }
-        Err(error) => {
-            export::broke_off(directory, user, by).await;
-            Err(error)
-        }
     }
 }
 
@@ -123,6 +98,20 @@ async fn reach(config: Config) -> Option<edge::Reached> {
     };
     eprintln!("warning: what the sandbox has written down is not in it: {why}");
     None
+}
+
+/// Writes the archive. Whoever stops that halfway has what is written by then: that they have it is in
+/// the record before the first byte, and that it broke off after it.
+async fn hand_out(file: File, source: Source, user: ZakiUserId) -> Result<u64> {
+    let directory = source.directory.clone();
+    let (by, nothing) = (Actor::Operator, json!({}));
+    let exported = directory.record("exported", by, Some(user), nothing, clock::now());
+    exported.await.context("cannot record that this is exported, so it is not")?;
+    let written = write(file, source, user).await;
+    if written.is_err() {
+        export::broke_off(&directory, user, Actor::Operator).await;
+    }
+    written
 }
 
 async fn write(mut file: File, source: Source, user: ZakiUserId) -> Result<u64> {
@@ -191,4 +180,38 @@ fn warning(user: ZakiUserId, traces: &Traces) -> String {
          --yes",
         traces.senders.len()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use zaki_envelope::{ChannelKind, Sender, SenderId, SenderScope};
+    use zaki_identity::{Directory, How};
+
+    use super::*;
+    use crate::config;
+
+    async fn exports(directory: &Directory) -> Vec<String> {
+        let acts = directory.audit(0, 100).await.unwrap();
+        acts.into_iter().map(|act| act.act).filter(|act| act.starts_with("export")).collect()
+    }
+
+    #[tokio::test]
+    async fn who_has_an_archive_is_in_the_record_before_its_first_byte() {
+        let dir = tempfile::tempdir().unwrap();
+        let toml = format!("[hub]\ndata_dir = {:?}", dir.path());
+        let config = config::load_table(toml.parse().unwrap()).unwrap();
+        let Stores { directory, ledger, .. } = Stores::open(&config).await.unwrap();
+        let ann = Sender::new(SenderScope::new(""), SenderId::new("ann"));
+        let (by, how) = (Actor::Operator, How::Operator);
+        let ann =
+            directory.enrol(ChannelKind::Telegram, &ann, by, how, clock::now()).await.unwrap();
+        let source = Source { directory, ledger, accounts: Arc::default(), edge: None };
+        // It takes no byte at all.
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        assert!(hand_out(full, source.clone(), ann).await.is_err());
+        assert_eq!(exports(&source.directory).await, ["exported", "export_failed"]);
+        let file = create(&dir.path().join("ann.zip")).unwrap();
+        assert!(hand_out(file, source.clone(), ann).await.unwrap() > 0);
+        assert_eq!(exports(&source.directory).await, ["exported", "export_failed", "exported"]);
+    }
 }
