@@ -256,3 +256,20 @@ async fn a_block_outlives_whoever_was_blocked() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_hears_once_of_an_invitation_among_other_words() -> Result<()> {
+    let world = telegram("invite").start().await?;
+    let made = one(&world, &["invite", "create", "--uses", "3"]).await?;
+    let code = made["code"].as_str().context("no code")?;
+    for n in 0..3 {
+        world.say(TELEGRAM, ADA, &format!("I was given {code}, thanks {n}"));
+    }
+    refused(&world, TELEGRAM, 3).await?;
+    let told = world.expect(TELEGRAM, ADA, 2, SOON).await?;
+    assert!(told.iter().any(|text| text.contains("send it to me alone")), "{told:?}");
+    assert!(world.ask(TELEGRAM, ADA, code).await?.contains("Your invitation is valid"));
+    let told = world.answers(TELEGRAM, ADA);
+    assert_eq!(told.len(), 3, "what was said at the door, of the code, and the welcome: {told:?}");
+    Ok(())
+}

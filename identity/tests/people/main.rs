@@ -71,6 +71,7 @@ contract! {
         a_code_among_other_words_is_void
         an_invitation_among_other_words_is_void_where_others_read_it
         what_a_stranger_spills_is_a_try
+        what_strangers_spill_at_a_bot_is_counted
         words_that_look_like_codes_shut_nobody_known_out
         of_a_code_among_other_words_hears_who_hears_anything;
     lifting:

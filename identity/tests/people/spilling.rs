@@ -5,7 +5,8 @@ use std::slice::from_ref;
 use zaki_envelope::ChannelKind::{Slack, Telegram, WhatsApp};
 use zaki_envelope::{ChannelKind, ConversationId, ConversationKind, Inbound};
 use zaki_identity::{
-    ASIDES, Actor, GroupChange, GroupKey, GroupMode, Hearer, LinkCode, NewInvite, Redeemed, Spilt,
+    ASIDES, Actor, FIRST_WRONG, GroupChange, GroupKey, GroupMode, Hearer, LinkCode, NewInvite,
+    Redeemed, Spilt,
 };
 
 use super::town::{DAY, MINUTE, Town, from, key, later, now};
@@ -80,6 +81,16 @@ pub(super) async fn what_a_stranger_spills_is_a_try(town: Town) {
         let found = spill(&town, &from(Telegram, "max"), from_ref(&invitation)).await;
         assert_eq!(found, [if n < 5 { Spilt::Good } else { Spilt::Unasked }], "{n}");
     }
+}
+
+/// However many accounts they have.
+pub(super) async fn what_strangers_spill_at_a_bot_is_counted(town: Town) {
+    for n in 0..FIRST_WRONG.most {
+        let stranger = from(Slack, &format!("eve.{n}"));
+        assert_eq!(spill(&town, &stranger, &[wrong()]).await, [Spilt::None]);
+    }
+    assert_eq!(spill(&town, &from(Slack, "eve"), &[wrong()]).await, [Spilt::Unasked]);
+    assert_eq!(spill(&town, &from(Telegram, "eve"), &[wrong()]).await, [Spilt::None], "elsewhere");
 }
 
 pub(super) async fn words_that_look_like_codes_shut_nobody_known_out(town: Town) {
