@@ -11,6 +11,7 @@ use super::redeem::{Redeemer, VOID, shut};
 use super::{CodeKey, Keyed, LinkCode};
 use crate::access::Ruling;
 use crate::pairing::{self, Asked};
+use crate::privacy::void_word;
 use crate::scene::{Knock, Scene};
 use crate::{BindingKey, Directory, DirectoryError, Options, Refusal, barred, locks, who};
 
@@ -59,15 +60,14 @@ impl Directory {
         codes: &[LinkCode],
         now: Timestamp,
     ) -> Result<Vec<Spilt>, DirectoryError> {
-        let digest = |code: &LinkCode| self.code_key.code(Keyed::Code, code);
-        let digests: Vec<_> = codes.iter().map(digest).collect();
+        let codes: Vec<LinkCode> = codes.to_vec();
         let redeemer = Redeemer::of(inbound, self);
         let shared = inbound.conversation.kind != ConversationKind::Direct;
         let looker = redeemer.clone();
         if glance!(&self.store, |tx| shut(tx, &looker, now))?.is_some() {
             return Ok(vec![Spilt::Unasked; codes.len()]);
         }
-        transact!(&self.store, |tx| spill(tx, &redeemer, &digests, shared, now))
+        transact!(&self.store, |tx| spill(tx, &redeemer, &codes, shared, now))
     }
 
     /// Who may be told of it, in answer to this message. The same say nothing to whom nothing is said
@@ -86,22 +86,25 @@ impl Directory {
 async fn spill<S: Sql>(
     tx: &S,
     redeemer: &Redeemer,
-    digests: &[String],
+    codes: &[LinkCode],
     shared: bool,
     now: Timestamp,
 ) -> Result<Vec<Spilt>, DirectoryError> {
     locks::acts(tx).await?;
-    let is_known = match who::holder(tx, redeemer.channel, &redeemer.sender).await? {
-        Some(user) => !barred::is_blocked(tx, user).await?,
-        None => false,
+    let holder = who::holder(tx, redeemer.channel, &redeemer.sender).await?;
+    let known = match holder {
+        Some(user) if !barred::is_blocked(tx, user).await? => Some(user),
+        _ => None,
     };
-    let most = if is_known { OF_KNOWN } else { OF_STRANGER };
-    let mut spilt = vec![Spilt::Unasked; digests.len()];
-    for (digest, spilt) in digests.iter().zip(&mut spilt).take(most) {
-        *spilt = if is_known {
-            aside(tx, redeemer, digest, shared, now).await?
-        } else {
-            tried(tx, redeemer, digest, shared, now).await?
+    let most = if known.is_some() { OF_KNOWN } else { OF_STRANGER };
+    let mut spilt = vec![Spilt::Unasked; codes.len()];
+    for (code, spilt) in codes.iter().zip(&mut spilt).take(most) {
+        let digest = redeemer.key.code(Keyed::Code, code);
+        *spilt = match known {
+            // The word by which they would be erased is theirs alone, and as secret.
+            Some(user) if void_word(tx, &redeemer.key, user, code, now).await? => Spilt::Void,
+            Some(_) => aside(tx, redeemer, &digest, shared, now).await?,
+            None => tried(tx, redeemer, &digest, shared, now).await?,
         };
     }
     Ok(spilt)

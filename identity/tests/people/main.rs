@@ -69,6 +69,7 @@ contract! {
         what_is_a_code_is_known_before_it_is_used;
     spilling:
         a_code_among_other_words_is_void
+        a_word_that_erases_is_void_among_others
         an_invitation_among_other_words_is_void_where_others_read_it
         what_a_stranger_spills_is_a_try
         what_strangers_spill_at_a_bot_is_counted

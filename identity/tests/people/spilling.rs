@@ -40,6 +40,18 @@ pub(super) async fn a_code_among_other_words_is_void(town: Town) {
     assert_eq!(town.redeem(Telegram, "bob", &code, now()).await, Redeemed::Refused);
 }
 
+/// The word that confirms an erasure is a code, too; of nobody else.
+pub(super) async fn a_word_that_erases_is_void_among_others(town: Town) {
+    let (ann, bob) = (town.user(Slack, "ann").await, town.user(Telegram, "bob").await);
+    let word = town.directory.ask_erase(ann, now()).await.unwrap().code;
+    assert_eq!(spill(&town, &from(Telegram, "bob"), from_ref(&word)).await, [Spilt::None]);
+    assert_eq!(spill(&town, &from(Slack, "ann"), from_ref(&word)).await, [Spilt::Void]);
+    for user in [ann, bob] {
+        let erased = town.directory.confirm_erase(user, &word, None, now()).await.unwrap();
+        assert_eq!(erased, None);
+    }
+}
+
 pub(super) async fn an_invitation_among_other_words_is_void_where_others_read_it(town: Town) {
     let rest = [(1, false, Spilt::Good), (1, true, Spilt::Void), (2, true, Spilt::Good)];
     for (n, (uses, is_shared, expected)) in rest.into_iter().enumerate() {
