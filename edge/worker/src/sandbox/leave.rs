@@ -2,20 +2,24 @@
 
 use std::rc::Rc;
 
+use worker::Result;
 use zaki_edge_core::{
     front::Refusal,
     http::Answer,
     person::Standing as Person,
     sandbox::{Event, Phase},
 };
-use zaki_envelope::{Timestamp, wire::ErrorCode};
+use zaki_envelope::{SandboxName, Timestamp, wire::ErrorCode};
 
 use super::{
     answer::{Answered, Raw},
     object::Object,
-    operate::REST_PATIENCE,
+    start::STOP_PATIENCE,
 };
 use crate::{clock, convert, report};
+
+/// After an erasure that did not end, in milliseconds: longer than one waits for the stop.
+const AGAIN_MS: i64 = 120_000;
 
 impl Object {
     pub(super) async fn retire(self: &Rc<Self>, until: Timestamp, raw: &Raw) -> Answered {
@@ -38,6 +42,8 @@ impl Object {
     }
 
     pub(super) async fn erase(self: &Rc<Self>, raw: &Raw) -> Answered {
+        self.condemn()?;
+        // They are known here alone: what is here goes when all of them have heard of it.
         self.all_others(raw).await?;
         let done = self.expel().await;
         Ok(convert::whole(Answer::left(done))?)
@@ -47,46 +53,65 @@ impl Object {
     pub(super) fn expire(self: &Rc<Self>) {
         let object = self.clone();
         self.detach(async move {
-            if let Ok(Person::Erased { at }) = object.standing()
-                && (Person::Erased { at }).is_over(clock::now())
-            {
-                let _ = object.state.storage().delete_all().await;
-                let _ = object.store().and_then(super::store::Store::begin_anew);
-                *object.life.borrow_mut() = None;
-                object.leaving.set(false);
-                return;
+            let now = clock::now();
+            match object.standing() {
+                Ok(standing) if standing.is_over(now) => {
+                    let _ = object.forget_all().await;
+                    *object.life.borrow_mut() = None;
+                    object.leaving.set(false);
+                }
+                Ok(standing) if standing.is_due(now) => _ = object.expel().await,
+                Ok(Person::Active) => {}
+                Ok(Person::Retired { until }) => object.set_due("expire", Some(until)),
+                _ => object.set_due("expire", Some(now.plus_ms(AGAIN_MS))),
             }
-            object.expel().await;
         });
     }
 
-    /// Stops and forgets everything; whether that is done, or goes on.
+    /// From here on there is no way back, whatever this isolate comes to.
+    fn condemn(self: &Rc<Self>) -> Result<()> {
+        self.store()?.set_fact("erasing", &true)?;
+        self.leaving.set(true);
+        self.happen(Event::Halt(ErrorCode::Erased));
+        Ok(())
+    }
+
+    /// Stops and forgets everything; whether that is done, or goes on, after an eviction, too.
     async fn expel(self: &Rc<Self>) -> bool {
         let now = clock::now();
         let Some(name) = self.with(|life| life.name.clone()) else {
             return true;
         };
-        self.leaving.set(true);
-        self.happen(Event::Halt(ErrorCode::Erased));
-        // A backup that is being written would be there after all others are gone.
-        let at_rest = |phase| phase == Phase::Stopped && !self.archiving.get();
-        let stopped = self.until(at_rest, REST_PATIENCE).await;
-        let erased = async {
-            self.erase_stored(&name).await?;
-            self.unregister().await?;
-            self.state.storage().delete_all().await?;
-            self.store()?.begin_anew()?;
-            self.store()?.set_fact("name", &name.as_str())?;
-            self.store()?.set_fact("erased", &now)
-        };
-        let erased = if stopped { erased.await } else { Ok(()) };
-        if let Err(error) = &erased {
-            report::failure("person.not_erased", error);
-        }
-        let done = stopped && erased.is_ok();
+        self.set_due("expire", Some(now.plus_ms(AGAIN_MS)));
+        let done = self.remove(&name, now).await.unwrap_or_else(|error| {
+            report::failure("person.not_erased", &error);
+            false
+        });
         // What is left is removed by the next try; what is known of it, in an hour.
-        let again = now.plus_ms(if done { 3_600_000 } else { 60_000 });
+        let again = now.plus_ms(if done { 3_600_000 } else { AGAIN_MS });
         self.set_due("expire", Some(again));
         done
+    }
+
+    async fn remove(self: &Rc<Self>, name: &SandboxName, now: Timestamp) -> Result<bool> {
+        self.condemn()?;
+        // A backup that is being written would be there after all others are gone.
+        let at_rest = |phase| phase == Phase::Stopped && !self.archiving.get();
+        if !self.until(at_rest, STOP_PATIENCE).await {
+            return Ok(false);
+        }
+        self.erase_stored(name).await?;
+        self.unregister().await?;
+        self.forget_all().await?;
+        self.store()?.set_fact("name", &name.as_str())?;
+        self.store()?.set_fact("erased", &now)?;
+        Ok(true)
+    }
+
+    async fn forget_all(&self) -> Result<()> {
+        self.state.storage().delete_all().await?;
+        // The alarm went, too.
+        self.armed.set(None);
+        self.store()?.begin_anew()
     }
 }

@@ -16,7 +16,10 @@ use zaki_edge_core::{
     sandbox::{AlarmId, Event, Generation, Phase, Sandbox},
     turn::{KEPT_MS, KNOWN_MS},
 };
-use zaki_envelope::{SandboxName, Timestamp, TurnId, wire::BackupState};
+use zaki_envelope::{
+    SandboxName, Timestamp, TurnId,
+    wire::{BackupState, ErrorCode},
+};
 
 use super::{
     link::Link,
@@ -43,7 +46,7 @@ pub(crate) struct Object {
     tasks: RefCell<BTreeMap<u64, AbortHandle>>,
     last_task: Cell<u64>,
     /// When the one alarm rings, if this isolate has set it.
-    armed: Cell<Option<Timestamp>>,
+    pub(super) armed: Cell<Option<Timestamp>>,
     /// Somebody works on its memory.
     pub(super) archiving: Cell<bool>,
     /// Its person is being erased, or was: nothing of them is noted any more.
@@ -133,6 +136,7 @@ impl Object {
             store.set_fact("name", &name.as_str())?;
             store.set_due("forget", Some(clock::now().plus_ms(FORGET_MS)))?;
         }
+        self.leaving.set(self.standing()?.refusal() == Some(ErrorCode::Erased));
         let row: Row = store.fact("life")?.unwrap_or_default();
         let mut tracker = Tracker::default();
         if let Some(since) = store.fact::<Timestamp>("changed")? {
@@ -205,6 +209,9 @@ impl Object {
     /// Whether its person may have turns.
     pub(super) fn standing(&self) -> Result<Standing> {
         let store = self.store()?;
+        if store.fact("erasing")? == Some(true) {
+            return Ok(Standing::Erasing);
+        }
         if let Some(at) = store.fact::<Timestamp>("erased")? {
             return Ok(Standing::Erased { at });
         }

@@ -19,11 +19,12 @@ use zaki_envelope::wire::{
 use super::{
     answer::{Answered, Problem},
     object::Object,
+    start::STOP_PATIENCE,
 };
 use crate::{clock, convert, millis};
 
 /// How long an agent may take to have nothing to do, in milliseconds.
-pub(super) const REST_PATIENCE: u64 = 60_000;
+const REST_PATIENCE: u64 = 60_000;
 const ASK_AGAIN: u64 = 1_000;
 /// What is done in a sandbox takes no longer: a program has ten minutes.
 const LONGEST: u64 = 900_000;
@@ -113,7 +114,11 @@ impl Object {
             })?,
             Order::Restart { now } => slowly(self, async move {
                 let again = async {
-                    object.rest(now).await?;
+                    let rested = object.rest(now).await;
+                    // What was ended comes up again, however long it took to go down.
+                    if !now {
+                        rested?;
+                    }
                     object.bring_up().await
                 };
                 Outcome::from(again.await.map(|()| object.place()))
@@ -166,6 +171,9 @@ impl Object {
 
     /// Up, when this returns.
     async fn bring_up(self: &Rc<Self>) -> std::result::Result<(), String> {
+        if self.standing().map_err(|error| error.to_string())?.refusal().is_some() {
+            return Err("its person is retired, or being erased".to_owned());
+        }
         self.happen(Event::Wake);
         let patience = self.with(|life| life.config.habits.start_timeout_ms).unwrap_or_default();
         let patience = patience.unsigned_abs().saturating_add(5_000);
@@ -180,14 +188,20 @@ impl Object {
     /// Stopped, when this returns; `now`: its turns end with an error.
     async fn rest(self: &Rc<Self>, now: bool) -> std::result::Result<(), String> {
         let stopped = |phase| phase == Phase::Stopped;
-        let tries = if now { 1 } else { REST_PATIENCE / ASK_AGAIN };
-        for _ in 0..tries {
-            self.happen(if now {
-                Event::Halt(ErrorCode::Sandbox)
+        if now {
+            let generation = self.generation();
+            self.happen(Event::Halt(ErrorCode::Sandbox));
+            // Somebody who writes meanwhile has it start again at once.
+            let ended = |phase| stopped(phase) || self.generation() != generation;
+            return if self.until(ended, STOP_PATIENCE).await {
+                Ok(())
             } else {
-                Event::Rest(Rest::Stopped)
-            });
-            if self.until(stopped, if now { REST_PATIENCE } else { ASK_AGAIN }).await {
+                Err("its turns have ended, but it is not down yet: that goes on".to_owned())
+            };
+        }
+        for _ in 0..REST_PATIENCE / ASK_AGAIN {
+            self.happen(Event::Rest(Rest::Stopped));
+            if self.until(stopped, ASK_AGAIN).await {
                 return Ok(());
             }
         }

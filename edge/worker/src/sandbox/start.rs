@@ -20,6 +20,8 @@ const GRACE: u64 = 10_000;
 const LAST_BACKUP: u64 = 60_000;
 /// Between two tries of it, in milliseconds.
 const SAVE_PAUSE: u64 = 1_000;
+/// How long a stop may take altogether, in milliseconds.
+pub(super) const STOP_PATIENCE: u64 = LAST_BACKUP + GRACE + 10_000;
 
 impl Object {
     /// The start itself; what comes of it is an event.
