@@ -83,27 +83,55 @@ pub(crate) async fn lift<S: Sql>(
     Ok(())
 }
 
-/// Whether a sender whose best id is nobody's is barred. As with people: an id that was an older one
-/// already does not count beside a better one that is not barred, for a number gets new owners.
+/// How a sender is barred.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Bar {
+    /// By its best id.
+    Best,
+    /// By an older one, of this account; the best one is not known to be of it yet.
+    Older(String),
+}
+
+/// How a sender whose best id is nobody's is barred, if it is. As with people: an id that was an older
+/// one already does not count beside a better one that is not barred, for a number gets new owners.
 pub(crate) async fn holds<S: Sql>(
     tx: &S,
     key: &CodeKey,
     channel: ChannelKind,
     sender: &Sender,
-) -> Result<bool, DirectoryError> {
+) -> Result<Option<Bar>, DirectoryError> {
     let named = |id: &SenderId| {
         who(key, &BindingKey { channel, scope: sender.scope.clone(), sender: id.clone() })
     };
     let hashes: Vec<String> = ids(sender).into_iter().map(named).collect();
-    let sql = format!("SELECT who, kind FROM barred WHERE who IN ({})", places(1, hashes.len()));
+    let sql =
+        format!("SELECT who, kind, account FROM barred WHERE who IN ({})", places(1, hashes.len()));
     let values: Vec<Value> = hashes.iter().map(|who| Value::from(who.as_str())).collect();
+    let mut bar = None;
     for row in tx.all(&sql, &values).await? {
         let (who, Text(kind)): (String, Text<BindingKind>) = (row.get(0)?, row.get(1)?);
-        if kind == BindingKind::Primary || hashes.first() == Some(&who) {
-            return Ok(true);
+        if hashes.first() == Some(&who) {
+            return Ok(Some(Bar::Best));
+        }
+        if kind == BindingKind::Primary {
+            bar = Some(Bar::Older(row.get(2)?));
         }
     }
-    Ok(false)
+    Ok(bar)
+}
+
+/// The best id of a sender that is barred by an older one is barred from now on, with that account:
+/// else it were somebody new once it came alone.
+pub(crate) async fn follow<S: Sql>(
+    tx: &S,
+    key: &CodeKey,
+    best: &BindingKey,
+    account: &str,
+    now: Timestamp,
+) -> Result<(), DirectoryError> {
+    let row = params![who(key, best), account, BindingKind::Primary.as_str(), now.as_ms()];
+    tx.execute(KEEP, row).await?;
+    Ok(())
 }
 
 /// [`DirectoryError::Barred`], if it is; for a sender who is nobody.
@@ -113,7 +141,10 @@ pub(crate) async fn check<S: Sql>(
     channel: ChannelKind,
     sender: &Sender,
 ) -> Result<(), DirectoryError> {
-    if holds(tx, key, channel, sender).await? { Err(DirectoryError::Barred) } else { Ok(()) }
+    match holds(tx, key, channel, sender).await? {
+        Some(_) => Err(DirectoryError::Barred),
+        None => Ok(()),
+    }
 }
 
 fn who(key: &CodeKey, sender: &BindingKey) -> String {

@@ -19,7 +19,7 @@ use zaki_store::{Sql, Text, params, transact};
 use crate::{Actor, Directory, DirectoryError, locks, people};
 
 pub use alphabet::{CODES, LinkCode};
-pub use attempts::{ASIDES, FIRST_WRONG, MORE_WRONG, OFFERS, PER_SENDER, Rule, most_wrong_in};
+pub use attempts::{FIRST_WRONG, MORE_WRONG, OFFERS, PER_SENDER, Rule, most_wrong_in};
 pub use invites::{Invite, Invited, NewInvite};
 pub use key::CodeKey;
 pub use propose::Proposal;
@@ -30,7 +30,6 @@ pub(crate) use alphabet::random;
 pub(crate) use attempts::admit;
 pub(crate) use key::Keyed;
 pub(crate) use redeem::{Bot, Redeemer, sender_mark};
-pub(crate) use spill::aside_mark;
 
 /// How long a code that links is good, in milliseconds.
 pub(crate) const LIFE_MS: i64 = 10 * 60_000;

@@ -49,8 +49,8 @@ pub use actor::{Actor, How, WordError};
 pub use audit::{Audited, Entry};
 pub use binding::{Binding, BindingKey, BindingKind};
 pub use codes::{
-    ASIDES, CODES, CodeKey, FIRST_WRONG, Hearer, Invite, Invited, LinkCode, MORE_WRONG, NewInvite,
-    OFFERS, Offered, PER_SENDER, Proposal, Redeemed, Rule, Spilt, most_wrong_in,
+    CODES, CodeKey, FIRST_WRONG, Hearer, Invite, Invited, LinkCode, MORE_WRONG, NewInvite, OFFERS,
+    Offered, PER_SENDER, Proposal, Redeemed, Rule, Spilt, most_wrong_in,
 };
 pub use directory::Directory;
 pub use errands::{ERRAND_MS, Errand, HEAD_START_MS, Pick, Task, Trace, Traces};

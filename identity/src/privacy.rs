@@ -5,5 +5,5 @@ mod erase;
 mod export;
 
 pub use erase::{AskedErase, Erased};
-pub(crate) use erase::{family, void_word};
+pub(crate) use erase::{erase_digest, family, void_word};
 pub use export::{EXPORT_MS, ExportToken};

@@ -6,6 +6,7 @@ use zaki_envelope::{ChannelKind, Inbound, Timestamp, ZakiUserId};
 use zaki_store::{Sql, glance, transact};
 
 use crate::access::Ruling;
+use crate::barred::{self, Bar};
 use crate::cache::{Key, Served};
 use crate::codes::CodeKey;
 use crate::mint::mint;
@@ -197,7 +198,7 @@ async fn look<S: Sql>(
     now: Timestamp,
 ) -> Result<Looked, DirectoryError> {
     let scene = Scene::read(tx, knock, options).await?;
-    let reason = match scene.ruling {
+    let reason = match scene.ruling.clone() {
         Ruling::Serve { grant: false } => {
             let served = scene.facts.settled().map(|speaker| {
                 let user = scene.host.unwrap_or(speaker);
@@ -213,7 +214,7 @@ async fn look<S: Sql>(
         },
         Ruling::Refuse(reason) => reason,
     };
-    if reason == Refusal::Blocked && scene.facts.shows_more() {
+    if reason == Refusal::Blocked && scene.shows_more() {
         return Ok(Looked::Open);
     }
     if reason.is_told() && knock.addressed() && !told::lately(tx, knock, now).await? {
@@ -260,8 +261,9 @@ async fn decide<S: Sql>(
     }
 }
 
-/// A better id of somebody blocked is theirs, too: else they were somebody new once they came by it
-/// alone. Returns whether an id was taken from somebody else.
+/// A better id of somebody blocked is theirs, too, and that of an account that is barred is barred:
+/// else they were somebody new once they came by it alone. Returns whether an id was taken from
+/// somebody else.
 async fn keep_blocked<S: Sql>(
     tx: &S,
     knock: &Knock,
@@ -269,11 +271,20 @@ async fn keep_blocked<S: Sql>(
     key: &CodeKey,
     now: Timestamp,
 ) -> Result<bool, DirectoryError> {
-    let holder = scene.facts.holder().filter(|_| scene.facts.shows_more());
-    let Some(verdict) = holder.map(|user| scene.facts.meet(user)) else { return Ok(false) };
-    let act = Act { key, how: How::SignUp, by: Actor::System, now };
-    who::keep(tx, knock.channel, &knock.sender, verdict.changes, act).await?;
-    Ok(verdict.moved)
+    let (channel, sender) = (knock.channel, &knock.sender);
+    match (&scene.bar, scene.facts.holder()) {
+        (Some(Bar::Older(account)), _) => {
+            barred::follow(tx, key, &BindingKey::of(channel, sender), account, now).await?;
+            Ok(false)
+        }
+        (None, Some(user)) if scene.facts.owner().is_none() => {
+            let verdict = scene.facts.meet(user);
+            let act = Act { key, how: How::SignUp, by: Actor::System, now };
+            who::keep(tx, channel, sender, verdict.changes, act).await?;
+            Ok(verdict.moved)
+        }
+        _ => Ok(false),
+    }
 }
 
 /// Whoever it is, is served: somebody known, perhaps by an older id, or somebody new.

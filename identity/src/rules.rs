@@ -84,11 +84,6 @@ impl<'s> Facts<'s> {
         self.owner().or_else(|| self.vouched_for())
     }
 
-    /// Whether a better id of theirs has come, by which nobody knows them yet.
-    pub(crate) fn shows_more(&self) -> bool {
-        self.owner().is_none() && self.holder().is_some()
-    }
-
     /// The person, if all there is to know about this sender is known.
     pub(crate) fn settled(&self) -> Option<ZakiUserId> {
         let user = self.owner()?;

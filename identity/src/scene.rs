@@ -7,10 +7,11 @@ use zaki_envelope::{
 use zaki_store::{Row, Sql, Text, Value, params};
 
 use crate::access::{self, Ruling, Standing};
+use crate::barred::{self, Bar};
 use crate::groups::{self, Group, GroupKey};
 use crate::rules::{Bound, Facts, ids};
 use crate::who::places;
-use crate::{DirectoryError, Options, Refusal, barred};
+use crate::{DirectoryError, Options, Refusal};
 
 /// Who comes where. What they say does not matter.
 pub(crate) struct Knock {
@@ -61,12 +62,14 @@ pub(crate) struct Scene<'k> {
     pub(crate) host: Option<ZakiUserId>,
     /// When the sender was last noted to have written.
     pub(crate) seen_at: Option<Timestamp>,
+    /// How the sender is barred, who is nobody.
+    pub(crate) bar: Option<Bar>,
 }
 
 impl<'k> Scene<'k> {
     fn refused(knock: &'k Knock, refusal: Refusal) -> Self {
         let facts = Facts::new(&knock.sender, Vec::new());
-        Self { facts, ruling: Ruling::Refuse(refusal), host: None, seen_at: None }
+        Self { facts, ruling: Ruling::Refuse(refusal), host: None, seen_at: None, bar: None }
     }
 
     /// Reads it, in a statement or two.
@@ -86,14 +89,26 @@ impl<'k> Scene<'k> {
         }
         let mut known = Known::read(tx, knock, group.as_ref()).await?;
         // Whoever is known by their best id cannot be barred by it.
-        if let (None, Some(key)) = (known.facts.owner(), &options.code_key)
-            && barred::holds(tx, key, knock.channel, &knock.sender).await?
-        {
+        let bar = match (known.facts.owner(), &options.code_key) {
+            (None, Some(key)) => barred::holds(tx, key, knock.channel, &knock.sender).await?,
+            _ => None,
+        };
+        if bar.is_some() {
             known.standing = Some(Standing { blocked: true, ..Standing::default() });
         }
         let ruling = judge(knock, options, group.as_ref(), known.standing);
         let Known { facts, seen_at, .. } = known;
-        Ok(Self { facts, ruling, host: group.and_then(|group| group.owner), seen_at })
+        Ok(Self { facts, ruling, host: group.and_then(|group| group.owner), seen_at, bar })
+    }
+
+    /// Whether a better id has come of somebody blocked, or of an account that is barred, by which
+    /// they are not known yet.
+    pub(crate) fn shows_more(&self) -> bool {
+        match self.bar {
+            Some(Bar::Best) => false,
+            Some(Bar::Older(_)) => true,
+            None => self.facts.owner().is_none() && self.facts.holder().is_some(),
+        }
     }
 }
 

@@ -91,6 +91,9 @@ const NO_PLACE: &str = "DELETE FROM place WHERE channel = $1 AND scope = $2 AND 
 const NO_REQUEST: &str = "DELETE FROM pairing
     WHERE channel = $1 AND scope = $2 AND sender = $3 AND denied_at IS NULL";
 
+/// Whoever comes again is a stranger, and has not been told so yet.
+const UNTOLD: &str = "DELETE FROM told WHERE channel = $1 AND scope = $2 AND sender = $3";
+
 const SHUT_OUT: &str =
     "DELETE FROM allowed WHERE user_id = $1 AND place = 'direct' AND channel = $2";
 
@@ -150,6 +153,7 @@ async fn take<S: Sql>(
     let id = params![channel.as_str(), scope.as_str(), sender.as_str()];
     tx.execute(NOT_A_PART, id).await?;
     tx.execute(NO_PLACE, id).await?;
+    tx.execute(UNTOLD, id).await?;
     tx.execute(NO_REQUEST, id).await?;
     let row = params![Text(user), channel.as_str(), scope.as_str(), sender.as_str()];
     tx.execute(UNBIND, row).await?;

@@ -33,19 +33,17 @@ pub(crate) async fn take(hub: &Arc<Hub>, batch: &mut Batch) -> Taken {
     let Batch { raw, parsed, .. } = batch;
     for arrival in &mut parsed.arrivals {
         let inbound = &mut arrival.inbound;
-        let lone = match redact(inbound) {
-            Some(code) => Lone::Code(code),
+        let code = match redact(inbound) {
+            Some(code) => Some(code),
             None => alone(hub, inbound).await,
         };
-        // What has been looked up need not be once more.
-        let strays =
-            if let Lone::Words = lone { Strays::default() } else { spilt(hub, inbound).await };
+        let strays = spilt(hub, inbound).await;
         for stray in strays.codes {
             redact_stray(inbound, &stray);
             blot_all(raw, &mut parsed.dead, &stray);
         }
         taken.spilt.extend(strays.void.map(|void| (inbound.id, void)));
-        if let Lone::Code(code) = lone {
+        if let Some(code) = code {
             blot_all(raw, &mut parsed.dead, &code);
             taken.codes.insert(inbound.id, code);
         }
@@ -85,12 +83,11 @@ fn blot_all(raw: &mut [u8], dead: &mut [Dead], code: &Secret) {
 /// was told to send it, so what may be one is one. Of others it is only if the store says so: else it
 /// is for their agent ("hey there" may be one, too).
 /// Where it cannot say, nothing that may be a code is kept.
-async fn alone(hub: &Hub, inbound: &mut Inbound) -> Lone {
+async fn alone(hub: &Hub, inbound: &mut Inbound) -> Option<Secret> {
     if inbound.conversation.kind != ConversationKind::Direct {
-        return Lone::Other;
+        return None;
     }
-    let Some(code) = bare(inbound) else { return Lone::Other };
-    let code = LinkCode::typed(code.expose());
+    let code = LinkCode::typed(bare(inbound)?.expose());
     let (sender, now) = (&inbound.sender, clock::now());
     let known = hub.directory.find(inbound.channel, &sender.scope, &sender.id).await;
     let is_code = match known {
@@ -98,18 +95,7 @@ async fn alone(hub: &Hub, inbound: &mut Inbound) -> Lone {
         Ok(_) => hub.directory.is_code(inbound, &code, now).await.unwrap_or(true),
         Err(_) => true,
     };
-    let redacted = if is_code { redact_bare(inbound) } else { None };
-    redacted.map_or(Lone::Words, Lone::Code)
-}
-
-/// What a message is that may be nothing but a code.
-enum Lone {
-    /// It is one.
-    Code(Secret),
-    /// It may be, and is none.
-    Words,
-    /// More than that, or in a group.
-    Other,
+    if is_code { redact_bare(inbound) } else { None }
 }
 
 /// Codes among other words.
@@ -129,7 +115,7 @@ async fn spilt(hub: &Hub, inbound: &Inbound) -> Strays {
     if strays.is_empty() {
         return Strays::default();
     }
-    // Not all may be looked up: those first that are likely.
+    // Of a stranger, not all are looked up: those first that are likely.
     strays.sort_by_key(|(code, _)| !is_as_shown(inbound, code));
     let codes: Vec<LinkCode> = strays.iter().map(|(code, _)| code.clone()).collect();
     let Ok(found) = hub.directory.spill(inbound, &codes, clock::now()).await else {
@@ -137,29 +123,16 @@ async fn spilt(hub: &Hub, inbound: &Inbound) -> Strays {
     };
     let any = found.iter().any(|it| matches!(it, Spilt::Good | Spilt::Void));
     let void = any.then(|| found.contains(&Spilt::Void));
-    let strict = found.contains(&Spilt::Unasked) && wants_codes(hub, inbound).await;
-    let is_kept_out = |spilt: Spilt, code: &LinkCode| match spilt {
-        Spilt::None => false,
-        Spilt::Good | Spilt::Void => true,
-        Spilt::Unasked => strict || is_as_shown(inbound, code),
-    };
-    let kept_out = found.into_iter().zip(strays).filter(|(it, (code, _))| is_kept_out(*it, code));
+    // What nobody has looked up was written by somebody who is asked for codes, and read by no agent.
+    let kept_out = found.into_iter().zip(strays).filter(|(it, _)| *it != Spilt::None);
     Strays { codes: kept_out.map(|(_, (_, stray))| stray).collect(), void }
 }
 
-/// Whether it stands there just as codes are shown. What has only their length, such as a part of a
-/// longer number, is no loss to its sender while it is looked up; but nobody looks up all of a log.
+/// Whether it stands there just as codes are shown.
 fn is_as_shown(inbound: &Inbound, code: &LinkCode) -> bool {
     let shown = code.shown();
     let has = |part: &Part| matches!(part, Part::Text { text, .. } if text.contains(&shown));
     inbound.parts.iter().any(has)
-}
-
-/// Whether whoever wrote it may be nobody who was told to send a code.
-async fn wants_codes(hub: &Hub, inbound: &Inbound) -> bool {
-    let sender = &inbound.sender;
-    let known = hub.directory.find(inbound.channel, &sender.scope, &sender.id).await;
-    !matches!(known, Ok(Some(_))) && hub.directory.asks_for_codes(inbound)
 }
 
 /// Whether whoever reads this can do something by it: whether a code of ours or the address of a

@@ -25,18 +25,13 @@ pub const PER_SENDER: Rule = Rule { most: 5, within_ms: 10 * MINUTE_MS };
 pub const FIRST_WRONG: Rule = Rule { most: 240, within_ms: MINUTE_MS };
 /// Wrong codes at one bot of all who had tried one already.
 pub const MORE_WRONG: Rule = Rule { most: 60, within_ms: MINUTE_MS };
-/// Words of one sender who is somebody that are looked up because they look like codes. Not of one
-/// count with the codes they try: whoever writes of serial numbers still links what is theirs.
-pub const ASIDES: Rule = Rule { most: 30, within_ms: 10 * MINUTE_MS };
-/// Such words at one bot, of all together.
-pub(crate) const ALL_ASIDES: Rule = Rule { most: 120, within_ms: MINUTE_MS };
 /// Codes that one person may ask for.
 pub const OFFERS: Rule = Rule { most: 10, within_ms: 10 * MINUTE_MS };
 
 /// The most wrong codes that are looked up at one bot in any stretch of so many milliseconds, whoever
-/// types them and among whatever words. Right ones are not counted: who has one need not guess.
+/// types them. Right ones are not counted: who has one need not guess.
 pub const fn most_wrong_in(ms: i64) -> u64 {
-    FIRST_WRONG.most_in(ms) + MORE_WRONG.most_in(ms) + ALL_ASIDES.most_in(ms)
+    FIRST_WRONG.most_in(ms) + MORE_WRONG.most_in(ms)
 }
 
 /// The tries of somebody since the first that counts.

@@ -287,12 +287,12 @@ pub(super) async fn used<S: Sql>(
     code: &Taken,
     now: Timestamp,
 ) -> Result<Redeemed, DirectoryError> {
-    let holder = who::holder(tx, redeemer.channel, &redeemer.sender).await?;
-    if holder.is_none()
-        && barred::holds(tx, &redeemer.key, redeemer.channel, &redeemer.sender).await?
-    {
+    let facts = who::facts(tx, redeemer.channel, &redeemer.sender).await?;
+    let bar = barred::holds(tx, &redeemer.key, redeemer.channel, &redeemer.sender).await?;
+    if facts.owner().is_none() && bar.is_some() {
         return Ok(Redeemed::Refused);
     }
+    let holder = facts.holder();
     for user in holder.iter().chain(&code.giver) {
         if !merge::is_free(tx, *user).await? {
             return Ok(Redeemed::Refused);

@@ -1,25 +1,25 @@
 //! Codes among other words, which were not meant to be used, and what is said of them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use zaki_envelope::{ChannelKind, ConversationKind, Inbound, Timestamp, ZakiUserId};
-use zaki_store::{Sql, glance, params, transact};
+use zaki_envelope::{ConversationKind, Inbound, Timestamp, ZakiUserId};
+use zaki_store::{Sql, Value, glance, params, transact};
 
-use super::attempts::{ALL_ASIDES, ASIDES, Rule, admit};
+use super::attempts::{Rule, admit};
 use super::bare::FIND;
-use super::redeem::{Redeemer, VOID, shut};
+use super::redeem::Redeemer;
 use super::{CodeKey, Keyed, LinkCode};
 use crate::access::Ruling;
 use crate::pairing::{self, Asked};
-use crate::privacy::void_word;
+use crate::privacy::{self, erase_digest};
 use crate::scene::{Knock, Scene};
-use crate::{BindingKey, Directory, DirectoryError, Options, Refusal, barred, locks, who};
+use crate::who::{self, places};
+use crate::{BindingKey, Directory, DirectoryError, Options, Refusal, barred, locks};
 
-/// So many words of one message are looked up for a stranger, who has few tries: a sentence is to
-/// cost but some of them.
-const OF_STRANGER: usize = 2;
-/// And for somebody known.
-const OF_KNOWN: usize = 6;
+/// So many words of one message are tried for whoever has few tries: a sentence is to cost but some
+/// of them.
+const TRIED: usize = 2;
 
 /// A stranger hears of it once a day.
 const LINE: Rule = Rule { most: 1, within_ms: 24 * 60 * 60_000 };
@@ -27,13 +27,13 @@ const LINE: Rule = Rule { most: 1, within_ms: 24 * 60 * 60_000 };
 /// What became of something that stood among other words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spilt {
-    /// It is no code, or none that is good.
+    /// It is no code, or none that is good, or an invitation that its writer may well pass on.
     None,
-    /// It is one that is good.
+    /// It is an invitation that is good, and its writer was asked for one.
     Good,
-    /// It was, and is void.
+    /// It was good, and is void.
     Void,
-    /// Nobody has looked: of this message, or of its sender, enough was looked up.
+    /// Nobody has looked: its writer has tried enough.
     Unasked,
 }
 
@@ -49,25 +49,35 @@ pub enum Hearer {
 }
 
 impl Directory {
-    /// What becomes of these, that stood among other words. Those that link are void from then on, so
-    /// nobody finds one to use by this; where others read along, an invitation of one use is, too, as
-    /// by [`void`](Self::void). Each look-up counts: a stranger's, and that of somebody blocked, as one
-    /// of their tries; that of somebody known for itself ([`ASIDES`](crate::ASIDES)), since words may
-    /// look like codes. Whoever has tried too many finds out nothing by this, either.
+    /// What becomes of these, that stood among other words. Those that link, and the word by which the
+    /// writer would be erased, are void from then on; where others read along, so is an invitation of
+    /// one use, as by [`void`](Self::void). Nobody finds one to use by this, so it is no try.
+    ///
+    /// A stranger who was told to send an invitation hears of one. That finds codes, so it is a try for
+    /// each word, as by [`redeem`](Self::redeem), and of a message a few at most.
     pub async fn spill(
         &self,
         inbound: &Inbound,
         codes: &[LinkCode],
         now: Timestamp,
     ) -> Result<Vec<Spilt>, DirectoryError> {
-        let codes: Vec<LinkCode> = codes.to_vec();
-        let redeemer = Redeemer::of(inbound, self);
-        let shared = inbound.conversation.kind != ConversationKind::Direct;
-        let looker = redeemer.clone();
-        if glance!(&self.store, |tx| shut(tx, &looker, now))?.is_some() {
-            return Ok(vec![Spilt::Unasked; codes.len()]);
+        if codes.is_empty() {
+            return Ok(Vec::new());
         }
-        transact!(&self.store, |tx| spill(tx, &redeemer, &codes, shared, now))
+        let redeemer = Redeemer::of(inbound, self);
+        let codes: Arc<[LinkCode]> = codes.into();
+        let words = Words { shared: inbound.conversation.kind != ConversationKind::Direct, codes };
+        let looker = redeemer.clone();
+        let writer = glance!(&self.store, |tx| writer(tx, &looker))?;
+        if writer.is_none() && !words.shared && self.asks_for_codes(inbound) {
+            return transact!(&self.store, |tx| tried(tx, &redeemer, &words.codes, now));
+        }
+        let (looker, all) = (redeemer.clone(), words.clone());
+        let found = glance!(&self.store, |tx| found(tx, &looker, writer, &all, now))?;
+        if found.is_empty() {
+            return Ok(vec![Spilt::None; words.codes.len()]);
+        }
+        transact!(&self.store, |tx| void(tx, &redeemer, writer, &words, now))
     }
 
     /// Who may be told of it, in answer to this message. The same say nothing to whom nothing is said
@@ -83,93 +93,115 @@ impl Directory {
     }
 }
 
-async fn spill<S: Sql>(
+/// What may be codes, and whether others read along.
+#[derive(Clone)]
+struct Words {
+    shared: bool,
+    codes: Arc<[LinkCode]>,
+}
+
+/// Who wrote it, if that is somebody, and not blocked.
+async fn writer<S: Sql>(tx: &S, redeemer: &Redeemer) -> Result<Option<ZakiUserId>, DirectoryError> {
+    let holder = who::holder(tx, redeemer.channel, &redeemer.sender).await?;
+    match holder {
+        Some(user) if !barred::is_blocked(tx, user).await? => Ok(Some(user)),
+        _ => Ok(None),
+    }
+}
+
+/// Which of them are good and would be void: keyed hashes.
+async fn found<S: Sql>(
     tx: &S,
     redeemer: &Redeemer,
-    codes: &[LinkCode],
-    shared: bool,
+    writer: Option<ZakiUserId>,
+    words: &Words,
+    now: Timestamp,
+) -> Result<BTreeSet<String>, DirectoryError> {
+    let key = &redeemer.key;
+    let of_code = words.codes.iter().map(|code| key.code(Keyed::Code, code));
+    let one_use = if words.shared { " OR uses = 1" } else { "" };
+    let codes = format!(
+        "SELECT digest FROM code WHERE uses_left > 0 AND expires_at > $1
+        AND (kind = 'link'{one_use}) AND digest IN ({})",
+        places(2, words.codes.len())
+    );
+    let mut good = among(tx, &codes, of_code, now).await?;
+    if let Some(user) = writer {
+        let of_word = words.codes.iter().map(|code| erase_digest(key, user, code));
+        let tokens = format!(
+            "SELECT digest FROM token WHERE expires_at > $1 AND digest IN ({})",
+            places(2, words.codes.len())
+        );
+        good.extend(among(tx, &tokens, of_word, now).await?);
+    }
+    Ok(good)
+}
+
+async fn among<S: Sql>(
+    tx: &S,
+    sql: &str,
+    digests: impl Iterator<Item = String>,
+    now: Timestamp,
+) -> Result<BTreeSet<String>, DirectoryError> {
+    let mut values: Vec<Value> = vec![now.as_ms().into()];
+    values.extend(digests.map(Value::from));
+    let rows = tx.all(sql, &values).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?)
+}
+
+async fn void<S: Sql>(
+    tx: &S,
+    redeemer: &Redeemer,
+    writer: Option<ZakiUserId>,
+    words: &Words,
     now: Timestamp,
 ) -> Result<Vec<Spilt>, DirectoryError> {
     locks::acts(tx).await?;
-    let holder = who::holder(tx, redeemer.channel, &redeemer.sender).await?;
-    let known = match holder {
-        Some(user) if !barred::is_blocked(tx, user).await? => Some(user),
-        _ => None,
-    };
-    let most = if known.is_some() { OF_KNOWN } else { OF_STRANGER };
-    let mut spilt = vec![Spilt::Unasked; codes.len()];
-    for (code, spilt) in codes.iter().zip(&mut spilt).take(most) {
+    let good = found(tx, redeemer, writer, words, now).await?;
+    let mut spilt = Vec::with_capacity(words.codes.len());
+    for code in words.codes.iter() {
         let digest = redeemer.key.code(Keyed::Code, code);
-        *spilt = match known {
-            // The word by which they would be erased is theirs alone, and as secret.
-            Some(user) if void_word(tx, &redeemer.key, user, code, now).await? => Spilt::Void,
-            Some(_) => aside(tx, redeemer, &digest, shared, now).await?,
-            None => tried(tx, redeemer, &digest, shared, now).await?,
+        let mut is_void = false;
+        if good.contains(&digest) {
+            is_void = tx.execute(VOID, params![digest]).await? > 0;
+        }
+        if let Some(user) = writer {
+            is_void |= privacy::void_word(tx, &redeemer.key, user, code, now).await?;
+        }
+        spilt.push(if is_void { Spilt::Void } else { Spilt::None });
+    }
+    Ok(spilt)
+}
+
+const VOID: &str = "DELETE FROM code WHERE digest = $1";
+
+/// As codes that are typed alone would be.
+async fn tried<S: Sql>(
+    tx: &S,
+    redeemer: &Redeemer,
+    codes: &[LinkCode],
+    now: Timestamp,
+) -> Result<Vec<Spilt>, DirectoryError> {
+    locks::acts(tx).await?;
+    let mut spilt = vec![Spilt::Unasked; codes.len()];
+    for (code, spilt) in codes.iter().zip(&mut spilt).take(TRIED) {
+        let Ok(wrong) = redeemer.tries.admit(tx, now).await? else { break };
+        let digest = redeemer.key.code(Keyed::Code, code);
+        let row = params![digest, now.as_ms()];
+        *spilt = if tx.execute(VOID_LINK, row).await? > 0 {
+            Spilt::Void
+        } else if tx.one(FIND, row).await?.is_some() {
+            Spilt::Good
+        } else {
+            wrong.count(tx).await?;
+            Spilt::None
         };
     }
     Ok(spilt)
 }
 
-/// As a stranger's try of it would be counted.
-async fn tried<S: Sql>(
-    tx: &S,
-    redeemer: &Redeemer,
-    digest: &str,
-    shared: bool,
-    now: Timestamp,
-) -> Result<Spilt, DirectoryError> {
-    let Ok(wrong) = redeemer.tries.admit(tx, now).await? else { return Ok(Spilt::Unasked) };
-    let spilt = look_up(tx, digest, shared, now).await?;
-    if spilt == Spilt::None {
-        wrong.count(tx).await?;
-    }
-    Ok(spilt)
-}
-
-/// Right or wrong, it counts as one of so many words.
-async fn aside<S: Sql>(
-    tx: &S,
-    redeemer: &Redeemer,
-    digest: &str,
-    shared: bool,
-    now: Timestamp,
-) -> Result<Spilt, DirectoryError> {
-    // Somebody who has tried too many may not go on by this.
-    if shut(tx, redeemer, now).await?.is_some() {
-        return Ok(Spilt::Unasked);
-    }
-    let Redeemer { channel, account, sender, key, .. } = redeemer;
-    let mine = aside_mark(key, *channel, sender.scope.as_str(), sender.id.as_str());
-    let of_bot = key.digest(Keyed::Attempt, &["asides", channel.as_str(), account.as_str()]);
-    for counted in [(mine.as_str(), ASIDES), (of_bot.as_str(), ALL_ASIDES)] {
-        if admit(tx, counted, now).await?.is_some() {
-            return Ok(Spilt::Unasked);
-        }
-    }
-    look_up(tx, digest, shared, now).await
-}
-
-/// As what the words of a sender are counted.
-pub(crate) fn aside_mark(key: &CodeKey, channel: ChannelKind, scope: &str, id: &str) -> String {
-    key.digest(Keyed::Attempt, &["aside", channel.as_str(), scope, id])
-}
-
 const VOID_LINK: &str = "DELETE FROM code WHERE digest = $1 AND uses_left > 0 AND expires_at > $2
     AND kind = 'link'";
-
-async fn look_up<S: Sql>(
-    tx: &S,
-    digest: &str,
-    shared: bool,
-    now: Timestamp,
-) -> Result<Spilt, DirectoryError> {
-    let row = params![digest, now.as_ms()];
-    if tx.execute(if shared { VOID } else { VOID_LINK }, row).await? > 0 {
-        return Ok(Spilt::Void);
-    }
-    let stays = tx.one(FIND, row).await?.is_some();
-    Ok(if stays { Spilt::Good } else { Spilt::None })
-}
 
 async fn hearer<S: Sql>(
     tx: &S,

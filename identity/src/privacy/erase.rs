@@ -5,7 +5,7 @@ use zaki_envelope::{Timestamp, ZakiUserId};
 use zaki_store::{Keys, Sql, Text, params, snapshot, transact};
 
 use super::export::{keep, take};
-use crate::codes::{CodeKey, Keyed, LinkCode, PER_SENDER, admit, aside_mark, sender_mark};
+use crate::codes::{CodeKey, Keyed, LinkCode, PER_SENDER, admit, sender_mark};
 use crate::usage::carried;
 use crate::{
     Actor, Binding, Directory, DirectoryError, Home, Task, Traces, audit, barred, errands, locks,
@@ -112,7 +112,8 @@ struct Erasure {
     seals: Seals,
 }
 
-fn erase_digest(key: &CodeKey, user: ZakiUserId, code: &LinkCode) -> String {
+/// As what the word that a person was given to confirm with is kept.
+pub(crate) fn erase_digest(key: &CodeKey, user: ZakiUserId, code: &LinkCode) -> String {
     key.digest(Keyed::Erase, &[&user.to_string(), code.plain()])
 }
 
@@ -261,8 +262,6 @@ async fn forget_sender<S: Sql>(
     for statement in OF_SENDER {
         tx.execute(statement, params![channel.as_str(), scope, sender]).await?;
     }
-    for mark in [sender_mark, aside_mark] {
-        tx.execute(FORGET_TRIES, params![mark(key, *channel, scope, sender)]).await?;
-    }
+    tx.execute(FORGET_TRIES, params![sender_mark(key, *channel, scope, sender)]).await?;
     Ok(())
 }

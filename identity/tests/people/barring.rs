@@ -120,6 +120,25 @@ pub(super) async fn a_blocked_number_with_a_new_owner_is_theirs(town: Town) {
     town.directory.block(dan, OPERATOR, now()).await.unwrap();
     town.directory.erase(dan, OPERATOR, now()).await.unwrap();
     assert_blocked(&town.directory, &with_number("CC.7", "49777"), "by its better id").await;
+    assert_blocked(&town.directory, &from(WhatsApp, "CC.7"), "by that alone").await;
+    let number = key(WhatsApp, "49777");
+    assert!(town.directory.unbar(&number, OPERATOR, now()).await.unwrap());
+    town.user(WhatsApp, "CC.7").await;
+}
+
+/// Somebody else's number, which a platform shows beside it, is no way around.
+pub(super) async fn who_is_barred_is_nobody_else_by_a_number(town: Town) {
+    let eve = blocked(&town).await;
+    town.directory.erase(eve, OPERATOR, now()).await.unwrap();
+    let ann = town.user(WhatsApp, "49555").await;
+    for _ in 0..2 {
+        assert_blocked(&town.directory, &with_number("CC.1", "49555"), "as ever").await;
+    }
+    let code = town.offer(ann, now()).await;
+    let redeemed = join(&town.directory, &with_number("CC.1", "49555"), &code, now()).await;
+    assert_eq!(redeemed, Redeemed::Refused);
+    assert_eq!(town.holder(WhatsApp, "CC.1").await, None);
+    assert_eq!(town.user(WhatsApp, "49555").await, ann);
 }
 
 pub(super) async fn who_parts_from_somebody_blocked_is_blocked(town: Town) {

@@ -4,7 +4,7 @@ use zaki_envelope::ChannelKind::{Discord, Slack, Telegram, WhatsApp};
 use zaki_envelope::{ConversationId, SenderId, SenderScope, ZakiUserId};
 use zaki_identity::{
     Actor, Confirmed, Counts, DirectoryError, ExportToken, GroupKey, Home, How, Keep, LinkCode,
-    NewInvite, Pick, Redeemed, Role, Setting, Task, Unlinked,
+    NewInvite, Pick, Redeemed, Resolution, Role, Setting, Task, Unlinked,
 };
 
 use super::town::{DAY, MINUTE, Town, from, join, key, later, now};
@@ -50,6 +50,22 @@ pub(super) async fn an_unlinked_sender_is_nobody_at_every_replica(town: Town) {
     town.directory.unlink(ann, key(Slack, "ann"), operator, now()).await.unwrap();
     assert!(!other.verify(ann, &inbound).await.unwrap(), "at once");
     assert_ne!(other.resolve(&inbound, now()).await.unwrap().user(), Some(ann));
+}
+
+/// Who was told to stay outside, came in by a link and is out again, is told so again.
+pub(super) async fn whoever_has_left_is_told_as_a_stranger(town: Town) {
+    let ann = town.user(Telegram, "ann").await;
+    let (closed, zoe) = (town.closed().await, from(Slack, "zoe"));
+    let tells = async |at| match closed.resolve(&zoe, at).await.unwrap() {
+        Resolution::Refused { tell, .. } => tell,
+        known @ Resolution::Known { .. } => panic!("{known:?}"),
+    };
+    assert!(tells(now()).await);
+    assert!(!tells(later(1)).await, "once a day");
+    let (operator, how) = (Actor::Operator, How::Operator);
+    closed.link(ann, Slack, &zoe.sender, operator, how, later(2)).await.unwrap();
+    closed.unlink(ann, key(Slack, "zoe"), Actor::Person(ann), later(3)).await.unwrap();
+    assert!(tells(later(4)).await);
 }
 
 /// What whoever reads along has seen: a code, an erasing word, a download, and a question.

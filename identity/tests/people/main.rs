@@ -45,6 +45,7 @@ contract! {
         a_blocked_number_with_a_new_owner_is_theirs
         who_parts_from_somebody_blocked_is_blocked
         a_better_id_of_somebody_blocked_is_blocked
+        who_is_barred_is_nobody_else_by_a_number
         who_has_become_another_is_not_blocked_as_they_were;
     codes:
         a_code_links_a_stranger_once
@@ -73,7 +74,7 @@ contract! {
         an_invitation_among_other_words_is_void_where_others_read_it
         what_a_stranger_spills_is_a_try
         what_strangers_spill_at_a_bot_is_counted
-        words_that_look_like_codes_shut_nobody_known_out
+        words_that_look_like_codes_shut_nobody_out
         of_a_code_among_other_words_hears_who_hears_anything;
     lifting:
         a_block_is_lifted_of_all_of_an_account
@@ -129,6 +130,7 @@ contract! {
     leaving:
         a_sender_is_taken_away_but_not_the_last
         an_unlinked_sender_is_nobody_at_every_replica
+        whoever_has_left_is_told_as_a_stranger
         what_a_sender_who_left_may_know_of_is_void
         a_home_is_made_by_whoever_is_theirs
         a_blocked_person_has_no_download
