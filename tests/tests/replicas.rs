@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
+use reqwest::StatusCode;
 use serde_json::Value;
 use toml::Table;
 use zaki_simulators::{Fault, Sent, Simulator};
@@ -85,7 +86,8 @@ async fn whoever_writes_to_several_replicas_is_answered_in_order() -> Result<()>
     rolls(|seed| Script::new(seed, 60, &ChannelKind::ALL)).await
 }
 
-/// A message on Telegram, which goes to the next replica; it has been acknowledged.
+/// A message on Telegram, which goes to the next replica, again and again while that asks for it; it
+/// has been acknowledged.
 async fn deliver(world: &World, who: Person, number: u32, text: &str) -> Result<()> {
     let config: Table = std::fs::read_to_string(world.config())?.parse()?;
     let balancer = config["hub"]["public_url"].as_str().context("no public URL")?;
@@ -94,8 +96,16 @@ async fn deliver(world: &World, who: Person, number: u32, text: &str) -> Result<
     for (name, value) in post.headers {
         request = request.header(name, value);
     }
-    request.send().await?.error_for_status()?;
-    Ok(())
+    for _ in 0..20 {
+        let again = request.try_clone().context("a body that can be sent once")?;
+        let answer = again.send().await?;
+        if answer.status() != StatusCode::SERVICE_UNAVAILABLE {
+            answer.error_for_status()?;
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    bail!("no replica took it")
 }
 
 /// Whoever wants to be heard at once is heard by a turn of another replica, too: each message once.

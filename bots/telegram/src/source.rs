@@ -62,25 +62,29 @@ impl Poll {
         Ok(())
     }
 
-    async fn poll(&self, offset: Offset) -> Result<Vec<Box<RawValue>>, Failure> {
+    /// What is new; nothing, after so long a `hold`.
+    async fn poll(&self, offset: Offset, hold: Duration) -> Result<Vec<Box<RawValue>>, Failure> {
         let body = json!({
             "offset": offset.at(now()),
             "limit": 100,
-            "timeout": HOLD.as_secs(),
+            "timeout": hold.as_secs(),
             "allowed_updates": ALLOWED_UPDATES,
         });
-        let result = self.api.raw("getUpdates", &body, HOLD + SLACK).await?;
+        let result = self.api.raw("getUpdates", &body, hold + SLACK).await?;
         serde_json::from_str(result.get()).map_err(|_| Failure::Unclear { status: 200 })
     }
 
     async fn receive(&self, inbox: &dyn Inbox) -> Result<(), ChannelError> {
         self.prepare_at_last(inbox).await?;
+        inbox.reached(Ok(()));
         let mut offset = Offset::read(self.config.bot_id(), stored_cursor(inbox).await.as_deref());
         info!(account = %self.account, "polling Telegram");
         let mut pause = Pause::default();
+        let mut hold = HOLD;
         loop {
-            match self.poll(offset).await {
+            match self.poll(offset, hold).await {
                 Ok(updates) => {
+                    hold = HOLD;
                     inbox.reached(Ok(()));
                     let before = offset;
                     for update in &updates {
@@ -94,6 +98,8 @@ impl Poll {
                     }
                 }
                 Err(failure) => {
+                    // That it works again is seen at once, not when the next hold is over.
+                    hold = Duration::ZERO;
                     pause.wait_for(self.complain(inbox, failure)?).await;
                 }
             }
