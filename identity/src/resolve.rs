@@ -198,7 +198,8 @@ async fn look<S: Sql>(
     now: Timestamp,
 ) -> Result<Looked, DirectoryError> {
     let scene = Scene::read(tx, knock, options).await?;
-    let reason = match scene.ruling.clone() {
+    let shows_more = scene.shows_more();
+    let reason = match scene.ruling {
         Ruling::Serve { grant: false } => {
             let served = scene.facts.settled().map(|speaker| {
                 let user = scene.host.unwrap_or(speaker);
@@ -214,7 +215,7 @@ async fn look<S: Sql>(
         },
         Ruling::Refuse(reason) => reason,
     };
-    if reason == Refusal::Blocked && scene.shows_more() {
+    if reason == Refusal::Blocked && shows_more {
         return Ok(Looked::Open);
     }
     if reason.is_told() && knock.addressed() && !told::lately(tx, knock, now).await? {

@@ -79,6 +79,11 @@ impl Troubles {
         *times
     }
 
+    /// Whether any call has failed and none has worked since. Most find nothing here.
+    fn has_failures(&self) -> bool {
+        !self.failures.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// It works; whether it did not before.
     fn works_again(&self, label: &str) -> bool {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);

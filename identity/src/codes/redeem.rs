@@ -288,8 +288,9 @@ pub(super) async fn used<S: Sql>(
     now: Timestamp,
 ) -> Result<Redeemed, DirectoryError> {
     let facts = who::facts(tx, redeemer.channel, &redeemer.sender).await?;
-    let bar = barred::holds(tx, &redeemer.key, redeemer.channel, &redeemer.sender).await?;
-    if facts.owner().is_none() && bar.is_some() {
+    if facts.owner().is_none()
+        && barred::holds(tx, &redeemer.key, redeemer.channel, &redeemer.sender).await?.is_some()
+    {
         return Ok(Redeemed::Refused);
     }
     let holder = facts.holder();

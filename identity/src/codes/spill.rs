@@ -1,6 +1,5 @@
 //! Codes among other words, which were not meant to be used, and what is said of them.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use zaki_envelope::{ConversationKind, Inbound, Timestamp, ZakiUserId};
@@ -8,7 +7,7 @@ use zaki_store::{Sql, Value, glance, params, transact};
 
 use super::attempts::{Rule, admit};
 use super::bare::FIND;
-use super::redeem::Redeemer;
+use super::redeem::{Redeemer, VOID};
 use super::{CodeKey, Keyed, LinkCode};
 use crate::access::Ruling;
 use crate::pairing::{self, Asked};
@@ -73,8 +72,7 @@ impl Directory {
             return transact!(&self.store, |tx| tried(tx, &redeemer, &words.codes, now));
         }
         let (looker, all) = (redeemer.clone(), words.clone());
-        let found = glance!(&self.store, |tx| found(tx, &looker, writer, &all, now))?;
-        if found.is_empty() {
+        if !glance!(&self.store, |tx| may_be_good(tx, &looker, writer, &all, now))? {
             return Ok(vec![Spilt::None; words.codes.len()]);
         }
         transact!(&self.store, |tx| void(tx, &redeemer, writer, &words, now))
@@ -109,44 +107,36 @@ async fn writer<S: Sql>(tx: &S, redeemer: &Redeemer) -> Result<Option<ZakiUserId
     }
 }
 
-/// Which of them are good and would be void: keyed hashes.
-async fn found<S: Sql>(
+/// Whether one of them may be good: what becomes of it is for [`void`] to say.
+async fn may_be_good<S: Sql>(
     tx: &S,
     redeemer: &Redeemer,
     writer: Option<ZakiUserId>,
     words: &Words,
     now: Timestamp,
-) -> Result<BTreeSet<String>, DirectoryError> {
+) -> Result<bool, DirectoryError> {
     let key = &redeemer.key;
     let of_code = words.codes.iter().map(|code| key.code(Keyed::Code, code));
-    let one_use = if words.shared { " OR uses = 1" } else { "" };
-    let codes = format!(
-        "SELECT digest FROM code WHERE uses_left > 0 AND expires_at > $1
-        AND (kind = 'link'{one_use}) AND digest IN ({})",
-        places(2, words.codes.len())
-    );
-    let mut good = among(tx, &codes, of_code, now).await?;
-    if let Some(user) = writer {
-        let of_word = words.codes.iter().map(|code| erase_digest(key, user, code));
-        let tokens = format!(
-            "SELECT digest FROM token WHERE expires_at > $1 AND digest IN ({})",
-            places(2, words.codes.len())
-        );
-        good.extend(among(tx, &tokens, of_word, now).await?);
+    if any(tx, "code", of_code, now).await? {
+        return Ok(true);
     }
-    Ok(good)
+    let Some(user) = writer else { return Ok(false) };
+    any(tx, "token", words.codes.iter().map(|code| erase_digest(key, user, code)), now).await
 }
 
-async fn among<S: Sql>(
+async fn any<S: Sql>(
     tx: &S,
-    sql: &str,
+    table: &str,
     digests: impl Iterator<Item = String>,
     now: Timestamp,
-) -> Result<BTreeSet<String>, DirectoryError> {
+) -> Result<bool, DirectoryError> {
     let mut values: Vec<Value> = vec![now.as_ms().into()];
     values.extend(digests.map(Value::from));
-    let rows = tx.all(sql, &values).await?;
-    Ok(rows.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?)
+    let sql = format!(
+        "SELECT 1 FROM {table} WHERE expires_at > $1 AND digest IN ({}) LIMIT 1",
+        places(2, values.len() - 1)
+    );
+    Ok(tx.one(&sql, &values).await?.is_some())
 }
 
 async fn void<S: Sql>(
@@ -157,14 +147,11 @@ async fn void<S: Sql>(
     now: Timestamp,
 ) -> Result<Vec<Spilt>, DirectoryError> {
     locks::acts(tx).await?;
-    let good = found(tx, redeemer, writer, words, now).await?;
+    let sql = if words.shared { VOID } else { VOID_LINK };
     let mut spilt = Vec::with_capacity(words.codes.len());
     for code in words.codes.iter() {
-        let digest = redeemer.key.code(Keyed::Code, code);
-        let mut is_void = false;
-        if good.contains(&digest) {
-            is_void = tx.execute(VOID, params![digest]).await? > 0;
-        }
+        let row = params![redeemer.key.code(Keyed::Code, code), now.as_ms()];
+        let mut is_void = tx.execute(sql, row).await? > 0;
         if let Some(user) = writer {
             is_void |= privacy::void_word(tx, &redeemer.key, user, code, now).await?;
         }
@@ -172,8 +159,6 @@ async fn void<S: Sql>(
     }
     Ok(spilt)
 }
-
-const VOID: &str = "DELETE FROM code WHERE digest = $1";
 
 /// As codes that are typed alone would be.
 async fn tried<S: Sql>(

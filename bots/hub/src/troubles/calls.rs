@@ -37,6 +37,9 @@ impl Troubles {
     /// How a call for an account went. What is wrong with it shows until a call gets through; that
     /// passes, so it ends nothing.
     pub(crate) fn heard(&self, account: &str, doing: Doing, call: Result<(), &ChannelError>) {
+        if call.is_ok() && !self.has_failures() {
+            return;
+        }
         let label = format!("{account} ({})", doing.word());
         match call.err().filter(|error| doing.is_troubled_by(error)) {
             Some(error) => self.hold_against(&label, error),
