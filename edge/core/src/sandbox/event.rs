@@ -112,8 +112,6 @@ pub enum Effect {
     Stop {
         /// Which start.
         generation: Generation,
-        /// Its agent rests, so that what it has on its disk is whole.
-        rests: bool,
         /// Turns that run in it are cut off: there may be something new in it, whatever became of
         /// them, and its agent is at them still.
         cut: bool,

@@ -80,7 +80,7 @@ impl Sandbox {
             self.phase = Phase::Freezing;
             effects.push(Effect::Freeze(self.generation));
         } else {
-            effects.push(self.stop(true, false));
+            effects.push(self.stop(false));
         }
         effects
     }

@@ -94,7 +94,7 @@ impl Sandbox {
             let again = self.remind_again(now);
             effects.extend([Effect::Persist].into_iter().chain(again));
         } else {
-            effects.push(self.stop(false, false));
+            effects.push(self.stop(false));
         }
         effects
     }

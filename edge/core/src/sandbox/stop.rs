@@ -31,17 +31,17 @@ impl Sandbox {
         let failed = self.turns.iter().filter(|(_, need)| spent(need));
         let mut effects: Vec<_> = failed.map(|(&turn, _)| Effect::Fail { turn, code }).collect();
         self.turns.retain(|_, need| !spent(need));
-        effects.push(self.stop(false, cut));
+        effects.push(self.stop(cut));
         effects
     }
 
-    pub(super) fn stop(&mut self, rests: bool, cut: bool) -> Effect {
+    pub(super) fn stop(&mut self, cut: bool) -> Effect {
         self.phase = Phase::Stopping;
         (self.alarm, self.engaged) = (None, false);
         for need in self.turns.values_mut() {
             need.running = false;
         }
-        Effect::Stop { generation: self.generation, rests, cut }
+        Effect::Stop { generation: self.generation, cut }
     }
 
     pub(super) fn stopped_now(&mut self, now: Timestamp) -> Vec<Effect> {
@@ -96,7 +96,7 @@ impl Sandbox {
                 None
             }
             Phase::Stopped | Phase::Stopping => None,
-            _ => Some(self.stop(false, cut)),
+            _ => Some(self.stop(cut)),
         }
     }
 }

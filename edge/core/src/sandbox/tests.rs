@@ -94,7 +94,7 @@ fn a_failed_start_fails_its_turns_and_ends_what_is_left() {
         let (mut sandbox, effects) = after(&[Event::Accept(turn(1)), Event::Admitted(G1), event]);
         assert_eq!(
             effects,
-            [failed(1, code), Effect::Stop { generation: G1, rests: false, cut: false }],
+            [failed(1, code), Effect::Stop { generation: G1, cut: false }],
             "{event:?}"
         );
         assert_eq!(sandbox.step(Event::Stopped(G1), NOW), [Effect::Persist]);
@@ -114,10 +114,7 @@ fn a_start_that_cannot_be_asked_for_fails_its_turns_and_leaves_nothing() {
 fn a_crash_takes_its_turns_up_in_the_next_start() {
     let (mut sandbox, _) = after(&UP);
     sandbox.step(Event::Accept(turn(1)), NOW);
-    assert_eq!(
-        sandbox.step(Event::Exited(G1), NOW),
-        [Effect::Stop { generation: G1, rests: false, cut: true }]
-    );
+    assert_eq!(sandbox.step(Event::Exited(G1), NOW), [Effect::Stop { generation: G1, cut: true }]);
     let again = [Effect::Persist, Effect::Persist, waking(turn(1), WakeStage::Queued, None)];
     assert_eq!(sandbox.step(Event::Stopped(G1), NOW), again);
     sandbox.step(Event::Admitted(G2), NOW);
@@ -132,7 +129,7 @@ fn a_turn_that_kills_its_sandbox_every_time_fails() {
         let (old, new) = (Generation(n), Generation(n + 1));
         assert_eq!(
             sandbox.step(Event::Exited(old), NOW),
-            [Effect::Stop { generation: old, rests: false, cut: true }]
+            [Effect::Stop { generation: old, cut: true }]
         );
         sandbox.step(Event::Stopped(old), NOW);
         sandbox.step(Event::Admitted(new), NOW);
@@ -142,7 +139,7 @@ fn a_turn_that_kills_its_sandbox_every_time_fails() {
     let effects = sandbox.step(Event::Exited(last), NOW);
     assert_eq!(
         effects,
-        [failed(1, ErrorCode::Sandbox), Effect::Stop { generation: last, rests: false, cut: true }]
+        [failed(1, ErrorCode::Sandbox), Effect::Stop { generation: last, cut: true }]
     );
     assert_eq!(sandbox.step(Event::Stopped(last), NOW), [Effect::Persist]);
 }
@@ -156,7 +153,7 @@ fn a_sandbox_killed_while_it_starts_is_started_again_a_few_times() {
         let (old, new) = (Generation(n), Generation(n + 1));
         assert_eq!(
             sandbox.step(Event::Exited(old), NOW),
-            [Effect::Stop { generation: old, rests: false, cut: false }]
+            [Effect::Stop { generation: old, cut: false }]
         );
         sandbox.step(Event::Stopped(old), NOW);
         assert_eq!(sandbox.claim(), Claim::Waiting(new));
@@ -166,10 +163,7 @@ fn a_sandbox_killed_while_it_starts_is_started_again_a_few_times() {
     let effects = sandbox.step(Event::Exited(last), NOW);
     assert_eq!(
         effects,
-        [
-            failed(1, ErrorCode::Sandbox),
-            Effect::Stop { generation: last, rests: false, cut: false }
-        ]
+        [failed(1, ErrorCode::Sandbox), Effect::Stop { generation: last, cut: false }]
     );
 }
 
@@ -207,10 +201,7 @@ fn closing_stops_it_and_leaves_its_turns_to_the_next_start() {
     let (mut sandbox, _) = after(&UP);
     sandbox.step(Event::Accept(turn(1)), NOW);
     let effects = sandbox.step(Event::Close, NOW);
-    assert_eq!(
-        effects,
-        [Effect::Release(turn(1)), Effect::Stop { generation: G1, rests: false, cut: true }]
-    );
+    assert_eq!(effects, [Effect::Release(turn(1)), Effect::Stop { generation: G1, cut: true }]);
     assert_eq!(sandbox.step(Event::Accept(turn(2)), NOW), [Effect::Release(turn(2))]);
     assert_eq!(sandbox.step(Event::Stopped(G1), NOW), [Effect::Persist]);
     assert_eq!(sandbox.step(Event::Wake, NOW), []);
@@ -248,7 +239,7 @@ fn what_is_halted_fails_its_turns_and_stops_wherever_it_is() {
         sandbox.step(Event::Accept(turn(1)), NOW);
         // A turn that waits for the start has done nothing yet.
         let cut = up_to == UP.len();
-        let stop = Effect::Stop { generation: G1, rests: false, cut };
+        let stop = Effect::Stop { generation: G1, cut };
         assert_eq!(sandbox.step(halt, NOW), [down, stop]);
         assert_eq!(sandbox.step(halt, NOW), []);
         assert_eq!(sandbox.step(Event::Stopped(G1), NOW), [Effect::Persist], "and stays down");
