@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 use zaki_envelope::{
-    Part,
+    Part, TraceContext,
     wire::{ErrorCode, TurnEventKind, TurnRequest, Usage},
 };
 
@@ -149,7 +149,9 @@ impl Relay {
         let grace = self.patience.grace;
         let budget = Duration::from_millis(self.request.budget.timeout_ms);
         let deadline = Instant::now() + budget;
-        tracing::info!(turn = %self.turn.id, resumed, "turn.running");
+        let trace = self.request.trace.clone();
+        let trace = trace.as_ref().and_then(TraceContext::id);
+        tracing::info!(turn = %self.turn.id, trace, resumed, "turn.running");
         let in_time = tokio::select! {
             ended = self.drive(resumed, deadline) => ended,
             () = sleep_until(deadline + grace) => false,
@@ -162,7 +164,8 @@ impl Relay {
             self.reminders.behind_turn();
         }
         let end = self.turn.end();
-        tracing::info!(turn = %self.turn.id, end = end.map(|end| end.kind.name()), "turn.ended");
+        let end = end.map(|end| end.kind.name());
+        tracing::info!(turn = %self.turn.id, trace, end, "turn.ended");
     }
 
     /// Takes the turn through as many connections as it needs. `false`: it did not end in time.

@@ -228,6 +228,11 @@ fn eighty_bits(digest: &[u8]) -> u128 {
 }
 
 impl InboundId {
+    /// All of its bits.
+    pub(crate) const fn bits(self) -> u128 {
+        self.0.0
+    }
+
     /// The id of a message: its time of arrival, and a hash of what makes it unique (the bot that
     /// got it and its dedupe key) in place of randomness, so that parsing stays pure.
     pub fn derive(received_at: Timestamp, account: &AccountName, dedupe: &DedupeKey) -> Self {

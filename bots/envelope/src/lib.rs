@@ -18,6 +18,7 @@ mod session;
 mod shape;
 pub mod signature;
 mod time;
+mod trace;
 pub mod wire;
 
 pub use address::{Address, ReplyHandle};

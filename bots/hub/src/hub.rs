@@ -239,6 +239,8 @@ impl Hub {
             }
             for inbound in accepted?.fresh {
                 let (channel, conversation) = (inbound.channel, inbound.conversation.id.clone());
+                let trace = inbound.traced();
+                tracing::debug!(%channel, message = %inbound.id, trace = trace.id(), "message.accepted");
                 hub.stages.tell(inbound.id, Step::Accepted { channel, conversation });
                 codes::own_up(&hub, &inbound, &mut taken);
                 let code = taken.code_of(inbound.id);

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 use zaki_envelope::wire::{Budget, ErrorCode, Origin, TurnEvent, TurnEventKind, TurnRequest};
+use zaki_envelope::{Inbound, TraceContext};
 use zaki_ledger::OpenTurn;
 
 use crate::{
@@ -60,6 +61,9 @@ pub(crate) async fn relay(
     terms: &Terms,
 ) -> Option<End> {
     let mut request = request(hub, open, terms);
+    let trace = request.trace.as_ref().and_then(TraceContext::id);
+    let (turn, messages) = (request.turn, open.inbounds.len());
+    tracing::info!(%turn, trace, messages, resumed = terms.age == Age::Old, "turn.handed_over");
     let mut progress = Progress {
         hub,
         open,
@@ -111,7 +115,7 @@ fn request(hub: &Hub, open: &OpenTurn, terms: &Terms) -> TurnRequest {
         origin: Origin { place, ..Origin::new(address.channel, address.conversation.kind) },
         model: terms.model.clone(),
         budget: Budget { timeout_ms, tokens, cost_micros },
-        trace: open.inbounds.first().and_then(|inbound| inbound.trace.clone()),
+        trace: open.inbounds.first().map(Inbound::traced),
     }
 }
 
