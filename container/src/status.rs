@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
-use zaki_envelope::wire::AgentInfo;
+use zaki_envelope::wire::{AgentInfo, GatewayState};
 
 use crate::{api::App, gate::Door, gateway};
 
@@ -22,6 +22,9 @@ pub(crate) struct Health {
     agent: Option<AgentInfo>,
     running: usize,
     error: Option<String>,
+    /// For operators; of one that runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway: Option<GatewayState>,
 }
 
 /// What whoever asks knows.
@@ -65,5 +68,6 @@ fn look(app: &App) -> Health {
         (_, gateway::State::Starting) => ("starting", None, None),
         (_, gateway::State::Ready(connection)) => ("ready", Some(connection.agent()), None),
     };
-    Health { state, agent, running: app.turns.running().len(), error }
+    let (running, gateway) = (app.turns.running().len(), app.link.vitals());
+    Health { state, agent, running, error, gateway }
 }

@@ -53,6 +53,16 @@ fn texts(dir: &Path) -> Result<String> {
     Ok(all)
 }
 
+/// Whether the log says one id of some turn from its webhook to its end at the edge.
+fn is_traced(log: &str) -> bool {
+    let is_id = |word: &&str| word.len() == 32 && word.bytes().all(|it| it.is_ascii_hexdigit());
+    let id =
+        |line: &'_ str| line.split(|it: char| !it.is_alphanumeric()).find(is_id).map(str::to_owned);
+    let says = |what: &str, id: &str| log.lines().any(|it| it.contains(what) && it.contains(id));
+    let mut handed = log.lines().filter(|line| line.contains("turn.handed_over")).filter_map(id);
+    handed.any(|id| says("message.accepted", &id) && says("turn.ended", &id))
+}
+
 async fn trouble(world: &World) -> Result<()> {
     let faults = [Fault::Drop, Fault::Status { code: 500 }, Fault::RateLimited { after_ms: 1000 }];
     for channel in ChannelKind::ALL {
@@ -84,6 +94,7 @@ async fn conversation(setup: Setup) -> Result<()> {
     trouble(&world).await?;
     let log = world.whole_log();
     assert!(log.contains("TRACE") && log.contains("WARN"), "the log does not hold everything");
+    assert!(is_traced(&log), "no id leads from a webhook to the edge");
     let secrets = secrets(&world);
     assert_eq!(leaks(&log, &secrets), [""; 0], "in the log");
     for delivery in world.list(&["deliveries", "list"]).await? {

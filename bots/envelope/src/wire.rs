@@ -20,6 +20,7 @@ use std::time::Duration;
 mod approval;
 mod backup;
 mod event;
+mod gateway;
 mod model;
 mod operator;
 mod person;
@@ -35,6 +36,7 @@ pub use backup::{
     BACKUP_HEADER, Backup, BackupOutcome, BackupState, BackupSummary, RestoreRequest, SandboxReport,
 };
 pub use event::{AgentInfo, ErrorCode, TurnEvent, TurnEventKind, WakeStage};
+pub use gateway::GatewayState;
 pub use model::{ModelReport, ProviderReport};
 pub use operator::{
     AgentConfig, ExecOutput, ExecRequest, Logs, Outcome, PatchRequest, Release, SandboxPhase,

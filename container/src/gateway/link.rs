@@ -8,9 +8,11 @@ use std::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use tokio::sync::{mpsc, watch};
+use zaki_envelope::wire::GatewayState;
 
 use super::{
     Connection,
@@ -40,6 +42,16 @@ pub(crate) struct Link {
     readers: Mutex<HashMap<String, Vec<mpsc::UnboundedSender<SessionEvent>>>>,
     listener: OnceLock<Listener>,
     gateways: AtomicU64,
+    /// The gateway's process, and since when it runs.
+    process: Mutex<Option<(u32, Instant)>>,
+}
+
+/// What a process has in memory, in bytes.
+fn memory(id: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = kilobytes.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
 }
 
 /// Hears [`Word`]s, at once.
@@ -81,6 +93,7 @@ impl Link {
             readers: Mutex::default(),
             listener: OnceLock::new(),
             gateways: AtomicU64::new(0),
+            process: Mutex::default(),
         })
     }
 
@@ -92,6 +105,24 @@ impl Link {
     /// Which gateway it is, counted from the start of this program.
     pub(crate) fn gateway(&self) -> u64 {
         self.gateways.load(Ordering::Acquire)
+    }
+
+    /// From now on the gateway is this process; `None`: there is none.
+    pub(crate) fn set_process(&self, id: Option<u32>) {
+        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        *process = id.map(|id| (id, Instant::now()));
+    }
+
+    /// How it does; `None`: none runs.
+    pub(crate) fn vitals(&self) -> Option<GatewayState> {
+        let process = *self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        let (id, since) = process?;
+        let turns = matches!(&*self.state.borrow(), State::Ready(it) if !it.closed.is_cancelled());
+        Some(GatewayState {
+            up_ms: u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
+            memory: memory(id).unwrap_or_default(),
+            connections: u32::from(turns) + u32::from(self.owner().is_some()),
+        })
     }
 
     /// Tells everybody how the gateway is now.
@@ -217,5 +248,23 @@ impl Link {
         &self,
     ) -> std::sync::MutexGuard<'_, HashMap<String, Vec<mpsc::UnboundedSender<SessionEvent>>>> {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_runs_has_memory_and_no_other_has() {
+        let link = Link::new();
+        assert_eq!(link.vitals(), None);
+        link.set_process(Some(std::process::id()));
+        let vitals = link.vitals().unwrap();
+        assert!(vitals.memory > 100_000 && vitals.connections == 0, "{vitals:?}");
+        link.set_process(Some(u32::MAX));
+        assert_eq!(link.vitals().unwrap().memory, 0);
+        link.set_process(None);
+        assert_eq!(link.vitals(), None);
     }
 }

@@ -178,6 +178,7 @@ async fn run_once(
     link.set_door(port, &token);
     let mut process = Process::start(command, &layout.output())?;
     remember(&layout.pid_file(), &process)?;
+    link.set_process(process.id());
     tracing::info!(port, "the gateway starts");
 
     let door = Door { port, token, link: Arc::clone(link), asks: settings.exec == Exec::Ask };
@@ -204,6 +205,7 @@ async fn run_once(
         patience = SILENT;
     };
     process.stop(settings.grace).await;
+    link.set_process(None);
     let _ = fs::remove_file(layout.pid_file());
     Err(down)
 }

@@ -162,6 +162,11 @@ pub struct Retention {
     pub age_ms: i64,
 }
 
+/// How much room backups take, in bytes, once some of them are gone.
+pub fn room(kept: &[Backup], gone: &BTreeSet<BackupId>) -> u64 {
+    kept.iter().filter(|it| !gone.contains(&it.id)).map(|it| it.size).sum()
+}
+
 /// Which backups are not kept any longer. The newest full one of every lineage stays whatever its
 /// age: what begins anew after a restore that failed must not push out the memory that was lost.
 pub fn expired(kept: &[Backup], retention: Retention, now: Timestamp) -> BTreeSet<BackupId> {
@@ -281,6 +286,8 @@ mod tests {
         let left: Vec<_> =
             kept.iter().filter(|it| !gone.contains(&it.id)).map(|it| it.at).collect();
         assert_eq!(left, [at(0), at(1), at(17), at(18), at(19)]);
+        let size = kept.first().map(|it| it.size).unwrap();
+        assert_eq!(room(&kept, &gone), 5 * size);
         let gone = expired(&kept, retention, at(1_000_000));
         let left: Vec<_> =
             kept.iter().filter(|it| !gone.contains(&it.id)).map(|it| it.at).collect();

@@ -5,6 +5,7 @@
 //! cover the body ([`Call::signs_its_body`]) it asks first and reads later.
 
 mod bodies;
+mod names;
 mod operation;
 mod tokens;
 

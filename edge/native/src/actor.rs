@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use zaki_edge_core::{
     release::{Release, Start},
@@ -79,6 +79,8 @@ pub(crate) struct Actor {
     is_up: bool,
     /// Ends what belongs to the current start: its watchers and relays.
     current: CancellationToken,
+    /// When the start began that is under way.
+    began: Option<Instant>,
     /// Why the last start failed.
     reason: Option<String>,
     /// How to stop: once a turn was released, so that it is taken up and not aborted.
@@ -113,6 +115,7 @@ impl Actor {
             listener: None,
             is_up: false,
             current: CancellationToken::new(),
+            began: None,
             reason: None,
             manner: Manner::Gently,
             erased: false,
@@ -201,6 +204,9 @@ impl Actor {
                     Event::Ready(_) => {
                         self.is_up = true;
                         self.listen();
+                        if let Some(began) = self.began.take() {
+                            self.shared.figures.came_up(began.elapsed());
+                        }
                     }
                     Event::Exited(_) => self.is_up = false,
                     _ => {}
@@ -273,7 +279,7 @@ impl Actor {
             Effect::Freeze(generation) => return Some(self.freeze(generation).await),
             Effect::Thaw(generation) => return Some(self.thaw(generation).await),
             Effect::Look(generation) => self.look(generation, mailbox),
-            Effect::Stop { generation, cut, .. } => self.stop(generation, cut, mailbox),
+            Effect::Stop { generation, cut } => self.stop(generation, cut, mailbox),
             Effect::SetAlarm { at, alarm } => self.set_alarm(at, alarm, mailbox),
             Effect::Remind(at) => {
                 let is_stopped = self.state.phase() == Phase::Stopped;
@@ -343,7 +349,7 @@ impl Actor {
         self.current = CancellationToken::new();
         (self.manner, self.erased) = (Manner::Gently, false);
         self.failed.clear();
-        self.reason = None;
+        (self.began, self.reason) = (Some(Instant::now()), None);
         let Some(place) = &mut self.place else {
             return Event::StartFailed(generation);
         };

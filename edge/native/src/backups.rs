@@ -21,7 +21,7 @@ use rand::Rng;
 use reqwest::{Client, ClientBuilder, Method};
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
-use zaki_edge_core::backup::{Retention, Schedule, Tracker, Unkept, admit, expired};
+use zaki_edge_core::backup::{Retention, Schedule, Tracker, Unkept, admit, expired, room};
 use zaki_envelope::{
     BackupId, SandboxName, ZakiUserId,
     wire::{BACKUP_HEADER, Backup, BackupOutcome, BackupState, BackupSummary},
@@ -268,13 +268,15 @@ impl Backups {
         let id = BackupId::from_parts(clock::now(), rand::rng().random());
         let backup = self.store.put(name, id, summary, archive.boxed()).await?;
         kept.push(backup.clone());
-        self.prune(name, &kept).await;
+        let stored = self.prune(name, &kept).await;
+        self.of(name).now().record.stored = Some(stored);
         Ok(backup)
     }
 
-    /// What cannot be removed now is, after the next backup.
-    async fn prune(&self, name: &SandboxName, kept: &[Backup]) {
-        for id in expired(kept, self.retention, clock::now()) {
+    /// What cannot be removed now is, after the next backup. How much room the others take.
+    async fn prune(&self, name: &SandboxName, kept: &[Backup]) -> u64 {
+        let gone = expired(kept, self.retention, clock::now());
+        for &id in &gone {
             if let Err(error) = self.store.remove(name, id).await {
                 tracing::warn!(sandbox = %name, backup = %id, %error, "backup.not_removed");
             }
@@ -282,6 +284,7 @@ impl Backups {
         if let Err(error) = self.store.sweep(name, clock::now()).await {
             tracing::warn!(sandbox = %name, %error, "backup.not_swept");
         }
+        room(kept, &gone)
     }
 
     /// Makes durable how it stands.

@@ -6,7 +6,7 @@ mod operator;
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -28,6 +28,7 @@ use crate::{
     actor::Message,
     clock,
     edge::Running,
+    figures::Open,
     people::Leaving,
     shared::Shared,
     steer,
@@ -57,8 +58,13 @@ async fn answer_sandbox(edge: State<Arc<Running>>, request: Request) -> Response
 }
 
 async fn answer(State(edge): State<Arc<Running>>, request: Request) -> Response {
+    let began = Instant::now();
     let (head, body) = request.into_parts();
-    respond(&edge, &head, body).await.unwrap_or_else(|refusal| whole(refusal.into()))
+    let call = Call::of(head.method.as_str(), head.uri.path(), head.uri.query()).ok();
+    let answer = respond(&edge, &head, body).await.unwrap_or_else(|refusal| whole(refusal.into()));
+    let call = call.as_ref().map(Call::name);
+    edge.shared.figures.answered(call, answer.status().as_u16(), began.elapsed());
+    answer
 }
 
 async fn respond(
@@ -131,7 +137,8 @@ async fn act(edge: &Arc<Running>, asked: Asked) -> Result<Response, Refusal> {
         Asked::Erase { user } => left(edge.erase(user).await?),
         Asked::Metrics => {
             let Shared { backups, model, .. } = &*edge.shared;
-            Answer::metrics(backups.metrics() + &model.metrics() + &edge.counts().await)
+            let text = backups.metrics() + &model.metrics() + &edge.counts().await;
+            Answer::metrics(text + &edge.figures().await)
         }
         Asked::Sandboxes => memory::list(edge).await?,
         Asked::Sandbox { sandbox } => Answer::json(&edge.report(&sandbox, true).await),
@@ -151,7 +158,10 @@ async fn events(
     after: u64,
 ) -> Result<Response, Refusal> {
     Ok(match edge.open(user, turn, asked).await? {
-        Opened::Live(turn) => sse(lines(Reader::new(turn, after))),
+        Opened::Live(turn) => {
+            let open = edge.shared.figures.open();
+            sse(lines(Reader::new(turn, after), open))
+        }
         Opened::Ended(log) => whole(Answer::events(ended(&log, after))),
         Opened::Barred(code, why) => whole(Answer::events(barred(code, why, after))),
     })
@@ -223,8 +233,8 @@ fn sse(chunks: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static) -
 }
 
 /// What there is goes out together; when there is nothing for a while, a sign of life does.
-fn lines(reader: Reader) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
-    stream::unfold(reader, |mut reader| async {
+fn lines(reader: Reader, open: Open) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+    stream::unfold((reader, open), |(mut reader, open)| async {
         let mut chunk = String::new();
         match tokio::time::timeout(SIGN_OF_LIFE, reader.next()).await {
             Ok(event) => write(&mut chunk, event?.as_ref()),
@@ -235,6 +245,6 @@ fn lines(reader: Reader) -> impl Stream<Item = Result<Bytes, Infallible>> + Send
         {
             write(&mut chunk, &event);
         }
-        Some((Ok(chunk.into()), reader))
+        Some((Ok(chunk.into()), (reader, open)))
     })
 }

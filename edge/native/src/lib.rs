@@ -15,6 +15,7 @@ mod counts;
 mod docker;
 mod edge;
 mod error;
+mod figures;
 mod fleet;
 mod http;
 mod hub;

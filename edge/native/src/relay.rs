@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use tokio::time::{sleep, timeout};
-use zaki_envelope::wire::ErrorCode;
+use tokio::time::{Instant, sleep, timeout};
+use zaki_envelope::{TraceContext, wire::ErrorCode};
 
 use crate::{
     runtime::{Events, Link, LinkError},
@@ -21,10 +21,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Carries the turn to its end.
 pub(crate) async fn relay(shared: &Shared, turn: &Turn, link: &Arc<dyn Link>) {
     let limit = Duration::from_millis(turn.request.budget.timeout_ms).saturating_add(GRACE);
+    let began = Instant::now();
     if timeout(limit, follow(shared, turn, link)).await.is_err() {
         turn.fail(ErrorCode::Timeout, "the sandbox did not end the turn in time");
         let _ = link.abort(turn.id()).await;
     }
+    let (took, end) = (began.elapsed(), turn.outcome());
+    shared.figures.turned(end, took);
+    let trace = turn.request.trace.as_ref().and_then(TraceContext::id);
+    let took = took.as_millis();
+    tracing::info!(sandbox = %turn.sandbox, turn = %turn.id(), trace, end, took, "turn.ended");
 }
 
 /// While there is one, what is steered into the turn goes to its link.

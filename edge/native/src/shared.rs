@@ -14,6 +14,7 @@ use crate::{
     account::Accounts,
     approve::Answers,
     backups::Backups,
+    figures::Figures,
     fleet::Fleet,
     media::Media,
     model::Model,
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) media: Media,
     /// Around the life of every sandbox.
     pub(crate) hooks: Arc<dyn Hooks>,
+    pub(crate) figures: Figures,
     pub(crate) fleet: Fleet,
     pub(crate) habits: Habits,
     pub(crate) reminders: Reminders,
@@ -82,6 +84,7 @@ impl Shared {
             hooks: Arc::new(parts.backups.clone()),
             backups: parts.backups,
             media: parts.media,
+            figures: Figures::default(),
             fleet: parts.fleet,
             habits: parts.habits,
             reminders: Reminders::default(),

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 pub(crate) use zaki_edge_core::turn::Found;
-use zaki_edge_core::turn::{Cursor, Progress, TurnLog};
+use zaki_edge_core::{
+    tally::outcome,
+    turn::{Cursor, Progress, TurnLog},
+};
 use zaki_envelope::{
     InboundId, SandboxName, TurnId, ZakiUserId,
     wire::{ErrorCode, TurnEvent, TurnRequest, Usage, WakeStage},
@@ -131,6 +134,11 @@ impl Turn {
 
     pub(crate) fn log(&self) -> TurnLog {
         self.shown().progress.log().clone()
+    }
+
+    /// How it ended, in a word.
+    pub(crate) fn outcome(&self) -> &'static str {
+        outcome(self.shown().progress.log().end())
     }
 
     pub(crate) fn last_seq(&self) -> u64 {

@@ -68,6 +68,9 @@ pub struct BackupState {
     /// When it was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub made_at: Option<Timestamp>,
+    /// How much room its backups take, in bytes, when the last one was made; `None`: it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored: Option<u64>,
     /// Since when there is something in it that no backup has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changed_since: Option<Timestamp>,

@@ -15,9 +15,11 @@ use super::{
     BackupError, Backups, Wish,
     bring::Outcome,
     store::{Pieces, StoreError},
+    tally::Stock,
 };
 use crate::{
     actor::Message,
+    clock,
     edge::Running,
     runtime::{Ground, Link},
 };
@@ -66,9 +68,7 @@ impl Backups {
     /// For `/metrics`.
     pub(crate) fn metrics(&self) -> String {
         let records: Vec<_> = self.sandboxes.iter().map(|it| it.record(self.schedule)).collect();
-        let changed = records.iter().filter(|it| it.changed_since.is_some()).count();
-        let overdue = records.iter().filter(|it| it.overdue).count();
-        self.tally.render(changed, overdue)
+        self.tally.render(&Stock::of(&records, clock::now()))
     }
 
     /// One archive, as it was before it was stored; `None`: there is none of that name.

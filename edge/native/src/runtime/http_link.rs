@@ -12,8 +12,8 @@ use serde::Deserialize;
 use zaki_envelope::{
     LARGEST_MEDIUM, MediaHash, ProactiveId, TurnId,
     wire::{
-        AgentInfo, ApprovalAnswer, Reminders, SILENCE, SseDecoder, SteerRequest, TurnEvent,
-        TurnRequest,
+        AgentInfo, ApprovalAnswer, GatewayState, Reminders, SILENCE, SseDecoder, SteerRequest,
+        TurnEvent, TurnRequest,
         proactive::{Proactive, WAIT, Waiting},
     },
 };
@@ -45,6 +45,8 @@ pub(crate) struct Health {
     error: Option<String>,
     #[serde(default)]
     agent: Option<AgentInfo>,
+    #[serde(default)]
+    gateway: Option<GatewayState>,
 }
 
 impl Health {
@@ -55,6 +57,11 @@ impl Health {
     /// What its agent says it is, once it is up.
     pub(crate) fn version(self) -> Option<String> {
         self.agent.map(|agent| agent.version)
+    }
+
+    /// How its gateway does, if it says.
+    pub(crate) const fn gateway(&self) -> Option<GatewayState> {
+        self.gateway
     }
 
     /// Whether it has no state, and waits for one.

@@ -6,6 +6,7 @@ mod backups;
 mod client;
 mod contract;
 mod echo;
+mod figures;
 mod isolation;
 mod model;
 mod openclaw;
