@@ -61,7 +61,7 @@ fn test(cache: &Cache, args: &[String]) -> Result<()> {
     local.tell(&mut tests);
     tests.env("ZAKI_EDGE", "workerd").arg("test");
     if args.is_empty() {
-        tests.args(["--package", "zaki-tests", "--test", "workerd"]);
+        tests.args(["--package", "zaki-tests", "--test", "workerd", "--test", "workerd_watch"]);
     }
     run_command(tests.args(args))
 }

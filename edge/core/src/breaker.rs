@@ -1,5 +1,5 @@
-//! A circuit breaker: a provider of models that fails is left alone for a while, so that nobody
-//! waits for what does not come and the next one is asked at once.
+//! A circuit breaker: what fails is left alone for a while, so that nobody waits for what does not
+//! come and, of providers of models, the next one is asked at once.
 //!
 //! ```text
 //! closed ──▶ open ──▶ trial ──▶ closed      half of the last ten calls failed; the pause is over;
@@ -15,6 +15,9 @@ use zaki_envelope::{Timestamp, ZakiUserId};
 
 #[cfg(test)]
 mod model;
+mod told;
+
+pub use told::{BELIEVED_MS, gather};
 
 /// How many of the last calls are looked at.
 const WINDOW: usize = 10;
@@ -80,7 +83,7 @@ pub enum Standing {
     Trial,
 }
 
-/// One provider's.
+/// One provider's, or that of whatever else is leaned on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Breaker {
     state: State,

@@ -106,7 +106,7 @@ impl Model {
             Source::Offline => Vec::new(),
             Source::Providers(chain) => chain.report(),
         };
-        ModelReport { providers }
+        ModelReport { providers, ..ModelReport::default() }
     }
 
     /// For `/metrics`.

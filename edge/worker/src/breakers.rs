@@ -1,61 +1,172 @@
-//! The circuit breakers of this isolate: each learns for itself which providers answer.
+//! The circuit breakers of this isolate, around all that the edge leans on: providers of models,
+//! containers, the bucket, the hub. Each isolate learns for itself what answers. What it has learned
+//! goes with it, and harms nobody: a breaker that is gone is closed, and five calls that fail teach
+//! the next one. So none of it is stored, but for what operators read: how those stand that are not
+//! as they should be is told to the `Registry`, whichever machine they are on.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use zaki_edge_core::breaker::{Breaker, Fault, Standing, Ticket};
+use worker::{Env, Error};
+use zaki_edge_core::breaker::{Breaker, Fault, Ticket, gather};
 use zaki_envelope::{
-    ZakiUserId,
+    Timestamp, ZakiUserId,
     wire::{ModelReport, ProviderReport},
 };
 
-use crate::{clock, config::Config};
+use crate::{clock, config::Config, registry, report};
+
+/// The starts of containers, up to where the program in them answers.
+pub(crate) const CONTAINERS: &str = "containers";
+/// R2.
+pub(crate) const BUCKET: &str = "bucket";
+/// Whoever hears what agents say without being asked.
+pub(crate) const HUB: &str = "hub";
+/// What is there beside models.
+const PARTS: [&str; 3] = [CONTAINERS, BUCKET, HUB];
+
+#[derive(Default)]
+struct Isolate {
+    /// As the registry knows it.
+    name: Option<String>,
+    breakers: BTreeMap<String, Breaker>,
+    /// How they stood when that was told last.
+    told: BTreeMap<String, ProviderReport>,
+}
 
 thread_local! {
-    static BREAKERS: RefCell<BTreeMap<String, Breaker>> = const { RefCell::new(BTreeMap::new()) };
+    static ISOLATE: RefCell<Isolate> = RefCell::default();
 }
 
 fn of<T>(name: &str, work: impl FnOnce(&mut Breaker) -> T) -> T {
-    BREAKERS.with_borrow_mut(|all| match all.get_mut(name) {
+    ISOLATE.with_borrow_mut(|isolate| match isolate.breakers.get_mut(name) {
         Some(breaker) => work(breaker),
-        None => work(all.entry(name.to_owned()).or_default()),
+        None => work(isolate.breakers.entry(name.to_owned()).or_default()),
     })
 }
 
-/// Whether it may be asked now.
-pub(crate) fn admit(name: &str, user: ZakiUserId) -> Option<Ticket> {
-    of(name, |it| it.admit(user, clock::now()))
+/// Leave to ask once. Dropped without a word, nobody knows what became of it: another one may try.
+pub(crate) struct Leave {
+    name: String,
+    ticket: Option<Ticket>,
 }
 
-pub(crate) fn answered(name: &str, ticket: &mut Ticket) {
-    of(name, |it| it.answered(ticket, clock::now()));
-}
+impl Leave {
+    /// To ask `name` now, for `user`; `None`: it is left alone.
+    pub(crate) fn of(name: &str, user: ZakiUserId) -> Option<Self> {
+        let ticket = of(name, |it| it.admit(user, clock::now()))?;
+        Some(Self { name: name.to_owned(), ticket: Some(ticket) })
+    }
 
-pub(crate) fn failed(name: &str, ticket: Ticket, fault: Fault, later_ms: Option<i64>) {
-    of(name, |it| it.failed(ticket, fault, later_ms, clock::now()));
-}
+    pub(crate) fn answered(mut self) {
+        if let Some(mut ticket) = self.ticket.take() {
+            of(&self.name, |it| it.answered(&mut ticket, clock::now()));
+        }
+    }
 
-pub(crate) fn let_go(name: &str, ticket: Ticket) {
-    of(name, |it| it.let_go(ticket));
-}
+    /// `later_ms`: it has asked to be left alone for so long.
+    pub(crate) fn failed(mut self, fault: Fault, later_ms: Option<i64>) {
+        if let Some(ticket) = self.ticket.take() {
+            of(&self.name, |it| it.failed(ticket, fault, later_ms, clock::now()));
+        }
+    }
 
-/// How they stand.
-pub(crate) fn report(config: &Config) -> ModelReport {
-    let one = |name: &String| {
-        of(name, |breaker| {
-            let standing = breaker.standing();
-            let failing = breaker.failing();
-            ProviderReport {
-                provider: name.clone(),
-                is_asked: standing == Standing::Closed,
-                until: match standing {
-                    Standing::Open { until } => Some(until),
-                    _ => None,
-                },
-                fault: failing.map(|(fault, _)| fault.as_str().to_owned()),
-                since: failing.map(|(_, since)| since),
+    /// What somebody asked came to this; what is not its own fault says nothing of it.
+    pub(crate) fn settle<T, E: From<String>>(self, done: Result<T, Fell<E>>) -> Result<T, E> {
+        match done {
+            Ok(done) => {
+                self.answered();
+                Ok(done)
             }
-        })
-    };
-    ModelReport { providers: config.providers.iter().map(|it| one(&it.name)).collect() }
+            Err(Fell::Part(why)) => {
+                self.failed(Fault::Broken, None);
+                Err(why.into())
+            }
+            Err(Fell::Else(why)) => Err(why),
+        }
+    }
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            of(&self.name, |it| it.let_go(ticket));
+        }
+    }
+}
+
+/// Why something came to nothing.
+pub(crate) enum Fell<E> {
+    /// By the fault of what was asked.
+    Part(String),
+    /// By anything else.
+    Else(E),
+}
+
+impl<E> From<Error> for Fell<E> {
+    fn from(error: Error) -> Self {
+        Self::Part(error.to_string())
+    }
+}
+
+/// In words for operators and hubs, when nobody may ask.
+pub(crate) fn left_alone(name: &str) -> String {
+    format!("the {name} failed before, and is left alone for a while")
+}
+
+/// Until when `user` may not so much as try.
+pub(crate) fn kept_from(name: &str, user: ZakiUserId) -> Option<Timestamp> {
+    of(name, |it| it.kept_from(user, clock::now()))
+}
+
+/// What is new of them since this was asked last.
+fn news() -> Vec<ProviderReport> {
+    ISOLATE.with_borrow_mut(|Isolate { breakers, told, .. }| {
+        let mut news = Vec::new();
+        for (name, breaker) in breakers {
+            let stands = breaker.told(name);
+            let is_known = match told.get(name) {
+                Some(known) => *known == stands,
+                None => is_well(&stands),
+            };
+            if !is_known {
+                told.insert(name.clone(), stands.clone());
+                news.push(stands);
+            }
+        }
+        news
+    })
+}
+
+/// Whether there is nothing to say of it.
+pub(crate) const fn is_well(stands: &ProviderReport) -> bool {
+    stands.is_asked && stands.since.is_none()
+}
+
+fn isolate() -> String {
+    ISOLATE.with_borrow_mut(|isolate| {
+        isolate.name.get_or_insert_with(|| format!("{:032x}", report::random())).clone()
+    })
+}
+
+/// Has operators know what is new. Costs nothing while all is as it was.
+pub(crate) async fn tell(env: &Env) {
+    for stands in news() {
+        let name = stands.provider.clone();
+        report::breaker(env, &stands);
+        if let Err(error) = registry::say(env, &isolate(), &stands).await {
+            report::failure("breaker.not_told", &error);
+            ISOLATE.with_borrow_mut(|isolate| isolate.told.remove(&name));
+        }
+    }
+}
+
+/// How they stand, in whichever isolate.
+pub(crate) async fn report(env: &Env, config: &Config) -> worker::Result<ModelReport> {
+    let said = registry::said(env).await?;
+    let of = |name: &str| gather(name, said.iter().cloned());
+    Ok(ModelReport {
+        providers: config.providers.iter().map(|it| of(&it.name)).collect(),
+        parts: PARTS.into_iter().map(of).collect(),
+    })
 }

@@ -4,12 +4,18 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use std::pin::pin;
-use worker::{Date, Delay};
+use worker::{Delay, js_sys::Date};
 use zaki_envelope::Timestamp;
 
 /// Now. In a Worker time stands still between two waits.
 pub(crate) fn now() -> Timestamp {
-    Timestamp::from_ms(i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX))
+    Timestamp::from_ms(ms(Date::now()))
+}
+
+/// Milliseconds since 1970, which JavaScript has as a float that is whole.
+#[expect(clippy::cast_possible_truncation)]
+const fn ms(count: f64) -> i64 {
+    count as i64
 }
 
 /// Waits.

@@ -2,11 +2,11 @@
 
 use worker::{Env, Request, Response, Result, web_sys};
 use zaki_edge_core::{
-    front::{Front, Refusal},
+    front::{Call, Front, Refusal},
     http::{Answer, Intake, Request as Asked},
     sandbox::Generation,
 };
-use zaki_envelope::SandboxName;
+use zaki_envelope::{SandboxName, Timestamp};
 
 use crate::{
     breakers, clock,
@@ -25,8 +25,8 @@ pub(crate) async fn answer(request: web_sys::Request, env: &Env) -> web_sys::Res
             return convert::sent(Refusal::Unavailable.into());
         }
     };
-    let read = Read::of(&request);
-    match take(&read, &config).await {
+    let (read, began) = (Read::of(&request), clock::now());
+    let response = match take(&read, &config, began).await {
         Ok((asked, body)) => match route(asked, body, &read, env, &config).await {
             Ok(response) => response,
             Err(error) => {
@@ -35,14 +35,23 @@ pub(crate) async fn answer(request: web_sys::Request, env: &Env) -> web_sys::Res
             }
         },
         Err(refusal) => refuse(env, &read, refusal).await,
-    }
+    };
+    let (head, now) = (read.head(), clock::now());
+    let (path, query) = head.split();
+    let call = Call::of(head.method, path, query).ok();
+    report::request(env, call.as_ref().map(Call::name), response.status(), began, now);
+    response
 }
 
 /// Everything before anything is done: the core's decisions over what was read.
-async fn take(read: &Read, config: &Config) -> std::result::Result<(Asked, Vec<u8>), Refusal> {
+async fn take(
+    read: &Read,
+    config: &Config,
+    now: Timestamp,
+) -> std::result::Result<(Asked, Vec<u8>), Refusal> {
     let front = Front { keys: &config.keys, tokens: config };
     let header = |name: &str| read.header(name);
-    let intake = Intake::open(read.head(), &front, header, clock::now())?;
+    let intake = Intake::open(read.head(), &front, header, now)?;
     let body = read.body().await.map_err(|_| Refusal::Malformed("the body broke off"))?;
     let asked = intake.close(&front, header, &body, clock::now())?;
     Ok((asked, body))
@@ -57,8 +66,9 @@ async fn route(
 ) -> Result<web_sys::Response> {
     Ok(match asked {
         Asked::Health => convert::sent(Answer::health()),
-        Asked::Model => convert::sent(Answer::json(&breakers::report(config))),
-        // Counts are in the Analytics Engine.
+        Asked::Model => convert::sent(Answer::json(&breakers::report(env, config).await?)),
+        // Anybody may ask, and here anybody is the world: counts are events, in the log and the
+        // Analytics Engine.
         Asked::Metrics => convert::sent(Refusal::NotFound.into()),
         Asked::Sandboxes => convert::sent(Answer::json(&registry::list(env).await?)),
         Asked::Keep { user, hash } => {

@@ -36,8 +36,12 @@ async fn fetch(
 /// Every five minutes: memories that are in no backup are looked after.
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
-    if let Err(error) = registry::look_after(&env).await {
-        report::failure("cron.failed", &error);
+    report::flush(&env);
+    let told = registry::tell_sums(&env).await;
+    for done in [told, registry::look_after(&env).await] {
+        if let Err(error) = done {
+            report::failure("cron.failed", &error);
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 #![expect(missing_docs, reason = "what `durable_object` generates has none")]
 
 mod answer;
+mod archive;
 mod backup;
 mod leave;
 mod life;

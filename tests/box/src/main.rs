@@ -9,8 +9,8 @@ mod turn;
 
 use std::collections::HashMap;
 use std::env;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use axum::body::Bytes;
@@ -26,8 +26,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use zaki_envelope::wire::proactive::{WAIT, Waiting};
-use zaki_envelope::wire::{BACKUP_HEADER, BackupSummary, Reminders, TurnRequest};
-use zaki_envelope::{TurnId, plain_text};
+use zaki_envelope::wire::{BACKUP_HEADER, BackupSummary, GatewayState, Reminders, TurnRequest};
+use zaki_envelope::{TraceContext, TurnId, plain_text};
 
 use turn::Turn;
 
@@ -135,8 +135,16 @@ async fn health(State(app): State<Box>, Query(known): Query<Known>) -> Response 
     let _ = tokio::time::timeout(LONGEST, waited).await;
     let state = app.state();
     let agent = (state == "ready").then(turn::agent);
-    Json(json!({"state": state, "agent": agent, "running": app.running(), "error": null}))
+    let (running, gateway) = (app.running(), agent.is_some().then(gateway));
+    Json(json!({"state": state, "agent": agent, "running": running, "error": null, "gateway": gateway}))
         .into_response()
+}
+
+/// One that does well.
+fn gateway() -> GatewayState {
+    static SINCE: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let up_ms = u64::try_from(SINCE.elapsed().as_millis()).unwrap_or(u64::MAX);
+    GatewayState { up_ms, memory: 4_000_000, connections: 2 }
 }
 
 async fn run(State(app): State<Box>, Json(request): Json<TurnRequest>) -> Response {
@@ -146,6 +154,8 @@ async fn run(State(app): State<Box>, Json(request): Json<TurnRequest>) -> Respon
     if let Some(known) = app.find(request.turn) {
         return known.after(0);
     }
+    let trace = request.trace.as_ref().and_then(TraceContext::id);
+    println!("turn.running turn={} trace={}", request.turn, trace.unwrap_or("-"));
     let turn = Arc::new(Turn::default());
     app.inside().turns.insert(request.turn, Arc::clone(&turn));
     tokio::spawn(answer(app, Arc::clone(&turn), plain_text(&request.parts)));

@@ -1,4 +1,4 @@
-//! What an edge tells hubs of the models behind it.
+//! What an edge tells hubs of the models behind it, and of what else it leans on.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,10 @@ use crate::Timestamp;
 pub struct ModelReport {
     /// Empty: the offline model, which always does.
     pub providers: Vec<ProviderReport>,
+    /// What else the edge leans on and leaves alone while it fails: `containers`, `bucket`, `hub`. An
+    /// edge on one machine has none of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<ProviderReport>,
 }
 
 impl ModelReport {
@@ -18,10 +22,10 @@ impl ModelReport {
     }
 }
 
-/// How one provider stands.
+/// How one provider, or other part, stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProviderReport {
-    /// The host of its address.
+    /// The host of its address, or the part's name.
     pub provider: String,
     /// Everybody's calls go there first; otherwise it is left alone, or tried by one call.
     pub is_asked: bool,
@@ -52,11 +56,16 @@ mod tests {
         };
         let report = |asked: &[bool]| ModelReport {
             providers: asked.iter().map(|is_asked| provider(*is_asked)).collect(),
+            parts: Vec::new(),
         };
         assert!(report(&[]).answers() && report(&[false, true]).answers());
         assert!(!report(&[false, false]).answers());
         let sent = serde_json::to_string(&report(&[true])).unwrap();
         assert_eq!(sent, r#"{"providers":[{"provider":"a.example","is_asked":true}]}"#);
         assert_eq!(serde_json::from_str::<ModelReport>(&sent).unwrap(), report(&[true]));
+        let parts = ModelReport { parts: vec![provider(false)], ..report(&[]) };
+        assert!(parts.answers(), "a part is no model");
+        let sent = serde_json::to_string(&parts).unwrap();
+        assert_eq!(serde_json::from_str::<ModelReport>(&sent).unwrap(), parts);
     }
 }

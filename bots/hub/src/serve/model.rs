@@ -6,6 +6,8 @@ use zaki_envelope::wire::{ModelReport, ProviderReport};
 
 use crate::{edge::EdgeError, hub::Parts, troubles::MODEL};
 
+/// What is wrong there, and is no model.
+const PART: &str = "the edge";
 /// How often the edge is asked.
 const EVERY: Duration = Duration::from_secs(15);
 
@@ -30,7 +32,7 @@ fn tell(parts: &Parts, told: &mut BTreeMap<String, String>, report: &ModelReport
     let found = troubles(report);
     for label in told.keys().filter(|label| !found.contains_key(*label)) {
         parts.troubles.clear(label);
-        tracing::info!(label, "the model answers again");
+        tracing::info!(label, "it answers again");
     }
     for (label, said) in &found {
         if told.get(label) != Some(said) {
@@ -45,6 +47,8 @@ fn troubles(report: &ModelReport) -> BTreeMap<String, String> {
     let out = report.providers.iter().filter(|it| !it.is_asked);
     let mut found: BTreeMap<String, String> =
         out.map(|it| (format!("{MODEL} at {}", it.provider), words(it))).collect();
+    let parts = report.parts.iter().filter(|it| !it.is_asked);
+    found.extend(parts.map(|it| (format!("{PART}: {}", it.provider), words(it))));
     if !report.answers() {
         found.insert(MODEL.to_owned(), "no provider answers, and so does no assistant".to_owned());
     }
@@ -73,7 +77,7 @@ mod tests {
 
     #[test]
     fn one_that_is_out_is_named_and_all_that_are_out_are_worse() {
-        let said = |providers| troubles(&ModelReport { providers });
+        let said = |providers| troubles(&ModelReport { providers, ..ModelReport::default() });
         assert!(said(vec![]).is_empty());
         let first = || provider("a.example", false, Some("refused"));
         let found = said(vec![first(), provider("b.example", true, Some("limited"))]);
@@ -85,5 +89,8 @@ mod tests {
         let found = said(vec![first(), provider("b.example", false, None)]);
         assert_eq!(found.len(), 3);
         assert!(found.contains_key(MODEL));
+        let parts = vec![provider("bucket", false, Some("silent")), provider("hub", true, None)];
+        let found = troubles(&ModelReport { parts, ..ModelReport::default() });
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["the edge: bucket"], "and no model is");
     }
 }

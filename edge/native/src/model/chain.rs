@@ -128,24 +128,7 @@ impl Chain {
 
     /// How each stands.
     pub(super) fn report(&self) -> Vec<ProviderReport> {
-        self.providers.iter().map(|it| report(it)).collect()
-    }
-}
-
-fn report(provider: &Provider) -> ProviderReport {
-    let breaker = provider.breaker();
-    let (is_asked, until) = match breaker.standing() {
-        Standing::Closed => (true, None),
-        Standing::Open { until } => (false, Some(until)),
-        Standing::Trial => (false, None),
-    };
-    let failing = breaker.failing();
-    ProviderReport {
-        provider: provider.label.clone(),
-        is_asked,
-        until,
-        fault: failing.map(|(fault, _)| fault.as_str().to_owned()),
-        since: failing.map(|(_, since)| since),
+        self.providers.iter().map(|it| it.breaker().told(&it.label)).collect()
     }
 }
 

@@ -23,7 +23,7 @@ use super::{
     turn::{Ear, Turn},
 };
 use crate::{
-    clock,
+    breakers, clock,
     convert::{self, Read},
     report,
 };
@@ -35,6 +35,7 @@ const STEER_PAUSE: u64 = 100;
 const UNTRIED: i64 = 10_000;
 /// The request paths between the Worker's own parts.
 pub(crate) const LOOK: &str = "/-/look";
+pub(super) const STANDING: &str = "/-/standing";
 
 /// Why there is no answer.
 pub(super) enum Problem {
@@ -73,9 +74,13 @@ pub(super) struct Raw {
 impl Object {
     pub(super) async fn answer(self: &Rc<Self>, request: Request) -> Result<Response> {
         let read = Read::of(request.inner());
-        if read.head().target == LOOK {
-            self.back_up_when_due();
-            return convert::whole(Answer::accepted());
+        match read.head().target {
+            LOOK => {
+                self.back_up_when_due();
+                return convert::whole(Answer::accepted());
+            }
+            STANDING => return Response::from_json(&self.told_standing()?),
+            _ => {}
         }
         let generation = request.headers().get("zaki-generation")?;
         let generation = generation.and_then(|it| it.parse().ok()).map(Generation);
@@ -216,11 +221,17 @@ impl Object {
 
     /// Why it does not start: a turn that would wait for that in vain does not begin.
     fn ails(&self, now: Timestamp) -> Option<Answer> {
-        let (at, why) = self.with(|life| life.ailment.clone()).flatten()?;
-        let wait = UNTRIED - now.since(at);
-        if wait <= 0 || !matches!(self.phase(), Phase::Stopping | Phase::Stopped) {
+        if !matches!(self.phase(), Phase::Stopping | Phase::Stopped) {
             return None;
         }
+        let known = self.with(|life| (life.ailment.clone(), life.name.user()));
+        let (ailment, user) = known?;
+        let own = ailment.map(|(at, why)| (UNTRIED - now.since(at), why));
+        let alone = || {
+            let until = breakers::kept_from(breakers::CONTAINERS, user)?;
+            Some((until.since(now), breakers::left_alone(breakers::CONTAINERS)))
+        };
+        let (wait, why) = own.filter(|(wait, _)| *wait > 0).or_else(alone)?;
         let said = json!({"error": format!("the sandbox does not start: {why}")});
         let mut answer = Answer::with(503, &said);
         answer.headers.push(("retry-after", Pause::of_ms(wait).as_str()));
@@ -233,6 +244,7 @@ impl Object {
         now: Timestamp,
     ) -> std::result::Result<Opened, Problem> {
         self.store()?.begin_turn(&request)?;
+        report::turn_begins(&self.env, &self.label(), &request);
         let is_busy = !self.turns.borrow().is_empty();
         let left = Allowance::of(&request.budget, now);
         self.with(|life| {
@@ -372,10 +384,21 @@ impl Object {
         Ok(sum)
     }
 
-    pub(super) async fn all_others(&self, raw: &Raw) -> std::result::Result<(), Problem> {
+    /// Has every other sandbox of the person do the same; whether it is done there, or goes on. One
+    /// that cannot now has the whole asked again: nobody is left out.
+    pub(super) async fn all_others(&self, raw: &Raw) -> std::result::Result<bool, Problem> {
+        let mut done = true;
         for other in self.store()?.others()? {
-            self.forward(&other, raw).await?;
+            match self.forward(&other, raw).await?.status_code() {
+                202 => done = false,
+                // Nothing is there, or it is gone for good: there is nothing to do.
+                200..=299 | 404 | 410 => {}
+                status => {
+                    report::failure("person.other_not_told", &status);
+                    return Err(Refusal::Unavailable.into());
+                }
+            }
         }
-        Ok(())
+        Ok(done)
     }
 }

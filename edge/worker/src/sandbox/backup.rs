@@ -3,12 +3,9 @@
 
 use std::rc::Rc;
 
-use futures::StreamExt;
-use serde_json::json;
-use sha2::{Digest, Sha256};
-use worker::{Bucket, ByteStream, Method, MultipartUpload, Object as Stored, ResponseBody, Result};
+use worker::{Bucket, ByteStream, Method, Object as Stored, ResponseBody, Result};
 use zaki_edge_core::{
-    backup::{Missed, admit, by_preference, expired},
+    backup::{Missed, admit, by_preference, expired, room},
     sandbox::Phase,
 };
 use zaki_envelope::{
@@ -17,38 +14,24 @@ use zaki_envelope::{
 };
 
 use super::{
+    archive::{
+        ARCHIVE, Asked, Failed, NOTE, begin, give, home, list, place, read_back, said, store,
+    },
     link::{Link, LinkError},
     media::BUCKET,
     object::Object,
 };
-use crate::{clock, report};
+use crate::{
+    breakers::{self, Fell, Leave},
+    clock, report,
+};
 
-const ARCHIVE: &str = "archive.tar.zst";
-const NOTE: &str = "backup.json";
-/// One part of a large archive, in bytes; R2 takes none below 5 MiB but the last.
-const PART: usize = 8 * 1024 * 1024;
 /// Between two tries of a store that does not answer, in milliseconds; doubled each time.
 const PAUSE: u64 = 1_000;
 /// So often it is tried before the start is given up.
 const TRIES: u32 = 4;
 /// How long a sandbox may take to begin an archive, in milliseconds.
 const PATIENCE: u64 = 120_000;
-
-/// Why there is no backup, in a sentence for operators.
-type Failed = String;
-
-fn home(name: &SandboxName) -> String {
-    format!("users/{}/{name}/", name.user())
-}
-
-fn place(name: &SandboxName, id: BackupId, what: &str) -> String {
-    format!("{}{id}/{what}", home(name))
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
-fn said(error: impl ToString) -> Failed {
-    error.to_string()
-}
 
 impl Object {
     fn bucket(&self) -> Result<Bucket> {
@@ -154,6 +137,7 @@ impl Object {
             }
             Err(why) => report::failure("backup.failed", why),
         }
+        self.tell_gateway();
         made
     }
 
@@ -171,35 +155,64 @@ impl Object {
 
     async fn make(&self) -> std::result::Result<Backup, Missed> {
         let (name, bucket) = (self.name()?, self.bucket().map_err(said)?);
-        let kept = list(&bucket, &name).await.map_err(said)?;
-        let link = self.link().map_err(said)?;
+        // An archive that nobody can keep is not so much as asked for.
+        let alone = || Missed::Failed(breakers::left_alone(breakers::BUCKET));
+        let leave = Leave::of(breakers::BUCKET, name.user()).ok_or_else(alone)?;
+        let made = leave.settle(self.make_in(&bucket, &name).await);
+        breakers::tell(&self.env).await;
+        made
+    }
+
+    async fn make_in(
+        &self,
+        bucket: &Bucket,
+        name: &SandboxName,
+    ) -> std::result::Result<Backup, Fell<Missed>> {
+        let kept = list(bucket, name).await?;
+        let missed = |why: Failed| Fell::Else(Missed::Failed(why));
+        let link = self.link().map_err(|error| missed(said(error)))?;
         let mut answer = match link.ask(Method::Post, "backup", None, PATIENCE).await {
-            Err(LinkError::Refused(409)) => return Err(Missed::Busy),
-            answer => answer.map_err(said)?,
+            Err(LinkError::Refused(409)) => return Err(Fell::Else(Missed::Busy)),
+            answer => answer.map_err(|error| missed(said(error)))?,
         };
         let summary = answer.headers().get(BACKUP_HEADER).ok().flatten().unwrap_or_default();
-        let summary: BackupSummary = serde_json::from_str(&summary).map_err(said)?;
-        admit(&summary, &kept).map_err(said)?;
+        let summary: BackupSummary =
+            serde_json::from_str(&summary).map_err(|error| missed(said(error)))?;
+        admit(&summary, &kept).map_err(|error| missed(said(error)))?;
         let id = BackupId::from_parts(clock::now(), report::random());
-        let at = place(&name, id, ARCHIVE);
-        let stored = match store(&bucket, &at, answer.stream().map_err(said)?).await {
-            Ok(sent) if read_back(&bucket, &at).await.map_err(said)? == sent => Ok(sent),
-            Ok(_) => Err("the backup store does not give back what it was given".to_owned()),
-            Err(why) => Err(why),
-        };
-        let (size, sha256) = match stored.map_err(Missed::Failed) {
-            Ok(sent) if !self.leaving.get() => sent,
-            stored => {
+        let at = place(name, id, ARCHIVE);
+        let archive = answer.stream().map_err(|error| missed(said(error)))?;
+        let (size, sha256) = match self.keep(bucket, &at, archive).await {
+            Ok(sent) => sent,
+            Err(fell) => {
                 // What is left of it is no backup: it has no note.
                 let _ = bucket.delete(at).await;
-                return Err(stored.err().unwrap_or(Missed::Erased));
+                return Err(fell);
             }
         };
         let backup = Backup { id, at: id.minted_at(), size, sha256, key: None, summary };
-        let note = serde_json::to_vec(&backup).map_err(said)?;
-        bucket.put(place(&name, id, NOTE), note).execute().await.map_err(said)?;
-        self.prune(&bucket, &name, kept, &backup).await;
+        let note = serde_json::to_vec(&backup).map_err(|error| missed(said(error)))?;
+        bucket.put(place(name, id, NOTE), note).execute().await?;
+        self.prune(bucket, name, kept, &backup).await;
         Ok(backup)
+    }
+
+    /// Once this is done, the bucket has given it back unchanged.
+    async fn keep(
+        &self,
+        bucket: &Bucket,
+        at: &str,
+        archive: ByteStream,
+    ) -> std::result::Result<(u64, String), Fell<Missed>> {
+        let sent = store(bucket, at, archive).await.map_err(|fell| match fell {
+            Fell::Part(why) => Fell::Part(why),
+            Fell::Else(why) => Fell::Else(Missed::Failed(why)),
+        })?;
+        if read_back(bucket, at).await? != sent {
+            let why = "the backup store does not give back what it was given";
+            return Err(Fell::Part(why.to_owned()));
+        }
+        if self.leaving.get() { Err(Fell::Else(Missed::Erased)) } else { Ok(sent) }
     }
 
     async fn prune(
@@ -211,7 +224,9 @@ impl Object {
     ) {
         let Some(retention) = self.with(|life| life.config.retention) else { return };
         kept.push(new.clone());
-        for id in expired(&kept, retention, clock::now()) {
+        let gone = expired(&kept, retention, clock::now());
+        self.with(|life| life.memory.stored = Some(room(&kept, &gone)));
+        for id in gone {
             // Without its note it is none, so that goes first.
             for what in [NOTE, ARCHIVE] {
                 if let Err(error) = bucket.delete(place(name, id, what)).await {
@@ -262,11 +277,25 @@ impl Object {
         wish: Option<BackupId>,
     ) -> std::result::Result<Option<Backup>, Failed> {
         let (name, bucket) = (self.name()?, self.bucket().map_err(said)?);
-        let kept = list(&bucket, &name).await.map_err(said)?;
+        let alone = || breakers::left_alone(breakers::BUCKET);
+        let leave = Leave::of(breakers::BUCKET, name.user()).ok_or_else(alone)?;
+        let brought = leave.settle(self.bring_from(&bucket, &name, link, wish).await);
+        breakers::tell(&self.env).await;
+        brought
+    }
+
+    async fn bring_from(
+        &self,
+        bucket: &Bucket,
+        name: &SandboxName,
+        link: &Link,
+        wish: Option<BackupId>,
+    ) -> Asked<Option<Backup>> {
+        let kept = list(bucket, name).await?;
         let wished = kept.into_iter().filter(|it| wish.is_none_or(|id| it.id == id)).collect();
         let mut passed_over = Vec::new();
         for backup in by_preference(wished) {
-            match give(&bucket, &name, link, &backup).await? {
+            match give(bucket, name, link, &backup).await? {
                 Ok(()) => {
                     self.with(|life| {
                         let (id, at) = (Some(backup.id), Some(clock::now()));
@@ -321,125 +350,4 @@ impl Object {
         }
         Ok(())
     }
-}
-
-/// All whole backups of a sandbox, in no order.
-async fn list(bucket: &Bucket, name: &SandboxName) -> Result<Vec<Backup>> {
-    let (mut kept, mut cursor) = (Vec::new(), None::<String>);
-    loop {
-        let mut ask = bucket.list().prefix(home(name));
-        if let Some(cursor) = cursor {
-            ask = ask.cursor(cursor);
-        }
-        let found = ask.execute().await?;
-        for note in found.objects().iter().map(Stored::key).filter(|key| key.ends_with(NOTE)) {
-            let Some(object) = bucket.get(&note).execute().await? else { continue };
-            let Some(body) = object.body() else { continue };
-            match serde_json::from_slice::<Backup>(&body.bytes().await?) {
-                Ok(backup) if place(name, backup.id, NOTE) == note => kept.push(backup),
-                _ => report::failure("backup.unreadable", &note),
-            }
-        }
-        cursor = found.cursor().filter(|_| found.truncated());
-        if cursor.is_none() {
-            return Ok(kept);
-        }
-    }
-}
-
-/// Streams an archive into the bucket, in parts; its size and hash.
-async fn store(
-    bucket: &Bucket,
-    at: &str,
-    mut archive: ByteStream,
-) -> std::result::Result<(u64, String), Failed> {
-    let (mut digest, mut size, mut part) = (Sha256::new(), 0_u64, Vec::new());
-    let mut upload: Option<(MultipartUpload, Vec<worker::UploadedPart>)> = None;
-    while let Some(piece) = archive.next().await {
-        let piece = piece.map_err(|error| format!("the archive broke off: {error}"));
-        let piece = match piece {
-            Ok(piece) => piece,
-            Err(why) => {
-                if let Some((upload, _)) = &upload {
-                    let _ = upload.abort().await;
-                }
-                return Err(why);
-            }
-        };
-        digest.update(&piece);
-        size = size.saturating_add(piece.len() as u64);
-        part.extend_from_slice(&piece);
-        if part.len() >= PART {
-            let rest = part.split_off(PART);
-            let whole = std::mem::replace(&mut part, rest);
-            if upload.is_none() {
-                let begun = bucket.create_multipart_upload(at).execute().await.map_err(said)?;
-                upload = Some((begun, Vec::new()));
-            }
-            if let Some((upload, parts)) = &mut upload {
-                let number =
-                    u16::try_from(parts.len() + 1).map_err(|_| "it is too long".to_owned())?;
-                parts.push(upload.upload_part(number, whole).await.map_err(said)?);
-            }
-        }
-    }
-    match upload {
-        Some((upload, mut parts)) => {
-            if !part.is_empty() {
-                let number = u16::try_from(parts.len() + 1).map_err(said)?;
-                parts.push(upload.upload_part(number, part).await.map_err(said)?);
-            }
-            upload.complete(parts).await.map_err(said)?;
-        }
-        None => {
-            bucket.put(at, part).execute().await.map_err(said)?;
-        }
-    }
-    Ok((size, hex::encode(digest.finalize())))
-}
-
-async fn read_back(bucket: &Bucket, at: &str) -> Result<(u64, String)> {
-    let (mut digest, mut size) = (Sha256::new(), 0_u64);
-    let found = bucket.get(at).execute().await?;
-    if let Some(body) = found.as_ref().and_then(Stored::body) {
-        let mut pieces = body.stream()?;
-        while let Some(piece) = pieces.next().await {
-            let piece = piece?;
-            digest.update(&piece);
-            size = size.saturating_add(piece.len() as u64);
-        }
-    }
-    Ok((size, hex::encode(digest.finalize())))
-}
-
-/// Sends one archive, unread by the object. `Ok(Err)`: it is not whole, or not what the sandbox can
-/// take; the sandbox looks at every byte of it before it takes any.
-async fn give(
-    bucket: &Bucket,
-    name: &SandboxName,
-    link: &Link,
-    backup: &Backup,
-) -> std::result::Result<std::result::Result<(), Failed>, Failed> {
-    let found = bucket.get(place(name, backup.id, ARCHIVE)).execute().await.map_err(said)?;
-    let Some(object) = found else { return Ok(Err("its archive is not there".to_owned())) };
-    if object.size() != backup.size {
-        return Ok(Err("its archive has another size".to_owned()));
-    }
-    let Some(Ok(ResponseBody::Stream(body))) = object.body().map(worker::ObjectBody::response_body)
-    else {
-        return Err("its archive cannot be read".to_owned());
-    };
-    let mut answer =
-        link.raw(Method::Put, "restore", Some(body.into()), &[]).await.map_err(said)?;
-    match answer.status_code() {
-        200..=299 => Ok(Ok(())),
-        422 => Ok(Err(answer.text().await.unwrap_or_default())),
-        status => Err(format!("the sandbox answered {status}")),
-    }
-}
-
-/// There is nothing to wait for. `refused`: nor must it begin.
-async fn begin(link: &Link, refused: Option<String>) -> std::result::Result<(), Failed> {
-    let body = serde_json::to_vec(&json!({ "refused": refused })).unwrap_or_default();
-    link.call(Method::Post, "begin", Some(&body)).await.map(drop).map_err(said)
 }

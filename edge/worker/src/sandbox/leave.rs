@@ -2,17 +2,18 @@
 
 use std::rc::Rc;
 
-use worker::Result;
+use serde::{Deserialize, Serialize};
+use worker::{Method, Result};
 use zaki_edge_core::{
     front::Refusal,
     http::Answer,
     person::Standing as Person,
     sandbox::{Event, Phase},
 };
-use zaki_envelope::{SandboxName, Timestamp, wire::ErrorCode};
+use zaki_envelope::{SandboxKind, SandboxName, Timestamp, wire::ErrorCode};
 
 use super::{
-    answer::{Answered, Raw},
+    answer::{Answered, Raw, STANDING},
     object::Object,
     start::STOP_PATIENCE,
 };
@@ -21,21 +22,36 @@ use crate::{clock, convert, report};
 /// After an erasure that did not end, in milliseconds: longer than one waits for the stop.
 const AGAIN_MS: i64 = 120_000;
 
+/// What becomes of somebody who was retired, as their own object says.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Told {
+    /// They go, or are gone.
+    Gone,
+    /// They have until then.
+    Until(Timestamp),
+    /// They are as everybody.
+    Back,
+}
+
 impl Object {
     pub(super) async fn retire(self: &Rc<Self>, until: Timestamp, raw: &Raw) -> Answered {
         let retired = self.standing()?.retired(until).ok_or(Refusal::Gone)?;
         if let Person::Retired { until } = retired {
             self.store()?.set_fact("retired", &until)?;
+            self.store()?.forget_fact("back")?;
             self.set_due("expire", Some(until));
         }
-        self.all_others(raw).await?;
         self.happen(Event::Halt(ErrorCode::Retired));
-        Ok(convert::whole(Answer::left(self.phase() == Phase::Stopped))?)
+        let done = self.all_others(raw).await? && self.phase() == Phase::Stopped;
+        Ok(convert::whole(Answer::left(done))?)
     }
 
     pub(super) async fn reinstate(self: &Rc<Self>, raw: &Raw) -> Answered {
         self.standing()?.reinstated().ok_or(Refusal::Gone)?;
         self.store()?.forget_fact("retired")?;
+        // Whichever of theirs has not heard of it asks here before it goes.
+        self.store()?.set_fact("back", &true)?;
         self.set_due("expire", None);
         self.all_others(raw).await?;
         Ok(convert::whole(Answer::done())?)
@@ -43,9 +59,10 @@ impl Object {
 
     pub(super) async fn erase(self: &Rc<Self>, raw: &Raw) -> Answered {
         self.condemn()?;
-        // They are known here alone: what is here goes when all of them have heard of it.
-        self.all_others(raw).await?;
-        let done = self.expel().await;
+        // Should this isolate go now.
+        self.set_due("expire", Some(clock::now().plus_ms(AGAIN_MS)));
+        // They are known here alone: what is here goes when nothing is left of them.
+        let done = self.all_others(raw).await? && self.expel().await;
         Ok(convert::whole(Answer::left(done))?)
     }
 
@@ -60,12 +77,67 @@ impl Object {
                     *object.life.borrow_mut() = None;
                     object.leaving.set(false);
                 }
-                Ok(standing) if standing.is_due(now) => _ = object.expel().await,
+                Ok(standing) if standing.is_due(now) => object.fall_due_for_good(standing).await,
                 Ok(Person::Active) => {}
                 Ok(Person::Retired { until }) => object.set_due("expire", Some(until)),
                 _ => object.set_due("expire", Some(now.plus_ms(AGAIN_MS))),
             }
         });
+    }
+
+    /// Its time is over, as far as is known here.
+    async fn fall_due_for_good(self: &Rc<Self>, standing: Person) {
+        let said = match standing {
+            Person::Retired { .. } => self.ask_home().await,
+            _ => Ok(Told::Gone),
+        };
+        match said {
+            Ok(Told::Gone) => _ = self.expel().await,
+            Ok(Told::Until(until)) => self.set_due("expire", Some(until)),
+            Ok(Told::Back) => {
+                let _ = self.store().and_then(|store| store.forget_fact("retired"));
+            }
+            Err(error) => {
+                report::failure("person.not_asked", &error);
+                self.set_due("expire", Some(clock::now().plus_ms(AGAIN_MS)));
+            }
+        }
+    }
+
+    /// Whether somebody is back, or goes for good, is decided in one place: where their personal
+    /// sandbox is. Two alarms that ring one after the other would else part them.
+    async fn ask_home(&self) -> Result<Told> {
+        let name = self.name().map_err(worker::Error::from)?;
+        let home = SandboxName::new(name.user(), &SandboxKind::Personal);
+        let home = home.map_err(|error| worker::Error::from(error.to_string()))?;
+        if home == name {
+            return Ok(Told::Gone);
+        }
+        let headers = [("zaki-sandbox", home.as_str())];
+        let call =
+            convert::call(&format!("https://object{STANDING}"), Method::Get, &headers, None)?;
+        let stub = self.env.durable_object(self.config()?.binding(&home))?;
+        let mut answer = stub.get_by_name(home.as_str())?.fetch_with_request(call).await?;
+        if answer.status_code() != 200 {
+            return Err(worker::Error::from(format!("it answers {}", answer.status_code())));
+        }
+        answer.json().await
+    }
+
+    /// What the other sandboxes of the person hear. Who asks when the time is over has decided it.
+    pub(super) fn told_standing(self: &Rc<Self>) -> Result<Told> {
+        let (standing, now) = (self.standing()?, clock::now());
+        if standing.is_due(now) {
+            self.condemn()?;
+            self.set_due("expire", Some(now));
+            return Ok(Told::Gone);
+        }
+        Ok(match standing {
+            Person::Retired { until } => Told::Until(until),
+            // Without a word of their return nothing is known of them here: they were erased.
+            Person::Active if self.store()?.fact("back")? == Some(true) => Told::Back,
+            _ => Told::Gone,
+        })
     }
 
     /// From here on there is no way back, whatever this isolate comes to.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use worker::{Method, Result};
 use zaki_edge_core::{
+    breaker::Fault,
     sandbox::{Claim, Effect, Event, Generation, Phase, wake_at},
     turn::why,
 };
@@ -39,7 +40,8 @@ impl Object {
             let before = self.phase();
             let effects = self.with(|life| life.sandbox.step(event, clock::now()));
             if matches!(event, Event::StartFailed(_) | Event::Exited(_) | Event::Alarm(_)) {
-                self.note_ailment(before);
+                let late = matches!(event, Event::Alarm(_));
+                self.note_ailment(before, if late { Fault::Silent } else { Fault::Broken });
             }
             events.extend(self.execute_each(effects.unwrap_or_default()));
             // No machine is shared: whoever waits may start.
@@ -54,9 +56,10 @@ impl Object {
     }
 
     /// It was coming up in phase `before`, and comes up no more.
-    fn note_ailment(&self, before: Phase) {
+    fn note_ailment(&self, before: Phase, fault: Fault) {
         let was = matches!(before, Phase::Queued | Phase::Starting);
         if was && matches!(self.phase(), Phase::Stopping | Phase::Stopped) {
+            self.not_there(fault);
             self.with(|life| {
                 let why = life.reason.as_deref().unwrap_or("it was not ready in time");
                 life.ailment = Some((clock::now(), why.to_owned()));
@@ -99,7 +102,7 @@ impl Object {
             Effect::Freeze(generation) => return Some(Event::FreezeFailed(generation)),
             Effect::Thaw(generation) => self.thaw(generation),
             Effect::Look(generation) => self.look(generation),
-            Effect::Stop { generation, cut, .. } => self.stop(generation, cut),
+            Effect::Stop { generation, cut } => self.stop(generation, cut),
             Effect::SetAlarm { at, alarm } => {
                 self.with(|life| life.alarm = Some((at, alarm)));
                 self.set_due("life", Some(at));

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use worker::{Container, Method, RequestInit, Response, js_sys::Uint8Array, wasm_bindgen::JsValue};
-use zaki_envelope::wire::AgentInfo;
+use zaki_envelope::wire::{AgentInfo, GatewayState};
 
 use crate::clock;
 
@@ -43,6 +43,8 @@ pub(crate) struct Health {
     pub(crate) error: Option<String>,
     #[serde(default)]
     pub(crate) agent: Option<AgentInfo>,
+    #[serde(default)]
+    pub(crate) gateway: Option<GatewayState>,
 }
 
 impl Link {

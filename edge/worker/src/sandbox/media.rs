@@ -1,6 +1,6 @@
 //! Media on their way between the hub and a container: kept in the bucket for one person, by hash.
 
-use worker::{Bucket, Env, Method, js_sys::Uint8Array};
+use worker::{Env, Method, js_sys::Uint8Array};
 use zaki_envelope::{
     Kept, MediaHash, Part, ZakiUserId,
     wire::{TurnEvent, TurnEventKind},
@@ -10,7 +10,10 @@ use super::{
     link::{Link, LinkError},
     object::Object,
 };
-use crate::report;
+use crate::{
+    breakers::{self, Fell, Leave},
+    report,
+};
 
 /// The bucket's binding.
 pub(crate) const BUCKET: &str = "BACKUPS";
@@ -26,10 +29,27 @@ pub(crate) async fn read(
     user: ZakiUserId,
     hash: MediaHash,
 ) -> worker::Result<Option<Vec<u8>>> {
-    let found = env.bucket(BUCKET)?.get(place(user, hash)).execute().await?;
-    let Some(object) = found else { return Ok(None) };
-    let Some(body) = object.body() else { return Ok(None) };
-    body.bytes().await.map(Some)
+    let found = leaning(env, user, async {
+        let found = env.bucket(BUCKET)?.get(place(user, hash)).execute().await?;
+        match found.as_ref().and_then(worker::Object::body) {
+            Some(body) => body.bytes().await.map(Some),
+            None => Ok(None),
+        }
+    });
+    found.await
+}
+
+/// Asks the bucket, unless it is left alone.
+async fn leaning<T>(
+    env: &Env,
+    user: ZakiUserId,
+    asked: impl Future<Output = worker::Result<T>>,
+) -> worker::Result<T> {
+    let alone = || worker::Error::from(breakers::left_alone(breakers::BUCKET));
+    let leave = Leave::of(breakers::BUCKET, user).ok_or_else(alone)?;
+    let done = leave.settle(asked.await.map_err(Fell::from));
+    breakers::tell(env).await;
+    done
 }
 
 /// Keeps the bytes; `false`: they are not what the hash says.
@@ -42,8 +62,10 @@ pub(crate) async fn keep(
     if MediaHash::of(&bytes) != hash {
         return Ok(false);
     }
-    let bucket: Bucket = env.bucket(BUCKET)?;
-    bucket.put(place(user, hash), bytes).execute().await.map(|_| true)
+    let kept = leaning(env, user, async {
+        env.bucket(BUCKET)?.put(place(user, hash), bytes).execute().await.map(|_| true)
+    });
+    kept.await
 }
 
 impl Object {

@@ -26,7 +26,13 @@ use super::{
     store::{Row, Store},
     turn::Turn,
 };
-use crate::{clock, config::Config, report, signal::Signal};
+use crate::{
+    breakers::{self, Leave},
+    clock,
+    config::Config,
+    report,
+    signal::Signal,
+};
 
 /// Between two looks at an object that has turns under way, in milliseconds: should it be evicted
 /// all the same, it comes back and takes them up.
@@ -52,6 +58,8 @@ pub(crate) struct Object {
     /// Its person is being erased, or was: nothing of them is noted any more.
     pub(super) leaving: Cell<bool>,
     pub(super) limits: RefCell<[Bucket; 3]>,
+    /// While a container comes up. Lost with the object, and another one may try a minute later.
+    pub(super) starting: RefCell<Option<Leave>>,
     /// Its phase has changed.
     pub(super) moved: Signal,
 }
@@ -94,6 +102,7 @@ impl Object {
             archiving: Cell::new(false),
             leaving: Cell::new(false),
             limits: RefCell::default(),
+            starting: RefCell::default(),
             moved: Signal::default(),
         })
     }
@@ -232,6 +241,12 @@ impl Object {
             let _ = work.await;
             object.tasks.borrow_mut().remove(&number);
         });
+    }
+
+    /// Has operators know what is new of the breakers.
+    pub(super) fn tell_breakers(&self) {
+        let env = self.env.clone();
+        self.detach(async move { breakers::tell(&env).await });
     }
 
     /// Runs until done.

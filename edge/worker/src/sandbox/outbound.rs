@@ -3,8 +3,9 @@
 
 use std::rc::Rc;
 
-use worker::{Fetch, Method};
+use worker::{Fetch, Method, Request};
 use zaki_edge_core::{
+    breaker::Fault,
     person::Standing,
     proactive::{Fate, Heard, fate},
 };
@@ -18,7 +19,12 @@ use super::{
     object::Object,
     store::Spoken,
 };
-use crate::{clock, config::Config, convert, millis, report};
+use crate::{
+    breakers::{self, Leave},
+    clock,
+    config::Config,
+    convert, millis, report,
+};
 
 const PATH: &str = "/edge/outbound";
 /// After a sandbox did not answer, in milliseconds.
@@ -81,19 +87,53 @@ impl Object {
         for Spoken { message, kept_at, tries } in self.store()?.spoken(clock::now())? {
             let id = message.id;
             let request = OutboundRequest { user, message };
-            let heard = tell(&config, &request).await.unwrap_or(Heard::Nothing(tries));
+            let heard = match Leave::of(breakers::HUB, user) {
+                Some(leave) => tell(&config, &request, leave).await,
+                None => None,
+            };
+            let heard = heard.unwrap_or(Heard::Nothing(tries));
             match fate(heard, kept_at, clock::now()) {
                 Fate::Over => self.store()?.release(id)?,
                 Fate::Again(at) => self.store()?.postpone(id, at)?,
             }
             report::event(&self.env, "outbound.told", &self.label(), 1.0);
         }
+        breakers::tell(&self.env).await;
         Ok(())
     }
 }
 
 /// `None`: the hub said nothing, or that it is busy.
-async fn tell(config: &Config, request: &OutboundRequest) -> Option<Heard> {
+async fn tell(config: &Config, request: &OutboundRequest, leave: Leave) -> Option<Heard> {
+    let call = call(config, request)?;
+    let mut answer = match clock::timeout(PATIENCE, Fetch::Request(call).send()).await {
+        Some(Ok(answer)) => answer,
+        Some(Err(_)) => {
+            leave.failed(Fault::Unreachable, None);
+            return None;
+        }
+        None => {
+            leave.failed(Fault::Silent, None);
+            return None;
+        }
+    };
+    match answer.status_code() {
+        500.. => {
+            leave.failed(Fault::Broken, None);
+            None
+        }
+        status => {
+            leave.answered();
+            if status != 200 {
+                return Some(Heard::Refused);
+            }
+            answer.json::<OutboundAnswer>().await.ok().map(|it| Heard::Taken(it.taken))
+        }
+    }
+}
+
+/// Signed, for the hub that is known; `None`: none is.
+fn call(config: &Config, request: &OutboundRequest) -> Option<Request> {
     let hub = config.hub_url.as_deref()?.trim_end_matches('/');
     let body = serde_json::to_vec(request).ok()?;
     let message = Message { method: "POST", path_and_query: PATH, body: &body };
@@ -104,11 +144,5 @@ async fn tell(config: &Config, request: &OutboundRequest) -> Option<Heard> {
         (SIGNATURE_HEADER, signed.signature.as_str()),
         ("content-type", "application/json"),
     ];
-    let call = convert::call(&format!("{hub}{PATH}"), Method::Post, &headers, Some(&body)).ok()?;
-    let mut answer = clock::timeout(PATIENCE, Fetch::Request(call).send()).await?.ok()?;
-    match answer.status_code() {
-        200 => answer.json::<OutboundAnswer>().await.ok().map(|it| Heard::Taken(it.taken)),
-        500.. => None,
-        _ => Some(Heard::Refused),
-    }
+    convert::call(&format!("{hub}{PATH}"), Method::Post, &headers, Some(&body)).ok()
 }

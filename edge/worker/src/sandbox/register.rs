@@ -20,6 +20,7 @@ impl Object {
             awake: life.up,
             changed_since: life.tracker.changed_since(),
             made_at: life.memory.made_at,
+            stored: life.memory.stored.unwrap_or_default(),
         });
         let (Some(entry), object) = (entry, self.clone()) else { return };
         self.detach(async move {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use futures::StreamExt;
 use worker::{Method, Response};
-use zaki_edge_core::sandbox::Event;
+use zaki_edge_core::{sandbox::Event, tally::outcome};
 use zaki_envelope::wire::{BackupOutcome, ErrorCode, SILENCE, SseDecoder, TurnEventKind};
 
 use super::{
@@ -42,8 +42,8 @@ impl Object {
                 }
             }
             let took = report::number(clock::now().since(began));
-            let trace = turn.request.trace.as_ref();
-            report::turn(&object.env, &object.label(), trace, took);
+            let end = turn.look(|progress| outcome(progress.log().end()));
+            report::turn_ended(&object.env, &object.label(), &turn.request, end, took);
             object.ended(&turn);
         });
         self.tick();

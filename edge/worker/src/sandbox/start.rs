@@ -6,11 +6,21 @@ use serde_json::{Value, json};
 use worker::js_sys::JSON;
 use worker::wasm_bindgen::JsCast;
 use worker::{Container, Error, Result};
-use zaki_edge_core::sandbox::{Event, Generation};
+use zaki_edge_core::{
+    breaker::Fault,
+    sandbox::{Event, Generation},
+};
 use zaki_envelope::TurnId;
 
-use super::{link::PORT, object::Object};
-use crate::{clock, report};
+use super::{
+    link::{Health, LinkError, PORT},
+    object::Object,
+    turn::streams,
+};
+use crate::{
+    breakers::{self, Leave},
+    clock, report,
+};
 
 /// Between two looks at a container that starts, in milliseconds.
 const LOOK_AGAIN: u64 = 50;
@@ -52,7 +62,12 @@ impl Object {
     }
 
     async fn put_there(&self, generation: Generation) -> Result<()> {
-        let container = self.container()?;
+        let (user, container) = (self.with(|life| life.name.user()), self.container()?);
+        if let Some(user) = user {
+            let alone = || Error::from(breakers::left_alone(breakers::CONTAINERS));
+            let leave = Leave::of(breakers::CONTAINERS, user).ok_or_else(alone)?;
+            self.starting.replace(Some(leave));
+        }
         if container.running() {
             // Of an earlier generation, whose token this object does not accept any more.
             container.destroy(None).await?;
@@ -131,7 +146,11 @@ impl Object {
         let link = self.link().map_err(|error| error.to_string())?;
         let mut known: Option<String> = None;
         loop {
-            match link.health(known.as_deref()).await {
+            let health = link.health(known.as_deref()).await;
+            if !matches!(health, Err(LinkError::Lost(_))) {
+                self.there();
+            }
+            match health {
                 Ok(health) if health.state == "ready" => {
                     return Ok(health.agent.map(|agent| agent.version));
                 }
@@ -143,14 +162,41 @@ impl Object {
                     known = Some(health.state);
                 }
                 Ok(health) => known = Some(health.state),
-                Err(super::link::LinkError::Refused(status)) => {
+                Err(LinkError::Refused(status)) => {
                     return Err(format!("the sandbox answered {status}"));
                 }
                 // Not answering yet is no failure: the watch and the alarm end the waiting.
-                Err(super::link::LinkError::Lost(_)) => known = None,
+                Err(LinkError::Lost(_)) => known = None,
             }
             clock::sleep(LOOK_AGAIN).await;
         }
+    }
+
+    /// The program in the container answers: whatever comes of it now, containers start.
+    fn there(&self) {
+        if let Some(leave) = self.starting.take() {
+            leave.answered();
+            self.tell_breakers();
+        }
+    }
+
+    /// It went away, or nothing was heard of it, before the program in it answered.
+    pub(super) fn not_there(&self, fault: Fault) {
+        if let Some(leave) = self.starting.take() {
+            leave.failed(fault, None);
+            self.tell_breakers();
+        }
+    }
+
+    /// How its gateway does, for operators.
+    pub(super) fn tell_gateway(self: &Rc<Self>) {
+        let object = self.clone();
+        self.detach(async move {
+            let Ok(link) = object.link() else { return };
+            if let Ok(Health { gateway: Some(gateway), .. }) = link.health(None).await {
+                report::gateway(&object.env, &object.label(), gateway, streams());
+            }
+        });
     }
 
     /// It takes turns.
@@ -164,6 +210,7 @@ impl Object {
         });
         let took = took.unwrap_or_default();
         report::event(&self.env, "sandbox.ready", &self.label(), report::number(took));
+        self.tell_gateway();
         self.note_use();
         self.listen();
         self.register();
@@ -173,6 +220,8 @@ impl Object {
     /// ran in it up to now, and nobody will say of them that they have ended.
     pub(super) fn stop(self: &Rc<Self>, generation: Generation, cut: bool) {
         self.cancel();
+        // Of a start that was called off nobody knows what would have come of it.
+        drop(self.starting.take());
         let failed = self.with(|life| std::mem::take(&mut life.failed)).unwrap_or_default();
         let is_kept = !self.leaving.get();
         let was_up = self.with(|life| std::mem::take(&mut life.up)) == Some(true) && is_kept;

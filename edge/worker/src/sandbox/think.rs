@@ -7,7 +7,7 @@ use futures::{StreamExt, stream};
 use serde_json::Value;
 use worker::{ByteStream, Fetch, Headers, Method, Response, Result};
 use zaki_edge_core::{
-    breaker::{Fault, Ticket},
+    breaker::Fault,
     http::Answer,
     meter::{Price, Reader},
     model::{Fields, Verdict, Wire, begins_with_failure, later_ms, session_of, verdict, weight},
@@ -15,13 +15,14 @@ use zaki_edge_core::{
     turn::why,
 };
 use zaki_envelope::{
-    TurnId, ZakiUserId,
+    TurnId,
     wire::{ErrorCode, Usage},
 };
 
 use super::{object::Object, turn::Turn};
 use crate::{
-    breakers, clock,
+    breakers::Leave,
+    clock,
     config::{Config, Provider},
     convert, report,
 };
@@ -106,14 +107,15 @@ impl Object {
         let able = config.providers.iter().filter(|provider| provider.wire() == wire);
         for provider in able {
             let Some(theirs) = provider.models.get(model) else { continue };
-            let Some(ticket) = breakers::admit(&provider.name, user) else { continue };
+            let Some(leave) = Leave::of(&provider.name, user) else { continue };
             let mut call = fields.clone();
             if wire.prepare(&mut call, theirs).is_err() {
-                breakers::let_go(&provider.name, ticket);
                 return refuse(wire, 400, "the call cannot be passed on");
             }
             let body = serde_json::to_vec(&call).unwrap_or_default();
-            if let Some(begun) = attempt(provider, wire, &body, ticket).await {
+            let begun = attempt(provider, wire, &body, leave).await;
+            self.tell_breakers();
+            if let Some(begun) = begun {
                 report::event(&self.env, "model.asked", &provider.name, f64::from(begun.status));
                 let meter = Meter {
                     object: self.clone(),
@@ -126,24 +128,22 @@ impl Object {
                 return begun.pass(meter);
             }
         }
-        let _ = user as ZakiUserId;
         report::event(&self.env, "model.unanswered", model, 1.0);
         refuse(wire, 503, "no provider of the model answers now")
     }
 }
 
 /// Asks one; `None`: another one may do.
-async fn attempt(provider: &Provider, wire: Wire, body: &[u8], ticket: Ticket) -> Option<Begun> {
-    let (mut ticket, name) = (ticket, &provider.name);
+async fn attempt(provider: &Provider, wire: Wire, body: &[u8], leave: Leave) -> Option<Begun> {
     let sent = clock::timeout(SILENCE, send(provider, wire, body)).await;
     let mut answer = match sent {
         Some(Ok(answer)) => answer,
         Some(Err(_)) => {
-            breakers::failed(name, ticket, Fault::Unreachable, None);
+            leave.failed(Fault::Unreachable, None);
             return None;
         }
         None => {
-            breakers::failed(name, ticket, Fault::Silent, None);
+            leave.failed(Fault::Silent, None);
             return None;
         }
     };
@@ -151,12 +151,12 @@ async fn attempt(provider: &Provider, wire: Wire, body: &[u8], ticket: Ticket) -
     match verdict(status) {
         Verdict::Answer => {}
         Verdict::Elsewhere => {
-            breakers::answered(name, &mut ticket);
+            leave.answered();
             return None;
         }
         Verdict::Failing(fault) => {
             let later = answer.headers().get("retry-after").ok().flatten();
-            breakers::failed(name, ticket, fault, later.as_deref().and_then(later_ms));
+            leave.failed(fault, later.as_deref().and_then(later_ms));
             return None;
         }
     }
@@ -166,15 +166,15 @@ async fn attempt(provider: &Provider, wire: Wire, body: &[u8], ticket: Ticket) -
         Some(Some(Ok(first))) => first,
         Some(None) => Vec::new(),
         Some(Some(Err(_))) | None => {
-            breakers::failed(name, ticket, Fault::Silent, None);
+            leave.failed(Fault::Silent, None);
             return None;
         }
     };
     if begins_with_failure(&first) {
-        breakers::failed(name, ticket, Fault::Broken, None);
+        leave.failed(Fault::Broken, None);
         return None;
     }
-    breakers::answered(name, &mut ticket);
+    leave.answered();
     Some(Begun { status, kind, first, rest })
 }
 

@@ -17,6 +17,31 @@ use zaki_envelope::{
 
 use crate::{clock, millis, signal::Signal};
 
+thread_local! {
+    static STREAMS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How many streams of events are read in this isolate.
+pub(crate) fn streams() -> u64 {
+    STREAMS.get()
+}
+
+/// One that is.
+struct Open;
+
+impl Open {
+    fn new() -> Self {
+        STREAMS.set(STREAMS.get().saturating_add(1));
+        Self
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        STREAMS.set(STREAMS.get().saturating_sub(1));
+    }
+}
+
 pub(crate) struct Turn {
     pub(crate) request: TurnRequest,
     progress: RefCell<Progress>,
@@ -109,7 +134,7 @@ impl Turn {
 
     /// What there is goes out together; when there is nothing for a while, a sign of life does.
     fn lines(self: Rc<Self>, cursor: Cursor) -> impl Stream<Item = Result<Vec<u8>>> {
-        stream::unfold((self, cursor), |(turn, mut cursor)| async move {
+        stream::unfold((self, cursor, Open::new()), |(turn, mut cursor, open)| async move {
             let mut chunk = String::new();
             match clock::timeout(millis(SIGN_OF_LIFE), turn.next(&mut cursor)).await {
                 Some(event) => write(&mut chunk, event?.as_ref()),
@@ -120,7 +145,7 @@ impl Turn {
             {
                 write(&mut chunk, &event);
             }
-            Some((Ok(chunk.into_bytes()), (turn, cursor)))
+            Some((Ok(chunk.into_bytes()), (turn, cursor, open)))
         })
     }
 }

@@ -1,0 +1,107 @@
+//! How a breaker stands, for operators and for whoever would wait in vain.
+
+use zaki_envelope::{Timestamp, ZakiUserId, wire::ProviderReport};
+
+use super::{Breaker, Standing, State, TRIAL_MS, is_over};
+
+/// So long what was said of a breaker is believed, in milliseconds: whoever said it may be gone,
+/// and with them what they had learned.
+pub const BELIEVED_MS: i64 = 600_000;
+
+impl Breaker {
+    /// How it stands under that name.
+    pub fn told(&self, name: &str) -> ProviderReport {
+        let (is_asked, until) = match self.standing() {
+            Standing::Closed => (true, None),
+            Standing::Open { until } => (false, Some(until)),
+            Standing::Trial => (false, None),
+        };
+        let failing = self.failing();
+        ProviderReport {
+            provider: name.to_owned(),
+            is_asked,
+            until,
+            fault: failing.map(|(fault, _)| fault.as_str().to_owned()),
+            since: failing.map(|(_, since)| since),
+        }
+    }
+
+    /// Until when `user` is kept from asking; `None`: they may ask, or try.
+    pub fn kept_from(&self, user: ZakiUserId, now: Timestamp) -> Option<Timestamp> {
+        if self.is_closed_for(user) {
+            return None;
+        }
+        let (since, ms) = match self.state {
+            State::Closed => return None,
+            State::Open { since, pause_ms } => (since, pause_ms),
+            State::Trial { since } => (since, TRIAL_MS),
+        };
+        (!is_over(since, ms, now)).then(|| since.plus_ms(ms))
+    }
+}
+
+/// What is to be said of `name` where many breakers watch over it, each of what passes it alone:
+/// nobody is told that it is asked while one of them leaves it alone.
+pub fn gather(name: &str, said: impl IntoIterator<Item = ProviderReport>) -> ProviderReport {
+    let mut all = Breaker::default().told(name);
+    for one in said.into_iter().filter(|one| one.provider == name) {
+        all.is_asked &= one.is_asked;
+        all.until = all.until.max(one.until);
+        if one.since.is_some_and(|since| all.since.is_none_or(|known| since < known)) {
+            (all.fault, all.since) = (one.fault, one.since);
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{FIRST_PAUSE_MS, Fault, TOO_MANY};
+    use super::*;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_ms(1_000_000 + ms)
+    }
+
+    fn user(n: u128) -> ZakiUserId {
+        ZakiUserId::from_parts(Timestamp::from_ms(1), n)
+    }
+
+    /// Of which the calls of so many people have failed, one after another.
+    fn failed(people: u128, ms: i64) -> Breaker {
+        let mut breaker = Breaker::default();
+        for n in 0..TOO_MANY as u128 {
+            let ticket = breaker.admit(user(n % people), at(ms)).unwrap();
+            breaker.failed(ticket, Fault::Silent, None, at(ms));
+        }
+        breaker
+    }
+
+    #[test]
+    fn who_is_kept_from_asking_and_until_when() {
+        let mut breaker = failed(2, 0);
+        let until = at(FIRST_PAUSE_MS);
+        assert_eq!(breaker.kept_from(user(7), at(1)), Some(until));
+        assert_eq!(breaker.kept_from(user(7), until), None, "they may try");
+        assert!(breaker.admit(user(7), until).is_some());
+        let trial = Some(until.plus_ms(TRIAL_MS));
+        assert_eq!(breaker.kept_from(user(8), until), trial, "somebody does");
+        let of_one = failed(1, 0);
+        assert_eq!(of_one.kept_from(user(0), at(1)), Some(until));
+        assert_eq!(of_one.kept_from(user(7), at(1)), None);
+        assert_eq!(Breaker::default().kept_from(user(0), at(1)), None);
+    }
+
+    #[test]
+    fn one_that_leaves_it_alone_is_heard_among_many() {
+        let (early, late) = (failed(2, 0).told("hub"), failed(2, 500).told("hub"));
+        let fine = Breaker::default().told("hub");
+        let other = failed(2, -900).told("bucket");
+        let all = gather("hub", [fine.clone(), late, other, early.clone()]);
+        assert_eq!((all.is_asked, all.until), (false, Some(at(FIRST_PAUSE_MS + 500))));
+        assert_eq!((all.fault.as_deref(), all.since), (Some("silent"), Some(at(0))));
+        assert_eq!(gather("hub", [early.clone()]), early);
+        assert_eq!(gather("hub", [fine.clone()]), fine);
+        assert_eq!(gather("hub", []), fine, "nobody has said anything");
+    }
+}

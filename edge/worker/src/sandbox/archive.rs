@@ -1,0 +1,157 @@
+//! Archives and their notes as they lie in R2, and on their way from there and there.
+
+use futures::StreamExt;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use worker::{Bucket, ByteStream, Method, MultipartUpload, Object as Stored, ResponseBody, Result};
+use zaki_envelope::{BackupId, SandboxName, wire::Backup};
+
+use super::link::Link;
+use crate::{breakers::Fell, report};
+
+pub(super) const ARCHIVE: &str = "archive.tar.zst";
+pub(super) const NOTE: &str = "backup.json";
+/// One part of a large archive, in bytes; R2 takes none below 5 MiB but the last.
+const PART: usize = 8 * 1024 * 1024;
+
+/// Why there is no backup, in a sentence for operators.
+pub(super) type Failed = String;
+/// The same, with whose fault it is.
+pub(super) type Asked<T> = std::result::Result<T, Fell<Failed>>;
+
+pub(super) fn home(name: &SandboxName) -> String {
+    format!("users/{}/{name}/", name.user())
+}
+
+pub(super) fn place(name: &SandboxName, id: BackupId, what: &str) -> String {
+    format!("{}{id}/{what}", home(name))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
+pub(super) fn said(error: impl ToString) -> Failed {
+    error.to_string()
+}
+
+/// All whole backups of a sandbox, in no order.
+pub(super) async fn list(bucket: &Bucket, name: &SandboxName) -> Result<Vec<Backup>> {
+    let (mut kept, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let mut ask = bucket.list().prefix(home(name));
+        if let Some(cursor) = cursor {
+            ask = ask.cursor(cursor);
+        }
+        let found = ask.execute().await?;
+        for note in found.objects().iter().map(Stored::key).filter(|key| key.ends_with(NOTE)) {
+            let Some(object) = bucket.get(&note).execute().await? else { continue };
+            let Some(body) = object.body() else { continue };
+            match serde_json::from_slice::<Backup>(&body.bytes().await?) {
+                Ok(backup) if place(name, backup.id, NOTE) == note => kept.push(backup),
+                _ => report::failure("backup.unreadable", &note),
+            }
+        }
+        cursor = found.cursor().filter(|_| found.truncated());
+        if cursor.is_none() {
+            return Ok(kept);
+        }
+    }
+}
+
+/// Streams an archive into the bucket, in parts; its size and hash.
+pub(super) async fn store(
+    bucket: &Bucket,
+    at: &str,
+    mut archive: ByteStream,
+) -> Asked<(u64, String)> {
+    let (mut digest, mut size, mut part) = (Sha256::new(), 0_u64, Vec::new());
+    let mut upload: Option<(MultipartUpload, Vec<worker::UploadedPart>)> = None;
+    while let Some(piece) = archive.next().await {
+        let piece = piece.map_err(|error| format!("the archive broke off: {error}"));
+        let piece = match piece {
+            Ok(piece) => piece,
+            Err(why) => {
+                if let Some((upload, _)) = &upload {
+                    let _ = upload.abort().await;
+                }
+                return Err(Fell::Else(why));
+            }
+        };
+        digest.update(&piece);
+        size = size.saturating_add(piece.len() as u64);
+        part.extend_from_slice(&piece);
+        if part.len() >= PART {
+            let rest = part.split_off(PART);
+            let whole = std::mem::replace(&mut part, rest);
+            if upload.is_none() {
+                let begun = bucket.create_multipart_upload(at).execute().await?;
+                upload = Some((begun, Vec::new()));
+            }
+            if let Some((upload, parts)) = &mut upload {
+                parts.push(upload.upload_part(number(parts)?, whole).await?);
+            }
+        }
+    }
+    match upload {
+        Some((upload, mut parts)) => {
+            if !part.is_empty() {
+                parts.push(upload.upload_part(number(&parts)?, part).await?);
+            }
+            upload.complete(parts).await?;
+        }
+        None => {
+            bucket.put(at, part).execute().await?;
+        }
+    }
+    Ok((size, hex::encode(digest.finalize())))
+}
+
+/// Of the next part.
+fn number(parts: &[worker::UploadedPart]) -> Asked<u16> {
+    let number = u16::try_from(parts.len() + 1);
+    number.map_err(|_| Fell::Else("it is too long".to_owned()))
+}
+
+pub(super) async fn read_back(bucket: &Bucket, at: &str) -> Result<(u64, String)> {
+    let (mut digest, mut size) = (Sha256::new(), 0_u64);
+    let found = bucket.get(at).execute().await?;
+    if let Some(body) = found.as_ref().and_then(Stored::body) {
+        let mut pieces = body.stream()?;
+        while let Some(piece) = pieces.next().await {
+            let piece = piece?;
+            digest.update(&piece);
+            size = size.saturating_add(piece.len() as u64);
+        }
+    }
+    Ok((size, hex::encode(digest.finalize())))
+}
+
+/// Sends one archive, unread by the object. `Ok(Err)`: it is not whole, or not what the sandbox can
+/// take; the sandbox looks at every byte of it before it takes any.
+pub(super) async fn give(
+    bucket: &Bucket,
+    name: &SandboxName,
+    link: &Link,
+    backup: &Backup,
+) -> Asked<std::result::Result<(), Failed>> {
+    let found = bucket.get(place(name, backup.id, ARCHIVE)).execute().await?;
+    let Some(object) = found else { return Ok(Err("its archive is not there".to_owned())) };
+    if object.size() != backup.size {
+        return Ok(Err("its archive has another size".to_owned()));
+    }
+    let Some(Ok(ResponseBody::Stream(body))) = object.body().map(worker::ObjectBody::response_body)
+    else {
+        return Err(Fell::Part("its archive cannot be read".to_owned()));
+    };
+    let given = link.raw(Method::Put, "restore", Some(body.into()), &[]).await;
+    let mut answer = given.map_err(|error| Fell::Else(said(error)))?;
+    match answer.status_code() {
+        200..=299 => Ok(Ok(())),
+        422 => Ok(Err(answer.text().await.unwrap_or_default())),
+        status => Err(Fell::Else(format!("the sandbox answered {status}"))),
+    }
+}
+
+/// There is nothing to wait for. `refused`: nor must it begin.
+pub(super) async fn begin(link: &Link, refused: Option<String>) -> std::result::Result<(), Failed> {
+    let body = serde_json::to_vec(&json!({ "refused": refused })).unwrap_or_default();
+    link.call(Method::Post, "begin", Some(&body)).await.map(drop).map_err(said)
+}
