@@ -14,8 +14,7 @@ use crate::SOON;
 use crate::up::Up;
 use crate::world::own_address;
 
-/// What hubs and their edge share.
-pub const KEY: &str = "a key that an edge and its hubs share: 0001";
+pub use crate::workerd::KEY;
 
 /// `zaki edge`. Dropping it ends it.
 pub struct Edge {

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use reqwest::Method;
 use rusqlite::{Connection, OpenFlags};
+use serde_json::Value;
 use zaki_envelope::{ConversationId, SenderId, SenderScope, Timestamp, ZakiUserId};
 use zaki_identity::{
     Access, Actor, Directory, GroupChange, GroupKey, GroupRules, LinkCode, NewInvite, Options,
@@ -13,6 +15,7 @@ use zaki_identity::{
 use zaki_simulators::telegram::Chat;
 use zaki_store::Keys;
 
+use crate::caller::Caller;
 use crate::{ChannelKind, Person, World, post};
 
 /// An operator of a world whose hub keeps files.
@@ -105,7 +108,13 @@ pub fn turns(world: &World) -> Result<BTreeMap<String, String>> {
 }
 
 /// For whom the edge has ever run or kept anything.
-pub fn known_to_edge(world: &World) -> Result<Vec<String>> {
+pub async fn known_to_edge(world: &World) -> Result<Vec<String>> {
+    if let Ok(worker) = world.worker() {
+        let hub = Caller::new(worker.address())?;
+        let all = hub.call(Method::GET, "/v1/sandboxes", &Value::Null).await?;
+        let all = all.as_array().context("no list of sandboxes")?;
+        return Ok(all.iter().map(|it| it["sandbox"].to_string()).collect());
+    }
     let edge = read_only(&world.data().join("private/edge.db"))?;
     let everybody = "SELECT name FROM sandboxes UNION SELECT user FROM turns
         UNION SELECT user FROM people UNION SELECT user FROM metered

@@ -13,6 +13,7 @@ pub mod gateway;
 pub mod house;
 pub mod load;
 pub mod memory;
+mod on_workerd;
 pub mod openclaw;
 pub mod payload;
 pub mod people;
@@ -30,7 +31,6 @@ mod setup;
 pub mod store;
 pub mod tenant;
 pub mod up;
-pub mod workerd;
 pub mod world;
 pub mod wreck;
 
@@ -39,6 +39,7 @@ pub use post::Post;
 pub use setup::Setup;
 pub use world::World;
 pub use zaki_envelope::ChannelKind;
+pub use zaki_simulators::workerd;
 
 use std::time::Duration;
 

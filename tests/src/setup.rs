@@ -4,15 +4,14 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 use toml::Table;
 use zaki_simulators::{Retry, Simulator, Simulators, discord, graph, slack, telegram};
 
 use crate::ChannelKind;
-use crate::edge::KEY;
 use crate::openclaw::OpenClaw;
-use crate::workerd::{Rig, Workerd};
+use crate::workerd::Rig;
 use crate::world::{ACCOUNT, GUILD, TELEGRAM_SECRET, World, own_address};
 
 /// What a world is to be like.
@@ -133,10 +132,10 @@ impl Setup {
             environment: self.environment,
             openclaw: self.openclaw,
             worker: None,
+            model: None,
         };
         if Rig::is_wanted() {
-            set_default(&mut settings, "edge.key", KEY);
-            world.worker = world.on_workerd(&mut settings).await?;
+            world.move_to_workerd(&mut settings).await?;
         }
         world.configure(settings)?;
         Ok(world)
@@ -174,24 +173,6 @@ async fn platforms(haste: Option<u32>) -> Result<Simulators> {
 }
 
 impl World {
-    /// The Worker for an edge, where the world has an agent that repeats what it is told and no edge
-    /// of its own.
-    async fn on_workerd(&self, settings: &mut Table) -> Result<Option<Workerd>> {
-        let edge = settings.get("edge").and_then(|edge| edge.get("url"));
-        if self.openclaw.is_some() || edge.is_some() {
-            return Ok(None);
-        }
-        let rig = Rig::find().context("ZAKI_EDGE=workerd, and no Worker is built")?;
-        let hears = own_address().to_string();
-        let bindings = json!({"ZAKI_HUB_URL": format!("http://{hears}")});
-        let worker = Workerd::start(&rig, &self.dir().join("worker"), bindings).await?;
-        set(settings, "edge.url", format!("http://{}", worker.address()).into());
-        set_default(settings, "edge.hub_listen", hears);
-        // Answers alone are counted, whatever the start of a container takes.
-        set_default(settings, "turn.progress_s", 0);
-        Ok(Some(worker))
-    }
-
     /// Writes the configuration: `settings` and an account on every channel.
     fn configure(&self, settings: Table) -> Result<()> {
         let mut config = settings;
@@ -238,7 +219,7 @@ impl World {
     }
 }
 
-fn set_default(table: &mut Table, key: &str, value: impl Into<toml::Value>) {
+pub(crate) fn set_default(table: &mut Table, key: &str, value: impl Into<toml::Value>) {
     let known = key.split('.').try_fold(None, |at: Option<&toml::Value>, part| {
         let next = at.map_or_else(|| table.get(part), |at| at.get(part));
         next.map(Some)

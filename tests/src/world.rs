@@ -1,17 +1,16 @@
 //! One test's world: four platforms in this process, one hub beside it, one scratch directory.
 
 use std::fs::{self, Permissions};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 use toml::Table;
 use zaki_simulators::{Call, Follow, Simulator, discord, graph, slack, telegram};
 
@@ -19,6 +18,7 @@ use crate::openclaw::OpenClaw;
 use crate::program::{self, Output};
 use crate::setup::set;
 use crate::workerd::Workerd;
+pub use crate::workerd::own_address;
 use crate::{ChannelKind, Person, SOON, processes, up::Up};
 
 /// The account's name on every channel.
@@ -51,6 +51,8 @@ pub struct World {
     pub(crate) environment: Vec<(String, String)>,
     /// The edge, where it is not inside the hub.
     pub(crate) worker: Option<Workerd>,
+    /// The offline model, for such an edge, which has none of its own.
+    pub(crate) model: Option<JoinHandle<()>>,
     // Last, so that others wait until the processes are gone.
     pub(crate) openclaw: Option<OpenClaw>,
 }
@@ -162,9 +164,10 @@ impl World {
         self.up.as_ref().map(Up::log).unwrap_or_default() + &worker
     }
 
-    /// All that this hub and those before it wrote.
+    /// All that this hub, those before it, and an edge apart wrote.
     pub fn whole_log(&self) -> String {
-        fs::read_to_string(self.log_file()).unwrap_or_default()
+        let worker = self.worker.as_ref().map(Workerd::log).unwrap_or_default();
+        fs::read_to_string(self.log_file()).unwrap_or_default() + &worker
     }
 
     fn log_file(&self) -> PathBuf {
@@ -290,6 +293,9 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         drop(self.up.take());
+        if let Some(model) = self.model.take() {
+            model.abort();
+        }
         for left in self.processes() {
             left.kill();
         }
@@ -318,18 +324,4 @@ impl Met {
 pub fn is_said(line: &Value) -> bool {
     let kind = line["kind"]["type"].as_str().unwrap_or_default();
     ["message", "command", "button"].contains(&kind)
-}
-
-/// An address of loopback that is nobody else's, also after a crash: below the ports that the
-/// system gives away by itself, and another one in every test process.
-pub fn own_address() -> SocketAddr {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let number = std::process::id().wrapping_mul(8) + NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = u16::try_from(10_000 + number % 20_000).unwrap_or(10_000);
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        if TcpListener::bind(address).is_ok() {
-            return address;
-        }
-    }
 }

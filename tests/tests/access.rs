@@ -32,7 +32,7 @@ async fn refused(world: &World, channel: ChannelKind, count: usize) -> Result<()
 async fn nothing_was_woken(world: &World) -> Result<()> {
     let users = world.list(&["users", "list"]).await?;
     assert!(users.is_empty(), "{users:#?}");
-    let sandboxes = house::known_to_edge(world)?;
+    let sandboxes = house::known_to_edge(world).await?;
     assert!(sandboxes.is_empty(), "{sandboxes:?}");
     assert!(house::turns(world)?.is_empty());
     Ok(())
@@ -62,7 +62,7 @@ async fn who_is_on_the_list_needs_nothing_else() -> Result<()> {
     let said = world.ask(TELEGRAM, BOB, "hello").await?;
     assert!(said.contains("only for certain people"), "{said}");
     refused(&world, TELEGRAM, 1).await?;
-    let known = async || house::known_to_edge(&world);
+    let known = async || house::known_to_edge(&world).await;
     world.until("one sandbox", known, |known| known.len() == 1).await?;
     Ok(())
 }

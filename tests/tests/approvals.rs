@@ -1,5 +1,5 @@
 //! An agent asks before it acts: the person is asked where they wrote, and answers in words or by a
-//! button. The edge is a scripted one that speaks the wire.
+//! button. The edge is a scripted one that speaks the wire, but for one test of the real ones.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -235,5 +235,24 @@ async fn nobody_answers_for_somebody_else_and_no_group_is_asked() -> Result<()> 
     let here = |sent: &Sent| sent.conversation == "-77" && sent.has_text();
     let said = world.telegram.sent().wait_for(here, SOON).await?;
     assert_eq!(said.text, "decided: Some(Deny)", "others do not see what it asked for");
+    Ok(())
+}
+
+/// The real edges: to the agent and back, in whichever sandbox it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_decided_reaches_the_agent_that_asked_and_no_other() -> Result<()> {
+    let world = Setup::echo().only(&[TELEGRAM]).set("deliver.paced", false).start().await?;
+    for (who, command) in [(ADA, "mine"), (BOB, "his")] {
+        let asked = world.ask(TELEGRAM, who, &format!("ASK:{command}")).await?;
+        assert!(asked.contains(command) && asked.contains("/approve"), "{asked}");
+    }
+    let sent = world.telegram.sent().matching(|it| it.has_text() && it.text.contains("mine"));
+    let data = world.buttons(TELEGRAM, 1).await?;
+    world.press(TELEGRAM, ADA, sent.first().context("nobody was asked")?, &data[0]).await?;
+    world.say(TELEGRAM, BOB, "/deny");
+    for (who, decided) in [(ADA, "allowed once: mine"), (BOB, "denied: his")] {
+        let said = world.expect(TELEGRAM, who, 3, SOON).await?;
+        assert!(said.iter().any(|text| text == decided), "{who:?}: {said:?}");
+    }
     Ok(())
 }

@@ -91,7 +91,7 @@ async fn every_command_is_answered_on_every_channel_by_the_hub() -> Result<()> {
         };
         let all = |inbox: &Vec<Value>| inbox.iter().filter(is_done).count() == COMMANDS.len();
         world.until("every command settled", || world.inbox(channel), all).await?;
-        let known = house::known_to_edge(&world)?;
+        let known = house::known_to_edge(&world).await?;
         assert!(known.len() <= n, "{channel}: the edge has heard of {known:?}");
         assert_eq!(world.ask(channel, ADA, "/weather").await?, "echo: /weather", "{channel}");
     }
@@ -372,7 +372,9 @@ async fn everything_kept_about_a_person_can_be_had_once() -> Result<()> {
     assert!(lines.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
     assert!(talk.contains("saffron") && talk.contains("echo: my favourite"), "{talk}");
     let memory: Value = serde_json::from_str(&read("sandbox/backups.json")?)?;
-    assert_eq!(memory["backups"], json!([]), "this runtime has none: {memory}");
+    // What echoes inside the edge remembers nothing; in a container it does.
+    let backups = memory["backups"].as_array().map(Vec::len);
+    assert_eq!(backups, Some(usize::from(world.is_on_workerd())), "{memory}");
     for text in [person, lines, talk] {
         assert!(!text.contains("cumin"), "somebody else's words are in it");
     }

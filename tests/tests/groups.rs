@@ -153,7 +153,7 @@ async fn strangers_are_served_in_groups_only_where_they_could_sign_up_anyway() -
     let world = telegram().set("identity.sign_up", "invite").start().await?;
     let said = ask(&world, BOB, "hello").await?;
     assert!(said.contains("only people I know"), "{said}");
-    assert!(house::known_to_edge(&world)?.is_empty());
+    assert!(house::known_to_edge(&world).await?.is_empty());
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use zaki_tests::openclaw::OpenClaw;
 use zaki_tests::provider::{ANSWER, Provider};
+use zaki_tests::workerd::Rig;
 use zaki_tests::{ChannelKind, Person, Setup, World};
 
 const ADA: Person = Person::ADA;
@@ -30,8 +31,10 @@ async fn one_person_has_one_sandbox_and_one_memory_on_all_channels() -> Result<(
         let answer = world.ask_within(channel, ADA, "What is my favourite spice?", AGENT).await?;
         assert!(answer.contains("saffron"), "{channel} does not know: {answer}");
     }
-    let sandboxes: Vec<_> = fs::read_dir(world.data().join("sandboxes"))?.collect();
-    assert_eq!(sandboxes.len(), 1, "{sandboxes:?}");
+    let sandboxes = zaki_tests::house::known_to_edge(&world).await?;
+    let mut people: Vec<_> = sandboxes.iter().filter(|it| it.contains("personal")).collect();
+    people.dedup();
+    assert_eq!(people.len(), 1, "{sandboxes:?}");
 
     let place = "C0GENERAL";
     world.slack.add_channel(place, "general");
@@ -138,6 +141,9 @@ async fn the_demo_answers_on_all_four_channels() -> Result<()> {
         .tempdir()?;
     let mut command = zaki_tests::program::command(["demo", "--once", "--json", "--data"])?;
     command.arg(dir.path()).env("ZAKI__SANDBOX__RUNTIME_DIR", openclaw.dir());
+    if Rig::is_wanted() {
+        command.args(["--edge", "workerd"]);
+    }
     let mut demo = tokio::process::Command::from(command);
     let demo = demo.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let output = tokio::time::timeout(AGENT, demo.kill_on_drop(true).output()).await??;

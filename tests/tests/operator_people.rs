@@ -306,7 +306,7 @@ async fn whoever_is_erased_leaves_nothing() -> Result<()> {
         assert!(!text.contains("saffron") && !text.contains(&ada), "{list:?}: {text}");
     }
     assert!(!house::turns(&world)?.values().any(|user| *user == ada));
-    assert!(house::known_to_edge(&world)?.iter().all(|name| !name.contains(&ada)));
+    assert!(house::known_to_edge(&world).await?.iter().all(|name| !name.contains(&ada)));
     assert!(world.list(&["audit", "verify"]).await?[0]["broken_at"].is_null());
     assert_ne!(who(&world, TELEGRAM, ADA).await?, ada, "a stranger");
     Ok(())
@@ -321,7 +321,7 @@ async fn beside_a_hub_a_command_needs_no_key() -> Result<()> {
     let erased = one(&world, &["users", "erase", &ada, "--yes"]).await?;
     let due = |left: &Value| left["due"].as_array().map(Vec::len);
     assert_eq!(due(&erased), Some(1), "a last look: {erased}");
-    assert!(house::known_to_edge(&world)?.iter().all(|name| !name.contains(&ada)));
+    assert!(house::known_to_edge(&world).await?.iter().all(|name| !name.contains(&ada)));
     let gone = world.zaki(&["users", "show", &ada]).await?.refusal()?;
     assert!(gone.contains("zaki users list") && gone.contains("once more"), "{gone}");
     assert_eq!(world.list(&["users", "list"]).await?.len(), 1);
@@ -335,10 +335,10 @@ async fn what_follows_an_erasure_is_done_whatever_breaks_off() -> Result<()> {
     let mut world = Setup::echo().only(&[TELEGRAM]).set("edge.key", KEY).start().await?;
     erases(&world).await?;
     let (ada, bob) = (who(&world, TELEGRAM, ADA).await?, who(&world, TELEGRAM, BOB).await?);
-    let known = |user: &str| -> Result<bool> {
-        Ok(house::known_to_edge(&world)?.iter().any(|name| name.contains(user)))
+    let known = async |user: &str| -> Result<bool> {
+        Ok(house::known_to_edge(&world).await?.iter().any(|name| name.contains(user)))
     };
-    assert!(known(&ada)? && known(&bob)?);
+    assert!(known(&ada).await? && known(&bob).await?);
     world.noted().await?;
     world.kill()?;
 
@@ -363,11 +363,11 @@ async fn what_follows_an_erasure_is_done_whatever_breaks_off() -> Result<()> {
     world.kill()?;
     world.up().await?;
     let left = || async {
-        let names = house::known_to_edge(&world)?;
+        let names = house::known_to_edge(&world).await?;
         Ok(names.into_iter().filter(|name| name.contains(&ada)).count())
     };
     world.until("nothing of Ada at the edge", left, |count| *count == 0).await?;
-    let names = house::known_to_edge(&world)?;
+    let names = house::known_to_edge(&world).await?;
     assert!(names.iter().any(|name| name.contains(&bob)), "of Bob nothing is gone");
     let doctor = || async { world.zaki(&["doctor"]).await?.ok() };
     world.until("nothing due", doctor, |said| !said.contains("still due")).await?;

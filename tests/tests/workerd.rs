@@ -15,6 +15,7 @@ use zaki_tests::SOON;
 use zaki_tests::caller::{self, Caller};
 use zaki_tests::chaos::Seed;
 use zaki_tests::load::Connection;
+use zaki_tests::openclaw::OpenClaw;
 use zaki_tests::workerd::{Rig, Workerd};
 use zaki_tests::wreck::{self, Size};
 
@@ -35,11 +36,15 @@ impl Stage {
 
     async fn with(change: impl FnOnce(Rig) -> Rig, bindings: Value) -> Result<Option<Self>> {
         let Some(rig) = Rig::find().map(change) else { return Ok(None) };
+        Self::of(&rig, bindings).await.map(Some)
+    }
+
+    async fn of(rig: &Rig, bindings: Value) -> Result<Self> {
         let open = Permissions::from_mode(0o755);
         let dir = tempfile::Builder::new().prefix("zaki-tests-").permissions(open).tempdir()?;
-        let worker = Workerd::start(&rig, dir.path(), bindings).await?;
+        let worker = Workerd::start(rig, dir.path(), bindings).await?;
         let hub = Caller::new(worker.address())?;
-        Ok(Some(Self { worker, hub, _dir: dir }))
+        Ok(Self { worker, hub, _dir: dir })
     }
 
     /// What is told of somebody's sandbox once it is so.
@@ -182,6 +187,38 @@ async fn whatever_dies_whenever_every_turn_ends_once_and_no_answer_is_forgotten(
     let dir = tempfile::Builder::new().prefix("zaki-tests-").tempdir()?;
     let size = Size { people: 2, turns: 6, pause_ms: 3_000 };
     println!("{:#}", wreck::run(&rig, dir.path(), Seed::find(), size).await?);
+    Ok(())
+}
+
+/// The real image: what was told is in the bucket by the time it is due, and comes out of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_openclaw_that_is_killed_knows_the_story_when_it_is_back() -> Result<()> {
+    let (Some(_openclaw), Some(rig)) = (OpenClaw::find().await?, Rig::find_agent()) else {
+        return Ok(());
+    };
+    let (url, model) = zaki_edge_native::offline_provider().await?;
+    let bindings = json!({
+        "ZAKI_BACKUP_QUIET_MS": "500",
+        "ZAKI_MODEL": "offline",
+        "ZAKI_MODEL_KEYS": json!({"here": "none"}).to_string(),
+        "ZAKI_PROVIDERS":
+            json!([{"name": "here", "url": url, "models": {"offline": "offline"}}]).to_string(),
+    });
+    let stage = Stage::of(&rig, bindings).await?;
+    let user = caller::user(1);
+    let told = stage.hub.say(user, "My favourite spice is saffron.").await?;
+    ensure!(told.text()?.contains("saffron"), "{told:?}\n{}", stage.worker.log());
+    let due = |told: &Value| {
+        told["backup"]["last"] != Value::Null && told["backup"]["changed_since"].is_null()
+    };
+    stage.until(user, due).await?;
+    stage.worker.kill_containers()?;
+    let asked = stage.hub.insist(user, caller::turn(), "What is my favourite spice?").await?;
+    ensure!(asked.text()?.contains("saffron"), "{asked:?}\n{}", stage.worker.log());
+    ensure!(asked.woke, "it was killed: {asked:?}");
+    let log = stage.worker.log();
+    ensure!(!log.contains("saffron") && !log.contains("favourite"), "the log holds what was said");
+    model.abort();
     Ok(())
 }
 

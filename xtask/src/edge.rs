@@ -6,12 +6,13 @@ mod local;
 mod tools;
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use crate::cache::Cache;
-use crate::engine::Engine;
+use crate::image::Image;
 use crate::step::run as run_command;
 use crate::{cargo, root};
 pub(crate) use local::Local;
@@ -21,9 +22,15 @@ pub(crate) use local::Local;
 pub(crate) enum Edge {
     /// Compile and bundle the Worker into `edge/worker/build`, and say how big it is.
     Build(Build),
-    /// Run its tests against the real workerd, with real containers.
+    /// Run the suites against the real workerd, with real containers.
     Test {
         /// What to give to `cargo test` instead, such as `-p zaki-tests --test road`.
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
+    /// Run `zaki demo` with it for the edge, in workerd here, with a container for each person.
+    Demo {
+        /// More arguments of `zaki demo`, such as `--once`.
         #[arg(last = true)]
         args: Vec<String>,
     },
@@ -46,24 +53,66 @@ pub(crate) fn run(cache: &Cache, edge: &Edge) -> Result<()> {
     match edge {
         Edge::Build(options) => println!("{}", build::bundle(cache, *options)?),
         Edge::Test { args } => test(cache, args)?,
+        Edge::Demo { args } => demo(cache, args)?,
         Edge::Dev => deploy::dev(cache)?,
         Edge::Deploy(options) => deploy::send(cache, options)?,
     }
     Ok(())
 }
 
-/// Its own tests, or those of the suites that are named, which then have it for their edge.
+/// Its own tests, and the suites that make no difference between the edges.
+const SUITES: [&str; 10] = [
+    "workerd",
+    "road",
+    "lanes",
+    "commands",
+    "approvals",
+    "media",
+    "proactive",
+    "models",
+    "sandbox",
+];
+/// Of those, what has an edge of its own anyway.
+const NOT: [&str; 3] = ["replica", "the_demos_chat", "the_suite_gives"];
+
+/// What `cargo` is to test with the Worker for the edge.
+pub(crate) fn suites(cargo: &mut Command) -> &mut Command {
+    cargo.env("ZAKI_EDGE", "workerd").args(["test", "--no-fail-fast", "--package", "zaki-tests"]);
+    cargo.args(SUITES.iter().flat_map(|suite| ["--test", suite])).arg("--");
+    cargo.args(NOT.iter().flat_map(|test| ["--skip", test]))
+}
+
+/// All of them, or those that are named.
 fn test(cache: &Cache, args: &[String]) -> Result<()> {
-    let engine = Engine::open(cache)?;
-    let local = Local::open(cache, &engine)?;
+    let (image, local) = here(cache)?;
     println!("{}", local.size);
     let mut tests = cargo();
-    local.tell(&mut tests);
-    tests.env("ZAKI_EDGE", "workerd").arg("test");
+    tell(cache, &mut tests, &image, &local);
     if args.is_empty() {
-        tests.args(["--package", "zaki-tests", "--test", "workerd", "--test", "workerd_watch"]);
+        return run_command(suites(&mut tests));
     }
-    run_command(tests.args(args))
+    run_command(tests.env("ZAKI_EDGE", "workerd").arg("test").args(args))
+}
+
+fn demo(cache: &Cache, args: &[String]) -> Result<()> {
+    let (image, local) = here(cache)?;
+    let mut demo = cargo();
+    tell(cache, &mut demo, &image, &local);
+    demo.args(["run", "--package", "zaki", "--", "demo", "--edge", "workerd"]);
+    run_command(demo.args(args))
+}
+
+/// An engine with the image of a sandbox, and the Worker for it.
+fn here(cache: &Cache) -> Result<(Image, Local)> {
+    let image = Image::open(cache)?;
+    let local = Local::open(cache, image.engine())?;
+    Ok((image, local))
+}
+
+fn tell(cache: &Cache, command: &mut Command, image: &Image, local: &Local) {
+    image.tell(command);
+    local.tell(command);
+    command.env("ZAKI_CACHE", cache.path()).env("ZAKI_RUNTIME", cache.path().join("runtime"));
 }
 
 /// Where the Worker's crate and its settings are.

@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::cache::{Cache, is_root};
-use crate::edge::Local;
+use crate::edge::{self, Local};
 use crate::image::Image;
 use crate::postgres::{self, Server};
 use crate::programs::{self, Programs};
@@ -153,9 +153,7 @@ impl Rig<'_> {
         if self.worker.is_none() {
             return Ok(Outcome::Skipped("there is no engine".into()));
         }
-        let mut cargo = self.cargo();
-        cargo.env("ZAKI_EDGE", "workerd").args(["test", "--package", "zaki-tests"]);
-        passed(cargo.args(["--test", "road", "--", "--test-threads", "1"]))
+        passed(edge::suites(&mut self.cargo()))
     }
 
     /// nextest hides what passing tests print; its report (`.config/nextest.toml`) keeps it.

@@ -49,6 +49,6 @@ pub use edge::{Edge, Load};
 pub use error::EdgeError;
 pub use hub::{HubClient, HubError};
 pub use listen::serve;
-pub use model::{ForwardConfig, ModelConfig, ProviderConfig};
+pub use model::{ForwardConfig, ModelConfig, ProviderConfig, offline_provider};
 pub use runtime::IsolationReport;
 pub use zaki_edge_core::{meter::Price, model::Wire};

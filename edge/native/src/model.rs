@@ -8,6 +8,7 @@ mod chain;
 mod config;
 mod memory;
 mod meter;
+mod offline;
 mod plan;
 mod provider;
 mod seats;
@@ -34,7 +35,7 @@ use crate::{EdgeError, clock, sandboxes, shared::Shared, turn::Turn};
 use chain::{Chain, Nobody};
 pub use config::{ForwardConfig, ModelConfig, ProviderConfig};
 use meter::Meter;
-pub(crate) use plan::{fails, slow_words};
+pub use offline::offline_provider;
 pub(crate) use seats::Seat;
 use seats::Seats;
 

@@ -58,16 +58,16 @@ impl Sandboxes {
     /// turns.
     pub(crate) fn tell(&self, name: &SandboxName, message: Message) -> bool {
         match &self.shared.ground {
-            Ground::Standing(echo) => self.tell_standing(&echo.of(name), message),
+            Ground::Standing(echo) => self.tell_standing(Arc::new(echo.of(name)), message),
             Ground::Built(runtime) => self.tell_actor(runtime, name, message),
         }
     }
 
     /// Nothing to start, nothing to remember: a turn goes there right away.
-    fn tell_standing(&self, link: &Arc<dyn Link>, message: Message) -> bool {
+    fn tell_standing(&self, link: Arc<dyn Link>, message: Message) -> bool {
         match message {
             Message::Accept(turn) => {
-                let (shared, link) = (self.shared.clone(), link.clone());
+                let shared = self.shared.clone();
                 tokio::spawn(async move {
                     relay::relay(&shared, &turn, &link).await;
                     let later = Echo::later(&turn.request, clock::now());
@@ -81,7 +81,7 @@ impl Sandboxes {
                     }
                 });
             }
-            Message::Abort(turn) => abort(link.clone(), turn),
+            Message::Abort(turn) => abort(link, turn),
             _ => {}
         }
         true

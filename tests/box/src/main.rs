@@ -1,10 +1,12 @@
-//! A container that only echoes: the interface of `zaki-container` over HTTP, and behind it neither
-//! an agent nor a model. For tests and measurements of an edge whose sandboxes are containers.
+//! A container that only echoes: the interface of `zaki-container` over HTTP, and behind it
+//! [`zaki_echo`], neither an agent nor a model. For tests and measurements of an edge whose sandboxes
+//! are containers.
 //!
-//! Its memory is the texts of the turns it has ended, and goes into backups and comes out of
-//! restores. `RECALL` answers with all of it; `EXIT` ends the program in the middle of the turn;
-//! `SLOW:<n>x<ms>` and `FAIL:` do what they do in the native echo runtime.
+//! Its memory is the texts of the turns it has taken and what it is to say by itself, and goes into
+//! backups and comes out of restores. `RECALL` answers with all those texts; `EXIT` ends the program
+//! in the middle of the turn.
 
+mod memory;
 mod turn;
 
 use std::collections::HashMap;
@@ -15,38 +17,34 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
+use futures::StreamExt;
+use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
-use zaki_envelope::wire::proactive::{WAIT, Waiting};
-use zaki_envelope::wire::{BACKUP_HEADER, BackupSummary, GatewayState, Reminders, TurnRequest};
-use zaki_envelope::{TraceContext, TurnId, plain_text};
+use zaki_echo::{Echo, Refused};
+use zaki_envelope::wire::{
+    ApprovalAnswer, GatewayState, SteerRequest, TurnEvent, TurnEventKind, TurnRequest, Usage,
+};
+use zaki_envelope::{MediaHash, TraceContext, TurnId, plain_text};
 
+use memory::Memory;
 use turn::Turn;
 
 /// So long a question about a state that stays the same waits.
 const LONGEST: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// What a backup holds.
-#[derive(Clone, Default, Serialize, Deserialize)]
-struct Memory {
-    lineage: String,
-    texts: Vec<String>,
-}
-
 #[derive(Default)]
 struct Inside {
     memory: Memory,
     turns: HashMap<TurnId, Arc<Turn>>,
-    media: HashMap<String, Bytes>,
     /// It has a state, or was told that there is none.
     open: bool,
 }
@@ -54,6 +52,7 @@ struct Inside {
 #[derive(Clone)]
 struct Box {
     token: Arc<str>,
+    echo: Echo,
     inside: Arc<Mutex<Inside>>,
 }
 
@@ -63,7 +62,7 @@ async fn main() -> Result<()> {
     let token = env::var("ZAKI_SANDBOX_TOKEN").context("no ZAKI_SANDBOX_TOKEN")?;
     let held = env::var("ZAKI_SANDBOX_HOLD").is_ok_and(|held| held == "true");
     let inside = Inside { open: !held, ..Inside::default() };
-    let app = Box { token: token.into(), inside: Arc::new(Mutex::new(inside)) };
+    let app = Box { echo: echo_of(&token), token: token.into(), inside: Arc::new(inside.into()) };
     let listener = TcpListener::bind(listen).await?;
     let mut ended = signal(SignalKind::terminate())?;
     let end = async move { _ = ended.recv().await };
@@ -73,21 +72,30 @@ async fn main() -> Result<()> {
     }
 }
 
+/// The Worker's tokens begin with the name of the sandbox.
+fn echo_of(token: &str) -> Echo {
+    let name = token.split('.').next().and_then(|name| name.parse().ok());
+    name.map(|name| Echo::default().of(&name)).unwrap_or_default()
+}
+
 fn router(app: Box) -> Router {
     Router::new()
         .route("/v1/health", get(health))
         .route("/v1/turns", post(run))
         .route("/v1/turns/{turn}", get(resume))
+        .route("/v1/turns/{turn}/steer", post(steer))
         .route("/v1/turns/{turn}/abort", post(abort))
         .route("/v1/turns/{turn}/ack", post(done))
-        .route("/v1/suspend", post(suspend))
+        .route("/v1/approvals/{approval}", post(approve))
+        .route("/v1/suspend", post(memory::suspend))
         .route("/v1/resume", post(done))
-        .route("/v1/reminders", get(reminders))
-        .route("/v1/proactive", get(proactive))
+        .route("/v1/reminders", get(memory::reminders))
+        .route("/v1/proactive", get(memory::proactive))
+        .route("/v1/proactive/{id}/ack", post(memory::take))
         .route("/v1/media/{hash}", put(keep).get(medium))
-        .route("/v1/backup", post(backup))
-        .route("/v1/restore", put(restore))
-        .route("/v1/begin", post(begin))
+        .route("/v1/backup", post(memory::backup))
+        .route("/v1/restore", put(memory::restore))
+        .route("/v1/begin", post(memory::begin))
         .route("/v1/echo", post(|body: Bytes| async { body }))
         .layer(from_fn_with_state(app.clone(), authenticate))
         .layer(DefaultBodyLimit::max(32 << 20))
@@ -134,9 +142,10 @@ async fn health(State(app): State<Box>, Query(known): Query<Known>) -> Response 
     };
     let _ = tokio::time::timeout(LONGEST, waited).await;
     let state = app.state();
-    let agent = (state == "ready").then(turn::agent);
+    let agent = (state == "ready").then(zaki_echo::agent);
     let (running, gateway) = (app.running(), agent.is_some().then(gateway));
-    Json(json!({"state": state, "agent": agent, "running": running, "error": null, "gateway": gateway}))
+    let error = Option::<String>::None;
+    Json(json!({"state": state, "agent": agent, "running": running, "error": error, "gateway": gateway}))
         .into_response()
 }
 
@@ -158,21 +167,36 @@ async fn run(State(app): State<Box>, Json(request): Json<TurnRequest>) -> Respon
     println!("turn.running turn={} trace={}", request.turn, trace.unwrap_or("-"));
     let turn = Arc::new(Turn::default());
     app.inside().turns.insert(request.turn, Arc::clone(&turn));
-    tokio::spawn(answer(app, Arc::clone(&turn), plain_text(&request.parts)));
+    tokio::spawn(answer(app, Arc::clone(&turn), request));
     turn.after(0)
 }
 
-async fn answer(app: Box, turn: Arc<Turn>, text: String) {
+async fn answer(app: Box, turn: Arc<Turn>, request: TurnRequest) {
+    let text = plain_text(&request.parts);
     if text.contains("EXIT") {
         std::process::exit(3);
     }
-    let recalled = app.inside().memory.texts.join("\n");
-    let answer = if text.contains("RECALL") { recalled } else { format!("echo: {text}") };
-    // What the answer says has happened is remembered before the answer is told.
-    if !text.contains("RECALL") {
-        app.inside().memory.texts.push(text.clone());
+    if text.contains("RECALL") {
+        let recalled = app.inside().memory.texts.join("\n");
+        return say(&turn, recalled);
     }
-    turn.run(&text, answer).await;
+    // What the answer says has happened is remembered before the answer is told.
+    app.inside().memory.texts.push(text);
+    let mut events = app.echo.open(&request, 0);
+    while let Some(event) = events.next().await {
+        if event.kind.is_end()
+            && let Some((wait, message)) = Echo::later(&request, memory::now())
+        {
+            app.inside().memory.plan(wait, message);
+        }
+        turn.tell(event);
+    }
+}
+
+fn say(turn: &Turn, text: String) {
+    let end = TurnEventKind::Final { text, usage: Usage::default(), aborted: false };
+    let kinds = [TurnEventKind::Started { agent: zaki_echo::agent() }, end];
+    (1..).zip(kinds).for_each(|(seq, kind)| turn.tell(TurnEvent { seq, kind }));
 }
 
 #[derive(Deserialize)]
@@ -192,90 +216,51 @@ async fn resume(
     }
 }
 
-async fn abort(State(app): State<Box>, Path(turn): Path<TurnId>) -> StatusCode {
+async fn steer(
+    State(app): State<Box>,
+    Path(turn): Path<TurnId>,
+    Json(said): Json<SteerRequest>,
+) -> StatusCode {
     match app.find(turn) {
-        Some(turn) => {
-            turn.abort();
-            StatusCode::ACCEPTED
-        }
+        Some(turn) if turn.is_over() => StatusCode::CONFLICT,
+        Some(_) => outcome(app.echo.steer(turn, &said), StatusCode::ACCEPTED),
         None => StatusCode::NOT_FOUND,
     }
+}
+
+async fn approve(
+    State(app): State<Box>,
+    Path(approval): Path<String>,
+    Json(answer): Json<ApprovalAnswer>,
+) -> StatusCode {
+    outcome(app.echo.approve(&approval, answer), StatusCode::NO_CONTENT)
+}
+
+fn outcome(done: Result<(), Refused>, status: StatusCode) -> StatusCode {
+    match done {
+        Ok(()) => status,
+        Err(Refused(status)) => StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST),
+    }
+}
+
+async fn abort(State(app): State<Box>, Path(turn): Path<TurnId>) -> StatusCode {
+    if app.find(turn).is_none() {
+        return StatusCode::NOT_FOUND;
+    }
+    app.echo.abort(turn);
+    StatusCode::ACCEPTED
 }
 
 async fn done() -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-async fn suspend(State(app): State<Box>) -> Response {
-    if app.running() > 0 {
-        return StatusCode::CONFLICT.into_response();
-    }
-    Json(Reminders::default()).into_response()
-}
-
-async fn reminders() -> Json<Reminders> {
-    Json(Reminders::default())
-}
-
-/// Nothing is ever said without being asked.
-async fn proactive() -> Json<Waiting> {
-    sleep(WAIT).await;
-    Json(Waiting::default())
-}
-
-async fn keep(State(app): State<Box>, Path(hash): Path<String>, body: Bytes) -> StatusCode {
-    app.inside().media.insert(hash, body);
+async fn keep(State(app): State<Box>, Path(hash): Path<MediaHash>, body: Bytes) -> StatusCode {
+    app.echo.give(hash, body);
     StatusCode::NO_CONTENT
 }
 
-async fn medium(State(app): State<Box>, Path(hash): Path<String>) -> Response {
-    let found = app.inside().media.get(&hash).cloned();
+async fn medium(State(app): State<Box>, Path(hash): Path<MediaHash>) -> Response {
+    let found = app.echo.medium(hash);
     found.map_or_else(|| StatusCode::NOT_FOUND.into_response(), IntoResponse::into_response)
-}
-
-async fn backup(State(app): State<Box>) -> Result<Response, StatusCode> {
-    if app.running() > 0 {
-        return Err(StatusCode::CONFLICT);
-    }
-    let memory = app.inside().memory.clone();
-    let failed = |_| StatusCode::INTERNAL_SERVER_ERROR;
-    let archive = serde_json::to_vec(&memory).map_err(failed)?;
-    let summary = BackupSummary {
-        lineage: memory.lineage,
-        root: "/data".to_owned(),
-        agent: Some(turn::agent()),
-        files: 1,
-        bytes: archive.len() as u64,
-        databases: 1,
-    };
-    let summary = serde_json::to_string(&summary).map_err(failed)?;
-    let mut headers = HeaderMap::new();
-    let summary = summary.parse().map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
-    headers.insert(BACKUP_HEADER, summary);
-    Ok((headers, archive).into_response())
-}
-
-async fn restore(State(app): State<Box>, archive: Bytes) -> StatusCode {
-    let Ok(memory) = serde_json::from_slice(&archive) else {
-        return StatusCode::UNPROCESSABLE_ENTITY;
-    };
-    let mut inside = app.inside();
-    (inside.memory, inside.open) = (memory, true);
-    StatusCode::NO_CONTENT
-}
-
-#[derive(Default, Deserialize)]
-struct Begin {
-    #[serde(default)]
-    refused: Option<String>,
-}
-
-async fn begin(State(app): State<Box>, Json(said): Json<Begin>) -> StatusCode {
-    let mut inside = app.inside();
-    if !inside.open && said.refused.is_none() {
-        // As good as drawn: no two sandboxes have one token.
-        inside.memory.lineage = app.token.chars().take(16).collect();
-        inside.open = true;
-    }
-    StatusCode::NO_CONTENT
 }

@@ -2,26 +2,19 @@
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 use tokio::sync::watch;
-use zaki_envelope::wire::{AgentInfo, ErrorCode, TurnEvent, TurnEventKind, Usage, encode_sse};
+use zaki_envelope::wire::{TurnEvent, encode_sse};
 
 /// What it has told, from the first event on.
 #[derive(Default)]
 pub(crate) struct Turn {
     told: Mutex<Vec<TurnEvent>>,
     count: watch::Sender<usize>,
-    aborted: watch::Sender<bool>,
-}
-
-/// Who answers.
-pub(crate) fn agent() -> AgentInfo {
-    AgentInfo { name: "echo".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
 }
 
 impl Turn {
@@ -29,42 +22,16 @@ impl Turn {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, kind: TurnEventKind) {
+    /// It tells this next.
+    pub(crate) fn tell(&self, event: TurnEvent) {
         let mut told = self.told();
-        let seq = told.len() as u64 + 1;
-        told.push(TurnEvent { seq, kind });
+        told.push(event);
         self.count.send_replace(told.len());
     }
 
     /// No further event follows.
     pub(crate) fn is_over(&self) -> bool {
         self.told().last().is_some_and(|event| event.kind.is_end())
-    }
-
-    /// Ends it with what there is.
-    pub(crate) fn abort(&self) {
-        self.aborted.send_replace(true);
-    }
-
-    /// Answers `text`, after as many words at such a pace as it asks for.
-    pub(crate) async fn run(&self, text: &str, answer: String) {
-        self.tell(TurnEventKind::Started { agent: agent() });
-        let mut aborted = self.aborted.subscribe();
-        let (words, pause) = pace(text).unwrap_or_default();
-        for n in 0..words {
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                _ = aborted.wait_for(|it| *it) => break,
-            }
-            self.tell(TurnEventKind::Delta { text: format!("word{n} "), replace: false });
-        }
-        let (usage, aborted) = (Usage::default(), *aborted.borrow());
-        self.tell(if text.contains("FAIL:") {
-            let message = "told to fail".to_owned();
-            TurnEventKind::Error { code: ErrorCode::Agent, message, usage }
-        } else {
-            TurnEventKind::Final { text: answer, usage, aborted }
-        });
     }
 
     /// Its events after `seq`, as they come.
@@ -85,28 +52,22 @@ impl Turn {
     }
 }
 
-/// `SLOW:<n>x<ms>`, as the native echo runtime reads it.
-fn pace(text: &str) -> Option<(u32, Duration)> {
-    let (_, rest) = text.split_once("SLOW:")?;
-    let (words, pause) = rest.split_whitespace().next()?.split_once('x')?;
-    Some((words.parse().ok()?, Duration::from_millis(pause.parse().ok()?)))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use zaki_envelope::wire::{TurnEventKind, Usage};
 
-    #[test]
-    fn a_pace_is_read() {
-        assert_eq!(pace("a SLOW:3x20 b"), Some((3, Duration::from_millis(20))));
-        assert_eq!(pace("SLOW:x20"), None);
-        assert_eq!(pace("slow"), None);
-    }
+    use super::*;
 
     #[tokio::test]
     async fn a_turn_may_be_read_again_after_any_event() {
         let turn = Arc::new(Turn::default());
-        turn.run("SLOW:2x1", "done".to_owned()).await;
+        let word = |seq| TurnEvent {
+            seq,
+            kind: TurnEventKind::Delta { text: "word ".to_owned(), replace: false },
+        };
+        (1..=3).for_each(|seq| turn.tell(word(seq)));
+        let (text, usage) = ("done".to_owned(), Usage::default());
+        turn.tell(TurnEvent { seq: 4, kind: TurnEventKind::Final { text, usage, aborted: false } });
         for (after, count) in [(0, 4), (2, 2), (4, 0)] {
             let body = turn.clone().after(after).into_body();
             let bytes = axum::body::to_bytes(body, 10_000).await.unwrap();

@@ -1,7 +1,8 @@
 //! The four chat platforms, simulated wire-accurately for what Zaki uses of them: Telegram Bot
 //! API, Discord REST and gateway, WhatsApp Cloud API (Graph), Slack Web API and Events API.
 //! For tests and the demo, on loopback only; not an emulator of anything Zaki does not use, and
-//! not a place for production secrets: what it records, it shows.
+//! not a place for production secrets: what it records, it shows. Beside them is [`workerd`], which
+//! runs the edge as it runs on Cloudflare.
 //!
 //! Each platform starts on a free port of 127.0.0.1 and stops when its last handle is dropped:
 //!
@@ -23,6 +24,7 @@ pub mod discord;
 pub mod graph;
 pub mod slack;
 pub mod telegram;
+pub mod workerd;
 
 pub use all::Simulators;
 pub use common::{

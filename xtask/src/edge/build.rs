@@ -1,5 +1,6 @@
 //! The bundle: `edge/worker/build/{index.js,index_bg.wasm}`.
 
+use std::env;
 use std::fmt;
 use std::fs;
 use std::process::{Command, Stdio};
@@ -26,6 +27,14 @@ impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "bundle: {} bytes, {} by gzip", self.plain, self.gzip)
     }
+}
+
+/// What is built is built, to whoever says so by this.
+pub(super) const BUILT: &str = "ZAKI_EDGE_BUILT";
+
+/// The bundle as it is, if somebody has said that it is there; built otherwise.
+pub(super) fn bundle_at_hand(cache: &Cache) -> Result<Size> {
+    if env::var_os(BUILT).is_some() { measure() } else { bundle(cache, Build::default()) }
 }
 
 /// Builds it; one for release that is too big is an error.

@@ -48,7 +48,7 @@ pub(crate) fn send(cache: &Cache, options: &Deploy) -> Result<()> {
     wrangler.args(if options.version { ["versions", "upload"].as_slice() } else { &["deploy"] });
     wrangler.args(["--env", options.to.name()]).args(options.dry_run.then_some("--dry-run"));
     // What is built is built: it must not build again what somebody else changes meanwhile.
-    wrangler.args(["--config", "wrangler.jsonc"]).env("ZAKI_EDGE_BUILT", "1");
+    wrangler.args(["--config", "wrangler.jsonc"]).env(build::BUILT, "1");
     if !options.dry_run && std::env::var_os("CLOUDFLARE_API_TOKEN").is_none() {
         bail!("set CLOUDFLARE_API_TOKEN, or see first what would be sent: --dry-run");
     }

@@ -8,7 +8,6 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use super::Build;
 use super::build;
 use super::tools::Tools;
 use crate::cache::Cache;
@@ -30,7 +29,7 @@ pub(crate) struct Local {
 impl Local {
     /// Builds what is missing or has changed, in that engine.
     pub(crate) fn open(cache: &Cache, engine: &Engine) -> Result<Self> {
-        let size = build::bundle(cache, Build::default())?;
+        let size = build::bundle_at_hand(cache)?;
         let (sidecar, echo) = (image(cache, engine, "sidecar")?, image(cache, engine, "box")?);
         let modules = Tools::node(cache)?;
         Ok(Self { modules, docker: engine.host().to_owned(), sidecar, echo, size })

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use serde_json::{Deserializer, Value, json};
+use zaki_echo::{number, slow_words, status};
 use zaki_edge_core::meter::Tokens;
 use zaki_envelope::Timestamp;
 
@@ -15,9 +16,6 @@ use super::{ask::Ask, memory};
 
 /// How the offline model's answers begin, so that nobody takes them for another's.
 pub(crate) const MARK: &str = "[offline model]";
-/// Most words of a slow answer, and the longest pause between two.
-const MOST_WORDS: u32 = 10_000;
-const LONGEST_PAUSE_MS: u64 = 60_000;
 /// As much of a tool's result is quoted, in characters.
 const QUOTED: usize = 300;
 /// As many characters stream at once when there is no hurry.
@@ -82,9 +80,7 @@ fn say(text: &str) -> Plan {
 }
 
 fn failure(text: &str) -> Option<Plan> {
-    let (_, rest) = text.split_once("FAIL:")?;
-    let status = rest.get(..3)?.parse().ok()?;
-    (400..600).contains(&status).then_some(Plan::Fail { status })
+    status(text).map(|status| Plan::Fail { status })
 }
 
 fn call(text: &str) -> Option<Plan> {
@@ -123,27 +119,6 @@ fn remind(at: Timestamp, what: &str) -> Plan {
 fn slow(text: &str) -> Option<Plan> {
     let (pieces, pause) = slow_words(text)?;
     Some(Plan::Say { pieces, pause })
-}
-
-/// What `SLOW:<n>x<ms>` asks for: the words, and the pause before each.
-pub(crate) fn slow_words(text: &str) -> Option<(Vec<String>, Duration)> {
-    let (_, rest) = text.split_once("SLOW:")?;
-    let (words, rest) = number(rest)?;
-    let (pause, _) = number(rest.strip_prefix('x')?)?;
-    let words = u32::try_from(words).unwrap_or(u32::MAX).min(MOST_WORDS);
-    let pieces = (0..words).map(|n| format!("word{n} ")).collect();
-    Some((pieces, Duration::from_millis(pause.min(LONGEST_PAUSE_MS))))
-}
-
-/// Whether `FAIL:<status>` is asked for.
-pub(crate) fn fails(text: &str) -> bool {
-    failure(text).is_some()
-}
-
-fn number(text: &str) -> Option<(u64, &str)> {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, rest) = text.split_at_checked(end)?;
-    Some((digits.parse().ok()?, rest))
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
-//! The Worker in the real workerd on this machine, with real containers: what `cargo xtask edge
-//! build` has bundled, served by `edge/worker/local/serve.mjs`.
+//! The edge's Worker in the real workerd on this machine, with real containers: what `cargo xtask
+//! edge build` has bundled, served by `edge/worker/local/serve.mjs`. Cloudflare, as far as it can be
+//! had here.
 //!
-//! `cargo xtask test` says in the environment where its parts are. Containers that a run before left
+//! `cargo xtask edge` says in the environment where its parts are. Containers that a run before left
 //! behind, because it was killed, carry the number of its process in their names and are removed.
 
-use std::env;
+mod rig;
+
 use std::fs::{self, File};
-use std::net::{IpAddr, SocketAddr};
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as Probe};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -17,99 +20,19 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
-use std::io::Write;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::SOON;
-use crate::edge::KEY;
-use crate::world::own_address;
+pub use rig::Rig;
+
+/// What it shares with its hubs, unless it is told another.
+pub const KEY: &str = "a key that an edge and its hubs share: 0001";
 
 /// Every name of ours begins so, followed by the number of the process.
 const PREFIX: &str = "zaki-test-";
+/// workerd is up within seconds, also on a machine that is busy.
+const SOON: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-
-/// Where everything is that it takes.
-#[derive(Clone)]
-pub struct Rig {
-    /// `node_modules` of `edge/worker/package-lock.json`.
-    modules: PathBuf,
-    /// The engine, as `DOCKER_HOST` has it.
-    docker: String,
-    /// The image of the stand-in for workerd's own sidecar.
-    sidecar: String,
-    /// The image that containers run.
-    image: String,
-}
-
-impl Rig {
-    /// From the environment; `None`, and a line that says so, where it is not there.
-    pub fn find() -> Option<Self> {
-        let read = |name: &str| {
-            let value = env::var(name).ok();
-            if value.is_none() {
-                println!("SKIPPED: set {name} (cargo xtask edge test does it)");
-            }
-            value
-        };
-        Some(Self {
-            modules: read("ZAKI_TEST_WORKER")?.into(),
-            docker: read("ZAKI_TEST_WORKER_DOCKER")?,
-            sidecar: read("ZAKI_TEST_SIDECAR")?,
-            image: read("ZAKI_TEST_BOX")?,
-        })
-    }
-
-    /// Whether the suites are to have the Worker for their edge: `ZAKI_EDGE=workerd`.
-    pub fn is_wanted() -> bool {
-        env::var("ZAKI_EDGE").is_ok_and(|edge| edge == "workerd")
-    }
-
-    /// The same with containers that run something else.
-    #[must_use]
-    pub fn with_image(self, image: &str) -> Self {
-        Self { image: image.to_owned(), ..self }
-    }
-
-    fn docker(&self, arguments: &[&str]) -> Result<String> {
-        let mut docker = Command::new("docker");
-        let out = docker.args(["--host", &self.docker]).args(arguments).output()?;
-        ensure!(out.status.success(), "docker: {}", String::from_utf8_lossy(&out.stderr));
-        Ok(String::from_utf8(out.stdout)?.trim().to_owned())
-    }
-
-    /// This machine as containers see it.
-    fn gateway(&self) -> Result<IpAddr> {
-        let format = "{{range .IPAM.Config}}{{.Gateway}}{{end}}";
-        let gateway = self.docker(&["network", "inspect", "bridge", "--format", format])?;
-        gateway.parse().with_context(|| format!("the bridge has no gateway: {gateway:?}"))
-    }
-
-    /// The names of the containers, workerd's sidecars among them, of workers whose names begin so.
-    pub fn containers(&self, prefix: &str) -> Result<Vec<String>> {
-        let filter = format!("name=-{prefix}");
-        let all = self.docker(&["ps", "--all", "--filter", &filter, "--format", "{{.Names}}"])?;
-        Ok(all.lines().map(str::to_owned).collect())
-    }
-
-    /// Removes containers by name.
-    pub fn remove(&self, names: &[String]) -> Result<()> {
-        let names = names.iter().map(String::as_str);
-        let arguments: Vec<&str> =
-            ["rm", "--force", "--volumes"].into_iter().chain(names).collect();
-        if arguments.len() > 3 { self.docker(&arguments).map(drop) } else { Ok(()) }
-    }
-
-    /// What processes that are gone have left behind.
-    fn sweep(&self) -> Result<()> {
-        let mut left = self.containers(PREFIX)?;
-        left.retain(|name| {
-            let owner = name.split_once(PREFIX).and_then(|(_, rest)| rest.split('-').next());
-            owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
-        });
-        self.remove(&left)
-    }
-}
 
 /// Another worker in the same workerd, to compare it with: a script in `tests/yardstick`.
 #[derive(Clone, Debug)]
@@ -129,7 +52,7 @@ impl Beside {
     }
 
     fn options(&self) -> Value {
-        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/yardstick");
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../yardstick");
         json!({
             "name": self.name,
             "script": format!("{dir}/{}.mjs", self.name),
@@ -187,20 +110,14 @@ impl Workerd {
         self.rig.remove(&self.containers()?)?;
         let options = self.options().await?;
         let log = File::options().create(true).append(true).open(self.log_file())?;
-        let serve = concat!(env!("CARGO_MANIFEST_DIR"), "/../edge/worker/local/serve.mjs");
-        let mut node = Command::new(self.node());
+        let mut node = Command::new(self.rig.node());
         // Together they can be killed, and a Ctrl-C in the terminal is ours to handle.
-        node.arg(serve).process_group(0).current_dir(&self.dir).stdin(Stdio::piped());
+        node.arg(rig::SERVE).process_group(0).current_dir(&self.dir).stdin(Stdio::piped());
         let mut child = node.stdout(log.try_clone()?).stderr(log).spawn()?;
         let mut input = child.stdin.take().context("no input")?;
         writeln!(input, "{options}")?;
         self.running = Some((child, input));
         self.ready().await
-    }
-
-    fn node(&self) -> PathBuf {
-        let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
-        self.rig.modules.join(format!("node-linux-{arch}/bin/node"))
     }
 
     async fn options(&mut self) -> Result<Value> {
@@ -349,6 +266,20 @@ impl Drop for Workerd {
         }
         if let Ok(left) = self.containers() {
             let _ = self.rig.remove(&left);
+        }
+    }
+}
+
+/// An address of loopback that is nobody else's, also after a crash: below the ports that the
+/// system gives away by itself, and another one in every process.
+pub fn own_address() -> SocketAddr {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id().wrapping_mul(8) + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = u16::try_from(10_000 + number % 20_000).unwrap_or(10_000);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if Probe::bind(address).is_ok() {
+            return address;
         }
     }
 }
