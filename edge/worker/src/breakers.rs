@@ -114,6 +114,16 @@ pub(crate) fn left_alone(name: &str) -> String {
     format!("the {name} failed before, and is left alone for a while")
 }
 
+/// By what fault it fails, if it does so for everybody.
+pub(crate) fn fault(name: &str) -> Option<Fault> {
+    of(name, |it| it.failing().map(|(fault, _)| fault))
+}
+
+/// It has failed for so long that nobody need try it again.
+pub(crate) fn is_lost(name: &str) -> bool {
+    of(name, |it| it.is_lost(clock::now()))
+}
+
 /// Until when `user` may not so much as try.
 pub(crate) fn kept_from(name: &str, user: ZakiUserId) -> Option<Timestamp> {
     of(name, |it| it.kept_from(user, clock::now()))

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use serde_json::json;
-use worker::{Method, Request, Response, Result};
+use worker::{Request, Response, Result};
 use zaki_edge_core::{
     front::{Call, Caller, Pause, Refusal},
     http::{Answer, Request as Asked, barred, ended},
@@ -18,7 +18,7 @@ use zaki_envelope::{
 };
 
 use super::{
-    link::{CALL, LinkError},
+    link::LinkError,
     object::Object,
     turn::{Ear, Turn},
 };
@@ -320,8 +320,8 @@ impl Object {
                 clock::sleep(STEER_PAUSE).await;
                 continue;
             }
-            match link.ask(Method::Post, &path, Some(&body), CALL).await {
-                Ok(_) => return Ok(()),
+            match link.tell(&path, Some(&body)).await {
+                Ok(()) => return Ok(()),
                 Err(LinkError::Refused(409)) => return Err(Refusal::Ended),
                 // Not known there: its relay hands it over again in a moment.
                 Err(LinkError::Refused(404) | LinkError::Lost(_)) => {
@@ -357,8 +357,8 @@ impl Object {
         };
         let body = serde_json::to_vec(&answer).unwrap_or_default();
         let path = format!("approvals/{approval}");
-        match self.link()?.ask(Method::Post, &path, Some(&body), CALL).await {
-            Ok(_) => {
+        match self.link()?.tell(&path, Some(&body)).await {
+            Ok(()) => {
                 turn.change(|progress| progress.answered(approval));
                 self.store()?.set_fact(&fact, &answer.decision)?;
                 Ok(convert::whole(Answer::done())?)

@@ -103,9 +103,13 @@ impl Link {
     }
 
     pub(crate) async fn post(&self, path: &str) -> Result<(), LinkError> {
-        let mut answer = self.ask(Method::Post, path, None, CALL).await?;
-        // Until it is read the connection serves no other call, though there is nothing in it.
-        Ok(answer.bytes().await.map(drop)?)
+        self.tell(path, None).await
+    }
+
+    /// The same with a body, where only whether it was taken matters.
+    pub(crate) async fn tell(&self, path: &str, body: Option<&[u8]>) -> Result<(), LinkError> {
+        let mut answer = self.ask(Method::Post, path, body, CALL).await?;
+        Ok(finish(&mut answer).await?)
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, LinkError> {
@@ -120,6 +124,12 @@ impl Link {
             None => self.get("health").await,
         }
     }
+}
+
+/// Reads the rest of an answer. Until then its connection serves no other call, though there is
+/// nothing in it.
+pub(crate) async fn finish(answer: &mut Response) -> worker::Result<()> {
+    answer.bytes().await.map(drop)
 }
 
 fn accept(answer: Response) -> Result<Response, LinkError> {

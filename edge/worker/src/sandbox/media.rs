@@ -1,13 +1,13 @@
 //! Media on their way between the hub and a container: kept in the bucket for one person, by hash.
 
-use worker::{Env, Method, js_sys::Uint8Array};
+use worker::{Env, Method};
 use zaki_envelope::{
     Kept, MediaHash, Part, ZakiUserId,
     wire::{TurnEvent, TurnEventKind},
 };
 
 use super::{
-    link::{Link, LinkError},
+    link::{Link, LinkError, finish},
     object::Object,
 };
 use crate::{
@@ -82,11 +82,11 @@ impl Object {
                     continue;
                 }
             };
-            let body = Some(Uint8Array::from(bytes.as_slice()).into());
             let path = format!("media/{}", kept.hash);
-            let answer = link.raw(Method::Put, &path, body, &[]).await?;
-            if answer.status_code() >= 300 {
-                report::failure("media.not_taken", &answer.status_code());
+            match link.call(Method::Put, &path, Some(&bytes)).await {
+                Ok(mut answer) => finish(&mut answer).await?,
+                Err(error @ LinkError::Lost(_)) => return Err(error),
+                Err(error) => report::failure("media.not_taken", &error),
             }
         }
         Ok(())

@@ -21,7 +21,7 @@ use zaki_envelope::{
 
 use super::{object::Object, turn::Turn};
 use crate::{
-    breakers::Leave,
+    breakers::{self, Leave},
     clock,
     config::{Config, Provider},
     convert, report,
@@ -29,6 +29,8 @@ use crate::{
 
 /// How long a provider may take to begin an answer, in milliseconds.
 const SILENCE: u64 = 60_000;
+/// Why a turn ends whose model does not answer.
+const NO_ANSWER: &str = "no provider of models answers";
 
 /// What a provider has begun to answer.
 struct Begun {
@@ -105,9 +107,13 @@ impl Object {
             return refuse(wire, 503, "not now; try again");
         };
         let able = config.providers.iter().filter(|provider| provider.wire() == wire);
-        for provider in able {
+        let mut may_pass = false;
+        for provider in able.clone() {
             let Some(theirs) = provider.models.get(model) else { continue };
-            let Some(leave) = Leave::of(&provider.name, user) else { continue };
+            let Some(leave) = Leave::of(&provider.name, user) else {
+                may_pass |= breakers::fault(&provider.name) != Some(Fault::Refused);
+                continue;
+            };
             let mut call = fields.clone();
             if wire.prepare(&mut call, theirs).is_err() {
                 return refuse(wire, 400, "the call cannot be passed on");
@@ -115,36 +121,55 @@ impl Object {
             let body = serde_json::to_vec(&call).unwrap_or_default();
             let begun = attempt(provider, wire, &body, leave).await;
             self.tell_breakers();
-            if let Some(begun) = begun {
-                report::event(&self.env, "model.asked", &provider.name, f64::from(begun.status));
-                let meter = Meter {
-                    object: self.clone(),
-                    turn: turn.as_ref().map(|turn| turn.id()),
-                    price: provider.price(),
-                    reader: Some(Reader::default()),
-                    size,
-                    counted: Usage::default(),
-                };
-                return begun.pass(meter);
-            }
+            let begun = match begun {
+                Ok(begun) => begun,
+                Err(fault) => {
+                    may_pass |= fault.is_some_and(|fault| fault != Fault::Refused);
+                    continue;
+                }
+            };
+            report::event(&self.env, "model.asked", &provider.name, f64::from(begun.status));
+            let meter = Meter {
+                object: self.clone(),
+                turn: turn.as_ref().map(|turn| turn.id()),
+                price: provider.price(),
+                reader: Some(Reader::default()),
+                size,
+                counted: Usage::default(),
+            };
+            return begun.pass(meter);
         }
         report::event(&self.env, "model.unanswered", model, 1.0);
-        refuse(wire, 503, "no provider of the model answers now")
+        if may_pass && !able.into_iter().all(|it| breakers::is_lost(&it.name)) {
+            return refuse(wire, 503, NO_ANSWER);
+        }
+        // That is not over in the time somebody waits, and agents try again for a minute and a half
+        // unless the status forbids it.
+        if let Some(turn) = turn {
+            turn.change(|it| it.condemn((ErrorCode::Agent, NO_ANSWER)));
+            self.abort(&turn);
+        }
+        refuse(wire, 400, NO_ANSWER)
     }
 }
 
-/// Asks one; `None`: another one may do.
-async fn attempt(provider: &Provider, wire: Wire, body: &[u8], leave: Leave) -> Option<Begun> {
+/// Asks one; an error: another one may do. `None`: this one does not have it.
+async fn attempt(
+    provider: &Provider,
+    wire: Wire,
+    body: &[u8],
+    leave: Leave,
+) -> std::result::Result<Begun, Option<Fault>> {
     let sent = clock::timeout(SILENCE, send(provider, wire, body)).await;
     let mut answer = match sent {
         Some(Ok(answer)) => answer,
         Some(Err(_)) => {
             leave.failed(Fault::Unreachable, None);
-            return None;
+            return Err(Some(Fault::Unreachable));
         }
         None => {
             leave.failed(Fault::Silent, None);
-            return None;
+            return Err(Some(Fault::Silent));
         }
     };
     let status = answer.status_code();
@@ -152,30 +177,31 @@ async fn attempt(provider: &Provider, wire: Wire, body: &[u8], leave: Leave) -> 
         Verdict::Answer => {}
         Verdict::Elsewhere => {
             leave.answered();
-            return None;
+            return Err(None);
         }
         Verdict::Failing(fault) => {
             let later = answer.headers().get("retry-after").ok().flatten();
             leave.failed(fault, later.as_deref().and_then(later_ms));
-            return None;
+            return Err(Some(fault));
         }
     }
     let kind = answer.headers().get("content-type").ok().flatten().unwrap_or_default();
-    let mut rest = answer.stream().ok()?;
+    // Dropped without a word, the leave is let go.
+    let mut rest = answer.stream().map_err(|_| Some(Fault::Broken))?;
     let first = match clock::timeout(SILENCE, rest.next()).await {
         Some(Some(Ok(first))) => first,
         Some(None) => Vec::new(),
         Some(Some(Err(_))) | None => {
             leave.failed(Fault::Silent, None);
-            return None;
+            return Err(Some(Fault::Silent));
         }
     };
     if begins_with_failure(&first) {
         leave.failed(Fault::Broken, None);
-        return None;
+        return Err(Some(Fault::Broken));
     }
     leave.answered();
-    Some(Begun { status, kind, first, rest })
+    Ok(Begun { status, kind, first, rest })
 }
 
 async fn send(provider: &Provider, wire: Wire, body: &[u8]) -> Result<Response> {
