@@ -113,7 +113,8 @@ pub async fn known_to_edge(world: &World) -> Result<Vec<String>> {
         let hub = Caller::new(worker.address())?;
         let all = hub.call(Method::GET, "/v1/sandboxes", &Value::Null).await?;
         let all = all.as_array().context("no list of sandboxes")?;
-        return Ok(all.iter().map(|it| it["sandbox"].to_string()).collect());
+        let names = all.iter().filter_map(|it| it["sandbox"].as_str());
+        return Ok(names.map(str::to_owned).collect());
     }
     let edge = read_only(&world.data().join("private/edge.db"))?;
     let everybody = "SELECT name FROM sandboxes UNION SELECT user FROM turns

@@ -32,9 +32,8 @@ async fn one_person_has_one_sandbox_and_one_memory_on_all_channels() -> Result<(
         assert!(answer.contains("saffron"), "{channel} does not know: {answer}");
     }
     let sandboxes = zaki_tests::house::known_to_edge(&world).await?;
-    let mut people: Vec<_> = sandboxes.iter().filter(|it| it.contains("personal")).collect();
-    people.dedup();
-    assert_eq!(people.len(), 1, "{sandboxes:?}");
+    let count = sandboxes.iter().filter(|name| name.starts_with("openclaw-")).count();
+    assert_eq!(count, 1, "{sandboxes:?}");
 
     let place = "C0GENERAL";
     world.slack.add_channel(place, "general");
@@ -162,5 +161,15 @@ async fn the_demo_answers_on_all_four_channels() -> Result<()> {
     }
     let left = zaki_tests::processes::of(dir.path());
     assert_eq!(left, [], "it ends what it started");
+    Ok(())
+}
+
+/// Whoever has not what the other edge takes is told what to do.
+#[test]
+fn the_demo_on_workerd_says_what_is_missing() -> Result<()> {
+    let mut demo = zaki_tests::program::command(["demo", "--edge", "workerd", "--once"])?;
+    let output = demo.env_remove("ZAKI_TEST_WORKER").output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("`cargo xtask edge demo`"), "{said}");
     Ok(())
 }

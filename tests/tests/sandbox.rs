@@ -119,7 +119,9 @@ async fn through(world: &World, user: &str) -> Result<()> {
     let told = world.ask_within(TELEGRAM, ADA, "What is my favourite spice?", AGENT).await?;
     assert!(told.contains("saffron"), "{told}");
     let logs = one(world, &["logs", user, "--lines", "3"]).await?;
-    assert!(logs["logs"]["sandbox"].is_string(), "{logs}");
+    // What a container prints is with whoever runs containers there.
+    let printed = logs["logs"]["sandbox"].is_string();
+    assert!(printed || world.is_on_workerd(), "{logs}");
     let acts: Vec<_> = recorded(world).await?;
     let words: Vec<_> = acts.iter().map(|(act, _)| act.trim_start_matches("sandbox_")).collect();
     let first = if world.is_on_workerd() {

@@ -61,8 +61,9 @@ pub(crate) fn run(cache: &Cache, edge: &Edge) -> Result<()> {
 }
 
 /// Its own tests, and the suites that make no difference between the edges.
-const SUITES: [&str; 10] = [
+const SUITES: [&str; 11] = [
     "workerd",
+    "workerd_watch",
     "road",
     "lanes",
     "commands",
@@ -71,9 +72,19 @@ const SUITES: [&str; 10] = [
     "proactive",
     "models",
     "sandbox",
+    "openclaw",
 ];
-/// Of those, what has an edge of its own anyway.
-const NOT: [&str; 3] = ["replica", "the_demos_chat", "the_suite_gives"];
+/// Of those, what has another edge anyway or is about processes, and one test that waits for minutes.
+const NOT: [&str; 8] = [
+    "replica",
+    "the_demos_chat",
+    "the_suite_gives",
+    "a_question_is_answered",
+    "an_answer_that",
+    "nobody_answers_for",
+    "the_key_of_the_model",
+    "a_reminder_fires",
+];
 
 /// What `cargo` is to test with the Worker for the edge.
 pub(crate) fn suites(cargo: &mut Command) -> &mut Command {

@@ -1,20 +1,21 @@
-//! `zaki demo`: the whole road on loopback. Four simulated platforms, the hub, the native edge, a
-//! real OpenClaw per person, and the offline model; no key, no account, no internet once Node and
-//! OpenClaw are installed.
+//! `zaki demo`: the whole road on loopback. Four simulated platforms, the hub, an edge, a real
+//! OpenClaw per person, and the offline model; no key, no account, no internet once Node and OpenClaw
+//! are installed.
 
 mod chat;
 mod once;
 mod watch;
+mod worker;
 mod world;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anyhow::{Context, Result};
-use clap::Args;
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
 use toml::{Table, Value, toml};
 use zaki_identity::{Actor, How};
 
@@ -25,10 +26,21 @@ use crate::{
     config::{self, Config},
     serve::{self, Server},
 };
+use worker::Cloud;
 use world::World;
 
 /// The exit code after Ctrl-C, as shells know it.
 const INTERRUPTED: u8 = 130;
+
+/// Which edge.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Target {
+    /// The one inside this program, with a process for each person.
+    Native,
+    /// The one for Cloudflare, in workerd on this machine, with a container for each person;
+    /// `cargo xtask edge demo` builds what that takes.
+    Workerd,
+}
 
 /// Show the whole road on this machine.
 #[derive(Args)]
@@ -46,6 +58,9 @@ pub(crate) struct Demo {
     /// How many people, each with an account on every channel and a sandbox of their own.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     people: u8,
+    /// Which edge has the sandboxes.
+    #[arg(long, value_enum, default_value_t = Target::Native)]
+    edge: Target,
     /// How much the hub logs, on standard error.
     #[arg(long, value_name = "LEVEL", default_value = "error")]
     log: String,
@@ -60,10 +75,12 @@ impl Demo {
         let mut signals = up::Signals::new()?;
         let scratch = tempfile::Builder::new().prefix("zaki-demo-").tempdir()?;
         let data = self.data.clone().unwrap_or_else(|| scratch.path().to_owned());
+        let data = std::path::absolute(data)?;
+        let cloud = self.cloud(&data).await?;
         let world = World::start().await.context("the simulated platforms do not start")?;
-        let config = self.config(&world, &std::path::absolute(data)?)?;
+        let config = self.config(&world, &data, cloud.as_ref())?;
         say(&format!("data directory   {}", config.data_dir().display()));
-        if !self.echo {
+        if !self.echo && cloud.is_none() {
             let dir = config.runtime_dir();
             tokio::select! {
                 installed = up::ensure_runtime(&dir) => drop(installed?),
@@ -79,6 +96,15 @@ impl Demo {
         outcome
     }
 
+    /// The Worker, where that is the edge.
+    async fn cloud(&self, data: &Path) -> Result<Option<Cloud>> {
+        match self.edge {
+            Target::Native => Ok(None),
+            Target::Workerd if self.echo => bail!("--echo is for the native edge"),
+            Target::Workerd => Cloud::start(data).await.map(Some),
+        }
+    }
+
     async fn show(&self, world: &World, server: &Server) -> Result<ExitCode> {
         world.attach(&format!("http://{}", server.address)).await?;
         self.introduce(world, server).await?;
@@ -90,7 +116,7 @@ impl Demo {
     }
 
     /// The configuration a person would write, pointed at the simulators.
-    fn config(&self, world: &World, data: &std::path::Path) -> Result<Config> {
+    fn config(&self, world: &World, data: &Path, cloud: Option<&Cloud>) -> Result<Config> {
         let text = |path: PathBuf| Value::String(path.display().to_string());
         let mut table = world.accounts()?;
         let listen = free_address()?;
@@ -102,7 +128,8 @@ impl Demo {
         sandbox.insert("runtime_dir".into(), text(shared_runtime_dir()));
         sandbox.insert("runtime".into(), Value::from(if self.echo { "echo" } else { "process" }));
         table.insert("hub".into(), Value::Table(hub));
-        table.insert("edge".into(), Value::Table(toml! { listen = "127.0.0.1:0" }));
+        let edge = cloud.map_or_else(|| toml! { listen = "127.0.0.1:0" }, Cloud::edge);
+        table.insert("edge".into(), Value::Table(edge));
         table.insert("sandbox".into(), Value::Table(sandbox));
         Ok(config::load_table(table)?)
     }
