@@ -3,6 +3,7 @@
 mod build;
 mod deploy;
 mod local;
+pub(crate) mod suites;
 mod tools;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use clap::{Args, Subcommand};
 
 use crate::cache::Cache;
 use crate::image::Image;
+use crate::programs::Programs;
 use crate::step::run as run_command;
 use crate::{cargo, root};
 pub(crate) use local::Local;
@@ -60,49 +62,19 @@ pub(crate) fn run(cache: &Cache, edge: &Edge) -> Result<()> {
     Ok(())
 }
 
-/// Its own tests, and the suites that make no difference between the edges.
-const SUITES: [&str; 11] = [
-    "workerd",
-    "workerd_watch",
-    "road",
-    "lanes",
-    "commands",
-    "approvals",
-    "media",
-    "proactive",
-    "models",
-    "sandbox",
-    "openclaw",
-];
-/// Of those, what has another edge anyway or is about processes, and one test that waits for minutes.
-const NOT: [&str; 8] = [
-    "replica",
-    "the_demos_chat",
-    "the_suite_gives",
-    "a_question_is_answered",
-    "an_answer_that",
-    "nobody_answers_for",
-    "the_key_of_the_model",
-    "a_reminder_fires",
-];
-
-/// What `cargo` is to test with the Worker for the edge.
-pub(crate) fn suites(cargo: &mut Command) -> &mut Command {
-    cargo.env("ZAKI_EDGE", "workerd").args(["test", "--no-fail-fast", "--package", "zaki-tests"]);
-    cargo.args(SUITES.iter().flat_map(|suite| ["--test", suite])).arg("--");
-    cargo.args(NOT.iter().flat_map(|test| ["--skip", test]))
-}
-
 /// All of them, or those that are named.
 fn test(cache: &Cache, args: &[String]) -> Result<()> {
     let (image, local) = here(cache)?;
     println!("{}", local.size);
-    let mut tests = cargo();
+    let (programs, mut tests) = (Programs::build()?, cargo());
     tell(cache, &mut tests, &image, &local);
-    if args.is_empty() {
-        return run_command(suites(&mut tests));
-    }
-    run_command(tests.env("ZAKI_EDGE", "workerd").arg("test").args(args))
+    programs.tell(&mut tests);
+    tests.env("ZAKI_EDGE", "workerd");
+    run_command(if args.is_empty() {
+        suites::all(&mut tests)
+    } else {
+        tests.arg("test").args(args)
+    })
 }
 
 fn demo(cache: &Cache, args: &[String]) -> Result<()> {

@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::cache::{Cache, is_root};
-use crate::edge::{self, Local};
+use crate::edge::{Local, suites};
 use crate::image::Image;
 use crate::postgres::{self, Server};
 use crate::programs::{self, Programs};
@@ -153,7 +153,7 @@ impl Rig<'_> {
         if self.worker.is_none() {
             return Ok(Outcome::Skipped("there is no engine".into()));
         }
-        passed(edge::suites(&mut self.cargo()))
+        passed(suites::shared(&mut self.cargo()))
     }
 
     /// nextest hides what passing tests print; its report (`.config/nextest.toml`) keeps it.

@@ -35,20 +35,27 @@ fn port(arguments: impl Iterator<Item = String>) -> u16 {
     port.unwrap_or(PORT)
 }
 
+/// Calls one after the other, as HTTP/1.1 has it, until one becomes a tunnel: workerd keeps the
+/// connection, and what it sends next on one that was closed is lost.
 fn serve(mut caller: TcpStream) -> io::Result<()> {
     caller.set_nodelay(true)?;
-    let (head, rest) = read_head(&mut caller)?;
-    if !head.starts_with("CONNECT ") {
-        return answer(&mut caller, &head, rest.len());
+    loop {
+        let (head, rest) = read_head(&mut caller)?;
+        if !head.starts_with("CONNECT ") {
+            answer(&mut caller, &head, rest.len())?;
+            continue;
+        }
+        let inside =
+            destination(&head).and_then(|to| TcpStream::connect_timeout(&to, PATIENCE).ok());
+        let Some(mut inside) = inside else {
+            caller.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")?;
+            continue;
+        };
+        inside.set_nodelay(true)?;
+        caller.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+        inside.write_all(&rest)?;
+        return tunnel(caller, inside);
     }
-    let inside = destination(&head).and_then(|to| TcpStream::connect_timeout(&to, PATIENCE).ok());
-    let Some(mut inside) = inside else {
-        return caller.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
-    };
-    inside.set_nodelay(true)?;
-    caller.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
-    inside.write_all(&rest)?;
-    tunnel(caller, inside)
 }
 
 /// The head as text, and what came after it.
@@ -80,7 +87,7 @@ fn destination(head: &str) -> Option<SocketAddr> {
     header(head, "x-dst-addr")?.parse().ok()
 }
 
-/// Anything but a tunnel: its body is read, so that the connection ends well.
+/// Anything but a tunnel: its body is read, so that the next call begins where it ends.
 fn answer(caller: &mut TcpStream, head: &str, mut have: usize) -> io::Result<()> {
     let length = header(head, "content-length").and_then(|length| length.parse().ok());
     let mut buffer = [0; 4096];
@@ -92,7 +99,7 @@ fn answer(caller: &mut TcpStream, head: &str, mut have: usize) -> io::Result<()>
     }
     let body = if head.starts_with("GET /ca") { CERTIFICATE } else { "" };
     let length = body.len();
-    write!(caller, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+    write!(caller, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
 /// Each way until its own end.
@@ -123,6 +130,7 @@ mod tests {
     }
 
     fn rest(mut caller: TcpStream) -> String {
+        let _ = caller.shutdown(Shutdown::Write);
         let mut said = String::new();
         caller.read_to_string(&mut said).unwrap();
         said
@@ -159,6 +167,17 @@ mod tests {
             let (caller, _) = ask(&format!("CONNECT x HTTP/1.1\r\nX-Dst-Addr: {to}\r\n\r\n"));
             assert!(rest(caller).starts_with("HTTP/1.1 400 "), "{to}");
         }
+    }
+
+    #[test]
+    fn a_connection_serves_more_than_one_call() {
+        let refused = "CONNECT x HTTP/1.1\r\nX-Dst-Addr: nowhere\r\n\r\n";
+        let (mut caller, _) = ask(refused);
+        let mut first = [0; 12];
+        caller.read_exact(&mut first).unwrap();
+        assert_eq!(&first, b"HTTP/1.1 400");
+        caller.write_all(b"GET /ca HTTP/1.1\r\n\r\n").unwrap();
+        assert!(rest(caller).ends_with(CERTIFICATE));
     }
 
     #[test]
