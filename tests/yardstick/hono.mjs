@@ -46,7 +46,8 @@ const elsewhere = (context) => context.json({ error: "only the yardstick's call 
 app.notFound((context) => context.json({ error: "there is nothing here" }, 404));
 app.get("/health", (context) => context.json({ ok: true }));
 app.use("/v1/*", proven);
-app.get("/v1/model", (context) => context.json({ providers: [] }));
+const parts = ["containers", "bucket", "hub"].map((provider) => ({ provider, is_asked: true }));
+app.get("/v1/model", (context) => context.json({ providers: [], parts }));
 app.get("/v1/sandboxes", elsewhere);
 const user = "/v1/users/:user{[0-9a-hjkmnp-tv-z]{26}}";
 for (const path of ["wake", "retire", "reinstate", "backup", "restore", "turns"]) {

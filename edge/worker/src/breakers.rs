@@ -22,6 +22,9 @@ pub(crate) const CONTAINERS: &str = "containers";
 pub(crate) const BUCKET: &str = "bucket";
 /// Whoever hears what agents say without being asked.
 pub(crate) const HUB: &str = "hub";
+/// Hubs ask every 15 s, many of them perhaps: for so long one answer is good for all who ask the same
+/// isolate, in milliseconds.
+const FRESH_MS: i64 = 5_000;
 /// What is there beside models.
 const PARTS: [&str; 3] = [CONTAINERS, BUCKET, HUB];
 
@@ -32,6 +35,8 @@ struct Isolate {
     breakers: BTreeMap<String, Breaker>,
     /// How they stood when that was told last.
     told: BTreeMap<String, ProviderReport>,
+    /// What the registry knew of all of them, and when.
+    read: Option<(Timestamp, ModelReport)>,
 }
 
 thread_local! {
@@ -171,12 +176,22 @@ pub(crate) async fn tell(env: &Env) {
     }
 }
 
-/// How they stand, in whichever isolate.
-pub(crate) async fn report(env: &Env, config: &Config) -> worker::Result<ModelReport> {
+/// How they stand, in whichever isolate; no older than [`FRESH_MS`].
+pub(crate) async fn report(
+    env: &Env,
+    config: &Config,
+    now: Timestamp,
+) -> worker::Result<ModelReport> {
+    let read = ISOLATE.with_borrow(|isolate| isolate.read.clone());
+    if let Some((_, report)) = read.filter(|(at, _)| now.since(*at) < FRESH_MS) {
+        return Ok(report);
+    }
     let said = registry::said(env).await?;
     let of = |name: &str| gather(name, said.iter().cloned());
-    Ok(ModelReport {
+    let report = ModelReport {
         providers: config.providers.iter().map(|it| of(&it.name)).collect(),
         parts: PARTS.into_iter().map(of).collect(),
-    })
+    };
+    ISOLATE.with_borrow_mut(|isolate| isolate.read = Some((now, report.clone())));
+    Ok(report)
 }

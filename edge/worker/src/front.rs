@@ -66,7 +66,9 @@ async fn route(
 ) -> Result<web_sys::Response> {
     Ok(match asked {
         Asked::Health => convert::sent(Answer::health()),
-        Asked::Model => convert::sent(Answer::json(&breakers::report(env, config).await?)),
+        Asked::Model => {
+            convert::sent(Answer::json(&breakers::report(env, config, clock::now()).await?))
+        }
         // Anybody may ask, and here anybody is the world: counts are events, in the log and the
         // Analytics Engine.
         Asked::Metrics => convert::sent(Refusal::NotFound.into()),
