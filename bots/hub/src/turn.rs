@@ -207,7 +207,8 @@ async fn run(hub: Arc<Hub>, key: LaneKey, mut open: OpenTurn, live: Arc<Live>, a
     let relay = async {
         let end = match &terms {
             None => Some(End::Idle),
-            Some((_, terms)) => relay(&hub, &open, &live, terms).await,
+            // By far the largest part of a turn's state, which is moved more than once before.
+            Some((_, terms)) => Box::pin(relay(&hub, &open, &live, terms)).await,
         };
         live.over.cancel();
         end

@@ -42,6 +42,16 @@ macro_rules! params {
     ($($value:expr),* $(,)?) => { &[$($crate::Value::from($value)),*] };
 }
 
+/// A conversation with a server is kilobytes of state, which whoever asks either engine would carry
+/// along, SQLite's as well: it gets a place of its own.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! boxed {
+    ($work:expr) => {
+        Box::pin(async { $work }).await
+    };
+}
+
 /// Runs a future in a transaction that is kept when it answers `Ok`, and undone otherwise:
 /// `transact!(store, |tx| sign_up(tx, user, now))`, where `sign_up` is an
 /// `async fn<S: Sql>(tx: &S, …) -> Result<T, E>` with `E: From<Error>`.
@@ -56,14 +66,16 @@ macro_rules! transact {
             $crate::Either::Sqlite(store) => {
                 store.write(move |$tx: &$crate::Tx<'_>| $tx.drive($work)).await
             }
-            $crate::Either::Postgres(store) => match store.begin().await {
-                Ok(tx) => {
-                    let $tx = &tx;
-                    let done = $work.await;
-                    tx.end(done).await
-                }
-                Err(error) => Err(error.into()),
-            },
+            $crate::Either::Postgres(store) => {
+                $crate::boxed!(match store.begin().await {
+                    Ok(tx) => {
+                        let $tx = &tx;
+                        let done = $work.await;
+                        tx.end(done).await
+                    }
+                    Err(error) => Err(error.into()),
+                })
+            }
         }
     };
 }
@@ -76,13 +88,15 @@ macro_rules! snapshot {
             $crate::Either::Sqlite(store) => {
                 store.read(move |$tx: &$crate::Tx<'_>| $tx.drive($work)).await
             }
-            $crate::Either::Postgres(store) => match store.snapshot().await {
-                Ok(tx) => {
-                    let $tx = &tx;
-                    $work.await
-                }
-                Err(error) => Err(error.into()),
-            },
+            $crate::Either::Postgres(store) => {
+                $crate::boxed!(match store.snapshot().await {
+                    Ok(tx) => {
+                        let $tx = &tx;
+                        $work.await
+                    }
+                    Err(error) => Err(error.into()),
+                })
+            }
         }
     };
 }
@@ -96,13 +110,15 @@ macro_rules! glance {
             $crate::Either::Sqlite(store) => {
                 store.glance(move |$tx: &$crate::Tx<'_>| $tx.drive($work)).await
             }
-            $crate::Either::Postgres(store) => match store.look().await {
-                Ok(tx) => {
-                    let $tx = &tx;
-                    $work.await
-                }
-                Err(error) => Err(error.into()),
-            },
+            $crate::Either::Postgres(store) => {
+                $crate::boxed!(match store.look().await {
+                    Ok(tx) => {
+                        let $tx = &tx;
+                        $work.await
+                    }
+                    Err(error) => Err(error.into()),
+                })
+            }
         }
     };
 }

@@ -128,7 +128,8 @@ impl Postgres {
 
 impl Shared {
     async fn link(self: &Arc<Self>) -> Result<Link, Error> {
-        let client = self.pool.get().await;
+        // In a place of its own: whoever writes or reads would carry it along.
+        let client = Box::pin(self.pool.get()).await;
         let client = client.map_err(|error| {
             let error = Error::of_pool(&self.place, &error);
             if self.opened.load(Ordering::Relaxed) { error.while_open() } else { error }
