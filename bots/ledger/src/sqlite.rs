@@ -43,6 +43,7 @@ const SCHEMA: Schema = Schema {
         Step { sql: include_str!("sqlite/step3.sql"), min_reader: 2 },
         Step { sql: include_str!("sqlite/step4.sql"), min_reader: 2 },
         Step { sql: include_str!("sqlite/step5.sql"), min_reader: 2 },
+        Step { sql: include_str!("sqlite/step6.sql"), min_reader: 2 },
     ],
 };
 
@@ -128,6 +129,22 @@ impl SqliteLedger {
     {
         let keys = self.keys.clone();
         self.store.write(move |tx| work(&Tx::new(tx, &keys))).await
+    }
+
+    /// Removes the keys that are older: all are looked at, beside the writer.
+    async fn unsee(&self, fence: Fence, oldest: Timestamp) -> Result<usize, Error> {
+        let (mut removed, mut after) = (0, prune::Key::default());
+        loop {
+            let from = after.clone();
+            let page = self.read(move |tx| prune::keys(tx, &from, oldest)).await?;
+            let Some(prune::Keys { last, any_old }) = page else { return Ok(removed) };
+            if any_old {
+                let (from, to) = (after, last.clone());
+                let unsee = move |tx: &Tx<'_>| prune::unsee(tx, &from, &to, oldest);
+                removed += self.write(fence, unsee).await?;
+            }
+            after = last;
+        }
     }
 
     async fn read<T, F>(&self, work: F) -> Result<T, Error>
@@ -356,6 +373,7 @@ impl Ledger for SqliteLedger {
                 rows => removed += rows,
             }
         }
+        removed += self.unsee(fence, before(now, retention.dedupe())).await?;
         retention::strip(self.desk(), before(now, retention.text())).await?;
         Ok(removed)
     }

@@ -206,6 +206,7 @@ where
             recovers_some_at_a_time
             counts_and_lists
             prunes_what_is_done_with
+            removes_keys_by_their_age_alone
             frees_the_queue_behind_what_expires
             refuses_a_stale_fence
         }

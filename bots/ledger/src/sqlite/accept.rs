@@ -41,12 +41,14 @@ pub(super) fn accept(
 /// Whether it is the first of its key.
 fn see(tx: &Tx<'_>, item: &NewInbound, message: &Message) -> Result<bool, Error> {
     let inbound = &item.inbound;
+    if tx.one(sql::IS_FORGOTTEN, params![message.seen.as_slice()], |_| Ok(()))?.is_some() {
+        return Ok(false);
+    }
     let key = params![
         inbound.channel.as_str(),
         inbound.account.as_str(),
         inbound.dedupe.as_str(),
         Ms(inbound.received_at),
-        message.seen.as_slice()
     ];
     Ok(tx.execute(sql::SEE, key)? == 1)
 }

@@ -6,8 +6,11 @@ use super::sql::*;
 use crate::privacy::{dossier, erase, find, recent};
 
 /// Everything a message meets on its way.
-const HOT: [&str; 35] = [
+const HOT: [&str; 38] = [
+    IS_FORGOTTEN,
     SEE,
+    SEEN,
+    PRUNE_SEEN,
     ADD_REQUEST,
     ADD_INBOUND,
     CURSOR,
@@ -61,6 +64,7 @@ fn tables() -> Connection {
     conn.execute_batch(include_str!("step3.sql")).unwrap();
     conn.execute_batch(include_str!("step4.sql")).unwrap();
     conn.execute_batch(include_str!("step5.sql")).unwrap();
+    conn.execute_batch(include_str!("step6.sql")).unwrap();
     conn
 }
 

@@ -56,9 +56,11 @@ pub(super) const ORPHANS: &str = concat!(
 
 // Messages.
 
-pub(super) const SEE: &str = "INSERT INTO seen (channel, account, dedupe, at) SELECT ?1, ?2, ?3, ?4
-    WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE digest = ?5)
-    ON CONFLICT DO NOTHING";
+/// No part of the next one: what inserts from a query copies each page before it touches it.
+pub(super) const IS_FORGOTTEN: &str = "SELECT 1 FROM forgotten WHERE digest = ?1";
+
+pub(super) const SEE: &str = "INSERT INTO seen (channel, account, dedupe, at)
+    VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
 
 pub(super) const ADD_REQUEST: &str =
     "INSERT INTO request (channel, account, received_at, raw, items, id)
@@ -353,8 +355,16 @@ pub(super) const PRUNE_DEAD: &str = "DELETE FROM dead_letter WHERE id IN (
     SELECT id FROM (SELECT id, received_at FROM dead_letter ORDER BY id LIMIT ?2)
     WHERE received_at < ?1)";
 
-pub(super) const PRUNE_SEEN: &str = "DELETE FROM seen WHERE (channel, account, dedupe) IN (
-    SELECT channel, account, dedupe FROM seen WHERE at < ?1 ORDER BY at LIMIT ?2)";
+/// Keys in their own order, with their ages, which have no index: it would be written for each
+/// message, to be read once an hour.
+pub(super) const SEEN: &str = "SELECT channel, account, dedupe, at FROM seen
+    WHERE (channel, account, dedupe) > (?1, ?2, ?3)
+    ORDER BY channel, account, dedupe LIMIT ?4";
+
+/// The old ones behind one key and up to another.
+pub(super) const PRUNE_SEEN: &str = "DELETE FROM seen
+    WHERE (channel, account, dedupe) > (?1, ?2, ?3)
+      AND (channel, account, dedupe) <= (?4, ?5, ?6) AND at < ?7";
 
 pub(super) const PRUNE_FORGOTTEN: &str = "DELETE FROM forgotten WHERE digest IN (
     SELECT digest FROM forgotten WHERE at < ?1 ORDER BY at LIMIT ?2)";

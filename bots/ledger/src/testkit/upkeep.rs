@@ -5,7 +5,7 @@ use zaki_envelope::ReplyHandle;
 use super::samples::{at, batch, delivery, delivery_id, in_lane, message, said, turn, turn_id};
 use super::{Subject, claims, sent};
 use crate::{
-    Counts, DeadLetter, DeliveryEnd, DeliveryFilter, DeliveryState, Error, Fence, Finish,
+    Batch, Counts, DeadLetter, DeliveryEnd, DeliveryFilter, DeliveryState, Error, Fence, Finish,
     InboundFilter, InboundState, Next, Recovery, Retention, SettleReason, TurnEnd,
 };
 
@@ -156,6 +156,29 @@ pub(super) async fn prunes_what_is_done_with(s: Subject) {
     let open: Vec<_> = left.turns.iter().map(|open| open.turn.id).collect();
     assert_eq!(open, [turn_id(2), turn_id(3)], "what runs is kept");
     assert_eq!(left.deliveries.len(), 0);
+}
+
+/// More keys than are looked at in one go, old and new ones side by side.
+pub(super) async fn removes_keys_by_their_age_alone(s: Subject) {
+    const KEYS: u32 = 2_500;
+    let items = |days: i64| {
+        let is_one = move |n: &u32| n.is_multiple_of(3) == (days == 0);
+        let mut items: Vec<_> = (0..KEYS).filter(is_one).map(said).collect();
+        for item in &mut items {
+            item.inbound.received_at = at(days * DAY);
+            item.settled = Some(SettleReason::Event);
+        }
+        Batch { received_at: at(days * DAY), ..batch(items) }
+    };
+    let (old, new) = (items(0), items(5));
+    let counts = (old.items.len(), new.items.len());
+    s.ledger.accept(s.fence, old.clone()).await.unwrap();
+    s.ledger.accept(s.fence, new.clone()).await.unwrap();
+    let day = |days: u64| Duration::from_hours(24 * days);
+    let keep = Retention { raw: day(90), text: day(90), messages: day(90), dedupe: day(9) };
+    assert_eq!(s.ledger.prune(s.fence, at(8 * DAY), keep).await.unwrap(), 0);
+    assert_eq!(s.ledger.prune(s.fence, at(10 * DAY), keep).await.unwrap(), counts.0);
+    assert_eq!(s.ledger.accept(s.fence, new).await.unwrap().duplicates, counts.1);
 }
 
 pub(super) async fn frees_the_queue_behind_what_expires(s: Subject) {
