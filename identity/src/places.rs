@@ -54,9 +54,12 @@ impl Place {
     }
 }
 
+const IS_THERE: &str = "SELECT 1 FROM person WHERE id = $1";
+
+/// One row of values: SQLite copies each page that an insert from a query may touch. Whoever is erased
+/// between the two statements makes it fail, by the reference, and is left out when it is tried again.
 const NOTE: &str = "INSERT INTO place (user_id, id, channel, scope, sender, address, used_at)
-    SELECT $1, $2, $3, $4, $5, $6, CAST($7 AS BIGINT)
-    WHERE EXISTS (SELECT 1 FROM person WHERE id = $1)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT (user_id, id) DO UPDATE SET scope = excluded.scope, sender = excluded.sender,
         address = excluded.address, used_at = excluded.used_at";
 
@@ -79,6 +82,9 @@ impl Directory {
 
 async fn note<S: Sql>(tx: &S, visits: &[Visit]) -> Result<(), DirectoryError> {
     for Visit { user, id, home, sender, at } in visits {
+        if tx.one(IS_THERE, params![Text(*user)]).await?.is_none() {
+            continue;
+        }
         let BindingKey { channel, scope, sender } = sender;
         let row = params![
             Text(*user),

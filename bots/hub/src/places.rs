@@ -40,6 +40,7 @@ impl Places {
 
     /// Writes down what was noted.
     pub(crate) async fn keep(&self, directory: &Directory) -> Result<(), DirectoryError> {
+        self.lock().sort();
         loop {
             let batch = self.lock().some();
             if batch.is_empty() {
@@ -71,6 +72,12 @@ impl Notes {
         }
         self.last.insert(user, (id, at));
         true
+    }
+
+    /// In the order of the table, so that those written together share its pages; what was noted of
+    /// one place stays in the order it was noted in.
+    fn sort(&mut self) {
+        self.waiting.make_contiguous().sort_by_key(|visit| (visit.user, visit.id));
     }
 
     /// The first of those that wait.
@@ -130,6 +137,18 @@ mod tests {
             seen.map(|(place, at)| is_news(place, at)),
             [true, false, true, true, false, true]
         );
+    }
+
+    #[test]
+    fn the_last_visit_to_a_place_is_written_last() {
+        let mut notes = Notes::default();
+        notes
+            .waiting
+            .extend([("b", 1), ("a", 2), ("b", 3), ("a", 4)].map(|(at, ms)| visit(at, ms)));
+        notes.sort();
+        let ids: Vec<_> = notes.waiting.iter().map(|visit| visit.id).collect();
+        let times: Vec<_> = notes.waiting.iter().map(|visit| visit.at.as_ms()).collect();
+        assert!(ids.is_sorted() && (times == [1, 3, 2, 4] || times == [2, 4, 1, 3]), "{times:?}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub(super) struct Object(pub(super) Map<String, Value>);
 impl Object {
     /// The field, if it is there and of the expected shape.
     pub(super) fn get<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        serde_json::from_value(self.0.get(name)?.clone()).ok()
+        T::deserialize(self.0.get(name)?).ok()
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
