@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use worker::{Env, Error};
 use zaki_edge_core::breaker::{Breaker, Fault, Ticket, gather};
@@ -36,7 +37,7 @@ struct Isolate {
     /// How they stood when that was told last.
     told: BTreeMap<String, ProviderReport>,
     /// What the registry knew of all of them, and when.
-    read: Option<(Timestamp, ModelReport)>,
+    read: Option<(Timestamp, Rc<ModelReport>)>,
 }
 
 thread_local! {
@@ -181,17 +182,17 @@ pub(crate) async fn report(
     env: &Env,
     config: &Config,
     now: Timestamp,
-) -> worker::Result<ModelReport> {
+) -> worker::Result<Rc<ModelReport>> {
     let read = ISOLATE.with_borrow(|isolate| isolate.read.clone());
     if let Some((_, report)) = read.filter(|(at, _)| now.since(*at) < FRESH_MS) {
         return Ok(report);
     }
     let said = registry::said(env).await?;
     let of = |name: &str| gather(name, said.iter().cloned());
-    let report = ModelReport {
+    let report = Rc::new(ModelReport {
         providers: config.providers.iter().map(|it| of(&it.name)).collect(),
         parts: PARTS.into_iter().map(of).collect(),
-    };
+    });
     ISOLATE.with_borrow_mut(|isolate| isolate.read = Some((now, report.clone())));
     Ok(report)
 }
