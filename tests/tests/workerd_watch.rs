@@ -266,9 +266,9 @@ async fn one_trace_leads_from_webhook_to_container_and_no_log_holds_words_or_key
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_comes_back_has_all_of_theirs_back_and_whoever_goes_leaves_nothing() -> Result<()> {
     let Some(stage) = Stage::open(|rig| rig, json!({})).await? else { return Ok(()) };
-    let (stays, goes) = (caller::user(1), caller::user(2));
+    let (stays, goes, leaves) = (caller::user(1), caller::user(2), caller::user(3));
     let project = json!({"type": "project", "id": "garden"});
-    for user in [stays, goes] {
+    for user in [stays, goes, leaves] {
         stage.hub.say(user, "at home").await?;
         let mut body = caller::said(caller::turn(), "in the garden");
         body["sandbox"] = project.clone();
@@ -277,35 +277,38 @@ async fn whoever_comes_back_has_all_of_theirs_back_and_whoever_goes_leaves_nothi
         assert!(told.contains("event: final"), "{told}");
     }
     let until = |ms: i64| json!({"until": caller::turn().minted_at().plus_ms(ms)});
-    let retire = async |user: ZakiUserId, body: &Value| {
-        let path = format!("/v1/users/{user}/retire");
+    let settle = async |method: Method, path: String, body: &Value| {
         let deadline = Instant::now() + RECOVERY;
         // Each of theirs stops, and is backed up before.
-        while stage.hub.ask(Method::POST, &path, body).await?.status() != StatusCode::NO_CONTENT {
+        let ask = || stage.hub.ask(method.clone(), &path, body);
+        while ask().await?.status() != StatusCode::NO_CONTENT {
             ensure!(Instant::now() < deadline, "it does not stop\n{}", stage.worker.log());
             sleep(LOOK_AGAIN).await;
         }
         anyhow::Ok(())
     };
-    retire(stays, &until(3_600_000)).await?;
+    let retire = |user: ZakiUserId| format!("/v1/users/{user}/retire");
+    settle(Method::POST, retire(stays), &until(3_600_000)).await?;
     let path = format!("/v1/users/{stays}/reinstate");
     let back = stage.hub.ask(Method::POST, &path, &Value::Null).await?;
     assert_eq!(back.status(), StatusCode::NO_CONTENT);
-    retire(goes, &until(3_600_000)).await?;
+    settle(Method::POST, retire(goes), &until(3_600_000)).await?;
     // The last word counts, and its time is short.
-    let path = format!("/v1/users/{goes}/retire");
-    stage.hub.ask(Method::POST, &path, &until(1_500)).await?;
+    stage.hub.ask(Method::POST, &retire(goes), &until(1_500)).await?;
+    // And somebody at once.
+    settle(Method::DELETE, format!("/v1/users/{leaves}"), &Value::Null).await?;
     let gone = |told: &Value| {
         let of = |user: ZakiUserId| told.to_string().contains(&user.to_string());
-        of(stays) && !of(goes)
+        of(stays) && !of(goes) && !of(leaves)
     };
     stage.until("/v1/sandboxes", RECOVERY, gone).await?;
-    for (user, kind) in [(stays, json!({"type": "personal"})), (stays, project)] {
+    let kinds = [(json!({"type": "personal"}), "at home"), (project, "in the garden")];
+    for (kind, said) in kinds {
         let mut body = caller::said(caller::turn(), "RECALL");
         body["sandbox"] = kind;
-        let turns = format!("/v1/users/{user}/turns");
+        let turns = format!("/v1/users/{stays}/turns");
         let told = stage.hub.ask(Method::POST, &turns, &body).await?.text().await?;
-        assert!(told.contains("at home") || told.contains("in the garden"), "{told}");
+        assert!(told.contains(said), "{told}");
     }
     let path = format!("/v1/users/{goes}/reinstate");
     let late = stage.hub.ask(Method::POST, &path, &Value::Null).await?;

@@ -29,8 +29,10 @@ pub(crate) async fn take(
     if person.blocked_at.is_some() || person.merged_into.is_some() {
         return Ok(Some(Taken::Refused));
     }
-    // It may be about something that was asked for a moment ago.
-    hub.places.keep(&hub.directory).await?;
+    // It may be about something that was asked for a moment ago. Where others are is no matter here.
+    if let Err(error) = hub.places.keep(&hub.directory).await {
+        tracing::warn!(%error, "where people are was not noted, and will be");
+    }
     let places = hub.directory.places(user).await?;
     let is_open = |to: &Address, wrote: Timestamp| door::is_open(hub, to, wrote, clock::now());
     let home = home::address(hub, &person);

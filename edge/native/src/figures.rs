@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use zaki_edge_core::{
     sandbox::Phase,
     tally::{Requests, Times},
@@ -23,6 +23,8 @@ const FRESH: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// So many are asked at once.
 const AT_ONCE: usize = 16;
+/// Whoever has not answered by then is left out, however many there are: who scrapes hangs up in the end.
+const IN_ALL: Duration = Duration::from_secs(3);
 
 /// Since the edge started.
 #[derive(Debug, Default)]
@@ -154,7 +156,8 @@ impl Running {
             let health = timeout(PATIENCE, link.endpoint()?.health()).await;
             health.ok()?.ok()?.gateway()
         };
-        let states: Vec<_> = stream::iter(names).map(ask).buffer_unordered(AT_ONCE).collect().await;
+        let states = stream::iter(names).map(ask).buffer_unordered(AT_ONCE);
+        let states: Vec<_> = states.take_until(sleep(IN_ALL)).collect().await;
         Gateways::of(states.into_iter().flatten())
     }
 }

@@ -135,8 +135,8 @@ pub(crate) fn kept_from(name: &str, user: ZakiUserId) -> Option<Timestamp> {
     of(name, |it| it.kept_from(user, clock::now()))
 }
 
-/// What is new of them since this was asked last.
-fn news() -> Vec<ProviderReport> {
+/// What is new of them since this was asked last, and what was told before it.
+fn news() -> Vec<(ProviderReport, Option<ProviderReport>)> {
     ISOLATE.with_borrow_mut(|Isolate { breakers, told, .. }| {
         let mut news = Vec::new();
         for (name, breaker) in breakers {
@@ -146,8 +146,8 @@ fn news() -> Vec<ProviderReport> {
                 None => is_well(&stands),
             };
             if !is_known {
-                told.insert(name.clone(), stands.clone());
-                news.push(stands);
+                let before = told.insert(name.clone(), stands.clone());
+                news.push((stands, before));
             }
         }
         news
@@ -167,12 +167,16 @@ fn isolate() -> String {
 
 /// Has operators know what is new. Costs nothing while all is as it was.
 pub(crate) async fn tell(env: &Env) {
-    for stands in news() {
+    for (stands, before) in news() {
         let name = stands.provider.clone();
         report::breaker(env, &stands);
         if let Err(error) = registry::say(env, &isolate(), &stands).await {
             report::failure("breaker.not_told", &error);
-            ISOLATE.with_borrow_mut(|isolate| isolate.told.remove(&name));
+            // Told again, also that it is well once more.
+            ISOLATE.with_borrow_mut(|Isolate { told, .. }| match before {
+                Some(before) => told.insert(name, before),
+                None => told.remove(&name),
+            });
         }
     }
 }

@@ -385,20 +385,21 @@ impl Object {
     }
 
     /// Has every other sandbox of the person do the same; whether it is done there, or goes on. One
-    /// that cannot now has the whole asked again: nobody is left out.
+    /// that cannot now has the whole asked again, once all have been told: nobody is left out.
     pub(super) async fn all_others(&self, raw: &Raw) -> std::result::Result<bool, Problem> {
-        let mut done = true;
+        let (mut done, mut failed) = (true, None);
         for other in self.store()?.others()? {
-            match self.forward(&other, raw).await?.status_code() {
-                202 => done = false,
+            match self.forward(&other, raw).await.map(|answer| answer.status_code()) {
+                Ok(202) => done = false,
                 // Nothing is there, or it is gone for good: there is nothing to do.
-                200..=299 | 404 | 410 => {}
-                status => {
+                Ok(200..=299 | 404 | 410) => {}
+                Ok(status) => {
                     report::failure("person.other_not_told", &status);
-                    return Err(Refusal::Unavailable.into());
+                    failed = Some(Refusal::Unavailable.into());
                 }
+                Err(problem) => failed = Some(problem),
             }
         }
-        Ok(done)
+        failed.map_or(Ok(done), Err)
     }
 }

@@ -92,7 +92,7 @@ impl Object {
             _ => Ok(Told::Gone),
         };
         match said {
-            Ok(Told::Gone) => _ = self.expel().await,
+            Ok(Told::Gone) => self.go().await,
             Ok(Told::Until(until)) => self.set_due("expire", Some(until)),
             Ok(Told::Back) => {
                 let _ = self.store().and_then(|store| store.forget_fact("retired"));
@@ -102,6 +102,37 @@ impl Object {
                 self.set_due("expire", Some(clock::now().plus_ms(AGAIN_MS)));
             }
         }
+    }
+
+    /// For good, and once all others have heard of it.
+    async fn go(self: &Rc<Self>) {
+        self.set_due("expire", Some(clock::now().plus_ms(AGAIN_MS)));
+        if self.condemn().is_ok() && self.is_last_to_go().await {
+            self.expel().await;
+        }
+    }
+
+    /// Whether every other sandbox of the person has heard that they go. Whoever was to tell them may
+    /// have ended before, and they are known here alone.
+    async fn is_last_to_go(&self) -> bool {
+        let told = async {
+            let name = self.name().map_err(worker::Error::from)?;
+            let url = format!("https://object/v1/users/{}", name.user());
+            for other in self.store()?.others()? {
+                let headers = [("zaki-sandbox", other.as_str())];
+                let call = convert::call(&url, Method::Delete, &headers, None)?;
+                let stub = self.env.durable_object(self.config()?.binding(&other))?;
+                let answer = stub.get_by_name(other.as_str())?.fetch_with_request(call).await?;
+                if !matches!(answer.status_code(), 200..=299 | 404 | 410) {
+                    return Err(worker::Error::from(format!(
+                        "it answers {}",
+                        answer.status_code()
+                    )));
+                }
+            }
+            worker::Result::Ok(())
+        };
+        told.await.inspect_err(|error| report::failure("person.other_not_told", error)).is_ok()
     }
 
     /// Whether somebody is back, or goes for good, is decided in one place: where their personal

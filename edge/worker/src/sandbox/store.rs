@@ -17,6 +17,7 @@ const SCHEMA: &str = "
         cost INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS elsewhere (turn TEXT PRIMARY KEY, sandbox TEXT NOT NULL,
         at INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS others (sandbox TEXT PRIMARY KEY) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS due (what TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS spoken (id TEXT PRIMARY KEY, message TEXT, kept_at INTEGER NOT NULL,
         due_at INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
@@ -167,6 +168,8 @@ impl Store {
         to: &SandboxName,
         at: Timestamp,
     ) -> Result<()> {
+        // Turns are forgotten; where somebody has ever been is not, before they are.
+        self.run("INSERT OR IGNORE INTO others VALUES (?)", vec![to.as_str().into()])?;
         let values = vec![turn.to_string().into(), to.as_str().into(), at.as_ms().into()];
         self.run("INSERT OR IGNORE INTO elsewhere VALUES (?, ?, ?)", values)
     }
@@ -180,7 +183,7 @@ impl Store {
     /// The other sandboxes of the person.
     pub(crate) fn others(&self) -> Result<Vec<SandboxName>> {
         let rows: Vec<Column<String>> =
-            self.rows("SELECT DISTINCT sandbox AS value FROM elsewhere", vec![])?;
+            self.rows("SELECT sandbox AS value FROM others ORDER BY sandbox", vec![])?;
         Ok(rows.into_iter().filter_map(|row| row.value.parse().ok()).collect())
     }
 
