@@ -46,9 +46,15 @@ macro_rules! params {
 /// along, SQLite's as well: it gets a place of its own.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! boxed {
-    ($work:expr) => {
-        Box::pin(async { $work }).await
+macro_rules! on_postgres {
+    ($begun:expr, |$tx:ident| $work:block) => {
+        Box::pin(async {
+            match $begun.await {
+                Ok($tx) => $work,
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await
     };
 }
 
@@ -67,13 +73,10 @@ macro_rules! transact {
                 store.write(move |$tx: &$crate::Tx<'_>| $tx.drive($work)).await
             }
             $crate::Either::Postgres(store) => {
-                $crate::boxed!(match store.begin().await {
-                    Ok(tx) => {
-                        let $tx = &tx;
-                        let done = $work.await;
-                        tx.end(done).await
-                    }
-                    Err(error) => Err(error.into()),
+                $crate::on_postgres!(store.begin(), |tx| {
+                    let $tx = &tx;
+                    let done = $work.await;
+                    tx.end(done).await
                 })
             }
         }
@@ -89,12 +92,9 @@ macro_rules! snapshot {
                 store.read(move |$tx: &$crate::Tx<'_>| $tx.drive($work)).await
             }
             $crate::Either::Postgres(store) => {
-                $crate::boxed!(match store.snapshot().await {
-                    Ok(tx) => {
-                        let $tx = &tx;
-                        $work.await
-                    }
-                    Err(error) => Err(error.into()),
+                $crate::on_postgres!(store.snapshot(), |tx| {
+                    let $tx = &tx;
+                    $work.await
                 })
             }
         }
@@ -111,12 +111,9 @@ macro_rules! glance {
                 store.glance(move |$tx: &$crate::Tx<'_>| $tx.drive($work)).await
             }
             $crate::Either::Postgres(store) => {
-                $crate::boxed!(match store.look().await {
-                    Ok(tx) => {
-                        let $tx = &tx;
-                        $work.await
-                    }
-                    Err(error) => Err(error.into()),
+                $crate::on_postgres!(store.look(), |tx| {
+                    let $tx = &tx;
+                    $work.await
                 })
             }
         }

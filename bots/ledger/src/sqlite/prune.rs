@@ -44,13 +44,7 @@ pub(super) fn keys(tx: &Tx<'_>, after: &Key, oldest: Timestamp) -> Result<Option
 }
 
 /// Removes the old ones behind one key and up to another.
-pub(super) fn unsee(
-    tx: &Tx<'_>,
-    after: &Key,
-    last: &Key,
-    oldest: Timestamp,
-) -> Result<usize, Error> {
-    let (from, to) = (after, last);
+pub(super) fn unsee(tx: &Tx<'_>, from: &Key, to: &Key, oldest: Timestamp) -> Result<usize, Error> {
     let range = params![
         from.channel,
         from.account,
