@@ -132,8 +132,8 @@ impl<'a> Driver<'a> {
         loop {
             let went = match next {
                 Next::None => return,
-                Next::Later { id, not_before, address } => {
-                    self.later(id, not_before, &address).await
+                Next::Later { id, not_before, since, address } => {
+                    self.later(id, not_before, since, &address).await
                 }
                 Next::Claimed(claimed) => self.deliver(claimed).await,
             };
@@ -146,10 +146,15 @@ impl<'a> Driver<'a> {
     /// Waits until a conversation is due and may be written to. The time is measured, so that a
     /// wall clock that is set back holds nobody up. Until then nothing is claimed: what is claimed
     /// counts as sent should we die.
-    async fn later(&mut self, id: DeliveryId, not_before: Timestamp, to: &Address) -> Option<Next> {
+    async fn later(
+        &mut self,
+        id: DeliveryId,
+        not_before: Timestamp,
+        since: Timestamp,
+        to: &Address,
+    ) -> Option<Next> {
         let hub = self.hub;
-        let wait = u64::try_from(not_before.since(clock::now())).unwrap_or_default();
-        let mut wait = Duration::from_millis(wait);
+        let mut wait = left(not_before, since, clock::now());
         loop {
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -181,8 +186,18 @@ impl<'a> Driver<'a> {
     }
 }
 
+/// How long it is until what was to wait `since` then is due. It is never earlier than when that was
+/// written, whatever the wall clock says: no wait becomes longer than it was.
+fn left(not_before: Timestamp, since: Timestamp, now: Timestamp) -> Duration {
+    between(now.max(since), not_before)
+}
+
 fn since(then: Timestamp) -> Duration {
-    Duration::from_millis(u64::try_from(clock::now().since(then)).unwrap_or_default())
+    between(then, clock::now())
+}
+
+fn between(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::from_millis(u64::try_from(to.since(from)).unwrap_or_default())
 }
 
 fn pace_of(hub: &Hub, channel: &dyn Channel, to: &Address) -> Pace {
@@ -190,5 +205,21 @@ fn pace_of(hub: &Hub, channel: &dyn Channel, to: &Address) -> Pace {
         channel.capabilities(to.conversation.kind).pace
     } else {
         Pace::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_wait_becomes_longer_by_a_wall_clock_that_is_set_back() {
+        let at = Timestamp::from_ms;
+        let left = |now| left(at(1_000_900), at(1_000_000), at(now)).as_millis();
+        assert_eq!(
+            [left(1_000_000), left(1_000_600), left(1_000_900), left(9_000_000)],
+            [900, 300, 0, 0]
+        );
+        assert_eq!([left(999_999), left(0)], [900, 900]);
     }
 }

@@ -1,6 +1,6 @@
 //! What leaves: stored before it is sent, claimed by one sender, settled by what the platform said.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::Serialize;
 use zaki_envelope::{Address, DeliveryId, MessageId, Outbound, ReplyHandle, Timestamp, TurnId};
@@ -106,6 +106,8 @@ pub enum Next {
         id: DeliveryId,
         /// When it is due.
         not_before: Timestamp,
+        /// When that was written down: by a wall clock that may have been set back since.
+        since: Timestamp,
         /// Where to.
         address: Address,
     },
@@ -152,16 +154,16 @@ pub enum DeliveryEnd {
     /// Certainly not sent; try again, before anything later of the conversation. A use of a reply
     /// handle is given back.
     Retry {
-        /// When.
-        not_before: Timestamp,
+        /// After that.
+        pause: Duration,
         /// Why; never message text or tokens.
         reason: String,
     },
     /// Not tried: the platform's pace does not allow it yet. As [`DeliveryEnd::Retry`], but it does
     /// not count as an attempt and says no reason.
     Held {
-        /// When.
-        not_before: Timestamp,
+        /// Until then.
+        pause: Duration,
     },
     /// It may have been sent, and nothing will tell. The later parts of its reply are dead.
     Unknown {
@@ -185,6 +187,13 @@ impl DeliveryEnd {
             Self::Unknown { .. } => DeliveryState::Unknown,
             Self::Dead { .. } => DeliveryState::Dead,
         }
+    }
+
+    /// When it is tried again, having been settled at `at`: in whole milliseconds, none too early.
+    pub(crate) fn not_before(&self, at: Timestamp) -> Option<Timestamp> {
+        let (Self::Retry { pause, .. } | Self::Held { pause }) = self else { return None };
+        let ms = pause.as_nanos().div_ceil(1_000_000);
+        Some(at.plus_ms(i64::try_from(ms).unwrap_or(i64::MAX)))
     }
 }
 

@@ -263,8 +263,8 @@ impl Recovery {
         if delivery.state == DeliveryState::Sending {
             return self.unknown.push(Claimed { delivery, handle });
         }
-        let Delivery { id, not_before, address, .. } = delivery;
-        self.deliveries.push(Next::Later { id, not_before, address });
+        let Delivery { id, not_before, changed_at: since, address, .. } = delivery;
+        self.deliveries.push(Next::Later { id, not_before, since, address });
     }
 }
 

@@ -21,8 +21,7 @@ mod schedule;
 mod turns;
 mod upkeep;
 
-use std::any::Any;
-use std::sync::Arc;
+use std::{any::Any, sync::Arc, time::Duration};
 
 use crate::{
     Claimed, Delivery, DeliveryEnd, DeliveryFilter, Fence, Ledger, NewDelivery, NewTurn, Next,
@@ -96,10 +95,14 @@ impl Subject {
     }
 }
 
-/// To be asked for again at `ms`.
-fn later(n: u32, ms: i64) -> Next {
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// To be asked for again at `ms`, as was written at `since`.
+fn later(n: u32, ms: i64, since: i64) -> Next {
     let address = zaki_envelope::Address::of(&message(0));
-    Next::Later { id: delivery_id(n), not_before: at(ms), address }
+    Next::Later { id: delivery_id(n), not_before: at(ms), since: at(since), address }
 }
 
 /// What was claimed.
@@ -121,7 +124,7 @@ fn sent() -> DeliveryEnd {
 
 /// Not before 900.
 fn retry() -> DeliveryEnd {
-    DeliveryEnd::Retry { not_before: at(900), reason: "429".into() }
+    DeliveryEnd::Retry { pause: ms(700), reason: "429".into() }
 }
 
 fn unknown() -> DeliveryEnd {

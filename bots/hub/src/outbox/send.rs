@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use futures::FutureExt;
 use tokio::time::timeout;
 use zaki_channel::{Channel, ChannelError, Evidence, Receipt, Recourse, Retry};
-use zaki_envelope::{Address, MessageId, Outbound, Part, ReplyHandle, Timestamp};
+use zaki_envelope::{Address, MessageId, Outbound, Part, ReplyHandle};
 use zaki_lane::{
     outbox::{Act, Attempt, End, Heard, Letter, Rules},
     pace::Verdict,
@@ -14,7 +14,6 @@ use zaki_ledger::{Claimed, Delivery, DeliveryEnd, DeliveryKind, Next};
 
 use super::{Driver, age::Tried, pace_of, reports::Awaited, since};
 use crate::{
-    clock,
     hub::{Hub, Settings},
     media::{self, Load, Upload},
     troubles::Doing,
@@ -34,8 +33,8 @@ impl Driver<'_> {
         let mut way = Way::new(self.hub, channel, delivery, handle);
         let cleared = std::mem::take(&mut self.cleared);
         if !cleared && let Verdict::Wait { until, .. } = self.ask(&way.to) {
-            let wait = until.saturating_sub(self.hub.outbox.now());
-            let end = DeliveryEnd::Held { not_before: after(wait) };
+            let pause = until.saturating_sub(self.hub.outbox.now());
+            let end = DeliveryEnd::Held { pause };
             return self.settle(&way.delivery, end).await;
         }
         let now = self.hub.outbox.now();
@@ -68,12 +67,6 @@ impl Driver<'_> {
 
 fn rules(settings: &Settings) -> Rules {
     Rules { max_wait: settings.max_wait, patience: settings.patience, report: settings.report }
-}
-
-fn after(wait: Duration) -> Timestamp {
-    // Whole milliseconds, and not one too early.
-    let ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-    clock::now().plus_ms(ms.saturating_add(1))
 }
 
 /// Who sends there.
@@ -258,7 +251,7 @@ impl<'a> Way<'a> {
         let reason = std::mem::take(&mut self.words);
         match end {
             End::Sent => DeliveryEnd::Sent { receipt: std::mem::take(&mut self.receipt) },
-            End::Retry(pause) => DeliveryEnd::Retry { not_before: after(pause), reason },
+            End::Retry(pause) => DeliveryEnd::Retry { pause, reason },
             End::Unknown => DeliveryEnd::Unknown { reason },
             End::Refused => DeliveryEnd::Dead { reason },
             End::GivenUp => {

@@ -74,7 +74,7 @@ async fn first(tx: &Tx, parcel: &Parcel, due: bool, at: Timestamp) -> Result<Nex
     let NewDelivery { id, not_before, .. } = parcel.new;
     if !due {
         let address = Address { handle: None, ..parcel.new.address.clone() };
-        return Ok(Next::Later { id, not_before, address });
+        return Ok(Next::Later { id, not_before, since: at, address });
     }
     let mut claimed = parcel.claimed(at);
     claimed.handle = take_handle(tx, &claimed.delivery, at).await?;
@@ -138,7 +138,7 @@ pub(super) async fn claim(
 /// Takes the head of a conversation, unless somebody has it.
 async fn advance(tx: &Tx, fence: Fence, conversation: &str, at: Timestamp) -> Result<Next, Error> {
     let head = tx.one(sql::HEAD, &[&conversation], rows::head).await?;
-    let Some(Head { id, sending, holder, not_before }) = head else {
+    let Some(Head { id, sending, holder, not_before, since }) = head else {
         return Ok(Next::None);
     };
     let us = token(fence);
@@ -150,6 +150,7 @@ async fn advance(tx: &Tx, fence: Fence, conversation: &str, at: Timestamp) -> Re
         return Ok(address.map_or(Next::None, |Json(address)| Next::Later {
             id,
             not_before,
+            since,
             address,
         }));
     }
@@ -228,17 +229,14 @@ async fn set(
     if state == DeliveryState::Pending {
         tx.execute(sql::RETURN_HANDLE, &[&Text(id), &us]).await?;
     }
-    let (mut reason, mut receipt, mut later) = (None, None, None);
-    match end {
-        DeliveryEnd::Sent { receipt: ids } => receipt = Some(Json(ids)),
-        DeliveryEnd::Retry { not_before, reason: why } => {
-            (reason, later) = (Some(clean(why)), Some(not_before.as_ms()));
-        }
-        DeliveryEnd::Held { not_before } => later = Some(not_before.as_ms()),
-        DeliveryEnd::Unknown { reason: why } | DeliveryEnd::Dead { reason: why } => {
-            reason = Some(clean(why));
-        }
-    }
+    let later = end.not_before(at).map(Timestamp::as_ms);
+    let (reason, receipt) = match end {
+        DeliveryEnd::Sent { receipt } => (None, Some(Json(receipt))),
+        DeliveryEnd::Held { .. } => (None, None),
+        DeliveryEnd::Retry { reason, .. }
+        | DeliveryEnd::Unknown { reason }
+        | DeliveryEnd::Dead { reason } => (Some(clean(reason)), None),
+    };
     let untried = i64::from(matches!(end, DeliveryEnd::Held { .. }));
     let settled = tx
         .one(

@@ -198,6 +198,7 @@ pub(super) struct Head {
     pub sending: bool,
     pub holder: Option<i64>,
     pub not_before: Timestamp,
+    pub since: Timestamp,
 }
 
 /// Columns: those of `sql::HEAD`.
@@ -208,6 +209,7 @@ pub(super) fn head(row: &Row) -> Result<Head> {
         sending: state == DeliveryState::Sending,
         holder: row.try_get(2)?,
         not_before: time(row, 3)?,
+        since: time(row, 4)?,
     })
 }
 

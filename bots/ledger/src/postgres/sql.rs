@@ -237,7 +237,7 @@ pub(super) const ADD_DELIVERY: &str = "INSERT INTO delivery (id, turn, reply, pa
     ON CONFLICT (id) DO NOTHING";
 
 pub(super) const HEAD: &str = concat!(
-    "SELECT id, state, holder, not_before FROM delivery WHERE conversation = $1 AND ",
+    "SELECT id, state, holder, not_before, changed_at FROM delivery WHERE conversation = $1 AND ",
     open!(),
     " ORDER BY seq LIMIT 1"
 );

@@ -68,7 +68,7 @@ fn first(tx: &Tx<'_>, parcel: &Parcel, due: bool, at: Timestamp) -> Result<Next,
     let NewDelivery { id, not_before, .. } = parcel.new;
     if !due {
         let address = Address { handle: None, ..parcel.new.address.clone() };
-        return Ok(Next::Later { id, not_before, address });
+        return Ok(Next::Later { id, not_before, since: at, address });
     }
     let mut claimed = parcel.claimed(at);
     claimed.handle = take_handle(tx, &claimed.delivery, at)?;
@@ -117,7 +117,7 @@ pub(super) fn claim(
 /// Takes the head of a conversation, unless somebody has it.
 fn advance(tx: &Tx<'_>, fence: Fence, conversation: &str, at: Timestamp) -> Result<Next, Error> {
     let head = tx.one(sql::HEAD, params![conversation], rows::head)?;
-    let Some(Head { id, sending, holder, not_before }) = head else {
+    let Some(Head { id, sending, holder, not_before, since }) = head else {
         return Ok(Next::None);
     };
     let us = Token(fence).as_i64();
@@ -129,6 +129,7 @@ fn advance(tx: &Tx<'_>, fence: Fence, conversation: &str, at: Timestamp) -> Resu
         return Ok(address.map_or(Next::None, |Json(address)| Next::Later {
             id,
             not_before,
+            since,
             address,
         }));
     }
@@ -205,17 +206,14 @@ fn set(tx: &Tx<'_>, id: DeliveryId, end: &DeliveryEnd, at: Timestamp) -> Result<
     if state == DeliveryState::Pending {
         tx.execute(sql::RETURN_HANDLE, params![Text(id)])?;
     }
-    let (mut reason, mut receipt, mut later) = (None, None, None);
-    match end {
-        DeliveryEnd::Sent { receipt: ids } => receipt = Some(Json(ids)),
-        DeliveryEnd::Retry { not_before, reason: why } => {
-            (reason, later) = (Some(why), Some(Ms(*not_before)));
-        }
-        DeliveryEnd::Held { not_before } => later = Some(Ms(*not_before)),
-        DeliveryEnd::Unknown { reason: why } | DeliveryEnd::Dead { reason: why } => {
-            reason = Some(why);
-        }
-    }
+    let later = end.not_before(at).map(Ms);
+    let (reason, receipt) = match end {
+        DeliveryEnd::Sent { receipt } => (None, Some(Json(receipt))),
+        DeliveryEnd::Held { .. } => (None, None),
+        DeliveryEnd::Retry { reason, .. }
+        | DeliveryEnd::Unknown { reason }
+        | DeliveryEnd::Dead { reason } => (Some(reason), None),
+    };
     let untried = matches!(end, DeliveryEnd::Held { .. });
     tx.execute(
         sql::SETTLE_DELIVERY,

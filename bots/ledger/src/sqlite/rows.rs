@@ -212,6 +212,7 @@ pub(super) struct Head {
     pub sending: bool,
     pub holder: Option<i64>,
     pub not_before: Timestamp,
+    pub since: Timestamp,
 }
 
 /// Columns: those of `sql::HEAD`.
@@ -222,6 +223,7 @@ pub(super) fn head(row: &Row<'_>) -> Result<Head> {
         sending: state == DeliveryState::Sending,
         holder: row.get(2)?,
         not_before: time(row, 3)?,
+        since: time(row, 4)?,
     })
 }
 

@@ -27,7 +27,7 @@ pub(super) async fn keeps_replies_in_order(s: Subject) {
 pub(super) async fn waits_for_what_is_to_be_sent_later(s: Subject) {
     let mut first = delivery(10, None, 0);
     first.not_before = at(500);
-    let later = super::later(10, 500);
+    let later = super::later(10, 500, 1);
     assert_eq!(s.post(vec![first]).await, later);
     assert_eq!(s.post(vec![delivery(11, None, 0)]).await, Next::None);
     assert_eq!(s.claim(11).await, later);

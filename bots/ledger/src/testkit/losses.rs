@@ -1,7 +1,7 @@
 use zaki_envelope::DeliveryId;
 
 use super::samples::{at, delivery, delivery_id, elsewhere, turn, turn_id};
-use super::{Subject, claims, dead, sent, unknown};
+use super::{Subject, claims, dead, ms, sent, unknown};
 use crate::{DeliveryEnd, DeliveryKind, DeliveryState, Lost, Next, TurnEnd};
 
 fn ids(lost: &[Lost]) -> Vec<DeliveryId> {
@@ -81,8 +81,8 @@ pub(super) async fn tells_again_when_the_notice_is_lost(s: Subject) {
 
 pub(super) async fn holds_what_may_not_leave_yet(s: Subject) {
     claims(s.post(vec![delivery(10, None, 0)]).await, 10);
-    let held = s.settle(10, DeliveryEnd::Held { not_before: at(900) }).await;
-    assert_eq!(held.next, super::later(10, 900));
+    let held = s.settle(10, DeliveryEnd::Held { pause: ms(700) }).await;
+    assert_eq!(held.next, super::later(10, 900, 200));
     let waits = s.delivery(10).await;
     assert_eq!((waits.state, waits.attempts, waits.reason), (DeliveryState::Pending, 0, None));
     let again = s.ledger.claim_delivery(s.fence, delivery_id(10), at(900)).await.unwrap();

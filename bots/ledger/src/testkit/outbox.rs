@@ -1,7 +1,7 @@
 use zaki_envelope::{ConversationId, MessageId, Outbound, ReplyHandle};
 
 use super::samples::{at, batch, delivery, delivery_id, said, turn, turn_id};
-use super::{Subject, claimed, claims, dead, retry, sent, unknown};
+use super::{Subject, claimed, claims, dead, ms, retry, sent, unknown};
 use crate::{DeliveryEnd, DeliveryKind, DeliveryState, Finish, NewDelivery, Next, TurnEnd};
 
 pub(super) async fn is_claimed_by_one(s: Subject) {
@@ -20,7 +20,7 @@ pub(super) async fn is_claimed_by_one(s: Subject) {
 
 pub(super) async fn retries_before_anything_later(s: Subject) {
     claims(s.post(vec![delivery(10, None, 0), delivery(11, None, 1)]).await, 10);
-    let later = super::later(10, 900);
+    let later = super::later(10, 900, 200);
     let settled = s.settle(10, retry()).await;
     assert_eq!((settled.changed, settled.next), (true, later.clone()));
     let waiting = s.delivery(10).await;
@@ -32,7 +32,7 @@ pub(super) async fn retries_before_anything_later(s: Subject) {
     let again = claimed(due);
     assert_eq!((again.delivery.id, again.delivery.attempts), (delivery_id(10), 2));
     assert_eq!(again.delivery.reason, None);
-    let now = DeliveryEnd::Retry { not_before: at(0), reason: "503".into() };
+    let now = DeliveryEnd::Retry { pause: ms(0), reason: "503".into() };
     assert_eq!(claimed(s.settle(10, now).await.next).delivery.attempts, 3, "at once");
     claims(s.settle(10, sent()).await.next, 11);
     assert_eq!(s.delivery(10).await.receipt, [MessageId::new("r1")]);
@@ -97,7 +97,7 @@ pub(super) async fn lends_the_reply_handle(s: Subject) {
     let end = s.ledger.finish_turn(s.fence, turn_id(1), TurnEnd::Finished, &[], parts, at(100));
     let Finish::Ended { first: mut next, .. } = end.await.unwrap() else { panic!("ended") };
 
-    let again = || DeliveryEnd::Retry { not_before: at(0), reason: "503".into() };
+    let again = || DeliveryEnd::Retry { pause: ms(0), reason: "503".into() };
     let mut secrets = Vec::new();
     for (n, end) in [(10, again()), (10, sent()), (11, sent()), (12, sent())] {
         let got = claimed(next);

@@ -1,7 +1,7 @@
 use super::samples::{
     at, batch, begun, delivery, delivery_id, elsewhere, in_lane, message, said, turn, turn_id,
 };
-use super::{Subject, claims, later, retry, sent};
+use super::{Subject, claims, later, ms, retry, sent};
 use crate::{Begin, DeliveryEnd, DeliveryState, Error, Fence, Finish, Next, Recovery, TurnEnd};
 
 async fn recover(s: &Subject, fence: Fence) -> Recovery {
@@ -22,7 +22,7 @@ pub(super) async fn a_successor_takes_everything_over(s: Subject) {
     let found = recover(&s, next).await;
     assert_eq!(found.accepted, [message(3)], "2 waits for the turn");
     assert_eq!(found.turns.len(), 1);
-    assert_eq!((found.deliveries, found.unknown.len()), (vec![later(10, 900)], 0));
+    assert_eq!((found.deliveries, found.unknown.len()), (vec![later(10, 900, 200)], 0));
     assert_eq!(recover(&s, next).await, Recovery::default(), "once");
     assert!(!s.ledger.pulse(next).await.unwrap().orphans);
 
@@ -52,14 +52,14 @@ pub(super) async fn what_a_dead_replica_sent_holds_its_conversation(s: Subject) 
 /// A platform's pace may keep much waiting; a second crash must not put all of it in doubt.
 pub(super) async fn what_waits_is_taken_over_unclaimed(s: Subject) {
     claims(s.post(vec![delivery(10, None, 0)]).await, 10);
-    s.settle(10, DeliveryEnd::Held { not_before: at(250) }).await;
+    s.settle(10, DeliveryEnd::Held { pause: ms(50) }).await;
     claims(s.post(vec![elsewhere(delivery(20, None, 0))]).await, 20);
     let mut fence = s.fence;
     for _ in 0..2 {
         s.ledger.leave(fence).await.unwrap();
         fence = s.ledger.enroll("after a crash").await.unwrap();
         let found = recover(&s, fence).await;
-        assert_eq!(found.deliveries, [later(10, 250)], "due by now, and nobody has sent it");
+        assert_eq!(found.deliveries, [later(10, 250, 200)], "due by now, and nobody has sent it");
         let unknown: Vec<_> = found.unknown.iter().map(|claimed| claimed.delivery.id).collect();
         assert_eq!(unknown, [delivery_id(20)]);
         let waits = s.delivery(10).await;
@@ -131,7 +131,7 @@ pub(super) async fn whoever_closes_gives_up_what_has_not_begun(s: Subject) {
     assert_eq!(end.await.unwrap(), ended);
     s.ledger.release(s.fence).await.unwrap();
     let found = recover(&s, other).await;
-    assert_eq!((found.accepted, found.deliveries), (vec![message(2)], vec![later(10, 900)]));
+    assert_eq!((found.accepted, found.deliveries), (vec![message(2)], vec![later(10, 900, 200)]));
 }
 
 pub(super) async fn a_lane_passes_between_replicas(s: Subject) {

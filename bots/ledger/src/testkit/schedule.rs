@@ -214,10 +214,10 @@ impl Play {
         let queue = &self.model.queues[self.dice.below(2)];
         let head = queue.first().copied().filter(|_| self.dice.below(4) > 0);
         let Some(n) = head.or_else(|| self.dice.pick(self.model.items.len())) else { return };
-        let (reason, not_before) = ("why".to_owned(), at(self.model.now + 2));
+        let (reason, pause) = ("why".to_owned(), super::ms(2));
         let end = match self.dice.below(8) {
-            0 => DeliveryEnd::Retry { not_before, reason },
-            1 => DeliveryEnd::Held { not_before },
+            0 => DeliveryEnd::Retry { pause, reason },
+            1 => DeliveryEnd::Held { pause },
             2 => DeliveryEnd::Unknown { reason },
             3 => DeliveryEnd::Dead { reason },
             _ => DeliveryEnd::Sent { receipt: vec![] },

@@ -3,7 +3,7 @@ use std::time::Duration;
 use zaki_envelope::ReplyHandle;
 
 use super::samples::{at, batch, delivery, delivery_id, in_lane, message, said, turn, turn_id};
-use super::{Subject, claims, sent};
+use super::{Subject, claims, ms, sent};
 use crate::{
     Batch, Counts, DeadLetter, DeliveryEnd, DeliveryFilter, DeliveryState, Error, Fence, Finish,
     InboundFilter, InboundState, Next, Recovery, Retention, SettleReason, TurnEnd,
@@ -131,10 +131,10 @@ pub(super) async fn prunes_what_is_done_with(s: Subject) {
         .finish_turn(s.fence, turn_id(1), TurnEnd::Finished, &[], deliveries, at(9))
         .await
         .unwrap();
-    let late = DeliveryEnd::Retry { not_before: at(9), reason: "503".into() };
+    let late = DeliveryEnd::Retry { pause: ms(0), reason: "503".into() };
     claims(s.settle(10, sent()).await.next, 11);
     s.settle(11, late).await;
-    s.settle(11, DeliveryEnd::Retry { not_before: at(900), reason: "503".into() }).await;
+    s.settle(11, DeliveryEnd::Retry { pause: ms(700), reason: "503".into() }).await;
 
     let day = |days: u64| Duration::from_hours(24 * days);
     let keep = Retention { raw: day(7), text: day(30), messages: day(30), dedupe: Duration::ZERO };

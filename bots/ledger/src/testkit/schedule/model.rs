@@ -224,9 +224,9 @@ impl Model {
         let changed = may || item.state == to;
         if may {
             match end {
-                DeliveryEnd::Retry { not_before, .. } | DeliveryEnd::Held { not_before } => {
+                DeliveryEnd::Retry { pause, .. } | DeliveryEnd::Held { pause } => {
                     item.state = Pending;
-                    item.not_before = not_before.since(super::at(0));
+                    item.not_before = self.now + i64::try_from(pause.as_millis()).unwrap();
                 }
                 _ => self.close(n, to),
             }
