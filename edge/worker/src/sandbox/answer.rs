@@ -18,6 +18,7 @@ use zaki_envelope::{
 };
 
 use super::{
+    leave::has_heard,
     link::LinkError,
     object::Object,
     turn::{Ear, Turn},
@@ -391,8 +392,7 @@ impl Object {
         for other in self.store()?.others()? {
             match self.forward(&other, raw).await.map(|answer| answer.status_code()) {
                 Ok(202) => done = false,
-                // Nothing is there, or it is gone for good: there is nothing to do.
-                Ok(200..=299 | 404 | 410) => {}
+                Ok(status) if has_heard(status) => {}
                 Ok(status) => {
                     report::failure("person.other_not_told", &status);
                     failed = Some(Refusal::Unavailable.into());

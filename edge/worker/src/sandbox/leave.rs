@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
-use worker::{Method, Result};
+use worker::{Method, Response, Result};
 use zaki_edge_core::{
     front::Refusal,
     http::Answer,
@@ -32,6 +32,12 @@ pub(super) enum Told {
     Until(Timestamp),
     /// They are as everybody.
     Back,
+}
+
+/// Whether a sandbox that answers with it has heard what becomes of its person; or is not there, or gone
+/// for good, and has nothing to do.
+pub(super) const fn has_heard(status: u16) -> bool {
+    matches!(status, 200..=299 | 404 | 410)
 }
 
 impl Object {
@@ -107,32 +113,25 @@ impl Object {
     /// For good, and once all others have heard of it.
     async fn go(self: &Rc<Self>) {
         self.set_due("expire", Some(clock::now().plus_ms(AGAIN_MS)));
-        if self.condemn().is_ok() && self.is_last_to_go().await {
-            self.expel().await;
+        let told = async {
+            self.condemn()?;
+            self.tell_others().await
+        };
+        match told.await {
+            Ok(()) => _ = self.expel().await,
+            Err(error) => report::failure("person.other_not_told", &error),
         }
     }
 
-    /// Whether every other sandbox of the person has heard that they go. Whoever was to tell them may
-    /// have ended before, and they are known here alone.
-    async fn is_last_to_go(&self) -> bool {
-        let told = async {
-            let name = self.name().map_err(worker::Error::from)?;
-            let url = format!("https://object/v1/users/{}", name.user());
-            for other in self.store()?.others()? {
-                let headers = [("zaki-sandbox", other.as_str())];
-                let call = convert::call(&url, Method::Delete, &headers, None)?;
-                let stub = self.env.durable_object(self.config()?.binding(&other))?;
-                let answer = stub.get_by_name(other.as_str())?.fetch_with_request(call).await?;
-                if !matches!(answer.status_code(), 200..=299 | 404 | 410) {
-                    return Err(worker::Error::from(format!(
-                        "it answers {}",
-                        answer.status_code()
-                    )));
-                }
-            }
-            worker::Result::Ok(())
-        };
-        told.await.inspect_err(|error| report::failure("person.other_not_told", error)).is_ok()
+    /// Has every other sandbox of the person hear that they go. Whoever was to tell them may have ended
+    /// before, and they are known here alone.
+    async fn tell_others(&self) -> Result<()> {
+        let name = self.name().map_err(worker::Error::from)?;
+        let path = format!("/v1/users/{}", name.user());
+        for other in self.store()?.others()? {
+            self.ask_other(&other, Method::Delete, &path, has_heard).await?;
+        }
+        Ok(())
     }
 
     /// Whether somebody is back, or goes for good, is decided in one place: where their personal
@@ -144,15 +143,26 @@ impl Object {
         if home == name {
             return Ok(Told::Gone);
         }
-        let headers = [("zaki-sandbox", home.as_str())];
-        let call =
-            convert::call(&format!("https://object{STANDING}"), Method::Get, &headers, None)?;
-        let stub = self.env.durable_object(self.config()?.binding(&home))?;
-        let mut answer = stub.get_by_name(home.as_str())?.fetch_with_request(call).await?;
-        if answer.status_code() != 200 {
-            return Err(worker::Error::from(format!("it answers {}", answer.status_code())));
+        let is_fine = |status| status == 200;
+        self.ask_other(&home, Method::Get, STANDING, is_fine).await?.json().await
+    }
+
+    /// A question of ours to another sandbox of the person.
+    async fn ask_other(
+        &self,
+        other: &SandboxName,
+        method: Method,
+        path: &str,
+        is_fine: fn(u16) -> bool,
+    ) -> Result<Response> {
+        let headers = [("zaki-sandbox", other.as_str())];
+        let call = convert::call(&format!("https://object{path}"), method, &headers, None)?;
+        let stub = self.env.durable_object(self.config()?.binding(other))?;
+        let answer = stub.get_by_name(other.as_str())?.fetch_with_request(call).await?;
+        match answer.status_code() {
+            status if is_fine(status) => Ok(answer),
+            status => Err(worker::Error::from(format!("it answers {status}"))),
         }
-        answer.json().await
     }
 
     /// What the other sandboxes of the person hear. Who asks when the time is over has decided it.
