@@ -115,7 +115,8 @@ async fn through(world: &World, user: &str) -> Result<()> {
     assert_eq!(now["config"]["agents"]["defaults"]["userTimezone"], "Asia/Tokyo");
     let etag = seen["etag"].as_str().context("no etag")?;
     let late = ["sandbox", "config", user, "--patch", "{}", "--if-match", etag];
-    assert!(world.zaki(&late).await?.stdout.contains("not the one that was seen"));
+    let refused = world.zaki(&late).await?;
+    assert!(refused.stdout.contains("not the one that was seen"), "{refused:?}");
     let told = world.ask_within(TELEGRAM, ADA, "What is my favourite spice?", AGENT).await?;
     assert!(told.contains("saffron"), "{told}");
     let logs = one(world, &["logs", user, "--lines", "3"]).await?;

@@ -29,6 +29,12 @@ pub use phase::{Phase, wake_at};
 /// by id, so handing one over again takes it up and does not run it twice.
 pub const MAX_RUNS: u32 = 3;
 
+/// What is to be done inside a sandbox that is busy, as while its memory is being copied, is asked for
+/// so often.
+pub const BUSY_TRIES: u32 = 60;
+/// And again after so many milliseconds.
+pub const BUSY_AGAIN_MS: u64 = 500;
+
 /// After a start for a reminder came to nothing, the next try, in milliseconds.
 pub const REMIND_AGAIN_MS: i64 = 60_000;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::{Method, RequestBuilder, StatusCode, header};
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::sleep;
-use zaki_edge_core::sandbox::Phase;
+use zaki_edge_core::sandbox::{BUSY_AGAIN_MS, BUSY_TRIES, Phase};
 use zaki_envelope::{
     SandboxName,
     wire::{AgentConfig, ExecOutput, ExecRequest, Logs, PatchRequest},
@@ -21,9 +21,6 @@ use crate::{
 
 /// What is done in a sandbox takes no longer: a program has ten minutes.
 pub(super) const LONGEST: Duration = Duration::from_mins(15);
-/// A sandbox whose memory is being copied is asked so often, and so long apart.
-const BUSY: u32 = 60;
-const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// Without waking anybody.
 const LOOK: Duration = Duration::from_secs(10);
 
@@ -129,8 +126,8 @@ async fn ask<T: DeserializeOwned>(
             return answer.json().await.map_err(|error| error.without_url().to_string());
         }
         tries += 1;
-        if status == StatusCode::CONFLICT && tries < BUSY {
-            sleep(ASK_AGAIN).await;
+        if status == StatusCode::CONFLICT && tries < BUSY_TRIES {
+            sleep(Duration::from_millis(BUSY_AGAIN_MS)).await;
             continue;
         }
         let Said { error } = answer.json().await.unwrap_or_default();

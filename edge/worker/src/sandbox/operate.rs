@@ -5,11 +5,11 @@ use std::rc::Rc;
 use futures::stream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use worker::{Headers, Method, Response, Result};
+use worker::{Headers, Method, Response, Result, js_sys::Uint8Array};
 use zaki_edge_core::{
     front::Refusal,
     http::{Answer, Order},
-    sandbox::{Event, Phase, Rest},
+    sandbox::{BUSY_AGAIN_MS, BUSY_TRIES, Event, Phase, Rest},
 };
 use zaki_envelope::wire::{
     BackupOutcome, BackupState, ErrorCode, Logs, Outcome, Release, RestoreRequest, SIGN_OF_LIFE,
@@ -208,7 +208,7 @@ impl Object {
         Err("it has something to do, and stops when that is done; --now ends it".to_owned())
     }
 
-    /// Makes a call to the program in it, once it is up.
+    /// Makes a call to the program in it, once it is up, and again until it has time for that.
     async fn inside<T: DeserializeOwned>(
         self: &Rc<Self>,
         method: Method,
@@ -216,19 +216,27 @@ impl Object {
         body: Option<&[u8]>,
         headers: &[(&str, &str)],
     ) -> std::result::Result<T, String> {
-        self.bring_up().await?;
-        let link = self.link().map_err(|error| error.to_string())?;
-        let sent = body.map(|bytes| worker::js_sys::Uint8Array::from(bytes).into());
         let mut all = vec![("content-type", "application/json")];
         all.extend_from_slice(headers);
-        let answer = clock::timeout(LONGEST, link.raw(method, path, sent, &all)).await;
-        let mut answer = answer.ok_or("it took too long")?.map_err(|error| error.to_string())?;
-        if answer.status_code() < 300 {
-            return answer.json().await.map_err(|error| error.to_string());
-        }
-        let said: serde_json::Value = answer.json().await.unwrap_or_default();
+        let mut tries = 0;
+        let (status, said) = loop {
+            self.bring_up().await?;
+            let link = self.link().map_err(|error| error.to_string())?;
+            let sent = body.map(|bytes| Uint8Array::from(bytes).into());
+            let call = clock::timeout(LONGEST, link.raw(method.clone(), path, sent, &all)).await;
+            let mut answer = call.ok_or("it took too long")?.map_err(|error| error.to_string())?;
+            if answer.status_code() < 300 {
+                return answer.json().await.map_err(|error| error.to_string());
+            }
+            let said: serde_json::Value = answer.json().await.unwrap_or_default();
+            tries += 1;
+            if answer.status_code() != 409 || tries >= BUSY_TRIES {
+                break (answer.status_code(), said);
+            }
+            clock::sleep(BUSY_AGAIN_MS).await;
+        };
         let why = said.get("error").and_then(serde_json::Value::as_str).map(str::to_owned);
-        Err(why.unwrap_or_else(|| format!("the sandbox answered {}", answer.status_code())))
+        Err(why.unwrap_or_else(|| format!("the sandbox answered {status}")))
     }
 }
 
