@@ -5,7 +5,8 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use futures::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -177,6 +178,63 @@ async fn without_the_bucket_turns_go_on_and_the_backup_is_made_later() -> Result
             && told["backup"]["failure"].is_null()
     };
     stage.until(user, made).await?;
+    Ok(())
+}
+
+/// Of an object that is new nobody knows whether there is a memory: only the bucket does.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_begins_anew_because_the_bucket_does_not_answer() -> Result<()> {
+    let Some(mut stage) = Stage::open().await? else { return Ok(()) };
+    let people = [1, 2, 3].map(caller::user);
+    for user in people {
+        stage.hub.say(user, "kept").await?;
+        let path = format!("/v1/users/{user}/backup");
+        stage.hub.call(Method::POST, &path, &json!({"sandbox": "personal"})).await?;
+    }
+    stage.worker.kill()?;
+    stage.worker.forget_objects()?;
+    stage.worker.up().await?;
+    stage.worker.bucket_is(false)?;
+    for told in join_all(people.map(|user| stage.hub.say(user, "RECALL"))).await {
+        let TurnEventKind::Error { message, .. } = told?.end else { bail!("they begin anew") };
+        ensure!(message.contains("its memory cannot be fetched"), "{message}");
+    }
+    let model = stage.hub.call(Method::GET, "/v1/model", &Value::Null).await?;
+    let parts = model["parts"].as_array().context("no parts")?;
+    let is_open = |part: &Value| part["provider"] == "bucket" && part["is_asked"] == false;
+    ensure!(parts.iter().any(is_open), "{model:#}");
+    let turns = format!("/v1/users/{}/turns", people[0]);
+    let body = caller::said(caller::turn(), "RECALL");
+    let refused = stage.hub.ask(Method::POST, &turns, &body).await?;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(refused.headers().contains_key("retry-after"));
+    let why: Value = serde_json::from_slice(&refused.bytes().await?)?;
+    ensure!(why["error"].as_str().is_some_and(|it| it.contains("memory cannot be")), "{why}");
+    // It is asked though it is left alone, and says of whom it has nothing: they begin.
+    assert_eq!(stage.hub.say(caller::user(4), "hello").await?.text()?, "echo: hello");
+    stage.worker.bucket_is(true)?;
+    for user in people {
+        assert_eq!(stage.hub.insist(user, caller::turn(), "RECALL").await?.text()?, "kept");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wish_for_a_backup_that_is_not_whole_costs_nobody_their_memory() -> Result<()> {
+    let Some(stage) = Stage::open().await? else { return Ok(()) };
+    let user = caller::user(1);
+    let path = |what: &str| format!("/v1/users/{user}/{what}");
+    let personal = json!({"sandbox": "personal"});
+    stage.hub.say(user, "first").await?;
+    let made = stage.hub.call(Method::POST, &path("backup"), &personal).await?;
+    stage.hub.say(user, "second").await?;
+    stage.hub.call(Method::POST, &path("backup"), &personal).await?;
+    stage.worker.spoil(|text| text.contains("first") && !text.contains("second"))?;
+    let wish = json!({"sandbox": "personal", "id": made["backup"]["id"]});
+    let told = stage.hub.call(Method::POST, &path("restore"), &wish).await?;
+    let why = told["why"].as_str().unwrap_or_default();
+    ensure!(made["backup"]["id"].as_str().is_some_and(|id| why.contains(id)), "{told} {made}");
+    assert_eq!(stage.hub.say(user, "RECALL").await?.text()?, "first\nsecond");
     Ok(())
 }
 

@@ -147,9 +147,13 @@ pub fn admit(summary: &BackupSummary, kept: &[Backup]) -> Result<(), Unkept> {
 }
 
 /// The order in which a restore tries them: the newest first, and one with a memory before all
-/// that have none.
-pub fn by_preference(mut kept: Vec<Backup>) -> Vec<Backup> {
-    kept.sort_by_key(|backup| (backup.summary.is_empty(), std::cmp::Reverse(backup.id)));
+/// that have none. The one that an operator wishes for comes before all others; should it not be
+/// whole, or gone, they have the next best one, and not nothing.
+pub fn by_preference(mut kept: Vec<Backup>, wish: Option<BackupId>) -> Vec<Backup> {
+    kept.sort_by_key(|backup| {
+        let is_other = wish != Some(backup.id);
+        (is_other, backup.summary.is_empty(), std::cmp::Reverse(backup.id))
+    });
     kept
 }
 
@@ -274,7 +278,17 @@ mod tests {
         let kept = [full.clone(), empty.clone()];
         assert_eq!(admit(&empty.summary, &kept), Err(Unkept::Empty));
         assert_eq!(admit(&full.summary, &kept), Ok(()));
-        assert_eq!(by_preference(kept.to_vec()), [full, empty]);
+        assert_eq!(by_preference(kept.to_vec(), None), [full, empty]);
+    }
+
+    #[test]
+    fn a_wish_comes_first_and_all_others_behind_it() {
+        let [old, wished, new] = [1, 2, 3].map(|ms| backup(ms, "a", 2));
+        let kept = vec![wished.clone(), old.clone(), new.clone()];
+        let tried = by_preference(kept.clone(), Some(wished.id));
+        assert_eq!(tried, [wished.clone(), new.clone(), old.clone()]);
+        let gone = backup(4, "a", 2).id;
+        assert_eq!(by_preference(kept, Some(gone)), [new, wished, old]);
     }
 
     #[test]
@@ -310,7 +324,7 @@ mod tests {
                     kept.push(one);
                 }
                 let gone = expired(&kept, Retention { count, age_ms }, at(now));
-                let best = by_preference(kept.clone()).remove(0);
+                let best = by_preference(kept.clone(), None).remove(0);
                 prop_assert!(!gone.contains(&best.id));
                 kept.retain(|backup| !gone.contains(&backup.id));
             }

@@ -109,6 +109,16 @@ pub(crate) enum Fell<E> {
     Else(E),
 }
 
+impl<E: From<String>> Fell<E> {
+    /// Whosever fault it is.
+    pub(crate) fn why(self) -> E {
+        match self {
+            Self::Part(why) => why.into(),
+            Self::Else(why) => why,
+        }
+    }
+}
+
 impl<E> From<Error> for Fell<E> {
     fn from(error: Error) -> Self {
         Self::Part(error.to_string())

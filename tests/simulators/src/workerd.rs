@@ -231,6 +231,33 @@ impl Workerd {
         Ok(())
     }
 
+    /// What is kept in the bucket and is such lies there no longer as it was.
+    pub fn spoil(&self, is_such: impl Fn(&str) -> bool) -> Result<()> {
+        for bucket in fs::read_dir(self.dir.join("state/r2"))? {
+            // What else lies there is no bucket.
+            let Ok(blobs) = fs::read_dir(bucket?.path().join("blobs")) else { continue };
+            for blob in blobs {
+                let blob = blob?.path();
+                if fs::read_to_string(&blob).is_ok_and(|text| is_such(&text)) {
+                    let size = usize::try_from(fs::metadata(&blob)?.len())?;
+                    fs::write(blob, "?".repeat(size))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All objects are new, as after a move to another class or account. Nothing may run.
+    pub fn forget_objects(&self) -> Result<()> {
+        for kept in fs::read_dir(self.dir.join("state"))? {
+            let kept = kept?.path();
+            if !kept.ends_with("r2") {
+                fs::remove_dir_all(kept)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Fires the cron trigger.
     pub fn cron(&mut self) -> Result<()> {
         let (_, input) = self.running.as_mut().context("the Worker is not up")?;

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Between two tries of a store that does not answer; doubled each time.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 1_000 });
 /// A sandbox that is busy is asked so often, and so long apart.
 const BUSY: u32 = 50;
 const ASK_AGAIN: Duration = Duration::from_millis(200);
@@ -51,8 +51,9 @@ pub(super) struct Brought {
 
 impl Backups {
     /// Gives a sandbox that waits without a state the newest backup that is whole, or lets it begin
-    /// anew where there is none. Where there are some and the store does not give them, it must not
-    /// begin: somebody would find an assistant that knows them no more.
+    /// anew where the store has said that there is none. Without an answer of the store it must not
+    /// begin: an edge that knows of no backup may be a new one beside an old store, and somebody would
+    /// find an assistant that knows them no more.
     pub(super) async fn revive(&self, name: &SandboxName, sandbox: &Sandbox, http: &HttpLink) {
         let mut pause = PAUSE;
         for tries in 1..=TRIES {
@@ -60,15 +61,14 @@ impl Backups {
                 Ok(Brought { backup: Some(_), .. }) => return,
                 Ok(_) => return begin(name, http, None).await,
                 Err(BringError::Store(error)) => {
-                    let known = sandbox.now().record.last.is_some();
-                    tracing::error!(sandbox = %name, %error, tries, known, "restore.no_store");
+                    tracing::error!(sandbox = %name, %error, tries, "restore.no_store");
                     if tries < TRIES {
                         sleep(pause).await;
                         pause *= 2;
                     } else {
                         let why = format!("its memory cannot be fetched: {error}");
                         self.noted(name, sandbox, Some(why.clone())).await;
-                        return begin(name, http, known.then_some(why)).await;
+                        return begin(name, http, Some(why)).await;
                     }
                 }
                 Err(error) => {
@@ -93,7 +93,7 @@ impl Backups {
         let kept = self.store.list(name).await?;
         let wished = kept.into_iter().filter(|it| wanted.is_none_or(|id| it.id == id)).collect();
         let mut passed_over = Vec::new();
-        for backup in by_preference(wished) {
+        for backup in by_preference(wished, None) {
             match self.insist(name, http, &backup).await? {
                 Ok(()) => {
                     self.restored(name, sandbox, &backup, &passed_over).await;

@@ -140,3 +140,30 @@ async fn an_upload_that_hangs_is_not_waited_for_for_ever() {
     yard.backups.erase(mine.user()).await.unwrap();
     assert_eq!(yard.stored().await, []);
 }
+
+/// Whether a sandbox of which the edge knows no backup may begin, by what the store says.
+async fn begins(store: Store) -> bool {
+    let dir = tempfile::tempdir().unwrap();
+    let backups = backups(dir.path(), store).await;
+    let (said, mut told) = tokio::sync::mpsc::unbounded_channel::<serde_json::Value>();
+    let begin = async move |axum::Json(body)| _ = said.send(body);
+    let router = Router::new().route("/v1/begin", post(begin));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let http = HttpLink::new(HttpLink::client().unwrap(), address, "");
+    let name = name(1);
+    backups.revive(&name, &backups.of(&name), &http).await;
+    told.recv().await.unwrap()["refused"].is_null()
+}
+
+#[tokio::test]
+async fn nobody_begins_anew_because_the_store_does_not_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let local = object_store::local::LocalFileSystem::new_with_prefix(dir.path()).unwrap();
+    let local: Arc<dyn ObjectStore> = Arc::new(local);
+    assert!(begins(Store::of(local.clone())).await, "it says that there is none");
+    // No directory: whatever would be in it cannot be listed.
+    std::fs::write(dir.path().join("users"), "").unwrap();
+    assert!(!begins(Store::of(local)).await);
+}

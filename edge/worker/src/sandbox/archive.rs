@@ -3,7 +3,9 @@
 use futures::StreamExt;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use worker::{Bucket, ByteStream, Method, MultipartUpload, Object as Stored, ResponseBody, Result};
+use worker::{
+    Bucket, ByteStream, Error, Method, MultipartUpload, Object as Stored, ResponseBody, Result,
+};
 use zaki_envelope::{BackupId, SandboxName, wire::Backup};
 
 use super::link::Link;
@@ -32,9 +34,29 @@ pub(super) fn said(error: impl ToString) -> Failed {
     error.to_string()
 }
 
-/// All whole backups of a sandbox, in no order.
-pub(super) async fn list(bucket: &Bucket, name: &SandboxName) -> Result<Vec<Backup>> {
-    let (mut kept, mut cursor) = (Vec::new(), None::<String>);
+/// What the bucket says of a sandbox's backups.
+#[derive(Default)]
+pub(super) struct Stock {
+    /// All whole ones, in no order.
+    pub(super) kept: Vec<Backup>,
+    /// Of one more there is a note that nobody can read.
+    pub(super) has_unread: bool,
+}
+
+/// The backups of a sandbox. What the bucket names and does not give is no news of what it has: it may
+/// have been dropped just now, or the bucket may fail, so it is asked again.
+pub(super) async fn list(bucket: &Bucket, name: &SandboxName) -> Result<Stock> {
+    match look(bucket, name).await? {
+        Some(stock) => Ok(stock),
+        None => look(bucket, name)
+            .await?
+            .ok_or_else(|| Error::from("the backup store does not give what it says that it has")),
+    }
+}
+
+/// `None`: something is named and not there.
+async fn look(bucket: &Bucket, name: &SandboxName) -> Result<Option<Stock>> {
+    let (mut stock, mut cursor) = (Stock::default(), None::<String>);
     loop {
         let mut ask = bucket.list().prefix(home(name));
         if let Some(cursor) = cursor {
@@ -42,16 +64,19 @@ pub(super) async fn list(bucket: &Bucket, name: &SandboxName) -> Result<Vec<Back
         }
         let found = ask.execute().await?;
         for note in found.objects().iter().map(Stored::key).filter(|key| key.ends_with(NOTE)) {
-            let Some(object) = bucket.get(&note).execute().await? else { continue };
-            let Some(body) = object.body() else { continue };
+            let object = bucket.get(&note).execute().await?;
+            let Some(body) = object.as_ref().and_then(Stored::body) else { return Ok(None) };
             match serde_json::from_slice::<Backup>(&body.bytes().await?) {
-                Ok(backup) if place(name, backup.id, NOTE) == note => kept.push(backup),
-                _ => report::failure("backup.unreadable", &note),
+                Ok(backup) if place(name, backup.id, NOTE) == note => stock.kept.push(backup),
+                _ => {
+                    stock.has_unread = true;
+                    report::failure("backup.unreadable", &note);
+                }
             }
         }
         cursor = found.cursor().filter(|_| found.truncated());
         if cursor.is_none() {
-            return Ok(kept);
+            return Ok(Some(stock));
         }
     }
 }

@@ -15,7 +15,7 @@ use zaki_envelope::{
 
 use super::{
     archive::{
-        ARCHIVE, Asked, Failed, NOTE, begin, give, home, list, place, read_back, said, store,
+        ARCHIVE, Asked, Failed, NOTE, Stock, begin, give, home, list, place, read_back, said, store,
     },
     link::{Link, LinkError},
     media::BUCKET,
@@ -168,7 +168,7 @@ impl Object {
         bucket: &Bucket,
         name: &SandboxName,
     ) -> std::result::Result<Backup, Fell<Missed>> {
-        let kept = list(bucket, name).await?;
+        let kept = list(bucket, name).await?.kept;
         let missed = |why: Failed| Fell::Else(Missed::Failed(why));
         let link = self.link().map_err(|error| missed(said(error)))?;
         let mut answer = match link.ask(Method::Post, "backup", None, PATIENCE).await {
@@ -238,28 +238,30 @@ impl Object {
 
     /// Its backups, the newest first.
     pub(super) async fn backups(&self) -> std::result::Result<Vec<Backup>, Failed> {
-        let mut kept = list(&self.bucket().map_err(said)?, &self.name()?).await.map_err(said)?;
+        let stock = list(&self.bucket().map_err(said)?, &self.name()?).await.map_err(said)?;
+        let mut kept = stock.kept;
         kept.sort_by_key(|backup| std::cmp::Reverse(backup.id));
         Ok(kept)
     }
 
     /// Gives a container that waits without a state its newest backup that is whole, or lets it begin
-    /// anew where there is none. Where there are some and the store does not give them, it must not
-    /// begin: somebody would find an assistant that knows them no more.
+    /// anew where the bucket has said that there is none. Without an answer of the bucket it does not
+    /// begin: an object that knows of no backup may be a new one of somebody who has many, and they
+    /// would find an assistant that knows them no more.
     pub(super) async fn revive(&self, link: &Link) -> std::result::Result<(), Failed> {
         let mut pause = PAUSE;
         let wish: Option<BackupId> = self.store().and_then(|it| it.fact("wish")).ok().flatten();
-        for tries in 1..=TRIES {
+        for tries in 1.. {
             match self.bring(link, wish).await {
                 Ok(Some(_)) => return Ok(()),
                 Ok(None) => return begin(link, None).await,
-                Err(why) if tries == TRIES => {
+                Err(why) if tries >= TRIES => {
                     let why = format!("its memory cannot be fetched: {why}");
                     self.with(|life| life.memory.restore_failure = Some(why.clone()));
                     self.note_memory();
-                    let known = self.with(|life| life.memory.last.is_some()).unwrap_or_default();
-                    begin(link, known.then(|| why.clone())).await?;
-                    return if known { Err(why) } else { Ok(()) };
+                    // The container goes whether it hears of it or not.
+                    let _ = begin(link, Some(why.clone())).await;
+                    return Err(why);
                 }
                 Err(_) => {
                     clock::sleep(pause).await;
@@ -277,9 +279,13 @@ impl Object {
         wish: Option<BackupId>,
     ) -> std::result::Result<Option<Backup>, Failed> {
         let (name, bucket) = (self.name()?, self.bucket().map_err(said)?);
-        let alone = || breakers::left_alone(breakers::BUCKET);
-        let leave = Leave::of(breakers::BUCKET, name.user()).ok_or_else(alone)?;
-        let brought = leave.settle(self.bring_from(&bucket, &name, link, wish).await);
+        // Asked whatever its breaker says: nobody is refused their memory by a guess.
+        let leave = Leave::of(breakers::BUCKET, name.user());
+        let brought = self.bring_from(&bucket, &name, link, wish).await;
+        let brought = match leave {
+            Some(leave) => leave.settle(brought),
+            None => brought.map_err(Fell::why),
+        };
         breakers::tell(&self.env).await;
         brought
     }
@@ -291,10 +297,12 @@ impl Object {
         link: &Link,
         wish: Option<BackupId>,
     ) -> Asked<Option<Backup>> {
-        let kept = list(bucket, name).await?;
-        let wished = kept.into_iter().filter(|it| wish.is_none_or(|id| it.id == id)).collect();
+        let Stock { kept, has_unread } = list(bucket, name).await?;
+        if kept.is_empty() && has_unread {
+            return Err(Fell::Else("none of the notes of its backups can be read".to_owned()));
+        }
         let mut passed_over = Vec::new();
-        for backup in by_preference(wished) {
+        for backup in by_preference(kept, wish) {
             match give(bucket, name, link, &backup).await? {
                 Ok(()) => {
                     self.with(|life| {

@@ -86,17 +86,24 @@ impl Object {
                 Err(why) => return BackupOutcome::Failed { why },
             };
             let Some(backup) = wished else { return BackupOutcome::Nothing };
-            if let Some(id) = request.id {
-                let _ = object.store().and_then(|store| store.set_fact("wish", &id));
-            }
             let again = async {
+                if let Some(id) = request.id {
+                    let wished = object.store().and_then(|store| store.set_fact("wish", &id));
+                    wished.map_err(|error| error.to_string())?;
+                }
                 object.rest(false).await?;
                 object.bring_up().await
             };
-            match again.await {
-                Ok(()) => BackupOutcome::Done { backup: Box::new(backup), passed_over: Vec::new() },
-                Err(why) => BackupOutcome::Failed { why },
+            if let Err(why) = again.await {
+                return BackupOutcome::Failed { why };
             }
+            let memory = object.with(|life| life.memory.clone()).unwrap_or_default();
+            if request.id.is_none_or(|id| memory.restored == Some(id)) {
+                return BackupOutcome::Done { backup: Box::new(backup), passed_over: Vec::new() };
+            }
+            // It has the best of the others.
+            let why = memory.restore_failure.unwrap_or_else(|| "another one was restored".into());
+            BackupOutcome::Failed { why }
         })?)
     }
 
