@@ -35,24 +35,30 @@ impl Reader {
     }
 
     fn read(&self, json: Value, seed: &Seed<'_>) -> Result<Parsed, ParseError> {
-        let fields = json.as_object().ok_or_else(|| refused("no JSON object"))?;
-        if let Some(payload) = fields.get("payload").filter(|payload| payload.is_object()) {
-            return self.read(payload.clone(), seed);
+        let Value::Object(mut fields) = json else { return Err(refused("no JSON object")) };
+        let mut inner = |name| {
+            let is_it = fields.get(name).is_some_and(Value::is_object);
+            if is_it { fields.remove(name) } else { None }
+        };
+        if let Some(payload) = inner("payload") {
+            return self.read(payload, seed);
         }
-        if fields.contains_key("command") {
-            return Ok(interaction::command(&typed::<Command>(json), seed));
-        }
-        let outer: Outer = typed(json.clone());
-        match outer.kind.as_str() {
-            "url_verification" => Ok(challenge(outer.challenge)),
+        // The larger part, read by itself.
+        let event = inner("event");
+        let has = |name| fields.contains_key(name);
+        match fields.get("type").and_then(Value::as_str).unwrap_or_default() {
+            _ if has("command") => Ok(interaction::command(&typed::<Command>(fields.into()), seed)),
+            "url_verification" => Ok(challenge(typed::<Outer>(fields.into()).challenge)),
             "hello" | "disconnect" => Ok(Parsed::default()),
-            _ if outer.event.is_object() => Ok(event::event(&outer, self.bot_user.as_ref(), seed)),
-            _ if json.get("user").is_some() => {
-                Ok(interaction::interaction(&typed::<Interaction>(json), seed))
+            _ if event.is_none() && has("user") => {
+                Ok(interaction::interaction(&typed::<Interaction>(fields.into()), seed))
             }
             // Every payload of Slack carries its old verification token.
-            "" if json.get("token").is_none() => Err(refused("neither type, event nor token")),
-            _ => Ok(event::event(&outer, self.bot_user.as_ref(), seed)),
+            "" if event.is_none() && !has("token") => Err(refused("neither type, event nor token")),
+            _ => {
+                let (outer, event) = (typed(fields.into()), typed(event.unwrap_or_default()));
+                Ok(event::event(&outer, &event, self.bot_user.as_ref(), seed))
+            }
         }
     }
 }

@@ -9,14 +9,17 @@ use zaki_envelope::{
 use super::payload::{Event, File, Outer, first};
 use super::seed::{Seed, Space, time};
 use super::text::{Words, of_blocks, resolve};
-use super::typed;
 
 /// Reads what an outer payload holds; nothing arrives for our own messages.
-pub(super) fn event(outer: &Outer, bot_user: Option<&String>, seed: &Seed<'_>) -> Parsed {
-    let event: Event = typed(outer.event.clone());
+pub(super) fn event(
+    outer: &Outer,
+    event: &Event,
+    bot_user: Option<&String>,
+    seed: &Seed<'_>,
+) -> Parsed {
     let view = View {
         outer,
-        event: &event,
+        event,
         space: Space { team: &outer.team_id, enterprise: enterprise(outer) },
         bots: bots(outer, bot_user),
         seed,

@@ -17,7 +17,6 @@ payload! {
         api_app_id: String,
         event_id: String,
         event_time: Option<i64>,
-        event: Value,
         authorizations: Vec<Authorization>,
         /// The older form of `authorizations`.
         authed_users: Vec<String>,
