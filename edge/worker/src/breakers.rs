@@ -9,11 +9,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use worker::{Env, Error};
-use zaki_edge_core::breaker::{Breaker, Fault, Ticket, gather};
-use zaki_envelope::{
-    Timestamp, ZakiUserId,
-    wire::{ModelReport, ProviderReport},
-};
+use zaki_edge_core::breaker::{Breaker, Fault, Ticket, Word, gather};
+use zaki_envelope::{Timestamp, ZakiUserId, wire::ModelReport};
 
 use crate::{clock, config::Config, registry, report};
 
@@ -35,7 +32,7 @@ struct Isolate {
     name: Option<String>,
     breakers: BTreeMap<String, Breaker>,
     /// How they stood when that was told last.
-    told: BTreeMap<String, ProviderReport>,
+    told: BTreeMap<String, Word>,
     /// What the registry knew of all of them, and when.
     read: Option<(Timestamp, Rc<ModelReport>)>,
 }
@@ -146,27 +143,22 @@ pub(crate) fn kept_from(name: &str, user: ZakiUserId) -> Option<Timestamp> {
 }
 
 /// What is new of them since this was asked last, and what was told before it.
-fn news() -> Vec<(ProviderReport, Option<ProviderReport>)> {
+fn news() -> Vec<(Word, Option<Word>)> {
     ISOLATE.with_borrow_mut(|Isolate { breakers, told, .. }| {
         let mut news = Vec::new();
         for (name, breaker) in breakers {
-            let stands = breaker.told(name);
+            let word = breaker.word(name);
             let is_known = match told.get(name) {
-                Some(known) => *known == stands,
-                None => is_well(&stands),
+                Some(known) => *known == word,
+                None => word.is_well() && word.stands.since.is_none(),
             };
             if !is_known {
-                let before = told.insert(name.clone(), stands.clone());
-                news.push((stands, before));
+                let before = told.insert(name.clone(), word.clone());
+                news.push((word, before));
             }
         }
         news
     })
-}
-
-/// Whether there is nothing to say of it.
-pub(crate) const fn is_well(stands: &ProviderReport) -> bool {
-    stands.is_asked && stands.since.is_none()
 }
 
 fn isolate() -> String {
@@ -177,10 +169,10 @@ fn isolate() -> String {
 
 /// Has operators know what is new. Costs nothing while all is as it was.
 pub(crate) async fn tell(env: &Env) {
-    for (stands, before) in news() {
-        let name = stands.provider.clone();
-        report::breaker(env, &stands);
-        if let Err(error) = registry::say(env, &isolate(), &stands).await {
+    for (word, before) in news() {
+        let name = word.stands.provider.clone();
+        report::breaker(env, &word.stands);
+        if let Err(error) = registry::say(env, isolate(), word).await {
             report::failure("breaker.not_told", &error);
             // Told again, also that it is well once more.
             ISOLATE.with_borrow_mut(|Isolate { told, .. }| match before {

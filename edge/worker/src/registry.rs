@@ -8,13 +8,13 @@ use serde_json::json;
 use worker::{
     DurableObject, Env, Method, Request, Response, Result, SqlStorage, State, durable_object,
 };
-use zaki_edge_core::breaker::BELIEVED_MS;
+use zaki_edge_core::breaker::{BELIEVED_MS, Word};
 use zaki_envelope::{
     SandboxName, Timestamp,
-    wire::{BackupState, ProviderReport, SandboxReport},
+    wire::{BackupState, SandboxReport},
 };
 
-use crate::{breakers, clock, config::Config, convert, report, sandbox::LOOK};
+use crate::{clock, config::Config, convert, report, sandbox::LOOK};
 
 /// Between its own parts.
 const BREAKERS: &str = "/breakers";
@@ -42,7 +42,7 @@ pub(crate) struct Entry {
 #[derive(Serialize, Deserialize)]
 struct Said {
     isolate: String,
-    stands: ProviderReport,
+    word: Word,
 }
 
 /// How all of them stand together.
@@ -62,7 +62,7 @@ struct Row {
 }
 
 #[derive(Deserialize)]
-struct Word {
+struct Kept {
     said: String,
 }
 
@@ -116,16 +116,16 @@ impl DurableObject for Registry {
 
 impl Registry {
     /// Of one that is well, nothing is kept.
-    fn note(&self, Said { isolate, stands }: &Said) -> Result<Response> {
+    fn note(&self, Said { isolate, word }: &Said) -> Result<Response> {
         let now = clock::now();
         let old = vec![now.plus_ms(-BELIEVED_MS).as_ms().into()];
         self.sql.exec("DELETE FROM breakers WHERE at < ?", old)?;
-        let name = stands.provider.as_str();
-        if breakers::is_well(stands) {
+        let name = word.stands.provider.as_str();
+        if word.is_well() {
             let values = vec![isolate.as_str().into(), name.into()];
             self.sql.exec("DELETE FROM breakers WHERE isolate = ? AND name = ?", values)?;
         } else {
-            let text = serde_json::to_string(stands).unwrap_or_default();
+            let text = serde_json::to_string(word).unwrap_or_default();
             let values =
                 vec![isolate.as_str().into(), name.into(), now.as_ms().into(), text.into()];
             self.sql.exec("INSERT OR REPLACE INTO breakers VALUES (?, ?, ?, ?)", values)?;
@@ -136,8 +136,8 @@ impl Registry {
     fn said(&self) -> Result<Response> {
         let since = vec![clock::now().plus_ms(-BELIEVED_MS).as_ms().into()];
         let sql = "SELECT said FROM breakers WHERE at >= ?";
-        let rows: Vec<Word> = self.sql.exec(sql, since)?.to_array()?;
-        let read = |row: &Word| serde_json::from_str::<ProviderReport>(&row.said).ok();
+        let rows: Vec<Kept> = self.sql.exec(sql, since)?.to_array()?;
+        let read = |row: &Kept| serde_json::from_str::<Word>(&row.said).ok();
         Response::from_json(&rows.iter().filter_map(read).collect::<Vec<_>>())
     }
 
@@ -199,13 +199,13 @@ pub(crate) async fn list(env: &Env) -> Result<Vec<SandboxReport>> {
 }
 
 /// From now on an isolate's breaker is known to stand so.
-pub(crate) async fn say(env: &Env, isolate: &str, stands: &ProviderReport) -> Result<()> {
-    let said = Said { isolate: isolate.to_owned(), stands: stands.clone() };
+pub(crate) async fn say(env: &Env, isolate: String, word: Word) -> Result<()> {
+    let said = Said { isolate, word };
     ask(env, Method::Put, BREAKERS, Some(&said)).await.map(drop)
 }
 
 /// What isolates have said of theirs that are not well.
-pub(crate) async fn said(env: &Env) -> Result<Vec<ProviderReport>> {
+pub(crate) async fn said(env: &Env) -> Result<Vec<Word>> {
     ask(env, Method::Get, BREAKERS, NOTHING).await?.json().await
 }
 

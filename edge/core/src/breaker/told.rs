@@ -1,14 +1,39 @@
 //! How a breaker stands, for operators and for whoever would wait in vain.
 
+use serde::{Deserialize, Serialize};
 use zaki_envelope::{Timestamp, ZakiUserId, wire::ProviderReport};
 
-use super::{Breaker, Standing, State, TRIAL_MS, is_over};
+use super::{Breaker, Fault, Standing, State, TRIAL_MS, is_over};
 
 /// So long what was said of a breaker is believed, in milliseconds: whoever said it may be gone,
 /// and with them what they had learned.
 pub const BELIEVED_MS: i64 = 600_000;
 
+/// What one of many breakers says of what all of them watch over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// How it stands.
+    pub stands: ProviderReport,
+    /// The only one whose calls failed, where that may be because of what they asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub culprit: Option<ZakiUserId>,
+}
+
+impl Word {
+    /// Whether there is nothing to say.
+    pub const fn is_well(&self) -> bool {
+        self.stands.is_asked
+    }
+}
+
 impl Breaker {
+    /// What it says of `name`, beside others that watch over the same.
+    pub fn word(&self, name: &str) -> Word {
+        // No call is such that nobody is reached by it, or that a key is not taken.
+        let is_for_all = matches!(self.fault, Some(Fault::Unreachable | Fault::Refused));
+        Word { stands: self.told(name), culprit: self.culprit.filter(|_| !is_for_all) }
+    }
+
     /// How it stands under that name.
     pub fn told(&self, name: &str) -> ProviderReport {
         let (is_asked, until) = match self.standing() {
@@ -41,11 +66,18 @@ impl Breaker {
 }
 
 /// What is to be said of `name` where many breakers watch over it, each of what passes it alone:
-/// nobody is told that it is asked while one of them leaves it alone.
-pub fn gather(name: &str, said: impl IntoIterator<Item = ProviderReport>) -> ProviderReport {
+/// nobody is told that it is asked while one of them leaves it alone, unless all that failed were the
+/// calls of one person, who can make such calls on purpose.
+pub fn gather(name: &str, said: impl IntoIterator<Item = Word>) -> ProviderReport {
+    let ill = said.into_iter().filter(|word| word.stands.provider == name && !word.is_well());
+    let ill: Vec<Word> = ill.collect();
     let mut all = Breaker::default().told(name);
-    for one in said.into_iter().filter(|one| one.provider == name) {
-        all.is_asked &= one.is_asked;
+    let first = ill.first().and_then(|word| word.culprit);
+    if first.is_some() && ill.iter().all(|word| word.culprit == first) {
+        return all;
+    }
+    for one in ill.into_iter().map(|word| word.stands) {
+        all.is_asked = false;
         all.until = all.until.max(one.until);
         if one.since.is_some_and(|since| all.since.is_none_or(|known| since < known)) {
             (all.fault, all.since) = (one.fault, one.since);
@@ -69,10 +101,14 @@ mod tests {
 
     /// Of which the calls of so many people have failed, one after another.
     fn failed(people: u128, ms: i64) -> Breaker {
+        failed_by(Fault::Silent, people, ms)
+    }
+
+    fn failed_by(fault: Fault, people: u128, ms: i64) -> Breaker {
         let mut breaker = Breaker::default();
         for n in 0..TOO_MANY as u128 {
             let ticket = breaker.admit(user(n % people), at(ms)).unwrap();
-            breaker.failed(ticket, Fault::Silent, None, at(ms));
+            breaker.failed(ticket, fault, None, at(ms));
         }
         breaker
     }
@@ -94,14 +130,33 @@ mod tests {
 
     #[test]
     fn one_that_leaves_it_alone_is_heard_among_many() {
-        let (early, late) = (failed(2, 0).told("hub"), failed(2, 500).told("hub"));
-        let fine = Breaker::default().told("hub");
-        let other = failed(2, -900).told("bucket");
+        let (early, late) = (failed(2, 0).word("hub"), failed(2, 500).word("hub"));
+        let fine = Breaker::default().word("hub");
+        let other = failed(2, -900).word("bucket");
         let all = gather("hub", [fine.clone(), late, other, early.clone()]);
         assert_eq!((all.is_asked, all.until), (false, Some(at(FIRST_PAUSE_MS + 500))));
         assert_eq!((all.fault.as_deref(), all.since), (Some("silent"), Some(at(0))));
-        assert_eq!(gather("hub", [early.clone()]), early);
-        assert_eq!(gather("hub", [fine.clone()]), fine);
-        assert_eq!(gather("hub", []), fine, "nobody has said anything");
+        assert_eq!(gather("hub", [early.clone()]), early.stands);
+        assert_eq!(gather("hub", [fine.clone()]), fine.stands);
+        assert_eq!(gather("hub", []), fine.stands, "nobody has said anything");
+    }
+
+    #[test]
+    fn of_one_persons_calls_alone_nobody_is_told() {
+        let (mine, fine) = (failed(1, 0).word("main"), Breaker::default().told("main"));
+        assert!(mine.culprit == Some(user(0)) && !mine.is_well());
+        // Wherever they were made.
+        let elsewhere = failed(1, 700).word("main");
+        assert_eq!(gather("main", [mine.clone(), elsewhere]), fine);
+        let theirs = Word { culprit: Some(user(9)), ..mine.clone() };
+        for other in [theirs, failed(2, 0).word("main")] {
+            assert!(!gather("main", [mine.clone(), other]).is_asked, "it fails two of them");
+        }
+        for fault in [Fault::Unreachable, Fault::Refused] {
+            let of_all = failed_by(fault, 1, 0).word("main");
+            assert!(!gather("main", [of_all]).is_asked, "no call can be blamed for it");
+        }
+        let kept = serde_json::to_string(&mine).unwrap();
+        assert_eq!(serde_json::from_str::<Word>(&kept).unwrap(), mine);
     }
 }
