@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, stream};
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use zaki_envelope::{
     LARGEST_MEDIUM, MediaHash, ProactiveId, TurnId,
     wire::{
@@ -26,6 +26,11 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 const CALL: Duration = Duration::from_secs(10);
 /// And one that carries a medium.
 const TRANSFER: Duration = Duration::from_secs(30);
+
+/// The longest answer that is neither a medium nor a stream, in bytes.
+const LARGEST_ANSWER: u64 = 1 << 20;
+/// And that of messages of its own, which wait there together.
+const LARGEST_WAITING: u64 = 16 << 20;
 
 /// One sandbox's HTTP interface.
 #[derive(Clone)]
@@ -113,7 +118,7 @@ impl HttpLink {
         if let Some(known) = known {
             call = call.query(&[("after", known)]);
         }
-        self.send(call).await?.json().await.map_err(lost)
+        json(self.send(call).await?, LARGEST_ANSWER).await
     }
 
     /// Waits until the sandbox takes turns, or says that it cannot. Not answering yet is no failure:
@@ -152,16 +157,7 @@ impl HttpLink {
     /// The bytes of a medium of its own making.
     pub(crate) async fn medium(&self, hash: MediaHash) -> Result<Bytes, LinkError> {
         let call = self.request(Method::GET, &format!("media/{hash}")).timeout(TRANSFER);
-        let mut answer = self.send(call).await?;
-        let mut bytes = BytesMut::new();
-        // Whatever runs in there is not to fill our memory.
-        while let Some(piece) = answer.chunk().await.map_err(lost)? {
-            if bytes.len() as u64 + piece.len() as u64 > LARGEST_MEDIUM {
-                return Err(LinkError::Refused(413));
-            }
-            bytes.extend_from_slice(&piece);
-        }
-        Ok(bytes.freeze())
+        whole(self.send(call).await?, LARGEST_MEDIUM).await
     }
 
     /// Runs the turn, or takes it up after `after`. A sandbox that does not know it runs it.
@@ -206,7 +202,7 @@ impl HttpLink {
     pub(crate) async fn suspend(&self) -> Result<Rest, LinkError> {
         let call = self.client.post(self.url("suspend")).timeout(CALL);
         match self.send(call).await {
-            Ok(answer) => Ok(Rest::Ready(answer.json().await.map_err(lost)?)),
+            Ok(answer) => Ok(Rest::Ready(json(answer, LARGEST_ANSWER).await?)),
             Err(LinkError::Refused(409)) => Ok(Rest::Busy),
             Err(error) => Err(error),
         }
@@ -218,13 +214,13 @@ impl HttpLink {
 
     pub(crate) async fn reminders(&self) -> Result<Reminders, LinkError> {
         let answer = self.send(self.client.get(self.url("reminders")).timeout(CALL)).await?;
-        answer.json().await.map_err(lost)
+        json(answer, LARGEST_ANSWER).await
     }
 
     /// What its agent has said without being asked; waits for it a while.
     pub(crate) async fn proactive(&self) -> Result<Vec<Proactive>, LinkError> {
         let call = self.request(Method::GET, "proactive").timeout(WAIT + CALL);
-        let answer: Waiting = self.send(call).await?.json().await.map_err(lost)?;
+        let answer: Waiting = json(self.send(call).await?, LARGEST_WAITING).await?;
         Ok(answer.messages)
     }
 
@@ -267,6 +263,23 @@ fn plain() -> ClientBuilder {
     client.connect_timeout(Duration::from_secs(5)).read_timeout(SILENCE)
 }
 
+/// The body of an answer: whatever runs in there is not to fill our memory.
+async fn whole(mut answer: Response, most: u64) -> Result<Bytes, LinkError> {
+    let mut bytes = BytesMut::new();
+    while let Some(piece) = answer.chunk().await.map_err(lost)? {
+        if bytes.len() as u64 + piece.len() as u64 > most {
+            return Err(LinkError::Refused(413));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes.freeze())
+}
+
+async fn json<T: DeserializeOwned>(answer: Response, most: u64) -> Result<T, LinkError> {
+    let bytes = whole(answer, most).await?;
+    serde_json::from_slice(&bytes).map_err(|error| LinkError::Lost(error.to_string()))
+}
+
 fn lost(error: reqwest::Error) -> LinkError {
     LinkError::Lost(error.without_url().to_string())
 }
@@ -283,4 +296,30 @@ fn events(answer: Response) -> Events {
         std::future::ready(Some(stream::iter(events)))
     });
     decoded.flatten().boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, routing::get};
+
+    use super::*;
+
+    /// A sandbox that says this of its health.
+    async fn health_of(body: String) -> Result<Health, LinkError> {
+        let router = Router::new().route("/v1/health", get(async || body));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        HttpLink::new(HttpLink::client().unwrap(), address, "").health().await
+    }
+
+    #[tokio::test]
+    async fn what_a_sandbox_says_of_itself_does_not_fill_our_memory() {
+        let said =
+            |length: usize| format!(r#"{{"state":"ready","more":"{}"}}"#, "x".repeat(length));
+        assert!(health_of(said(10)).await.is_ok_and(|health| health.state == "ready"));
+        let too_long = health_of(said(2 << 20)).await;
+        assert!(matches!(too_long, Err(LinkError::Refused(413))));
+        assert!(matches!(health_of("no".to_owned()).await, Err(LinkError::Lost(_))));
+    }
 }
