@@ -18,7 +18,10 @@ impl Directory {
     }
 }
 
-async fn profile<S: Sql>(tx: &S, user: ZakiUserId) -> Result<Option<Person>, DirectoryError> {
+pub(crate) async fn profile<S: Sql>(
+    tx: &S,
+    user: ZakiUserId,
+) -> Result<Option<Person>, DirectoryError> {
     let sql = format!("SELECT {} FROM person WHERE id = $1", Person::COLUMNS);
     let row = tx.one(&sql, params![Text(user)]).await?;
     row.as_ref().map(Person::of_row).transpose()

@@ -11,12 +11,13 @@ use crate::cache::{Key, Served};
 use crate::codes::CodeKey;
 use crate::mint::mint;
 use crate::pairing::Asked;
+use crate::profile::profile;
 use crate::scene::{Knock, Scene};
 use crate::usage::carried;
 use crate::who::Act;
 use crate::{
-    Actor, BindingKey, Directory, DirectoryError, How, LinkCode, Options, Refusal, allowed, locks,
-    pairing, seen, told, who,
+    Actor, BindingKey, Directory, DirectoryError, How, LinkCode, Options, Person, Refusal, allowed,
+    locks, pairing, seen, told, who,
 };
 
 /// Who a message is from, or what becomes of it.
@@ -137,21 +138,30 @@ impl Directory {
         Ok((resolution, None))
     }
 
-    /// Whether this person would serve this message right now, read from the store and changing
-    /// nothing. To be asked when a lane is claimed: another process may have moved the binding,
-    /// blocked the person or changed the group. When the answer is no, `resolve` no longer
-    /// remembers the old one: ask it again.
+    /// This person, if they would serve this message right now; read from the store, changing
+    /// nothing. To be asked once it was accepted, and again when it has waited: another process may
+    /// have moved the binding, blocked the person or changed the group. When they would not, `resolve`
+    /// no longer remembers the old answer: ask it again.
+    pub async fn host(
+        &self,
+        user: ZakiUserId,
+        inbound: &Inbound,
+    ) -> Result<Option<Person>, DirectoryError> {
+        let (knock, options) = (Knock::of(inbound), Arc::clone(&self.options));
+        let host = glance!(&self.store, |tx| host(tx, user, &knock, &options))?;
+        if host.is_none() {
+            self.forget();
+        }
+        Ok(host)
+    }
+
+    /// Whether [`host`](Self::host) finds them.
     pub async fn verify(
         &self,
         user: ZakiUserId,
         inbound: &Inbound,
     ) -> Result<bool, DirectoryError> {
-        let (knock, options) = (Knock::of(inbound), Arc::clone(&self.options));
-        let serves = glance!(&self.store, |tx| serves(tx, user, &knock, &options))?;
-        if !serves {
-            self.forget();
-        }
-        Ok(serves)
+        Ok(self.host(user, inbound).await?.is_some())
     }
 
     fn note_seen(&self, inbound: &Inbound, now: Timestamp) {
@@ -171,16 +181,20 @@ impl Directory {
     }
 }
 
-async fn serves<S: Sql>(
+async fn host<S: Sql>(
     tx: &S,
     user: ZakiUserId,
     knock: &Knock,
     options: &Options,
-) -> Result<bool, DirectoryError> {
+) -> Result<Option<Person>, DirectoryError> {
     let scene = Scene::read(tx, knock, options).await?;
     let speaker = scene.facts.owner();
     let served = matches!(scene.ruling, Ruling::Serve { .. });
-    Ok(served && speaker.is_some() && scene.host.or(speaker) == Some(user))
+    if served && speaker.is_some() && scene.host.or(speaker) == Some(user) {
+        profile(tx, user).await
+    } else {
+        Ok(None)
+    }
 }
 
 /// What can be said without changing anything.

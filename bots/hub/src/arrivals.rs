@@ -7,13 +7,12 @@ use zaki_envelope::{Inbound, ZakiUserId};
 use zaki_identity::{Refusal, Resolution};
 use zaki_lane::{
     commands::{Command, Secret},
-    turns::{Event, Mode},
+    turns::Event,
 };
 use zaki_ledger::SettleReason;
 
 use crate::{
-    accept::no_turn, clock, commands, home, hub::Hub, intake, limits::Allowed, outbox,
-    people::session_of, strangers,
+    accept::no_turn, clock, commands, home, hub::Hub, intake, outbox, people::session_of, strangers,
 };
 
 /// How a message came here.
@@ -112,7 +111,8 @@ impl Hub {
         self.dismiss(inbound, SettleReason::Refused).await;
     }
 
-    /// Puts a message on the lane of whoever answers it, if its speaker may write so much.
+    /// Puts a message on the lane of whoever answers it, if its speaker may write so much. Whatever
+    /// a cache believes they may be somebody else by now, so the store is asked first.
     async fn take(
         self: &Arc<Self>,
         user: ZakiUserId,
@@ -121,33 +121,22 @@ impl Hub {
         origin: Origin,
         is_stop: bool,
     ) {
-        let Some(person) = self.profile(user).await else { return };
-        if let Some(person) = &person {
-            home::let_owner_settle(self, person, &inbound).await;
+        let person = match self.host_of(user, &inbound).await {
+            Some(Some(person)) => person,
+            Some(None) => return self.ask_anew(inbound, origin).await,
+            None => return,
+        };
+        home::let_owner_settle(self, &person, &inbound).await;
+        if matches!(origin, Origin::Fresh(_))
+            && !is_stop
+            && self.allows(speaker, &person, &inbound).await != Some(true)
+        {
+            return;
         }
-        let host = (user, person.as_deref());
-        if matches!(origin, Origin::Fresh(_)) && !is_stop {
-            match self.allows(speaker, host, &inbound).await {
-                Some(Allowed::Yes) => {}
-                Some(Allowed::No) | None => return,
-                // Nothing remembers now who that was.
-                Some(Allowed::Moved) => return self.ask_anew(inbound, origin).await,
-            }
-        }
-        let key = Arc::new((user, session_of(person.as_deref(), &inbound)));
+        let key = Arc::new((user, session_of(Some(&person), &inbound)));
         // What the person has chosen matters only to what arrives mid-turn.
         if self.lanes.is_active(&key) {
-            let mode = self.mode_of(person.as_deref());
-            // It would end what runs, before anybody asks whether it is still theirs to end.
-            let verify = || self.directory.verify(user, &inbound);
-            if mode == Mode::Interrupt && !matches!(origin, Origin::Left) {
-                match self.persist("check a binding", verify).await {
-                    Some(true) => {}
-                    Some(false) => return self.ask_anew(inbound, origin).await,
-                    None => return,
-                }
-            }
-            self.happen(&key, Event::Mode(mode));
+            self.happen(&key, Event::Mode(self.mode_of(Some(&person))));
         }
         match origin {
             Origin::Fresh(_) | Origin::Moved => self.arrive(&key, inbound),

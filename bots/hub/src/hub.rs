@@ -14,6 +14,7 @@ use crate::{
     accounts::{Account, Accounts},
     approvals::Approvals,
     arrivals::Origin,
+    asked::Asked,
     clock, codes, commands,
     counters::Counters,
     doubt::Doubts,
@@ -128,6 +129,8 @@ pub(crate) struct Hub {
     pub places: Arc<Places>,
     /// People as they were a moment ago.
     pub people: People,
+    /// Whose messages are was asked a moment ago.
+    pub asked: Asked,
     /// The right to act, by this machine's clock.
     pub lease: Lease,
     /// The right to write, for the ledger to judge.
@@ -189,6 +192,7 @@ impl Hub {
             pace,
             places,
             people: People::new(parts.ledger.ttl().is_some()),
+            asked: Asked::default(),
             fence: lease.fence(),
             lease,
             writes: Writes::default(),

@@ -136,25 +136,12 @@ impl Allowance {
     }
 }
 
-/// Whether a message may get a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Allowed {
-    /// It is counted.
-    Yes,
-    /// It is settled.
-    No,
-    /// Whoever wrote it is somebody else by now, and so is whoever answers: nothing has been done.
-    Moved,
-}
-
 /// What comes of limits, and what is said about it.
 #[derive(Clone, Copy)]
 enum Said {
     Nothing,
     Pass(Limit),
     Stop(Option<Limit>),
-    /// They are somebody else by now.
-    Moved,
 }
 
 /// What whoever is stopped by a limit hears, of their own or of their host's.
@@ -219,19 +206,18 @@ impl Hub {
     pub(crate) async fn allows(
         self: &Arc<Self>,
         speaker: ZakiUserId,
-        host: (ZakiUserId, Option<&Person>),
+        host: &Person,
         inbound: &Inbound,
-    ) -> Option<Allowed> {
+    ) -> Option<bool> {
         let now = clock::now();
-        match self.judged_all(speaker, host, inbound, now).await? {
-            Said::Moved => return Some(Allowed::Moved),
+        match self.judged_all(speaker, host, now).await? {
             Said::Stop(told) => {
                 if let Some(over) = told {
                     let text = over.say(self.voice(speaker, inbound).await);
                     notice::tell(self, inbound, text).await;
                 }
                 self.settle(inbound, SettleReason::Limited).await;
-                return Some(Allowed::No);
+                return Some(false);
             }
             Said::Pass(near) => {
                 let text = near.say(self.voice(speaker, inbound).await);
@@ -240,23 +226,21 @@ impl Hub {
             Said::Nothing => {}
         }
         self.allowance.spending.add(speaker, one_message(), now);
-        Some(Allowed::Yes)
+        Some(true)
     }
 
     /// What comes of all limits together, with this message: whoever writes is bound by how much
-    /// they write, and whoever answers by what that costs. Whatever a cache believes they may be
-    /// somebody else by now; of what is stopped here, no claim of a lane asks again.
+    /// they write, and whoever answers by what that costs.
     async fn judged_all(
         &self,
         speaker: ZakiUserId,
-        (host, person): (ZakiUserId, Option<&Person>),
-        inbound: &Inbound,
+        person: &Person,
         now: Timestamp,
     ) -> Option<Said> {
         if !self.allowance.is_limited {
             return Some(Said::Nothing);
         }
-        let answers = self.limits(person);
+        let (host, answers) = (person.user, self.limits(Some(person)));
         let writes = if host == speaker {
             answers
         } else {
@@ -275,10 +259,6 @@ impl Hub {
         let is_fine = found.iter().all(|(_, verdict)| *verdict == Verdict::Fine);
         if is_fine && matches!(minute, Said::Nothing) {
             return Some(Said::Nothing);
-        }
-        let verify = || self.directory.verify(host, inbound);
-        if !self.persist("check a binding", verify).await? {
-            return Some(Said::Moved);
         }
         Some(self.allowance.said(speaker, minute, &found, now))
     }

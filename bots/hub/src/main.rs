@@ -13,6 +13,7 @@ mod accept;
 mod accounts;
 mod approvals;
 mod arrivals;
+mod asked;
 mod cli;
 mod clock;
 mod codes;

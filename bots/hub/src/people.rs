@@ -75,6 +75,23 @@ impl Hub {
         Some(person)
     }
 
+    /// Whose sandbox answers this message, read from the store, if that is this person. `None`: the
+    /// hub stops.
+    pub(crate) async fn host_of(
+        &self,
+        user: ZakiUserId,
+        inbound: &Inbound,
+    ) -> Option<Option<Arc<Person>>> {
+        let epoch = self.people.epoch.load(Ordering::Acquire);
+        let read = || self.directory.host(user, inbound);
+        let person = self.persist("check a binding", read).await?.map(Arc::new);
+        if let Some(person) = &person {
+            self.people.remember(epoch, person);
+            self.asked.note(inbound.id);
+        }
+        Some(person)
+    }
+
     /// What a person wants their messages to do mid-turn.
     pub(crate) fn mode_of(&self, person: Option<&Person>) -> Mode {
         let chosen = person.and_then(|person| person.mode.as_ref()?.parse().ok());

@@ -14,7 +14,7 @@ const OFTEN_MS: i64 = 10 * 60_000;
 /// So many people are remembered; when there are more, it begins anew.
 const MOST: usize = 10_000;
 /// Written down together. What other writes wait for is to be short.
-const BATCH: usize = 64;
+const BATCH: usize = 512;
 
 /// What is not written down yet, and where people were last. Worth little after a crash: turns that
 /// go on are noted again.

@@ -179,16 +179,18 @@ fn comes_as(one: &Inbound, other: &Inbound) -> bool {
     place(one) == place(other) && one.sender == other.sender && one.addressed == other.addressed
 }
 
-/// The messages that are not this person's to answer any more; each sender is asked about once.
+/// The messages that are not this person's to answer any more. Each sender is asked about once, and
+/// not when that was done just now.
 pub(crate) async fn moved(
     hub: &Hub,
     key: &LaneKey,
     messages: &[Inbound],
 ) -> Option<Vec<InboundId>> {
     let mut moved = Vec::new();
-    for (n, message) in messages.iter().enumerate() {
+    let have_waited: Vec<_> = messages.iter().filter(|it| !hub.asked.take(it.id)).collect();
+    for (n, message) in have_waited.iter().enumerate() {
         let same = |it: &Inbound| comes_as(it, message);
-        if messages.iter().take(n).any(same) {
+        if have_waited.iter().take(n).any(|it| same(it)) {
             continue;
         }
         let check = || hub.directory.verify(key.0, message);

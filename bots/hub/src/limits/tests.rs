@@ -40,7 +40,7 @@ fn heard(said: Said) -> (bool, Option<Of>) {
         Limit::Commands { .. } => panic!("this is no command"),
     };
     match said {
-        Said::Nothing | Said::Moved => (false, None),
+        Said::Nothing => (false, None),
         Said::Pass(limit) => (false, Some(what(limit))),
         Said::Stop(limit) => (true, limit.map(what)),
     }
