@@ -1,7 +1,7 @@
 //! `cargo xtask edge`: the Worker built, run here, tested and deployed.
 
 mod build;
-mod deploy;
+pub(crate) mod deploy;
 mod local;
 pub(crate) mod suites;
 mod tools;

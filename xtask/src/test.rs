@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::cache::{Cache, is_root};
-use crate::edge::{Local, suites};
+use crate::edge::{Local, deploy, suites};
 use crate::image::Image;
 use crate::postgres::{self, Server};
 use crate::programs::{self, Programs};
@@ -78,7 +78,8 @@ fn open_image(cache: &Cache, image: &mut Option<Image>) -> Result<Outcome> {
     }
 }
 
-/// The Worker, for tests that run it in workerd beside containers of that engine.
+/// The Worker, for tests that run it in workerd beside containers of that engine; and whether it could
+/// be deployed.
 fn open_worker(
     cache: &Cache,
     image: Option<&Image>,
@@ -86,6 +87,7 @@ fn open_worker(
 ) -> Result<Outcome> {
     let Some(image) = image else { return Ok(Outcome::Skipped("there is no engine".into())) };
     let local = Local::open(cache, image.engine())?;
+    deploy::rehearse(cache)?;
     let size = local.size.to_string();
     *worker = Some(local);
     Ok(Outcome::Passed(size))
