@@ -18,8 +18,9 @@ mod test;
 mod upgrade;
 mod wasm;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::OnceLock;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -105,7 +106,13 @@ fn cargo() -> Command {
     command
 }
 
-/// The root of the repository that this was built from.
+/// The root of the repository. Clones that share a target directory share this program, whichever of
+/// them has built it: cargo says for which one it runs.
 fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let said = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let said = said.filter(|package| package.ends_with("xtask"));
+        said.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into()).join("..")
+    })
 }
