@@ -148,11 +148,7 @@ fn news() -> Vec<(Word, Option<Word>)> {
         let mut news = Vec::new();
         for (name, breaker) in breakers {
             let word = breaker.word(name);
-            let is_known = match told.get(name) {
-                Some(known) => *known == word,
-                None => word.is_well() && word.stands.since.is_none(),
-            };
-            if !is_known {
+            if word.is_news(told.get(name)) {
                 let before = told.insert(name.clone(), word.clone());
                 news.push((word, before));
             }

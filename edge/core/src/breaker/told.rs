@@ -24,6 +24,16 @@ impl Word {
     pub const fn is_well(&self) -> bool {
         self.stands.is_asked
     }
+
+    /// Whether it says what `before`, the one told last, does not. What fails now and then and is asked
+    /// all the same is no news: each call would be.
+    pub fn is_news(&self, before: Option<&Self>) -> bool {
+        match before {
+            Some(before) if self.is_well() => !before.is_well(),
+            Some(before) => self != before,
+            None => !self.is_well(),
+        }
+    }
 }
 
 impl Breaker {
@@ -139,6 +149,28 @@ mod tests {
         assert_eq!(gather("hub", [early.clone()]), early.stands);
         assert_eq!(gather("hub", [fine.clone()]), fine.stands);
         assert_eq!(gather("hub", []), fine.stands, "nobody has said anything");
+    }
+
+    #[test]
+    fn a_call_that_fails_now_and_then_is_no_news() {
+        let (mut breaker, mut told) = (Breaker::default(), None::<Word>);
+        let mut news = 0;
+        for n in 0..100_u8 {
+            let mut ticket = breaker.admit(user(n.into()), at(n.into())).unwrap();
+            if n % 3 == 0 {
+                breaker.failed(ticket, Fault::Broken, None, at(n.into()));
+            } else {
+                breaker.answered(&mut ticket, at(n.into()));
+            }
+            let word = breaker.word("main");
+            news += usize::from(word.is_news(told.as_ref()));
+            told = Some(word);
+        }
+        assert_eq!(news, 0, "it was asked all the time");
+        let (open, fine) = (failed(2, 0).word("main"), Breaker::default().word("main"));
+        assert!(open.is_news(None) && open.is_news(told.as_ref()) && !open.is_news(Some(&open)));
+        assert!(failed(2, 9).word("main").is_news(Some(&open)), "it is open for longer");
+        assert!(fine.is_news(Some(&open)) && !fine.is_news(None) && !fine.is_news(Some(&fine)));
     }
 
     #[test]
