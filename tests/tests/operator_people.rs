@@ -107,14 +107,27 @@ async fn take_away(world: &World, user: &str, who: Person, channel: ChannelKind)
     one(world, &["users", "unlink", user, channel.as_str(), &sender, &scope]).await.map(drop)
 }
 
+/// Somebody with an account on Telegram and one on Slack, who has written by both.
+async fn on_both(world: &World) -> Result<String> {
+    let ada = who(world, TELEGRAM, ADA).await?;
+    let code = code(&world.ask(TELEGRAM, ADA, "/link").await?).context("no code")?;
+    world.join(SLACK, ADA, &code).await?;
+    assert_eq!(world.ask(SLACK, ADA, "two").await?, "echo: two");
+    Ok(ada)
+}
+
+/// Waits until the message with these words is in this state.
+async fn stands(world: &World, channel: ChannelKind, text: &str, state: &str) -> Result<()> {
+    let is_it = |line: &Value| line["parts"][0]["text"] == text && line["state"] == state;
+    let found = |lines: &Vec<Value>| lines.iter().any(is_it);
+    world.until("a message to be there", || world.inbox(channel), found).await.map(drop)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_taken_away_is_held_to_nobody_s_limits() -> Result<()> {
     let setup = Setup::echo().only(&[TELEGRAM, SLACK]);
     let world = setup.set("tiers.standard-1.messages_per_day", 2).start().await?;
-    let ada = who(&world, TELEGRAM, ADA).await?;
-    let code = code(&world.ask(TELEGRAM, ADA, "/link").await?).context("no code")?;
-    world.join(SLACK, ADA, &code).await?;
-    assert_eq!(world.ask(SLACK, ADA, "two").await?, "echo: two");
+    let ada = on_both(&world).await?;
     let told = world.ask(SLACK, ADA, "three").await?;
     assert!(told.contains("as many messages today"), "{told}");
     take_away(&world, &ada, ADA, SLACK).await?;
@@ -126,22 +139,31 @@ async fn whoever_is_taken_away_is_held_to_nobody_s_limits() -> Result<()> {
 async fn whoever_is_taken_away_ends_nobody_s_turn() -> Result<()> {
     let setup = Setup::echo().only(&[TELEGRAM, SLACK]);
     let world = setup.set("turn.mid_turn", "interrupt").start().await?;
-    let ada = who(&world, TELEGRAM, ADA).await?;
-    let code = code(&world.ask(TELEGRAM, ADA, "/link").await?).context("no code")?;
-    world.join(SLACK, ADA, &code).await?;
-    assert_eq!(world.ask(SLACK, ADA, "two").await?, "echo: two");
+    let ada = on_both(&world).await?;
     let before = world.answers(TELEGRAM, ADA).len();
     world.say(TELEGRAM, ADA, "SLOW:100x100");
-    let runs = |lines: &Vec<Value>| {
-        lines
-            .iter()
-            .any(|line| line["parts"][0]["text"] == "SLOW:100x100" && line["state"] == "joined")
-    };
-    world.until("a turn that runs", || world.inbox(TELEGRAM), runs).await?;
+    stands(&world, TELEGRAM, "SLOW:100x100", "joined").await?;
     take_away(&world, &ada, ADA, SLACK).await?;
     assert_eq!(world.ask(SLACK, ADA, "three").await?, "echo: three");
     let said = world.expect(TELEGRAM, ADA, before + 1, 2 * SOON).await?;
     assert!(said.last().is_some_and(|text| text.ends_with("word99")), "{said:?}");
+    Ok(())
+}
+
+/// It waits behind a turn of theirs, and is asked about again when it is its turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_taken_away_while_they_wait_is_answered_by_their_own() -> Result<()> {
+    let world = Setup::echo().only(&[TELEGRAM, SLACK]).start().await?;
+    let ada = on_both(&world).await?;
+    let before = world.answers(SLACK, ADA).len();
+    world.say(TELEGRAM, ADA, "SLOW:40x100");
+    stands(&world, TELEGRAM, "SLOW:40x100", "joined").await?;
+    world.say(SLACK, ADA, "WHO");
+    stands(&world, SLACK, "WHO", "accepted").await?;
+    take_away(&world, &ada, ADA, SLACK).await?;
+    let said = world.expect(SLACK, ADA, before + 1, 2 * SOON).await?;
+    let last = said.last().context("nothing")?;
+    assert!(last.contains("answered by openclaw-") && !last.contains(&ada), "{last}");
     Ok(())
 }
 
