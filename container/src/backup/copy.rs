@@ -17,6 +17,8 @@ use crate::layout::Layout;
 
 /// How long a database may be locked by its owner.
 const LOCKED: Duration = Duration::from_secs(5);
+/// The table of OpenClaw's in which its processes say what they alone may do.
+const LEASES: &str = "state_leases";
 
 /// Why no copy can be made.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +65,7 @@ fn copy_database(from: &Path, to: &Path) -> Result<(), CopyError> {
     let backup = Backup::new(&source, &mut copy)?;
     loop {
         match backup.step(-1)? {
-            StepResult::Done => return Ok(()),
+            StepResult::Done => break,
             // `busy_timeout` has waited already.
             StepResult::Busy | StepResult::Locked => {
                 return Err(io::Error::from(io::ErrorKind::WouldBlock).into());
@@ -71,6 +73,20 @@ fn copy_database(from: &Path, to: &Path) -> Result<(), CopyError> {
             _ => {}
         }
     }
+    drop(backup);
+    release(&copy)
+}
+
+/// What the gateway that runs here holds, nobody holds where the copy is restored: the next one, in
+/// another container and so under another name, could not see that this one is gone, and would refuse
+/// to start until the lease has run out, five minutes after the backup.
+fn release(copy: &Connection) -> Result<(), CopyError> {
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?";
+    let there: i64 = copy.query_row(sql, [LEASES], |row| row.get(0))?;
+    if there > 0 {
+        copy.execute(&format!("DELETE FROM {LEASES}"), [])?;
+    }
+    Ok(())
 }
 
 /// Reads the copy once more: its checksums, and whether its databases are sound.
@@ -133,6 +149,10 @@ mod tests {
         let live = Connection::open(&path).unwrap();
         live.pragma_update(None, "journal_mode", "WAL").unwrap();
         live.execute_batch("CREATE TABLE t (x TEXT); INSERT INTO t VALUES ('told');").unwrap();
+        live.execute_batch(
+            "CREATE TABLE state_leases (x TEXT); INSERT INTO state_leases VALUES ('me')",
+        )
+        .unwrap();
         live.execute_batch("BEGIN; INSERT INTO t VALUES ('half');").unwrap();
         fs::write(layout.root().join("workspace/note"), "n").unwrap();
         let to = dir.path().join("copy");
@@ -143,6 +163,10 @@ mod tests {
         let all: String =
             copied.query_row("SELECT group_concat(x) FROM t", [], |row| row.get(0)).unwrap();
         assert_eq!(all, "told");
+        let held = |of: &Connection| -> i64 {
+            of.query_row("SELECT count(*) FROM state_leases", [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!((held(&live), held(&copied)), (1, 0), "its owner does not go with it");
     }
 
     #[test]
