@@ -19,7 +19,7 @@ const SHARED: [&str; 9] = [
     "sandbox",
     "openclaw",
 ];
-/// Of those, what has another edge anyway or is about processes, and one that fails there: each by its whole
+/// Of those, what has another edge anyway or is about processes, and one for what is frozen: each by its whole
 /// name, so that no other test goes with it.
 const NOT: [&str; 11] = [
     "one_lane_over_two_replicas_is_one_lane",
