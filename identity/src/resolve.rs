@@ -138,30 +138,31 @@ impl Directory {
         Ok((resolution, None))
     }
 
-    /// This person, if they would serve this message right now; read from the store, changing
-    /// nothing. To be asked once it was accepted, and again when it has waited: another process may
+    /// This person, if they would serve this message right now, as one of `speaker`'s where that is
+    /// said; read from the store, changing nothing. To be asked once it was accepted, and again when it has waited: another process may
     /// have moved the binding, blocked the person or changed the group. When they would not, `resolve`
     /// no longer remembers the old answer: ask it again.
     pub async fn host(
         &self,
         user: ZakiUserId,
+        speaker: Option<ZakiUserId>,
         inbound: &Inbound,
     ) -> Result<Option<Person>, DirectoryError> {
         let (knock, options) = (Knock::of(inbound), Arc::clone(&self.options));
-        let host = glance!(&self.store, |tx| host(tx, user, &knock, &options))?;
+        let host = glance!(&self.store, |tx| host(tx, user, speaker, &knock, &options))?;
         if host.is_none() {
             self.forget();
         }
         Ok(host)
     }
 
-    /// Whether [`host`](Self::host) finds them.
+    /// Whether [`host`](Self::host) finds them, whoever speaks.
     pub async fn verify(
         &self,
         user: ZakiUserId,
         inbound: &Inbound,
     ) -> Result<bool, DirectoryError> {
-        Ok(self.host(user, inbound).await?.is_some())
+        Ok(self.host(user, None, inbound).await?.is_some())
     }
 
     fn note_seen(&self, inbound: &Inbound, now: Timestamp) {
@@ -184,11 +185,12 @@ impl Directory {
 async fn host<S: Sql>(
     tx: &S,
     user: ZakiUserId,
+    expected: Option<ZakiUserId>,
     knock: &Knock,
     options: &Options,
 ) -> Result<Option<Person>, DirectoryError> {
     let scene = Scene::read(tx, knock, options).await?;
-    let speaker = scene.facts.owner();
+    let speaker = scene.facts.owner().filter(|it| expected.is_none_or(|expected| expected == *it));
     let served = matches!(scene.ruling, Ruling::Serve { .. });
     if served && speaker.is_some() && scene.host.or(speaker) == Some(user) {
         profile(tx, user).await

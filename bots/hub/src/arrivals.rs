@@ -121,7 +121,7 @@ impl Hub {
         origin: Origin,
         is_stop: bool,
     ) {
-        let person = match self.host_of(user, &inbound).await {
+        let person = match self.host_of(user, speaker, &inbound).await {
             Some(Some(person)) => person,
             Some(None) => return self.ask_anew(inbound, origin).await,
             None => return,

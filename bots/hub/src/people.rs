@@ -75,19 +75,20 @@ impl Hub {
         Some(person)
     }
 
-    /// Whose sandbox answers this message, read from the store, if that is this person. `None`: the
-    /// hub stops.
+    /// Whose sandbox answers this message of a speaker's, read from the store, if that is this person.
+    /// `None`: the hub stops.
     pub(crate) async fn host_of(
         &self,
         user: ZakiUserId,
+        speaker: ZakiUserId,
         inbound: &Inbound,
     ) -> Option<Option<Arc<Person>>> {
         let epoch = self.people.epoch.load(Ordering::Acquire);
-        let read = || self.directory.host(user, inbound);
+        let read = || self.directory.host(user, Some(speaker), inbound);
         let person = self.persist("check a binding", read).await?.map(Arc::new);
         if let Some(person) = &person {
             self.people.remember(epoch, person);
-            self.asked.note(inbound.id);
+            self.asked.note(inbound.id, user);
         }
         Some(person)
     }

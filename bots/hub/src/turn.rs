@@ -187,7 +187,7 @@ pub(crate) async fn moved(
     messages: &[Inbound],
 ) -> Option<Vec<InboundId>> {
     let mut moved = Vec::new();
-    let have_waited: Vec<_> = messages.iter().filter(|it| !hub.asked.take(it.id)).collect();
+    let have_waited: Vec<_> = messages.iter().filter(|it| !hub.asked.take(it.id, key.0)).collect();
     for (n, message) in have_waited.iter().enumerate() {
         let same = |it: &Inbound| comes_as(it, message);
         if have_waited.iter().take(n).any(|it| same(it)) {

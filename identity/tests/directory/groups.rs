@@ -116,6 +116,9 @@ pub(super) async fn an_owner_may_serve_all(town: Town) {
     assert_eq!(town.hear(&by_bob).await, served(owner, guest));
     assert_eq!(town.hear(&by_bob).await, served(owner, guest), "from the cache");
     assert!(town.directory.verify(owner, &by_bob).await.unwrap());
+    let host = async |speaker| town.directory.host(owner, Some(speaker), &by_bob).await.unwrap();
+    assert_eq!(host(guest).await.map(|person| person.user), Some(owner));
+    assert_eq!(host(owner).await, None, "it is the guest who speaks");
     assert!(!town.directory.verify(guest, &by_bob).await.unwrap(), "not by their own");
     assert_eq!(town.user(Telegram, &bob).await, guest, "alone, by their own");
 

@@ -19,6 +19,8 @@ const STATEMENTS: usize = 128;
 /// What a connection remembers of the file, in KiB: half of what it would by default. The system
 /// keeps the pages all the same, so what is missing here costs a copy and not a disk.
 const CACHE_KIB: i64 = 1000;
+/// And one that only reads: what it remembers is void after each commit.
+const READER_CACHE_KIB: i64 = 500;
 
 /// Makes the directory (0700) and the file (0600) where missing; narrows a file others can read.
 /// SQLite gives its `-wal` and `-shm` files the mode of the database.
@@ -64,6 +66,7 @@ pub(super) fn open_reader(path: &Path, place: &Place) -> Result<Connection, Erro
     let open = || {
         let conn = open(path)?;
         conn.pragma_update(None, "query_only", true)?;
+        conn.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
         Ok(conn)
     };
     open().map_err(|error| Error::of_sqlite(place, error))
