@@ -52,6 +52,11 @@ pub fn wake_at(at: Timestamp, is_stopped: bool, now: Timestamp) -> Timestamp {
     if is_stopped && early > now { early } else { at }
 }
 
+/// Whether what is stopped now would be woken at once, or too late, for what is due at `at`.
+pub(super) fn is_near(at: Timestamp, now: Timestamp) -> bool {
+    at > now && at.plus_ms(-LEAD_MS) <= now
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

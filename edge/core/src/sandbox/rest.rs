@@ -6,7 +6,7 @@
 
 use zaki_envelope::Timestamp;
 
-use super::{Alarm, Due, Effect, Habits, Phase, Rest, Sandbox};
+use super::{Alarm, Due, Effect, Habits, Phase, Rest, Sandbox, phase::is_near};
 
 impl Habits {
     /// How it rests first, and after which time without use.
@@ -67,10 +67,13 @@ impl Sandbox {
         if is_overdue && next != self.overdue {
             // It was suspended in the very moment; whoever waits for the room waits a little more.
             self.overdue = next;
-            (self.leaving, self.engaged) = (false, true);
-            let mut effects = self.note(next);
-            effects.extend(self.thaw());
-            return effects;
+            self.leaving = false;
+            return self.stay_up(next);
+        }
+        let may_stop = self.rest == Rest::Stopped && !self.leaving;
+        if may_stop && next.is_some_and(|at| is_near(at, now)) {
+            // It would be woken for that at once, and perhaps too late.
+            return self.stay_up(next);
         }
         // What was waited for and did not happen will not.
         let mut effects = self.note(next.filter(|_| !is_overdue));
@@ -82,6 +85,14 @@ impl Sandbox {
         } else {
             effects.push(self.stop(false));
         }
+        effects
+    }
+
+    /// For what its agent wants to do.
+    fn stay_up(&mut self, next: Option<Timestamp>) -> Vec<Effect> {
+        self.engaged = true;
+        let mut effects = self.note(next);
+        effects.extend(self.thaw());
         effects
     }
 

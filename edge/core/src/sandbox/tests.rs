@@ -260,3 +260,20 @@ fn one_that_went_on_running_rests_when_it_would_have() {
     let mut tired = Sandbox::stopped(G2, None, HABITS);
     assert_eq!(tired.resume(NOW.plus_ms(-FREEZE), NOW), [Effect::Suspend(G2)]);
 }
+
+#[test]
+fn what_is_due_in_a_moment_is_waited_for_and_not_stopped_before() {
+    let (soon, later) = (NOW.plus_ms(20_000), NOW.plus_ms(600_000));
+    let tired = |next, events: &[Event]| {
+        let mut sandbox = Sandbox::stopped(G2, None, Habits { freeze_after_ms: None, ..HABITS });
+        assert_eq!(sandbox.resume(NOW.plus_ms(-STOP), NOW), [Effect::Suspend(G2)]);
+        for event in events {
+            sandbox.step(*event, NOW);
+        }
+        sandbox.step(Event::Suspended(G2, Some(next)), NOW);
+        sandbox.phase()
+    };
+    assert_eq!(tired(soon, &[]), Phase::Thawing);
+    assert_eq!(tired(later, &[]), Phase::Stopping);
+    assert_eq!(tired(soon, &[Event::Rest(Rest::Stopped)]), Phase::Stopping, "somebody wants it so");
+}
