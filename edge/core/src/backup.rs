@@ -13,6 +13,10 @@ use zaki_envelope::{
     wire::{Backup, BackupSummary},
 };
 
+mod stock;
+
+pub use stock::{Stock, UNREAD, told};
+
 /// After a failure, in milliseconds; doubled with each, up to the schedule's own pace.
 const PAUSE_MS: i64 = 5_000;
 
@@ -146,17 +150,6 @@ pub fn admit(summary: &BackupSummary, kept: &[Backup]) -> Result<(), Unkept> {
     if summary.is_empty() && full { Err(Unkept::Empty) } else { Ok(()) }
 }
 
-/// The order in which a restore tries them: the newest first, and one with a memory before all
-/// that have none. The one that an operator wishes for comes before all others; should it not be
-/// whole, or gone, they have the next best one, and not nothing.
-pub fn by_preference(mut kept: Vec<Backup>, wish: Option<BackupId>) -> Vec<Backup> {
-    kept.sort_by_key(|backup| {
-        let is_other = wish != Some(backup.id);
-        (is_other, backup.summary.is_empty(), std::cmp::Reverse(backup.id))
-    });
-    kept
-}
-
 /// How many backups are kept, and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
@@ -202,7 +195,7 @@ mod tests {
         Timestamp::from_ms(1_795_000_000_000 + ms)
     }
 
-    fn backup(ms: i64, lineage: &str, databases: u64) -> Backup {
+    pub(super) fn backup(ms: i64, lineage: &str, databases: u64) -> Backup {
         let summary = BackupSummary {
             lineage: lineage.to_owned(),
             root: "/data".to_owned(),
@@ -278,17 +271,8 @@ mod tests {
         let kept = [full.clone(), empty.clone()];
         assert_eq!(admit(&empty.summary, &kept), Err(Unkept::Empty));
         assert_eq!(admit(&full.summary, &kept), Ok(()));
-        assert_eq!(by_preference(kept.to_vec(), None), [full, empty]);
-    }
-
-    #[test]
-    fn a_wish_comes_first_and_all_others_behind_it() {
-        let [old, wished, new] = [1, 2, 3].map(|ms| backup(ms, "a", 2));
-        let kept = vec![wished.clone(), old.clone(), new.clone()];
-        let tried = by_preference(kept.clone(), Some(wished.id));
-        assert_eq!(tried, [wished.clone(), new.clone(), old.clone()]);
-        let gone = backup(4, "a", 2).id;
-        assert_eq!(by_preference(kept, Some(gone)), [new, wished, old]);
+        let stock = Stock { kept: kept.to_vec(), unread: Vec::new() };
+        assert_eq!(stock.in_turn(None), [Ok(full), Ok(empty)]);
     }
 
     #[test]
@@ -324,8 +308,9 @@ mod tests {
                     kept.push(one);
                 }
                 let gone = expired(&kept, Retention { count, age_ms }, at(now));
-                let best = by_preference(kept.clone(), None).remove(0);
-                prop_assert!(!gone.contains(&best.id));
+                let stock = Stock { kept: kept.clone(), unread: Vec::new() };
+                let best = stock.in_turn(None).remove(0);
+                prop_assert!(best.is_ok_and(|best| !gone.contains(&best.id)));
                 kept.retain(|backup| !gone.contains(&backup.id));
             }
         }

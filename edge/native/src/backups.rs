@@ -257,7 +257,7 @@ impl Backups {
     async fn try_make(&self, name: &SandboxName, link: &dyn Link) -> Result<Backup, BackupError> {
         let _one_of_few = self.at_once.acquire().await;
         let http = Self::patient(link).ok_or(BackupError::Asleep)?;
-        let mut kept = self.store.list(name).await?;
+        let mut kept = self.store.list(name).await?.kept;
         let answer = http.send(http.request(Method::POST, "backup")).await?;
         let said = answer.headers().get(BACKUP_HEADER).map(|said| said.as_bytes().to_vec());
         let summary: Option<BackupSummary> =

@@ -8,7 +8,7 @@ use reqwest::{Body, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::sleep;
-use zaki_edge_core::backup::by_preference;
+use zaki_edge_core::backup::{Stock, UNREAD};
 use zaki_envelope::{
     BackupId, SandboxName,
     wire::{Backup, BackupOutcome},
@@ -38,6 +38,9 @@ pub(super) enum BringError {
     Busy,
     #[error("the sandbox went away: {0}")]
     Sandbox(#[from] LinkError),
+    /// Nobody knows what is in them.
+    #[error("no backup is whole, and some cannot be read: {0}")]
+    Unread(String),
     /// Its disk, say.
     #[error("the sandbox cannot take it: {0}")]
     Refused(String),
@@ -53,7 +56,8 @@ impl Backups {
     /// Gives a sandbox that waits without a state the newest backup that is whole, or lets it begin
     /// anew where the store has said that there is none. Without an answer of the store it must not
     /// begin: an edge that knows of no backup may be a new one beside an old store, and somebody would
-    /// find an assistant that knows them no more.
+    /// find an assistant that knows them no more. Nor where all that is left are notes that nobody can
+    /// read: a newer release may have written them.
     pub(super) async fn revive(&self, name: &SandboxName, sandbox: &Sandbox, http: &HttpLink) {
         let mut pause = PAUSE;
         for tries in 1..=TRIES {
@@ -90,21 +94,30 @@ impl Backups {
         http: &HttpLink,
         wanted: Option<BackupId>,
     ) -> Result<Brought, BringError> {
-        let kept = self.store.list(name).await?;
-        let wished = kept.into_iter().filter(|it| wanted.is_none_or(|id| it.id == id)).collect();
+        let Stock { mut kept, mut unread } = self.store.list(name).await?;
+        if let Some(id) = wanted {
+            kept.retain(|it| it.id == id);
+            unread.retain(|it| *it == id.to_string());
+        }
+        let has_unread = !unread.is_empty();
         let mut passed_over = Vec::new();
-        for backup in by_preference(wished, None) {
-            match self.insist(name, http, &backup).await? {
-                Ok(()) => {
-                    self.restored(name, sandbox, &backup, &passed_over).await;
-                    return Ok(Brought { backup: Some(backup), passed_over });
-                }
-                Err(why) => {
-                    tracing::error!(sandbox = %name, backup = %backup.id, why, "restore.passed_over");
-                    self.tally.passed_over();
-                    passed_over.push(format!("{}: {why}", backup.id));
-                }
-            }
+        for one in (Stock { kept, unread }).in_turn(wanted) {
+            let (id, why) = match one {
+                Err(id) => (id, UNREAD.to_owned()),
+                Ok(backup) => match self.insist(name, http, &backup).await? {
+                    Ok(()) => {
+                        self.restored(name, sandbox, &backup, &passed_over).await;
+                        return Ok(Brought { backup: Some(backup), passed_over });
+                    }
+                    Err(why) => (backup.id.to_string(), why),
+                },
+            };
+            tracing::error!(sandbox = %name, backup = id, why, "restore.passed_over");
+            self.tally.passed_over();
+            passed_over.push(format!("{id}: {why}"));
+        }
+        if has_unread {
+            return Err(BringError::Unread(passed_over.join("; ")));
         }
         if !passed_over.is_empty() {
             let why = format!("no backup is whole: {}", passed_over.join("; "));

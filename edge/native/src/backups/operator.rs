@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
-use zaki_edge_core::{release::Saved, sandbox::Event};
+use zaki_edge_core::{
+    backup::{Stock, UNREAD},
+    release::Saved,
+    sandbox::Event,
+};
 use zaki_envelope::{
     BackupId, SandboxName,
     wire::{BackupOutcome, BackupState, RestoreRequest, SandboxReport},
@@ -15,7 +19,7 @@ use super::{
     BackupError, Backups, Wish,
     bring::Outcome,
     store::{Pieces, StoreError},
-    tally::Stock,
+    tally,
 };
 use crate::{
     actor::Message,
@@ -35,7 +39,7 @@ impl Backups {
         let awake = sandbox.as_ref().is_some_and(|it| it.link().is_some());
         let backup = sandbox.map_or_else(BackupState::default, |it| it.record(self.schedule));
         let backups = if whole { self.store.list(name).await.ok() } else { None };
-        let backups = backups.map(|mut all| {
+        let backups = backups.map(|Stock { kept: mut all, .. }| {
             all.sort_by_key(|backup| std::cmp::Reverse(backup.id));
             all
         });
@@ -68,7 +72,7 @@ impl Backups {
     /// For `/metrics`.
     pub(crate) fn metrics(&self) -> String {
         let records: Vec<_> = self.sandboxes.iter().map(|it| it.record(self.schedule)).collect();
-        self.tally.render(&Stock::of(&records, clock::now()))
+        self.tally.render(&tally::Stock::of(&records, clock::now()))
     }
 
     /// One archive, as it was before it was stored; `None`: there is none of that name.
@@ -77,7 +81,7 @@ impl Backups {
         name: &SandboxName,
         id: BackupId,
     ) -> Result<Option<Pieces>, StoreError> {
-        let kept = self.store.list(name).await?;
+        let kept = self.store.list(name).await?.kept;
         match kept.iter().find(|backup| backup.id == id) {
             Some(backup) => Ok(Some(self.store.get(name, backup).await?)),
             None => Ok(None),
@@ -137,7 +141,12 @@ impl Running {
         // Before another one becomes the newest.
         let wanted = match (request.id, backups.store.list(&name).await) {
             (Some(id), _) => Some(id),
-            (None, Ok(kept)) => kept.iter().map(|it| it.id).max(),
+            (None, Ok(stock)) => match stock.in_turn(None).into_iter().next() {
+                Some(Err(version)) if sandbox.link().is_some() => {
+                    return failed(&format!("{version}: {UNREAD}; say which other one"));
+                }
+                best => best.and_then(Result::ok).map(|it| it.id),
+            },
             (None, Err(error)) => return failed(&error.to_string()),
         };
         let only = request.id.or_else(|| wanted.filter(|_| sandbox.link().is_some()));

@@ -16,6 +16,7 @@ use reqwest::Client;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
+use zaki_edge_core::backup::Stock;
 use zaki_envelope::{
     BackupId, SandboxName, Timestamp, ZakiUserId,
     wire::{Backup, BackupSummary},
@@ -92,27 +93,35 @@ impl Store {
         Self { objects, keys: Keys::default() }
     }
 
-    /// All whole backups of a sandbox, in no order.
-    pub(crate) async fn list(&self, name: &SandboxName) -> Result<Vec<Backup>, StoreError> {
+    /// The backups of a sandbox.
+    pub(crate) async fn list(&self, name: &SandboxName) -> Result<Stock, StoreError> {
         let all: Vec<ObjectMeta> = self.objects.list(Some(&home(name))).try_collect().await?;
         let notes = all.into_iter().filter(|it| it.location.filename() == Some(NOTE));
         let reads = stream::iter(notes).map(|note| async move { self.note(name, note).await });
-        let read: Vec<Option<Backup>> = reads.buffered(AT_ONCE).try_collect().await?;
-        Ok(read.into_iter().flatten().collect())
+        let read: Vec<_> = reads.buffered(AT_ONCE).try_collect().await?;
+        let mut stock = Stock::default();
+        for one in read {
+            match one {
+                Ok(backup) => stock.kept.push(backup),
+                Err(version) => stock.unread.push(version),
+            }
+        }
+        Ok(stock)
     }
 
-    /// `None`: it cannot be read, and its archive is as good as none.
+    /// `Ok(Err)`: the version of one that cannot be read, which is no word that there is none.
     async fn note(
         &self,
         name: &SandboxName,
         about: ObjectMeta,
-    ) -> Result<Option<Backup>, StoreError> {
+    ) -> Result<Result<Backup, String>, StoreError> {
         let text = self.objects.get(&about.location).await?.bytes().await?;
         match serde_json::from_slice::<Backup>(&text) {
-            Ok(backup) if about.location == place(name, backup.id, NOTE) => Ok(Some(backup)),
+            Ok(backup) if about.location == place(name, backup.id, NOTE) => Ok(Ok(backup)),
             _ => {
                 tracing::warn!(sandbox = %name, note = %about.location, "backup.unreadable");
-                Ok(None)
+                let version = about.location.parts().rev().nth(1);
+                Ok(Err(version.map(|it| it.as_ref().to_owned()).unwrap_or_default()))
             }
         }
     }

@@ -4,12 +4,20 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use async_trait::async_trait;
-use axum::{Router, extract::State as Axum, http::HeaderName, routing::post};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State as Axum,
+    http::HeaderName,
+    routing::{post, put},
+};
+use futures::stream;
 use object_store::{
-    ObjectMeta, ObjectStore,
+    ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload,
     memory::InMemory,
     throttle::{ThrottleConfig, ThrottledStore},
 };
+use serde_json::{Value, json};
 use zaki_envelope::SandboxKind;
 
 use super::*;
@@ -89,16 +97,19 @@ async fn listen(asked: Arc<AtomicU32>) -> std::net::SocketAddr {
 
 async fn give(Axum(asked): Axum<Arc<AtomicU32>>) -> ([(HeaderName, String); 1], &'static str) {
     asked.fetch_add(1, SeqCst);
-    let summary = BackupSummary {
+    let summary = serde_json::to_string(&summary()).unwrap();
+    ([(HeaderName::from_static(BACKUP_HEADER), summary)], "my memory")
+}
+
+fn summary() -> BackupSummary {
+    BackupSummary {
         lineage: "l".to_owned(),
         root: "/data".to_owned(),
         agent: None,
         files: 1,
         bytes: 9,
         databases: 1,
-    };
-    let summary = serde_json::to_string(&summary).unwrap();
-    ([(HeaderName::from_static(BACKUP_HEADER), summary)], "my memory")
+    }
 }
 
 fn name(n: u128) -> SandboxName {
@@ -141,20 +152,49 @@ async fn an_upload_that_hangs_is_not_waited_for_for_ever() {
     assert_eq!(yard.stored().await, []);
 }
 
-/// Whether a sandbox of which the edge knows no backup may begin, by what the store says.
-async fn begins(store: Store) -> bool {
+/// What a sandbox hears of which the edge knows no backup, by what the store says, and what operators
+/// hear of that.
+async fn revived(store: Store) -> (Value, Option<String>) {
     let dir = tempfile::tempdir().unwrap();
     let backups = backups(dir.path(), store).await;
-    let (said, mut told) = tokio::sync::mpsc::unbounded_channel::<serde_json::Value>();
+    let (said, mut told) = tokio::sync::mpsc::unbounded_channel::<Value>();
+    let also = said.clone();
     let begin = async move |axum::Json(body)| _ = said.send(body);
-    let router = Router::new().route("/v1/begin", post(begin));
+    let restore = async move |_whole: Bytes| _ = also.send(json!("restored"));
+    let router = Router::new().route("/v1/begin", post(begin)).route("/v1/restore", put(restore));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
     let http = HttpLink::new(HttpLink::client().unwrap(), address, "");
     let name = name(1);
     backups.revive(&name, &backups.of(&name), &http).await;
-    told.recv().await.unwrap()["refused"].is_null()
+    let why = backups.of(&name).now().record.restore_failure.clone();
+    (told.recv().await.unwrap(), why)
+}
+
+async fn begins(store: Store) -> bool {
+    revived(store).await.0["refused"].is_null()
+}
+
+#[tokio::test]
+async fn nobody_begins_anew_because_a_note_cannot_be_read() {
+    let objects: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let (store, name) = (Store::of(objects.clone()), name(1));
+    let version = |ms| BackupId::from_parts(zaki_envelope::Timestamp::from_ms(ms), 1);
+    let newest = version(9).to_string();
+    let note = format!("users/{}/{name}/{newest}/backup.json", name.user());
+    let text = PutPayload::from_static(b"{\"of\":\"a newer release\"}");
+    objects.put(&note.into(), text).await.unwrap();
+    let is_named = |why: &str| why.contains(&newest);
+    let (told, why) = revived(store.clone()).await;
+    assert!(told["refused"].as_str().is_some_and(is_named), "{told}");
+    assert!(why.as_deref().is_some_and(is_named), "{why:?}");
+    // An older one is there: it is taken, and not in silence.
+    let pieces = stream::iter([Ok(Bytes::from_static(b"my memory"))]).boxed();
+    store.put(&name, version(5), summary(), pieces).await.unwrap();
+    let (told, why) = revived(store).await;
+    assert_eq!(told, "restored");
+    assert!(why.as_deref().is_some_and(is_named), "{why:?}");
 }
 
 #[tokio::test]

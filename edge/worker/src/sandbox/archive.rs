@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use worker::{
     Bucket, ByteStream, Error, Method, MultipartUpload, Object as Stored, ResponseBody, Result,
 };
+use zaki_edge_core::backup::Stock;
 use zaki_envelope::{BackupId, SandboxName, wire::Backup};
 
 use super::link::Link;
@@ -34,15 +35,6 @@ pub(super) fn said(error: impl ToString) -> Failed {
     error.to_string()
 }
 
-/// What the bucket says of a sandbox's backups.
-#[derive(Default)]
-pub(super) struct Stock {
-    /// All whole ones, in no order.
-    pub(super) kept: Vec<Backup>,
-    /// Of one more there is a note that nobody can read.
-    pub(super) has_unread: bool,
-}
-
 /// The backups of a sandbox. What the bucket names and does not give is no news of what it has: it may
 /// have been dropped just now, or the bucket may fail, so it is asked again.
 pub(super) async fn list(bucket: &Bucket, name: &SandboxName) -> Result<Stock> {
@@ -69,8 +61,8 @@ async fn look(bucket: &Bucket, name: &SandboxName) -> Result<Option<Stock>> {
             match serde_json::from_slice::<Backup>(&body.bytes().await?) {
                 Ok(backup) if place(name, backup.id, NOTE) == note => stock.kept.push(backup),
                 _ => {
-                    stock.has_unread = true;
                     report::failure("backup.unreadable", &note);
+                    stock.unread.push(note.rsplit('/').nth(1).unwrap_or_default().to_owned());
                 }
             }
         }

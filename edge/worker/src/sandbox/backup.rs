@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use worker::{Bucket, ByteStream, Method, Object as Stored, ResponseBody, Result};
 use zaki_edge_core::{
-    backup::{Missed, admit, by_preference, expired, room},
+    backup::{Missed, UNREAD, admit, expired, room},
     sandbox::Phase,
 };
 use zaki_envelope::{
@@ -15,7 +15,7 @@ use zaki_envelope::{
 
 use super::{
     archive::{
-        ARCHIVE, Asked, Failed, NOTE, Stock, begin, give, home, list, place, read_back, said, store,
+        ARCHIVE, Asked, Failed, NOTE, begin, give, home, list, place, read_back, said, store,
     },
     link::{Link, LinkError},
     media::BUCKET,
@@ -297,39 +297,61 @@ impl Object {
         link: &Link,
         wish: Option<BackupId>,
     ) -> Asked<Option<Backup>> {
-        let Stock { kept, has_unread } = list(bucket, name).await?;
-        if kept.is_empty() && has_unread {
-            return Err(Fell::Else("none of the notes of its backups can be read".to_owned()));
-        }
+        let stock = list(bucket, name).await?;
+        let has_unread = !stock.unread.is_empty();
         let mut passed_over = Vec::new();
-        for backup in by_preference(kept, wish) {
-            match give(bucket, name, link, &backup).await? {
-                Ok(()) => {
-                    self.with(|life| {
-                        let (id, at) = (Some(backup.id), Some(clock::now()));
-                        life.tracker.restore();
-                        (life.memory.last, life.memory.made_at) = (id, Some(backup.at));
-                        (life.memory.restored, life.memory.restored_at) = (id, at);
-                        let passed = (!passed_over.is_empty()).then(|| passed_over.join("; "));
-                        life.memory.restore_failure = passed;
-                    });
-                    self.note_change(None);
-                    self.note_memory();
-                    let _ = self.store().and_then(|store| store.forget_fact("wish"));
-                    report::event(&self.env, "restore.done", &self.label(), 1.0);
-                    return Ok(Some(backup));
-                }
-                Err(why) => passed_over.push(format!("{}: {why}", backup.id)),
-            }
+        for one in stock.in_turn(wish) {
+            let (id, why) = match one {
+                Err(id) => (id, UNREAD.to_owned()),
+                Ok(backup) => match give(bucket, name, link, &backup).await? {
+                    Ok(()) => {
+                        self.restored(&backup, &passed_over);
+                        return Ok(Some(backup));
+                    }
+                    Err(why) => (backup.id.to_string(), why),
+                },
+            };
+            passed_over.push(format!("{id}: {why}"));
         }
         if passed_over.is_empty() {
             return Ok(None);
         }
-        let why = format!("no backup is whole: {}", passed_over.join("; "));
+        let passed_over = passed_over.join("; ");
+        if has_unread {
+            let why = format!("no backup is whole, and some cannot be read: {passed_over}");
+            return Err(Fell::Else(why));
+        }
+        let why = format!("no backup is whole: {passed_over}");
         self.with(|life| life.memory.restore_failure = Some(why.clone()));
         self.note_memory();
         report::failure("restore.passed_over", &why);
         Ok(None)
+    }
+
+    fn restored(&self, backup: &Backup, passed_over: &[String]) {
+        self.with(|life| {
+            let (id, at) = (Some(backup.id), Some(clock::now()));
+            life.tracker.restore();
+            (life.memory.last, life.memory.made_at) = (id, Some(backup.at));
+            (life.memory.restored, life.memory.restored_at) = (id, at);
+            let passed = (!passed_over.is_empty()).then(|| passed_over.join("; "));
+            life.memory.restore_failure = passed;
+        });
+        self.note_change(None);
+        self.note_memory();
+        self.wish(None);
+        report::event(&self.env, "restore.done", &self.label(), 1.0);
+    }
+
+    /// From now on the next start is to try that one first; `None`: any start has the best there is.
+    pub(super) fn wish(&self, id: Option<BackupId>) {
+        let noted = self.store().and_then(|store| match id {
+            Some(id) => store.set_fact("wish", &id),
+            None => store.forget_fact("wish"),
+        });
+        if let Err(error) = noted {
+            report::failure("restore.not_noted", &error);
+        }
     }
 
     /// An archive as it lies, to be streamed to whoever asks.
