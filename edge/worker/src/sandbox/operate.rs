@@ -7,13 +7,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use worker::{Headers, Method, Response, Result, js_sys::Uint8Array};
 use zaki_edge_core::{
+    backup::told,
     front::Refusal,
     http::{Answer, Order},
     sandbox::{BUSY_AGAIN_MS, BUSY_TRIES, Event, Phase, Rest},
 };
-use zaki_envelope::wire::{
-    BackupOutcome, BackupState, ErrorCode, Logs, Outcome, Release, RestoreRequest, SIGN_OF_LIFE,
-    SandboxReport, Standing,
+use zaki_envelope::{
+    BackupId,
+    wire::{
+        BackupOutcome, BackupState, ErrorCode, Logs, Outcome, Release, RestoreRequest,
+        SIGN_OF_LIFE, SandboxReport, Standing,
+    },
 };
 
 use super::{
@@ -81,30 +85,40 @@ impl Object {
         }
         let object = self.clone();
         Ok(slowly(self, async move {
-            let wished = match object.backups().await {
-                Ok(kept) => kept.into_iter().find(|it| request.id.is_none_or(|id| it.id == id)),
+            let kept = match object.backups().await {
+                Ok(kept) => kept,
                 Err(why) => return BackupOutcome::Failed { why },
             };
-            let Some(backup) = wished else { return BackupOutcome::Nothing };
-            let again = async {
-                if let Some(id) = request.id {
-                    let wished = object.store().and_then(|store| store.set_fact("wish", &id));
-                    wished.map_err(|error| error.to_string())?;
-                }
-                object.rest(false).await?;
-                object.bring_up().await
-            };
-            if let Err(why) = again.await {
+            if !kept.iter().any(|it| request.id.is_none_or(|id| it.id == id)) {
+                return BackupOutcome::Nothing;
+            }
+            let again = object.bring_up_with(request.id).await;
+            // Done or not: a later start must not have it over what is newer by then.
+            object.wish(None);
+            if let Err(why) = again {
                 return BackupOutcome::Failed { why };
             }
             let memory = object.with(|life| life.memory.clone()).unwrap_or_default();
-            if request.id.is_none_or(|id| memory.restored == Some(id)) {
-                return BackupOutcome::Done { backup: Box::new(backup), passed_over: Vec::new() };
-            }
-            // It has the best of the others.
-            let why = memory.restore_failure.unwrap_or_else(|| "another one was restored".into());
-            BackupOutcome::Failed { why }
+            // With the one that was made before it stopped.
+            let kept = object.backups().await.unwrap_or(kept);
+            told(kept, request.id, memory.restored, memory.restore_failure)
         })?)
+    }
+
+    /// Down, and up again with that memory or the best of the others. It is wished for once it is down
+    /// only: what has something to do does not stop.
+    async fn bring_up_with(
+        self: &Rc<Self>,
+        wish: Option<BackupId>,
+    ) -> std::result::Result<(), String> {
+        self.rest(false).await?;
+        // What it was given before is no news of this.
+        self.with(|life| {
+            let memory = &mut life.memory;
+            (memory.restored, memory.restored_at, memory.restore_failure) = (None, None, None);
+        });
+        self.wish(wish);
+        self.bring_up().await
     }
 
     pub(super) async fn operate(self: &Rc<Self>, order: Order) -> Answered {
