@@ -17,7 +17,7 @@ use zaki_envelope::{Timestamp, ZakiUserId};
 mod model;
 mod told;
 
-pub use told::{BELIEVED_MS, Word, gather};
+pub use told::{BELIEVED_MS, Said, Watched, Word, gather};
 
 /// How many of the last calls are looked at.
 const WINDOW: usize = 10;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use worker::{Env, Error};
-use zaki_edge_core::breaker::{Breaker, Fault, Ticket, Word, gather};
+use zaki_edge_core::breaker::{Breaker, Fault, Ticket, Watched, Word, gather};
 use zaki_envelope::{Timestamp, ZakiUserId, wire::ModelReport};
 
 use crate::{clock, config::Config, registry, report};
@@ -190,10 +190,10 @@ pub(crate) async fn report(
         return Ok(report);
     }
     let said = registry::said(env).await?;
-    let of = |name: &str| gather(name, said.iter().cloned());
+    let of = |what, name: &str| gather(what, name, said.iter().cloned());
     let report = Rc::new(ModelReport {
-        providers: config.providers.iter().map(|it| of(&it.name)).collect(),
-        parts: PARTS.into_iter().map(of).collect(),
+        providers: config.providers.iter().map(|it| of(Watched::Provider, &it.name)).collect(),
+        parts: PARTS.into_iter().map(|name| of(Watched::Part, name)).collect(),
     });
     ISOLATE.with_borrow_mut(|isolate| isolate.read = Some((now, report.clone())));
     Ok(report)

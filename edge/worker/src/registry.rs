@@ -8,7 +8,7 @@ use serde_json::json;
 use worker::{
     DurableObject, Env, Method, Request, Response, Result, SqlStorage, State, durable_object,
 };
-use zaki_edge_core::breaker::{BELIEVED_MS, Word};
+use zaki_edge_core::breaker::{BELIEVED_MS, Said, Word};
 use zaki_envelope::{
     SandboxName, Timestamp,
     wire::{BackupState, SandboxReport},
@@ -36,13 +36,6 @@ pub(crate) struct Entry {
     /// How much room its backups take, in bytes.
     #[serde(default)]
     pub(crate) stored: u64,
-}
-
-/// What an isolate says of one of its breakers.
-#[derive(Serialize, Deserialize)]
-struct Said {
-    isolate: String,
-    word: Word,
 }
 
 /// How all of them stand together.

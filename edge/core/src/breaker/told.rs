@@ -9,14 +9,35 @@ use super::{Breaker, Fault, Standing, State, TRIAL_MS, is_over};
 /// and with them what they had learned.
 pub const BELIEVED_MS: i64 = 600_000;
 
-/// What one of many breakers says of what all of them watch over.
+/// What is watched over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watched {
+    /// A provider of models: an agent can make calls that it fails of.
+    Provider,
+    /// What the edge itself asks, and asks for everybody alike.
+    Part,
+}
+
+/// What one of many breakers says of what all of them watch over. In JSON it is its report with one
+/// field more: in a roll-out those read each other who know of that field and who do not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Word {
     /// How it stands.
+    #[serde(flatten)]
     pub stands: ProviderReport,
     /// The only one whose calls failed, where that may be because of what they asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub culprit: Option<ZakiUserId>,
+}
+
+/// A word, and who says it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// Whose breaker it is.
+    pub isolate: String,
+    /// By the name it had when it was a report.
+    #[serde(rename = "stands")]
+    pub word: Word,
 }
 
 impl Word {
@@ -76,14 +97,15 @@ impl Breaker {
 }
 
 /// What is to be said of `name` where many breakers watch over it, each of what passes it alone:
-/// nobody is told that it is asked while one of them leaves it alone, unless all that failed were the
-/// calls of one person, who can make such calls on purpose.
-pub fn gather(name: &str, said: impl IntoIterator<Item = Word>) -> ProviderReport {
+/// nobody is told that it is asked while one of them leaves it alone, unless it is a provider of models
+/// and all that failed were the calls of one person, who can make such calls on purpose.
+pub fn gather(what: Watched, name: &str, said: impl IntoIterator<Item = Word>) -> ProviderReport {
     let ill = said.into_iter().filter(|word| word.stands.provider == name && !word.is_well());
     let ill: Vec<Word> = ill.collect();
     let mut all = Breaker::default().told(name);
     let first = ill.first().and_then(|word| word.culprit);
-    if first.is_some() && ill.iter().all(|word| word.culprit == first) {
+    let is_blamed = what == Watched::Provider && first.is_some();
+    if is_blamed && ill.iter().all(|word| word.culprit == first) {
         return all;
     }
     for one in ill.into_iter().map(|word| word.stands) {
@@ -112,6 +134,14 @@ mod tests {
     /// Of which the calls of so many people have failed, one after another.
     fn failed(people: u128, ms: i64) -> Breaker {
         failed_by(Fault::Silent, people, ms)
+    }
+
+    fn of_parts(name: &str, said: impl IntoIterator<Item = Word>) -> ProviderReport {
+        gather(Watched::Part, name, said)
+    }
+
+    fn of_providers(said: impl IntoIterator<Item = Word>) -> ProviderReport {
+        gather(Watched::Provider, "main", said)
     }
 
     fn failed_by(fault: Fault, people: u128, ms: i64) -> Breaker {
@@ -143,12 +173,12 @@ mod tests {
         let (early, late) = (failed(2, 0).word("hub"), failed(2, 500).word("hub"));
         let fine = Breaker::default().word("hub");
         let other = failed(2, -900).word("bucket");
-        let all = gather("hub", [fine.clone(), late, other, early.clone()]);
+        let all = of_parts("hub", [fine.clone(), late, other, early.clone()]);
         assert_eq!((all.is_asked, all.until), (false, Some(at(FIRST_PAUSE_MS + 500))));
         assert_eq!((all.fault.as_deref(), all.since), (Some("silent"), Some(at(0))));
-        assert_eq!(gather("hub", [early.clone()]), early.stands);
-        assert_eq!(gather("hub", [fine.clone()]), fine.stands);
-        assert_eq!(gather("hub", []), fine.stands, "nobody has said anything");
+        assert_eq!(of_parts("hub", [early.clone()]), early.stands);
+        assert_eq!(of_parts("hub", [fine.clone()]), fine.stands);
+        assert_eq!(of_parts("hub", []), fine.stands, "nobody has said anything");
     }
 
     #[test]
@@ -179,16 +209,52 @@ mod tests {
         assert!(mine.culprit == Some(user(0)) && !mine.is_well());
         // Wherever they were made.
         let elsewhere = failed(1, 700).word("main");
-        assert_eq!(gather("main", [mine.clone(), elsewhere]), fine);
+        assert_eq!(of_providers([mine.clone(), elsewhere]), fine);
         let theirs = Word { culprit: Some(user(9)), ..mine.clone() };
         for other in [theirs, failed(2, 0).word("main")] {
-            assert!(!gather("main", [mine.clone(), other]).is_asked, "it fails two of them");
+            assert!(!of_providers([mine.clone(), other]).is_asked, "it fails two of them");
         }
         for fault in [Fault::Unreachable, Fault::Refused] {
             let of_all = failed_by(fault, 1, 0).word("main");
-            assert!(!gather("main", [of_all]).is_asked, "no call can be blamed for it");
+            assert!(!of_providers([of_all]).is_asked, "no call can be blamed for it");
         }
-        let kept = serde_json::to_string(&mine).unwrap();
-        assert_eq!(serde_json::from_str::<Word>(&kept).unwrap(), mine);
+    }
+
+    #[test]
+    fn what_the_edge_itself_asks_is_told_whoever_uses_it() {
+        for name in ["bucket", "containers", "hub"] {
+            let of_one = failed(1, 0).word(name);
+            assert!(of_one.culprit.is_some());
+            assert_eq!(of_parts(name, [of_one.clone()]), of_one.stands);
+        }
+    }
+
+    #[test]
+    fn words_and_the_reports_they_were_before_read_each_other() {
+        /// As it was when nobody was named.
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Before {
+            isolate: String,
+            stands: ProviderReport,
+        }
+        let isolate = "a1".to_owned();
+        for breaker in [failed(1, 0), failed(2, 0), Breaker::default()] {
+            let word = breaker.word("main");
+            let (report, text) = (word.stands.clone(), serde_json::to_string(&word).unwrap());
+            assert_eq!(serde_json::from_str::<Word>(&text).unwrap(), word);
+            assert_eq!(serde_json::from_str::<ProviderReport>(&text).unwrap(), report);
+            let old = serde_json::to_string(&report).unwrap();
+            let unnamed = Word { culprit: None, ..word.clone() };
+            assert_eq!(serde_json::from_str::<Word>(&old).unwrap(), unnamed);
+
+            let said = Said { isolate: isolate.clone(), word };
+            let before = Before { isolate: isolate.clone(), stands: report };
+            let text = serde_json::to_string(&said).unwrap();
+            assert_eq!(serde_json::from_str::<Said>(&text).unwrap(), said);
+            assert_eq!(serde_json::from_str::<Before>(&text).unwrap(), before);
+            let old = serde_json::to_string(&before).unwrap();
+            let unnamed = Said { isolate: isolate.clone(), word: unnamed };
+            assert_eq!(serde_json::from_str::<Said>(&old).unwrap(), unnamed);
+        }
     }
 }
