@@ -51,15 +51,13 @@ pub(crate) fn bundle(cache: &Cache, options: Build) -> Result<Size> {
     let target = cache.dir("target-worker")?;
     build.current_dir(home()).env("CARGO_TARGET_DIR", &target);
     let profile = if options.dev { "dev" } else { "worker" };
-    if is_of_another(&target.join(format!("built-{profile}-by")), root())? {
-        // The crate says where its JavaScript lies, and cargo sees no difference between two clones.
+    // The crate says where its JavaScript lies, and cargo sees no difference between two clones.
+    own(&target.join(format!("built-{profile}-by")), root(), || {
         let mut clean = tools.command("cargo")?;
         clean.args(["clean", "--quiet", "--package", "zaki-edge-worker", "--target", WASM]);
-        run(clean
-            .args(["--profile", profile])
-            .current_dir(home())
-            .env("CARGO_TARGET_DIR", &target))?;
-    }
+        clean.args(["--profile", profile]).current_dir(home()).env("CARGO_TARGET_DIR", &target);
+        run(&mut clean)
+    })?;
     build.env_remove("RUSTFLAGS").env_remove("CARGO");
     run(&mut build)?;
     let size = measure()?;
@@ -67,14 +65,15 @@ pub(crate) fn bundle(cache: &Cache, options: Build) -> Result<Size> {
     Ok(size)
 }
 
-/// Whether another clone than `root` has built last, of which `note` tells. From now on it is `root`.
-fn is_of_another(note: &Path, root: &Path) -> Result<bool> {
+/// Cleans away what another clone than `root` has built last, of which `note` tells. Once that is done,
+/// and not before, it is `root`.
+fn own(note: &Path, root: &Path, clean: impl FnOnce() -> Result<()>) -> Result<()> {
     let root = root.canonicalize()?.display().to_string();
-    let is_ours = fs::read_to_string(note).is_ok_and(|there| there == root);
-    if !is_ours {
-        fs::write(note, root)?;
+    if fs::read_to_string(note).is_ok_and(|there| there == root) {
+        return Ok(());
     }
-    Ok(!is_ours)
+    clean()?;
+    Ok(fs::write(note, root)?)
 }
 
 fn measure() -> Result<Size> {
@@ -93,6 +92,8 @@ fn measure() -> Result<Size> {
 
 #[cfg(test)]
 mod tests {
+    use anyhow::bail;
+
     use super::*;
 
     #[test]
@@ -102,9 +103,24 @@ mod tests {
             (dir.path().join("built-by"), ["one", "two"].map(|it| dir.path().join(it)));
         fs::create_dir(&one)?;
         fs::create_dir(&two)?;
-        let seen = [&one, &one, &two, &two, &one].map(|root| is_of_another(&note, root));
-        let seen: Result<Vec<bool>> = seen.into_iter().collect();
-        assert_eq!(seen?, [true, false, true, false, true]);
+        for (root, is_cleaned) in
+            [(&one, true), (&one, false), (&two, true), (&two, false), (&one, true)]
+        {
+            let mut cleaned = false;
+            own(&note, root, || {
+                cleaned = true;
+                Ok(())
+            })?;
+            assert_eq!(cleaned, is_cleaned, "{root:?}");
+        }
+        // Cut off before it was cleaned, it is still to be.
+        assert!(own(&note, &two, || bail!("killed")).is_err());
+        let mut cleaned = false;
+        own(&note, &two, || {
+            cleaned = true;
+            Ok(())
+        })?;
+        assert!(cleaned);
         assert_eq!(root().canonicalize()?.join("xtask"), Path::new(env!("CARGO_MANIFEST_DIR")));
         Ok(())
     }
