@@ -139,9 +139,9 @@ impl Directory {
     }
 
     /// This person, if they would serve this message right now, as one of `speaker`'s where that is
-    /// said; read from the store, changing nothing. To be asked once it was accepted, and again when it has waited: another process may
-    /// have moved the binding, blocked the person or changed the group. When they would not, `resolve`
-    /// no longer remembers the old answer: ask it again.
+    /// said; read from the store, changing nothing. To be asked once it was accepted, and again when
+    /// it has waited: another process may have moved the binding, blocked the person or changed the
+    /// group. When they would not, `resolve` no longer remembers the old answer: ask it again.
     pub async fn host(
         &self,
         user: ZakiUserId,

@@ -17,7 +17,8 @@ use crate::layout::Layout;
 
 /// How long a database may be locked by its owner.
 const LOCKED: Duration = Duration::from_secs(5);
-/// The table of OpenClaw's in which its processes say what they alone may do.
+/// OpenClaw's own database, and its table in which its processes say what they alone may do.
+const STATE: &str = "state/openclaw.sqlite";
 const LEASES: &str = "state_leases";
 
 /// Why no copy can be made.
@@ -34,6 +35,7 @@ pub(crate) enum CopyError {
 /// Copies all there is to keep below `to`, and returns what that is.
 pub(crate) fn copy(layout: &Layout, to: &Path) -> Result<Vec<Found>, CopyError> {
     let found = find(layout)?;
+    let state = layout.openclaw().join(STATE);
     let mut copied = Vec::with_capacity(found.len());
     for it in found {
         let (from, to) = (layout.root().join(&it.path), to.join(&it.path));
@@ -41,7 +43,10 @@ pub(crate) fn copy(layout: &Layout, to: &Path) -> Result<Vec<Found>, CopyError> 
             Kind::Directory => fs::create_dir_all(&to).map_err(Into::into),
             Kind::Link(_) => Ok(()),
             Kind::File => fs::copy(&from, &to).map(drop).map_err(Into::into),
-            Kind::Database => copy_database(&from, &to),
+            Kind::Database if from == state => {
+                copy_database(&from, &to).and_then(|copy| Ok(release(&copy)?))
+            }
+            Kind::Database => copy_database(&from, &to).map(drop),
         };
         match done {
             // A file of the agent's tools may go while we copy.
@@ -56,7 +61,7 @@ pub(crate) fn copy(layout: &Layout, to: &Path) -> Result<Vec<Found>, CopyError> 
 }
 
 /// All committed pages, those of the log included, whoever has it open.
-fn copy_database(from: &Path, to: &Path) -> Result<(), CopyError> {
+fn copy_database(from: &Path, to: &Path) -> Result<Connection, CopyError> {
     // To write, since a log that was left must be read into it; never to make one.
     let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     source.busy_timeout(LOCKED)?;
@@ -74,13 +79,15 @@ fn copy_database(from: &Path, to: &Path) -> Result<(), CopyError> {
         }
     }
     drop(backup);
-    release(&copy)
+    Ok(copy)
 }
 
 /// What the gateway that runs here holds, nobody holds where the copy is restored: the next one, in
 /// another container and so under another name, could not see that this one is gone, and would refuse
 /// to start until the lease has run out, five minutes after the backup.
-fn release(copy: &Connection) -> Result<(), CopyError> {
+fn release(copy: &Connection) -> rusqlite::Result<()> {
+    // What hangs on them, should anything one day, is not ours to judge.
+    copy.pragma_update(None, "foreign_keys", "OFF")?;
     let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?";
     let there: i64 = copy.query_row(sql, [LEASES], |row| row.get(0))?;
     if there > 0 {
@@ -155,10 +162,13 @@ mod tests {
         .unwrap();
         live.execute_batch("BEGIN; INSERT INTO t VALUES ('half');").unwrap();
         fs::write(layout.root().join("workspace/note"), "n").unwrap();
+        let theirs = Connection::open(layout.root().join("workspace/theirs.sqlite")).unwrap();
+        let same_name = "CREATE TABLE state_leases (x TEXT); INSERT INTO state_leases VALUES ('x')";
+        theirs.execute_batch(same_name).unwrap();
         let to = dir.path().join("copy");
         let found = copy(&layout, &to).unwrap();
         let manifest = describe(&to, found, &layout, "l".into(), None).unwrap();
-        assert_eq!((manifest.summary().files, manifest.summary().databases), (2, 1));
+        assert_eq!((manifest.summary().files, manifest.summary().databases), (3, 2));
         let copied = Connection::open(to.join("openclaw/state/openclaw.sqlite")).unwrap();
         let all: String =
             copied.query_row("SELECT group_concat(x) FROM t", [], |row| row.get(0)).unwrap();
@@ -167,6 +177,8 @@ mod tests {
             of.query_row("SELECT count(*) FROM state_leases", [], |row| row.get(0)).unwrap()
         };
         assert_eq!((held(&live), held(&copied)), (1, 0), "its owner does not go with it");
+        let theirs = Connection::open(to.join("workspace/theirs.sqlite")).unwrap();
+        assert_eq!(held(&theirs), 1, "what only has its name does");
     }
 
     #[test]
