@@ -123,7 +123,9 @@ async fn a_postgresql_that_is_stopped_and_started() -> Result<()> {
         }
         Ok(())
     };
-    survives(&world, outages).await.with_context(|| world.log())
+    // On a busy machine it takes its time to start, the lease runs out, and what was being sent by
+    // then is in doubt.
+    survives_with(&world, None, outages).await.with_context(|| world.log())
 }
 
 /// A server that crashed may give the number of a transaction it forgot to another one, which is

@@ -57,7 +57,8 @@ impl Where {
             }
             Self::Server(database) => {
                 let (url, options) = (database.url(), PgOptions::default());
-                let ttl = PgLedger::TTL;
+                // All tables are read between two calls, on however busy a machine.
+                let ttl = 60 * PgLedger::TTL;
                 let ledger = PgLedger::connect_sealed(&url, &options, ttl, keys).await?;
                 (Arc::new(ledger.clone()), Close::Server(ledger))
             }
