@@ -171,9 +171,7 @@ async fn whoever_is_taken_away_while_they_wait_is_answered_by_their_own() -> Res
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_taken_away_makes_nobody_a_home() -> Result<()> {
     let world = Setup::echo().only(&[TELEGRAM, SLACK]).start().await?;
-    let ada = who(&world, TELEGRAM, ADA).await?;
-    let code = code(&world.ask(TELEGRAM, ADA, "/link").await?).context("no code")?;
-    world.join(SLACK, ADA, &code).await?;
+    let ada = on_both(&world).await?;
     world.ask(SLACK, ADA, "/session here").await?;
     one(&world, &["users", "role", &ada, "owner"]).await?;
     assert_eq!(world.ask(SLACK, ADA, "two").await?, "echo: two");

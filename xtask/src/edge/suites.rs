@@ -19,8 +19,8 @@ const SHARED: [&str; 9] = [
     "sandbox",
     "openclaw",
 ];
-/// Of those, what has another edge anyway or is about processes, and one for what is frozen: each by its whole
-/// name, so that no other test goes with it.
+/// Of those, what has another edge anyway or is about processes, and one for what is frozen: each by
+/// its whole name, so that no other test goes with it.
 const NOT: [&str; 11] = [
     "one_lane_over_two_replicas_is_one_lane",
     "the_demos_chat_shows_what_the_hub_itself_answers",
