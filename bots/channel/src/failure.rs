@@ -57,7 +57,9 @@ impl Retry {
     pub fn of_status(status: u16, limit_ms: u64) -> Self {
         match status {
             429 => Self::AfterMs(limit_ms),
-            408 => Self::Unknown,
+            // To whoever reads the request half of it came, and the line broke: what reads it may be
+            // a server before the platform's.
+            400 | 408 => Self::Unknown,
             300..=499 => Self::Never,
             // A 2xx whose body is not the platform's included.
             _ => Self::Unknown,
@@ -72,6 +74,10 @@ impl Failure {
         match Retry::of_status(status, wait_ms.unwrap_or(PAUSE_MS)) {
             Retry::AfterMs(after_ms) => Self::Limited { after_ms, scope: Scope::default() },
             Retry::Never => Self::Refused { status, code, why },
+            // In words of the platform's: it has read the whole of it.
+            Retry::Unknown if status == 400 && !why.is_empty() => {
+                Self::Refused { status, code, why }
+            }
             Retry::Unknown => Self::Unclear { status },
         }
     }
@@ -155,7 +161,7 @@ mod tests {
             (429, Retry::AfterMs(7)),
             (408, Retry::Unknown),
             (302, Retry::Never),
-            (400, Retry::Never),
+            (400, Retry::Unknown),
             (499, Retry::Never),
             (200, Retry::Unknown),
             (500, Retry::Unknown),
@@ -187,5 +193,7 @@ mod tests {
         assert_eq!(what, "posting: 403 Missing Permissions (50013)");
         let failure = Failure::answered(403, None, None, "Forbidden".to_owned());
         assert_eq!(error(failure).what, "posting: 403 Forbidden");
+        let failure = Failure::answered(400, None, None, "Bad Request".to_owned());
+        assert_eq!(error(failure).retry, Retry::Never);
     }
 }

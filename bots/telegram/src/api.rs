@@ -235,7 +235,9 @@ mod tests {
         for status in [400, 401, 403, 404, 409, 302] {
             let body = format!(r#"{{"ok":false,"error_code":{status},"description":"No: x"}}"#);
             assert_eq!(retry(status, &body), Retry::Never, "{status}");
-            assert_eq!(retry(status, "<html>"), Retry::Never, "{status}");
+            // Half of a request is refused by whatever reads it first.
+            let theirs = if status == 400 { Retry::Unknown } else { Retry::Never };
+            assert_eq!(retry(status, "<html>"), theirs, "{status}");
         }
         for status in [408, 500, 502, 504] {
             let body =

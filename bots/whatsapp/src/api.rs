@@ -177,17 +177,19 @@ fn refusal(code: Option<i64>, status: StatusCode) -> (Retry, Scope) {
         Some(133_004) => (Retry::AfterMs(30_000), Scope::Account),
         // The token.
         Some(0 | 190) => (Retry::Never, Scope::Account),
-        _ => match (Retry::of_status(status.as_u16(), 60_000), code) {
-            // API unknown, API service, something went wrong, service unavailable.
-            (Retry::Never, Some(1 | 2 | 131_000 | 131_016)) => {
-                (Retry::Unknown, Scope::Conversation)
-            }
-            (Retry::Never, None) if status == StatusCode::UNAUTHORIZED => {
+        // API unknown, API service, something went wrong, service unavailable.
+        Some(1 | 2 | 131_000 | 131_016) if status != StatusCode::TOO_MANY_REQUESTS => {
+            (Retry::Unknown, Scope::Conversation)
+        }
+        // In words of its own: it has read the whole request. Among them 131047 (24 h have passed),
+        // 100 (a parameter).
+        Some(_) if status == StatusCode::BAD_REQUEST => (Retry::Never, Scope::Conversation),
+        _ => match Retry::of_status(status.as_u16(), 60_000) {
+            Retry::Never if code.is_none() && status == StatusCode::UNAUTHORIZED => {
                 (Retry::Never, Scope::Account)
             }
-            (retry @ Retry::AfterMs(_), _) => (retry, Scope::Account),
-            // Never: among them 131047 (24 h have passed), 100 (a parameter).
-            (retry, _) => (retry, Scope::Conversation),
+            retry @ Retry::AfterMs(_) => (retry, Scope::Account),
+            retry => (retry, Scope::Conversation),
         },
     }
 }
@@ -213,6 +215,8 @@ mod tests {
             (Some(2), StatusCode::SERVICE_UNAVAILABLE, Retry::Unknown, one),
             (Some(131_000), bad, Retry::Unknown, one),
             (None, StatusCode::BAD_GATEWAY, Retry::Unknown, one),
+            (None, bad, Retry::Unknown, one),
+            (Some(100), bad, Retry::Never, one),
             (None, StatusCode::TOO_MANY_REQUESTS, Retry::AfterMs(60_000), account),
             (None, StatusCode::NOT_FOUND, Retry::Never, one),
         ] {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
+use std::mem::discriminant;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -58,7 +59,9 @@ pub struct Report {
 impl Report {
     /// Fails when a promise was broken.
     pub fn verdict(&self) -> Result<()> {
-        let most: Vec<_> = self.flaws.iter().take(20).collect();
+        // Of each kind some: they stand in the order of their kinds.
+        let kinds = self.flaws.chunk_by(|one, next| discriminant(one) == discriminant(next));
+        let most: Vec<_> = kinds.flat_map(|kind| kind.iter().take(10)).collect();
         ensure!(
             self.flaws.is_empty(),
             "{} broken promises, such as {most:?}\n{self}\n{}",
@@ -257,7 +260,7 @@ impl Stage {
 /// All there is about one message for each kind of flaw.
 async fn evidence(world: &World, records: &Records, flaws: &[Flaw]) -> Result<String> {
     let mut kinds = HashSet::new();
-    let first = |flaw: &&Flaw| kinds.insert(std::mem::discriminant(*flaw));
+    let first = |flaw: &&Flaw| kinds.insert(discriminant(*flaw));
     let about: BTreeSet<_> = flaws.iter().filter(first).filter_map(Flaw::message).collect();
     let mut said = String::new();
     if about.is_empty() {

@@ -253,7 +253,8 @@ async fn whatever_dies_every_turn_is_answered_once() {
     assert_eq!(fs::read_to_string(state.join("told_twice")).unwrap_or_default(), "");
     let transcript = fs::read_to_string(state.join("transcript")).unwrap();
     for n in 1..=rounds {
-        assert_eq!(transcript.matches(&format!("<answer to t{n}>")).count(), 1, "turn {n}");
-        assert!(transcript.matches(&format!("<answer to s{n}>")).count() <= 1, "steered {n}");
+        let count = |what: &str| transcript.matches(&format!("<answer to {what}{n}>")).count();
+        assert_eq!(count("t"), 1, "turn {n}: {transcript}");
+        assert!(count("s") <= 1, "steered {n}: {transcript}");
     }
 }
