@@ -11,7 +11,8 @@ use zaki_store::testkit::{Cluster, Durability};
 
 use crate::processes;
 
-/// A running server, or one that is stopped for now.
+/// A running server, or one that is stopped for now. It ends with us, however we end: the cluster's
+/// watcher sees to the one that was started again as well.
 pub struct Server {
     cluster: Cluster,
     data: PathBuf,
@@ -64,13 +65,6 @@ impl Server {
         let status = shell.status()?;
         ensure!(status.success(), "{script}: {status}");
         Ok(())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // The one that was started again is not the cluster's own child.
-        let _ = self.stop();
     }
 }
 

@@ -2,7 +2,7 @@
 //! reaches the database through a proxy of its own, so that it alone can be cut off.
 
 use std::fs::{self, Permissions};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -142,13 +142,21 @@ fn write_private(path: &Path, text: &str) -> Result<()> {
     Ok(fs::set_permissions(path, Permissions::from_mode(0o600))?)
 }
 
-/// The host of `postgres://user:password@host/database`, and the address with another host.
+/// The host of `postgres://user:password@host/database`, a name or an address, and the URL with
+/// another host.
 fn host(url: &str) -> Option<(SocketAddr, impl Fn(&str) -> String)> {
-    let (before, rest) = url.rsplit_once('@')?;
-    let (host, after) = rest.split_once('/')?;
-    let address = host.replace("localhost", "127.0.0.1").parse().ok()?;
-    let (before, after) = (before.to_owned(), after.to_owned());
-    Some((address, move |host: &str| format!("{before}@{host}/{after}")))
+    let (scheme, rest) = url.split_once("://")?;
+    let (authority, after) = rest.split_once('/')?;
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let host = if has_port { host.to_owned() } else { format!("{host}:5432") };
+    let addresses: Vec<SocketAddr> = host.to_socket_addrs().ok()?.collect();
+    // A server may listen on one family only, and most on this.
+    let address = *addresses.iter().find(|it| it.is_ipv4()).or(addresses.first())?;
+    let before =
+        if user.is_empty() { format!("{scheme}://") } else { format!("{scheme}://{user}@") };
+    let after = after.to_owned();
+    Some((address, move |host: &str| format!("{before}{host}/{after}")))
 }
 
 #[cfg(test)]
@@ -160,5 +168,11 @@ mod tests {
         let (server, with) = host("postgres://a:b@127.0.0.1:5432/zaki?x=y").unwrap();
         assert_eq!(server.port(), 5432);
         assert_eq!(with("127.0.0.1:7"), "postgres://a:b@127.0.0.1:7/zaki?x=y");
+        let (server, with) = host("postgres://a@localhost/zaki").unwrap();
+        assert_eq!(server, "127.0.0.1:5432".parse().unwrap());
+        assert_eq!(with("h:7"), "postgres://a@h:7/zaki");
+        let (server, with) = host("postgresql://[::1]:6432/zaki").unwrap();
+        assert_eq!(server, "[::1]:6432".parse().unwrap());
+        assert_eq!(with("h:7"), "postgresql://h:7/zaki");
     }
 }

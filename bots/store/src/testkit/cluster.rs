@@ -22,12 +22,19 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Ends the server when its standard input does: when the [`Cluster`] is dropped, and also when
 /// the process that holds it dies. `$0` is the program, `$1` the directory to remove at the end.
+/// A test may have stopped its server and started another there, which is nobody's child.
 const WATCH: &str = r#"
     directory=$1; shift
     "$0" "$@" </dev/null >"$directory/log" 2>&1 &
     read -r _
     kill -QUIT $! 2>/dev/null
     wait $!
+    other=$(head -n 1 "$directory/data/postmaster.pid" 2>/dev/null)
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        grep -qs "$directory" "/proc/$other/cmdline" || break
+        kill -QUIT "$other"
+        sleep 0.5
+    done
     rm -rf "$directory"
 "#;
 
