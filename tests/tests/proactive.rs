@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use zaki_simulators::Simulator;
 use zaki_tests::openclaw::OpenClaw;
+use zaki_tests::workerd::Rig;
 use zaki_tests::{ChannelKind, Person, Setup, World};
 
 use ChannelKind::{Discord, Slack, Telegram, WhatsApp};
@@ -144,31 +145,47 @@ async fn reminded_asleep(
     anyhow::bail!("it never went to sleep in time\n{}", world.log())
 }
 
+/// How often an edge has said that it wakes a sandbox for what is due.
+fn woken(world: &World) -> usize {
+    world.whole_log().matches("sandbox.due").count()
+}
+
 /// With a real OpenClaw: set in a chat, due while its sandbox is frozen, and again while it is stopped.
+/// A container on the Worker cannot be held still, and is woken by its object's alarm.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reminder_fires_after_its_sandbox_went_to_sleep() -> Result<()> {
     let Some(openclaw) = OpenClaw::find().await? else {
         return Ok(());
     };
+    let stop: u32 = if Rig::is_wanted() { 5 } else { 20 };
     let setup = Setup::openclaw(openclaw).only(&[Telegram, Slack]);
-    let setup = setup.set("sandbox.freeze_after_s", 2).set("sandbox.stop_after_s", 10);
+    let setup = setup.set("sandbox.freeze_after_s", 2).set("sandbox.stop_after_s", stop);
     let world = setup.set("backup.quiet_s", 3600).start().await?;
     world.ask_within(Telegram, ADA, "hello", AGENT).await?;
-    let users = world.list(&["users", "list"]).await?;
-    let user = users[0]["user"].as_str().context("nobody is known")?;
+    let user = world.first_user().await?;
     let (scope, sender) = ADA.sender(&world, Slack);
-    let args = ["users", "link", user, "slack", &sender, "--scope", &scope];
+    let args = ["users", "link", &user, "slack", &sender, "--scope", &scope];
     world.zaki(&args).await?.ok()?;
 
-    let tea = reminded_asleep(&world, "tea", [Telegram, Slack], "sandbox.frozen", [20, 90, 240]);
-    let tea = tea.await?;
-    let cake =
-        reminded_asleep(&world, "cake", [Slack, Telegram], "sandbox.stopped", [75, 180, 360]);
-    let cake = cake.await?;
+    let mut told = Vec::new();
+    if !world.is_on_workerd() {
+        // Before what is frozen would be stopped.
+        let soon = [4, 3, 2].map(|before| u64::from(stop - before));
+        let tea = reminded_asleep(&world, "tea", [Telegram, Slack], "sandbox.frozen", soon).await?;
+        told.push((tea, Telegram));
+    }
+    let before = woken(&world);
+    // What is stopped is woken 45 seconds early: also where it was busy when it was to stop.
+    let late = [u64::from(stop + 75), 180, 360];
+    let cake = reminded_asleep(&world, "cake", [Slack, Telegram], "sandbox.stopped", late).await?;
+    told.push((cake, Slack));
+    ensure!(woken(&world) > before, "nobody woke it\n{}", world.log());
     tokio::time::sleep(Duration::from_secs(5)).await;
-    for (channel, tea_there, cake_there) in [(Telegram, 1, 0), (Slack, 0, 1)] {
-        assert_eq!(count(&world, channel, &tea), tea_there, "{channel}");
-        assert_eq!(count(&world, channel, &cake), cake_there, "{channel}");
+    for (words, there) in &told {
+        for channel in [Telegram, Slack] {
+            let times = usize::from(channel == *there);
+            assert_eq!(count(&world, channel, words), times, "{channel}: {words}");
+        }
     }
     let log = world.whole_log();
     ensure!(!log.contains("the tea ") && !log.contains("the cake "), "the log holds it");

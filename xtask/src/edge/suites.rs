@@ -19,9 +19,9 @@ const SHARED: [&str; 9] = [
     "sandbox",
     "openclaw",
 ];
-/// Of those, what has another edge anyway or is about processes, and one for what is frozen: each by
-/// its whole name, so that no other test goes with it.
-const NOT: [&str; 11] = [
+/// Of those, what has another edge anyway or is about processes: each by its whole name, so that no
+/// other test goes with it.
+const NOT: [&str; 10] = [
     "one_lane_over_two_replicas_is_one_lane",
     "the_demos_chat_shows_what_the_hub_itself_answers",
     "the_demos_chat_can_be_written_to_while_an_answer_is_awaited",
@@ -32,7 +32,6 @@ const NOT: [&str; 11] = [
     "an_answer_that_the_edge_never_takes_is_said_not_to_count_and_may_be_given_again",
     "nobody_answers_for_somebody_else_and_no_group_is_asked",
     "the_key_of_the_model_reaches_the_provider_and_no_sandbox",
-    "a_reminder_fires_after_its_sandbox_went_to_sleep",
 ];
 
 /// All of them.
