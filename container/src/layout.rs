@@ -90,6 +90,11 @@ impl Layout {
         self.0.join("gateway.json")
     }
 
+    /// Who ends the gateway with us.
+    pub(crate) fn guard_file(&self) -> PathBuf {
+        self.0.join("guard.json")
+    }
+
     /// Held while a program works on this state.
     pub(crate) fn lock_file(&self) -> PathBuf {
         self.0.join("lock")

@@ -10,7 +10,7 @@ use std::{
 };
 
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
 use tokio::{
@@ -28,9 +28,11 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `command` under guard; what it prints goes to `output`.
-    pub(crate) fn start(mut command: Command, output: &Path) -> io::Result<Self> {
+    /// Starts `command` under guard; what it prints goes to `output`, and who the guard is to `note`,
+    /// before there is anything to guard.
+    pub(crate) fn start(mut command: Command, output: &Path, note: &Path) -> io::Result<Self> {
         let guard = Guard::start()?;
+        remember(note, u32::try_from(guard.group()).ok())?;
         let output = File::create(output)?;
         let gateway = command
             .stdin(Stdio::null())
@@ -85,19 +87,38 @@ impl Identity {
         (!is_zombie).then_some(Self { pid, started })
     }
 
+    /// Who has been [remembered](remember) there.
+    pub(crate) fn noted(file: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(file).ok()?).ok()
+    }
+
     /// Ends exactly this process, if it still runs, and waits until it is gone.
     pub(crate) async fn end(&self) {
+        self.end_by(|pid| kill(pid, Signal::SIGKILL)).await;
+    }
+
+    /// The same with the whole group that it leads.
+    pub(crate) async fn end_group(&self) {
+        self.end_by(|pid| killpg(pid, Signal::SIGKILL)).await;
+    }
+
+    async fn end_by(&self, end: impl Fn(Pid) -> nix::Result<()>) {
         let runs = || u32::try_from(self.pid).ok().and_then(Self::of).as_ref() == Some(self);
         if runs() {
             tracing::warn!(pid = self.pid, "ending a gateway that was left behind");
         }
         for _ in 0..100 {
-            if !runs() || kill(Pid::from_raw(self.pid), Signal::SIGKILL).is_err() {
+            if !runs() || end(Pid::from_raw(self.pid)).is_err() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
+
+/// For whoever comes after us.
+pub(crate) fn remember(file: &Path, pid: Option<u32>) -> io::Result<()> {
+    fs::write(file, serde_json::to_vec(&pid.and_then(Identity::of))?)
 }
 
 #[cfg(test)]
@@ -111,7 +132,7 @@ mod tests {
         let mut command = Command::new("/bin/sh");
         // Deaf to SIGTERM, with a child of its own.
         command.args(["-c", "trap '' TERM; sleep 1000 & echo $!; wait"]);
-        Process::start(command, &dir.join("out")).unwrap()
+        Process::start(command, &dir.join("out"), &dir.join("guard")).unwrap()
     }
 
     async fn grandchild(dir: &Path) -> u32 {
@@ -153,6 +174,19 @@ mod tests {
         let mut process = sleeper(dir.path());
         let grandchild = grandchild(dir.path()).await;
         process.guard.let_go();
+        let ended = timeout(PATIENCE, process.gateway.wait()).await;
+        assert!(!ended.unwrap().unwrap().success());
+        ends(grandchild).await;
+    }
+
+    /// As after an end of ours between the start of a gateway and the note of it.
+    #[tokio::test]
+    async fn a_guard_that_is_late_is_ended_with_all_it_guards() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut process = sleeper(dir.path());
+        let grandchild = grandchild(dir.path()).await;
+        let guard = Identity::noted(&dir.path().join("guard")).unwrap();
+        guard.end_group().await;
         let ended = timeout(PATIENCE, process.gateway.wait()).await;
         assert!(!ended.unwrap().unwrap().success());
         ends(grandchild).await;

@@ -5,7 +5,6 @@ use std::{
     io::{self, Write},
     net::{Ipv4Addr, TcpListener},
     os::unix::fs::OpenOptionsExt,
-    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -21,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Connection, Link, State,
     connection::ConnectError,
-    process::{Identity, Process},
+    process::{Identity, Process, remember},
     protocol::{Role, SessionEvent},
     refusal::{self, Cause},
 };
@@ -164,7 +163,7 @@ async fn run_once(
     gate: &Gate,
     stop: &CancellationToken,
 ) -> Result<(), Down> {
-    end_previous(&layout.pid_file()).await;
+    end_previous(layout).await;
     let (port, token) = (free_port()?, random_token());
     write_config(settings, layout)?;
     if let Err(error) = warm::lend(&settings.openclaw, layout) {
@@ -176,8 +175,8 @@ async fn run_once(
         .env("ZAKI_MODEL_TOKEN", settings.token.expose_secret());
     link.count_gateway();
     link.set_door(port, &token);
-    let mut process = Process::start(command, &layout.output())?;
-    remember(&layout.pid_file(), &process)?;
+    let mut process = Process::start(command, &layout.output(), &layout.guard_file())?;
+    remember(&layout.pid_file(), process.id())?;
     link.set_process(process.id());
     tracing::info!(port, "the gateway starts");
 
@@ -206,7 +205,7 @@ async fn run_once(
     };
     process.stop(settings.grace).await;
     link.set_process(None);
-    let _ = fs::remove_file(layout.pid_file());
+    let _ = (fs::remove_file(layout.pid_file()), fs::remove_file(layout.guard_file()));
     Err(down)
 }
 
@@ -345,18 +344,14 @@ fn random_token() -> String {
     hex::encode(bytes)
 }
 
-/// The guard leaves nothing behind; this is for a guard that was killed too.
-async fn end_previous(pid_file: &Path) {
-    if let Ok(text) = fs::read(pid_file)
-        && let Ok(identity) = serde_json::from_slice::<Identity>(&text)
-    {
-        identity.end().await;
+/// The guard leaves nothing behind; this is for one that is late, or was killed too.
+async fn end_previous(layout: &Layout) {
+    if let Some(guard) = Identity::noted(&layout.guard_file()) {
+        guard.end_group().await;
     }
-}
-
-fn remember(pid_file: &Path, process: &Process) -> io::Result<()> {
-    let identity = process.id().and_then(Identity::of);
-    fs::write(pid_file, serde_json::to_vec(&identity)?)
+    if let Some(gateway) = Identity::noted(&layout.pid_file()) {
+        gateway.end().await;
+    }
 }
 
 #[cfg(test)]
