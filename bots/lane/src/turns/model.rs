@@ -59,6 +59,8 @@ struct World {
     now: Duration,
     mode: Mode,
     replicas: Vec<Replica>,
+    /// Now and then one dies.
+    mortal: bool,
     fates: BTreeMap<InboundId, Fate>,
     open: Option<Open>,
     left: Vec<Inbound>,
@@ -72,6 +74,8 @@ struct World {
     steps: usize,
     /// Messages of replicas that died: none of them is refused, however many wait.
     taken_over: usize,
+    /// Nor those that a turn took along from another replica and gave back.
+    brought: usize,
 }
 
 impl World {
@@ -83,6 +87,7 @@ impl World {
             now: Duration::ZERO,
             mode: Mode::Queue,
             replicas: (0..replicas).map(|_| Replica::default()).collect(),
+            mortal: replicas > 1 && seed.is_multiple_of(2),
             fates: BTreeMap::new(),
             open: None,
             left: Vec::new(),
@@ -93,6 +98,7 @@ impl World {
             said: BTreeMap::new(),
             steps: 0,
             taken_over: 0,
+            brought: 0,
         }
     }
 
@@ -101,7 +107,7 @@ impl World {
         let replica = &mut self.replicas[at];
         let lane = replica.lane.get_or_insert_with(|| Lane::new(self.limits, self.mode));
         let effects = lane.step(event, self.now);
-        let most = self.limits.waiting + LIMITS.batch + self.taken_over;
+        let most = self.limits.waiting + LIMITS.batch + self.taken_over + self.brought;
         assert!(lane.waiting() <= most, "unbounded");
         if lane.is_empty() {
             replica.lane = None;
@@ -114,7 +120,9 @@ impl World {
     fn carry_out(&mut self, at: usize, effect: Effect) {
         match effect {
             Effect::Begin { messages } => {
-                assert!(!messages.is_empty() && messages.len() <= LIMITS.batch);
+                // What a turn has taken along and not kept begins the next with its own.
+                let most = if self.replicas.len() > 1 { usize::MAX } else { LIMITS.batch };
+                assert!((1..=most).contains(&messages.len()));
                 assert!(messages.is_sorted_by_key(|it| it.received_at), "out of order in a turn");
                 assert!(!messages.iter().any(is_stop), "a command for the agent");
                 assert!(!self.begins(at), "begun twice");
@@ -223,13 +231,14 @@ impl World {
         if !runs {
             return self.step(at, Event::Unsteered { messages });
         }
+        messages = self.with_earlier(at, &messages);
         let rest = messages.split_off(self.dice.below(messages.len() + 1));
         self.join(turn, &messages);
         if rest.is_empty() {
             return self.step(at, Event::Steered);
         }
         let parted_late = self.dice.percent(10);
-        let messages = if parted_late { rest } else { self.leave(rest) };
+        let messages = if parted_late { self.keep(at, rest) } else { self.leave(rest) };
         self.step(at, Event::Unsteered { messages });
     }
 
@@ -301,7 +310,7 @@ impl World {
                 self.arrive(*n);
                 *n += 1;
             }
-            8 if more && self.replicas.len() > 1 && self.dice.percent(10) => self.die(at),
+            8 if more && self.mortal && self.dice.percent(10) => self.die(at),
             3 if more => {
                 self.mode = Mode::ALL[self.dice.below(3)];
                 for at in 0..self.replicas.len() {
@@ -368,9 +377,10 @@ impl World {
         let limited = self.fates.values().any(|fate| *fate == Fate::Settled(Reason::Limited));
         let told = self.told.values().any(|notice| *notice == Notice::Full);
         assert_eq!(limited, told, "limited in silence");
-        if self.replicas.len() == 1 {
-            assert!(self.answered.is_sorted(), "out of order");
-        }
+        // What is taken over is the heir's own, and a turn that it has asked for by then takes none of
+        // its own along.
+        let turned = self.answered.windows(2).find(|pair| pair[0] > pair[1]);
+        assert!(turned.is_none() || self.taken_over > 0, "out of order: {turned:?}");
     }
 }
 
@@ -399,20 +409,12 @@ fn runs(seeds: std::ops::Range<u64>, replicas: usize) -> usize {
 
 #[test]
 fn one_replica_keeps_order_and_loses_nothing() {
-    let steps = runs(0..2_000, 1);
-    println!("{steps} steps");
-    assert!(steps > 400_000, "{steps}");
+    let steps = runs(0..6_000, 1);
+    assert!(steps > 1_000_000, "{steps}");
 }
 
 #[test]
-fn two_replicas_lose_nothing_and_answer_nothing_twice() {
-    let steps = runs(0..2_000, 2);
-    println!("{steps} steps");
-}
-
-#[test]
-#[ignore = "long: cargo test --release -p zaki-lane -- --ignored"]
-fn millions_of_steps() {
-    let steps = runs(1_000_000..1_020_000, 1) + runs(1_000_000..1_020_000, 2);
-    println!("{steps} steps");
+fn two_replicas_keep_order_and_lose_nothing() {
+    let steps = runs(0..6_000, 2);
+    assert!(steps > 1_000_000, "{steps}");
 }

@@ -2,7 +2,7 @@
 
 use zaki_envelope::{Inbound, InboundId, TurnId};
 
-use super::{Fate, Open, World};
+use super::{Fate, Open, World, is_stop};
 
 pub(super) enum Begin {
     Begun(TurnId),
@@ -31,8 +31,36 @@ impl World {
         self.turns += 1;
         let turn = TurnId::from_parts(zaki_envelope::Timestamp::default(), self.turns.into());
         self.open = Some(Open { turn, owner: at, aborted: false });
-        self.join(turn, messages);
+        self.join(turn, &self.with_earlier(at, messages));
         Begin::Begun(turn)
+    }
+
+    /// What was accepted before the last of them and is not this replica's goes along, as in a
+    /// ledger that replicas share (how many at most is left out). Commands stand in no line.
+    pub(super) fn with_earlier(&self, at: usize, messages: &[Inbound]) -> Vec<Inbound> {
+        let last = messages.iter().filter(|it| !is_stop(it)).map(|it| it.id).max();
+        let earlier = self.fates.iter().filter(|(id, fate)| {
+            let elsewhere = match fate {
+                Fate::Held(by) => *by != at,
+                Fate::Left => !messages.iter().any(|it| it.id == **id),
+                Fate::Joined(_) | Fate::Settled(_) => false,
+            };
+            elsewhere && last.is_some_and(|last| **id < last) && self.replicas.len() > 1
+        });
+        let earlier = earlier.map(|(id, _)| self.said[id].clone()).filter(|it| !is_stop(it));
+        let mut all: Vec<Inbound> = earlier.chain(messages.iter().cloned()).collect();
+        all.sort_by_key(|it| it.id);
+        all
+    }
+
+    /// As after a turn that has ended meanwhile: they are this replica's.
+    pub(super) fn keep(&mut self, at: usize, messages: Vec<Inbound>) -> Vec<Inbound> {
+        self.brought += messages.len();
+        for message in &messages {
+            self.left.retain(|it| it.id != message.id);
+            self.fates.insert(message.id, Fate::Held(at));
+        }
+        messages
     }
 
     /// For whoever ends the open turn.
@@ -50,7 +78,10 @@ impl World {
             self.left.retain(|it| it.id != message.id);
             let before = self.fates.insert(message.id, Fate::Joined(turn));
             assert!(matches!(before, Some(Fate::Held(_) | Fate::Left)), "{before:?}");
-            self.answered.push(message.id);
+            // A command overtakes.
+            if !is_stop(message) {
+                self.answered.push(message.id);
+            }
         }
     }
 
