@@ -12,7 +12,7 @@ mod stage;
 mod watch;
 
 pub use crowd::Crowd;
-pub use hops::{CONNECTIONS, Hops};
+pub use hops::{CONNECTIONS, Hops, STORMS};
 pub use kills::Kills;
 pub use script::{Line, Pause, Place, Script, Talk};
 pub use seed::{Chance, Seed};

@@ -34,6 +34,8 @@ pub enum Trouble {
     },
     /// Every piece takes so much longer.
     Late(Duration),
+    /// What the server says takes so much longer.
+    LateAnswer(Duration),
     /// Half open: whoever connects is heard by nobody, and nothing comes back. When the trouble
     /// is over, what waited arrives.
     Silent,
@@ -42,6 +44,9 @@ pub enum Trouble {
     Deaf(Side),
     /// So many bytes at a time, with this pause in between.
     Trickle(usize, Duration),
+    /// One request of two, by chance, is answered with this status by the proxy itself, and its
+    /// connection ends. For HTTP/1.
+    Says(u16),
     /// Every request arrives a second time over a connection of its own, and nobody hears what is
     /// answered to that.
     Twice,

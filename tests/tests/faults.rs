@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::Result;
 use futures::future::join_all;
 use serde_json::Value;
-use zaki_simulators::Fault;
-use zaki_tests::chaos::{CONNECTIONS, Hops, Script, Seed, Stage};
+use zaki_simulators::{Attempt, Fault, Simulator};
+use zaki_tests::chaos::{CONNECTIONS, Hops, STORMS, Script, Seed, Stage};
 use zaki_tests::clock::Clock;
 use zaki_tests::proxy::{Proxy, Trouble};
 use zaki_tests::{ChannelKind, SOON, Setup, World, post};
@@ -55,6 +55,29 @@ async fn webhooks_that_break_off_are_answered_once() -> Result<()> {
     let troubles = [&CONNECTIONS[..], &[Trouble::Twice]].concat();
     let trouble = all(&hops.webhook, &troubles);
     holds(&world, seed, span(troubles.len()), Some(0), trouble).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acknowledgement_that_slack_does_not_wait_for_is_followed_by_one_answer() -> Result<()> {
+    let seed = Seed::find();
+    let (world, hops) = Hops::start(hasty(), seed).await?;
+    let slow = Duration::from_secs(4);
+    holds(&world, seed, slow, Some(0), hops.webhook.make_for(Trouble::LateAnswer(slow), slow))
+        .await?;
+    let given_up = |attempt: &Attempt| attempt.failure == Some("http_timeout");
+    assert!(!world.slack.attempts().matching(given_up).is_empty(), "Slack has waited");
+    // What was given up had been stored, and what came again was known.
+    let heard = u64::try_from(world.slack.attempts().matching(Attempt::accepted).len())?;
+    let said = world.count(ChannelKind::Slack, "accepted").await?;
+    assert!(said > heard, "acknowledged {said} times, heard {heard} times");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edge_that_refuses_in_storms_costs_nothing_but_time() -> Result<()> {
+    let seed = Seed::find();
+    let (world, hops) = Hops::start(hasty(), seed).await?;
+    holds(&world, seed, span(STORMS.len()), Some(0), all(&hops.edge, &STORMS)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

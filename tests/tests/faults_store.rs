@@ -12,7 +12,7 @@ use zaki_store::testkit::Database;
 use zaki_store::{PgOptions, Postgres, Schema, Step};
 use zaki_tests::chaos::{Script, Seed, Stage};
 use zaki_tests::postgres::Server;
-use zaki_tests::proxy::{Proxy, Trouble};
+use zaki_tests::proxy::{Proxy, Side, Trouble};
 use zaki_tests::store::{Held, SmallDisk};
 use zaki_tests::{ChannelKind, Person, SOON, Setup, World, payload};
 
@@ -170,8 +170,8 @@ async fn a_postgresql_whose_line_breaks() -> Result<()> {
     world.write_config(&direct)?;
     let outages = async {
         for trouble in LINES {
-            tokio::time::sleep(QUIET / 2).await;
-            proxy.make_for(trouble, OUTAGE / 2).await;
+            tokio::time::sleep(QUIET / 4).await;
+            proxy.make_for(trouble, OUTAGE * 2 / 5).await;
         }
         Ok(())
     };
@@ -180,13 +180,16 @@ async fn a_postgresql_whose_line_breaks() -> Result<()> {
 }
 
 /// Cut at any byte, also in the middle of a commit whose outcome is then unknown.
-const LINES: [Trouble; 6] = [
+const LINES: [Trouble; 9] = [
     Trouble::Cut { within: 3000 },
     Trouble::Refused,
     Trouble::Cut { within: 300 },
     Trouble::Silent,
+    Trouble::Deaf(Side::Server),
     Trouble::Cut { within: 30_000 },
+    Trouble::Deaf(Side::Client),
     Trouble::Late(Duration::from_millis(20)),
+    Trouble::Trickle(300, Duration::from_millis(5)),
 ];
 
 /// Waits until `/ready` answers with this status and these words.

@@ -68,7 +68,9 @@ struct Cli {
 enum What {
     /// The hub is killed at random moments.
     Crash,
-    /// Every hop breaks in every way, and the hub is killed now and then.
+    /// Webhooks, the platforms' APIs and the edge break and refuse in every way, and the hub, on
+    /// SQLite, is killed now and then. PostgreSQL, the disk, the sandbox and the clock have suites of
+    /// their own: `cargo test -p zaki-tests --test faults_store` (`faults_openclaw`, `faults_time`).
     Faults,
     /// Nothing breaks: does the hub grow?
     Memory,

@@ -23,6 +23,10 @@ pub const CONNECTIONS: [Trouble; 8] = [
     Trouble::Trickle(300, Duration::from_millis(5)),
 ];
 
+/// What a server may say that is overloaded, starting, or has somebody before it who says so: for
+/// hops of ours. What platforms say has words of its own.
+pub const STORMS: [Trouble; 3] = [Trouble::Says(503), Trouble::Says(429), Trouble::Says(502)];
+
 /// Proxies on the hops.
 pub struct Hops {
     /// Hub to platform, by channel.
@@ -57,13 +61,10 @@ impl Hops {
     /// All troubles on all hops at random, for `span`.
     pub async fn mix(&self, seed: Seed, span: Duration) {
         let twice = [&CONNECTIONS[..], &[Trouble::Twice]].concat();
+        let ours = [&twice[..], &STORMS].concat();
         let lines = self.platform.iter().map(|(_, proxy)| proxy.mix(seed, &CONNECTIONS, span));
         let lines = futures::future::join_all(lines);
-        tokio::join!(
-            lines,
-            self.webhook.mix(seed, &twice, span),
-            self.edge.mix(seed, &twice, span)
-        );
+        tokio::join!(lines, self.webhook.mix(seed, &twice, span), self.edge.mix(seed, &ours, span));
     }
 }
 

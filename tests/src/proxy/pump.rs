@@ -19,6 +19,8 @@ pub(super) struct Pump {
     left: Option<u64>,
     /// Something was lost on the way: the connection cannot go on once there is no trouble.
     torn: bool,
+    /// The proxy has answered: what either side still says is for nobody.
+    refused: bool,
 }
 
 /// One direction of a connection.
@@ -33,7 +35,7 @@ struct Over;
 
 impl Pump {
     pub(super) fn new(trouble: watch::Receiver<Trouble>, chance: Chance) -> Self {
-        Self { trouble, chance, left: None, torn: false }
+        Self { trouble, chance, left: None, torn: false, refused: false }
     }
 
     fn now(&self) -> Trouble {
@@ -79,6 +81,12 @@ impl Pump {
             changed = self.trouble.changed() => changed.map_err(|_| Over),
             read = up.from.read(&mut asked), if up.open && flows => {
                 let piece = piece(&asked, read)?;
+                if let Trouble::Says(status) = trouble
+                    && !self.refused && !piece.is_empty() && self.chance.percent(50)
+                {
+                    self.refused = true;
+                    return refuse(status, &mut down.to).await;
+                }
                 replay.asked(piece);
                 self.pass(Side::Client, piece, up).await
             }
@@ -97,11 +105,15 @@ impl Pump {
             flow.open = false;
             return flow.to.shutdown().await.map_err(|_| Over);
         }
+        if self.refused {
+            return Ok(());
+        }
         match self.now() {
             Trouble::Deaf(side) if side == from => {
                 self.torn = true;
                 return Ok(());
             }
+            Trouble::LateAnswer(by) if from == Side::Server => tokio::time::sleep(by).await,
             Trouble::Late(by) => tokio::time::sleep(by).await,
             Trouble::Trickle(_, pause) => tokio::time::sleep(pause).await,
             Trouble::Cut { within } => return self.cut(piece, flow, within).await,
@@ -129,6 +141,13 @@ impl Pump {
         tokio::time::sleep(Duration::from_millis(1)).await;
         Err(Over)
     }
+}
+
+async fn refuse(status: u16, client: &mut OwnedWriteHalf) -> Result<(), Over> {
+    let answer =
+        format!("HTTP/1.1 {status} Storm\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    client.write_all(answer.as_bytes()).await.map_err(|_| Over)?;
+    client.shutdown().await.map_err(|_| Over)
 }
 
 fn piece(buffer: &[u8], read: std::io::Result<usize>) -> Result<&[u8], Over> {

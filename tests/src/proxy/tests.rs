@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use super::*;
 
 const SHORT: Duration = Duration::from_millis(300);
+const LATE: Duration = Duration::from_millis(60);
 const LONG: Duration = Duration::from_secs(10);
 
 /// A server that answers every line with itself, and tells what it heard.
@@ -115,7 +116,7 @@ async fn what_a_deaf_direction_loses_the_connection_does_not_survive() {
 #[tokio::test]
 async fn late_and_trickling_bytes_arrive_all_the_same() {
     for trouble in
-        [Trouble::Late(Duration::from_millis(60)), Trouble::Trickle(1, Duration::from_millis(15))]
+        [Trouble::Late(LATE), Trouble::LateAnswer(2 * LATE), Trouble::Trickle(1, LATE / 4)]
     {
         let (proxy, mut stream, _) = through().await;
         proxy.make(trouble);
@@ -136,6 +137,32 @@ async fn a_request_arrives_twice_and_is_answered_once() {
     }
     assert_eq!(next(&mut heard).await, None);
     assert_eq!(ask(&mut stream, "other").await.as_deref(), Some("other"), "and no second answer");
+}
+
+#[tokio::test]
+async fn in_a_storm_some_are_refused_and_heard_by_nobody_else() {
+    let (address, mut heard) = server().await;
+    let proxy = Proxy::to(address, Seed(1)).await.unwrap();
+    proxy.make(Trouble::Says(429));
+    let (mut refused, mut passed) = (0, 0);
+    for _ in 0..40 {
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        match ask(&mut stream, "request").await.as_deref() {
+            Some("request") => passed += 1,
+            Some("HTTP/1.") => {
+                let mut rest = String::new();
+                stream.read_to_string(&mut rest).await.unwrap();
+                assert!(rest.starts_with("1 429 ") && rest.ends_with("\r\n\r\n"), "{rest}");
+                refused += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(refused > 5 && passed > 5, "{refused} {passed}");
+    for _ in 0..passed {
+        assert_eq!(next(&mut heard).await.as_deref(), Some("request"));
+    }
+    assert_eq!(next(&mut heard).await, None);
 }
 
 #[test]
