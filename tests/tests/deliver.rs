@@ -126,6 +126,27 @@ async fn a_long_answer_is_split_within_the_limits_and_in_order() -> Result<()> {
     Ok(())
 }
 
+/// More than any of these accounts may write to within a second.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_is_answered_no_faster_than_the_account_may() -> Result<()> {
+    let channels = [ChannelKind::Telegram, ChannelKind::Discord, ChannelKind::WhatsApp];
+    let world = Setup::echo().only(&channels).start().await?;
+    let people = 95;
+    for channel in channels {
+        (1..=people).for_each(|n| drop(world.say(channel, Person(n), "hello")));
+    }
+    for channel in channels {
+        let platform = world.platform(channel);
+        let is_answer = |sent: &zaki_simulators::Sent| sent.text == "echo: hello";
+        let answers = platform.sent().wait_for_count(people.into(), is_answer, SOON).await;
+        answers.with_context(|| format!("{channel}\n{}", world.log()))?;
+        // Nine tenths: what a busy machine adds between the sender and the platform.
+        let excesses = platform.excesses(0.9);
+        assert!(excesses.is_empty(), "{channel}: faster than it allows: {excesses:#?}");
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_part_overtakes_one_that_waits() -> Result<()> {
     let world = Setup::echo().only(TELEGRAM).start().await?;
