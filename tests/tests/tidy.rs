@@ -181,6 +181,46 @@ fn nothing_names_the_build_machine() -> Result {
     Ok(())
 }
 
+/// The rows of the promise table.
+fn promises(architecture: &str) -> Vec<&str> {
+    let (_, rest) = architecture.split_once("\n## What the hub promises\n").unwrap_or_default();
+    let table = rest.lines().skip_while(|line| !line.starts_with('|'));
+    table.skip(2).take_while(|line| line.starts_with('|')).collect()
+}
+
+/// What a row says its event is shown by: a file, and a test in it. `deliver::x` is in
+/// `tests/tests/deliver.rs`; others are named by their path.
+fn shown_by(row: &str) -> Vec<(String, &str)> {
+    let cell = row.trim_end_matches([' ', '|']).rsplit(" | ").next().unwrap_or_default();
+    let spans = cell.split('`').skip(1).step_by(2).filter_map(|span| span.rsplit_once("::"));
+    let file = |place: &str| {
+        if place.contains('/') { place.to_owned() } else { format!("tests/tests/{place}.rs") }
+    };
+    spans.map(|(place, test)| (file(place), test)).collect()
+}
+
+#[test]
+fn each_promise_is_shown_by_a_test_there_is() -> Result {
+    let architecture = std::fs::read_to_string(root()?.join("ARCHITECTURE.md"))?;
+    let rows = promises(&architecture);
+    assert!(rows.len() > 20, "the table is not found: {} rows", rows.len());
+    let mut faults = Vec::new();
+    for row in rows {
+        let shown = shown_by(row);
+        if shown.is_empty() {
+            faults.push(format!("no test: {row}"));
+        }
+        for (file, test) in shown {
+            let text = std::fs::read_to_string(root()?.join(&file)).unwrap_or_default();
+            if !text.contains(&format!("fn {test}(")) {
+                faults.push(format!("{file} has no {test}"));
+            }
+        }
+    }
+    none(&faults);
+    Ok(())
+}
+
 #[test]
 fn the_rules_see_what_they_should() {
     assert!(is_banned("SessionManager") && is_banned("http_utils") && is_banned("src/helpers.rs"));
@@ -189,4 +229,7 @@ fn the_rules_see_what_they_should() {
     assert_eq!(declared("    pub struct Lane; // struct Other"), ["Lane"]);
     assert!(holds_path("cd /a/b/c", "/a/b") && !holds_path("https://x.org/a/b", "/a/b"));
     assert!(!holds_path("${ROOT}/a/b", "/a/b"));
+    let row = "| an `a::b` | kept | `c::d`, `e/f.rs::g`, `cargo h` |";
+    let shown = [("tests/tests/c.rs".to_owned(), "d"), ("e/f.rs".to_owned(), "g")];
+    assert_eq!(shown_by(row), shown);
 }
