@@ -1,4 +1,4 @@
-//! The line between the edge and a real sandbox breaks in every way, and no turn runs twice.
+//! The line between the edge and a real sandbox breaks and refuses in every way, and no turn runs twice.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use zaki_tests::chaos::{CONNECTIONS, Seed};
+use zaki_tests::chaos::{CONNECTIONS, STORMS, Seed};
 use zaki_tests::openclaw::OpenClaw;
 use zaki_tests::proxy::{Proxy, Trouble};
 use zaki_tests::{ChannelKind, Person, Setup, World};
@@ -61,7 +61,7 @@ async fn openclaw_behind_a_line_that_breaks_runs_no_turn_twice() -> Result<()> {
     world.ask_within(TELEGRAM, ADA, "Through the proxy.", AGENT).await?;
     ensure!(proxy.connections() > 0, "the sandbox was not found behind the proxy");
 
-    let troubles = [&CONNECTIONS[..], &[Trouble::Twice]].concat();
+    let troubles = [&CONNECTIONS[..], &[Trouble::Twice], &STORMS].concat();
     for (n, trouble) in troubles.iter().enumerate() {
         // The line breaks once before the turn and once, with the next message, in its middle.
         let asked = n + 3;
