@@ -354,3 +354,18 @@ async fn a_patch_is_for_what_was_seen_and_open_and_for_what_openclaw_takes() {
     assert_ne!(now.etag, seen.etag);
     assert_eq!(server.patch(Some(&seen.etag), say("b")).await.0, StatusCode::PRECONDITION_FAILED);
 }
+
+#[tokio::test]
+async fn an_archive_that_breaks_off_on_its_way_is_not_called_broken() {
+    let server = Server::start().await;
+    let cut = || zstd::encode_all(vec![7; 1_000].as_slice(), 3).unwrap()[..10].to_vec();
+    let sent = async |pieces: Vec<std::io::Result<Vec<u8>>>| {
+        let body = axum::body::Body::from_stream(futures::stream::iter(pieces));
+        let request = axum::extract::Request::new(body);
+        let taken = memory::restore(State(Arc::clone(&server.app)), request).await;
+        taken.unwrap_err().into_response().status()
+    };
+    let lost = std::io::Error::other("the store is away");
+    assert_eq!(sent(vec![Ok(cut()), Err(lost)]).await, StatusCode::BAD_REQUEST);
+    assert_eq!(sent(vec![Ok(cut())]).await, StatusCode::UNPROCESSABLE_ENTITY);
+}

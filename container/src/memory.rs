@@ -65,7 +65,8 @@ pub(crate) async fn restore(
 }
 
 async fn take(app: &App, request: Request) -> Result<(), Refusal> {
-    let bytes = request.into_body().into_data_stream().map(|piece| piece.map_err(io::Error::other));
+    let lost = |error| io::Error::new(io::ErrorKind::ConnectionAborted, error);
+    let bytes = request.into_body().into_data_stream().map(move |piece| piece.map_err(lost));
     let mut archive = SyncIoBridge::new(StreamReader::new(bytes));
     let (occupied, layout) = (app.gate.occupy(), app.layout.clone());
     let is_ours = occupied.is_some();
@@ -183,6 +184,12 @@ impl IntoResponse for Refusal {
         let status = match &self {
             Self::Busy | Self::Rest(RestError::Busy) => StatusCode::CONFLICT,
             Self::NotReady | Self::Rest(_) => StatusCode::SERVICE_UNAVAILABLE,
+            // What did not come is no word of the archive.
+            Self::Broken(Broken::Unreadable(why))
+                if why.kind() == io::ErrorKind::ConnectionAborted =>
+            {
+                StatusCode::BAD_REQUEST
+            }
             Self::Broken(Broken::Unreadable(_) | Broken::Wrong(_)) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }

@@ -14,8 +14,10 @@ use zaki_envelope::{
 };
 
 mod stock;
+mod trial;
 
 pub use stock::{Stock, UNREAD, told};
+pub use trial::{Flaw, Trial, Withheld};
 
 /// After a failure, in milliseconds; doubled with each, up to the schedule's own pace.
 const PAUSE_MS: i64 = 5_000;

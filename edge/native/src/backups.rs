@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 use zaki_edge_core::backup::{Retention, Schedule, Tracker, Unkept, admit, expired, room};
 use zaki_envelope::{
     BackupId, SandboxName, ZakiUserId,
-    wire::{BACKUP_HEADER, Backup, BackupOutcome, BackupState, BackupSummary},
+    wire::{BACKUP_HEADER, Backup, BackupOutcome, BackupState, BackupSummary, RestoreRequest},
 };
 
 pub use config::{BackupConfig, BackupPlace, S3Config};
@@ -95,7 +95,7 @@ struct Now {
 }
 
 struct Wish {
-    id: Option<BackupId>,
+    what: RestoreRequest,
     /// Rather this one or nothing: it must not go on with what it has.
     strict: bool,
     done: oneshot::Sender<BackupOutcome>,

@@ -1,7 +1,8 @@
 //! Backups: what a sandbox says of an archive it makes, and how its backups stand.
 //!
 //! Inside a sandbox, where archives are made and read: `POST backup` (200 with an archive and
-//! [`BACKUP_HEADER`]; 409: the agent is busy), `PUT restore` (204; 422: the archive is not whole),
+//! [`BACKUP_HEADER`]; 409: the agent is busy), `PUT restore` (204; 422: the archive is not whole
+//! or not for this release; 400: it broke off on its way),
 //! `POST begin` for a sandbox that waits without a state. At the edge: `GET /v1/sandboxes`,
 //! `GET /v1/users/{userId}/sandbox`, `POST backup`, `POST restore`, `GET backups/{id}`.
 
@@ -116,6 +117,9 @@ pub struct RestoreRequest {
     /// Which one; the newest that verifies otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<BackupId>,
+    /// Where none can be taken and it has no state, it begins anew, though not all are broken.
+    #[serde(default)]
+    pub anew: bool,
 }
 
 /// What came of `POST backup` and `POST restore`. The answer begins at once and ends, after some
@@ -131,6 +135,8 @@ pub enum BackupOutcome {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         passed_over: Vec<String>,
     },
+    /// None could be restored, and it has begun anew as it was asked to. All are kept.
+    Anew,
     /// There is nothing to back up that is not backed up, or no backup to restore.
     Nothing,
     /// It came to nothing.

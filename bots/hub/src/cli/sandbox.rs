@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use zaki_envelope::{
     BackupId, ZakiUserId,
-    wire::{Backup, BackupOutcome, BackupState, Release, SandboxReport},
+    wire::{Backup, BackupOutcome, BackupState, Release, RestoreRequest, SandboxReport},
 };
 
 use super::{output::Output, table, users};
@@ -51,6 +51,10 @@ pub(crate) enum Sandbox {
         /// Which backup; the newest that is whole otherwise.
         #[arg(long, value_name = "ID")]
         backup: Option<BackupId>,
+        /// Where it has no memory and no backup can be restored, though not all are broken: have it
+        /// begin anew all the same. The backups are kept.
+        #[arg(long, conflicts_with = "backup")]
+        anew: bool,
     },
 }
 
@@ -96,10 +100,11 @@ impl Sandbox {
                     "nothing has changed since the last one",
                 );
             }
-            Self::Restore { one: One { user, output }, backup } => {
-                operate::record(&output, user, "sandbox_restore", json!({"backup": backup}))
-                    .await?;
-                let asked = with(&output, async |edge| edge.bring_back(user, backup).await).await?;
+            Self::Restore { one: One { user, output }, backup, anew } => {
+                let detail = json!({"backup": backup, "anew": anew});
+                operate::record(&output, user, "sandbox_restore", detail).await?;
+                let what = RestoreRequest { id: backup, anew };
+                let asked = with(&output, async |edge| edge.bring_back(user, what).await).await?;
                 return say(&output, &asked, "restored", "there is no such backup");
             }
         }
@@ -137,9 +142,13 @@ fn say(output: &Output, outcome: &BackupOutcome, done: &str, nothing: &str) -> R
     let (text, code) = match outcome {
         BackupOutcome::Done { backup, passed_over } => {
             for passed in passed_over {
-                eprintln!("warning: not whole, and passed over: {passed}");
+                eprintln!("warning: passed over: {passed}");
             }
             (format!("{done}: {}", whole(backup)), ExitCode::SUCCESS)
+        }
+        BackupOutcome::Anew => {
+            let text = "begun anew: no backup could be restored; all are kept";
+            (text.to_owned(), ExitCode::SUCCESS)
         }
         BackupOutcome::Nothing => (nothing.to_owned(), ExitCode::SUCCESS),
         BackupOutcome::Failed { why } => (format!("failed: {why}"), ExitCode::FAILURE),

@@ -52,14 +52,14 @@ impl EdgeClient {
         .boxed())
     }
 
-    /// Gives it the memory of a backup: the newest that is whole, or this one.
+    /// Gives it the memory of a backup.
     pub(crate) async fn bring_back(
         &self,
         user: ZakiUserId,
-        id: Option<BackupId>,
+        request: RestoreRequest,
     ) -> Result<BackupOutcome, EdgeError> {
         let path = format!("/v1/users/{user}/restore");
-        read(self.call("POST", &path, json(&RestoreRequest { id })?).await?).await
+        read(self.call("POST", &path, json(&request)?).await?).await
     }
 }
 

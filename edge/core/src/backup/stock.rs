@@ -8,7 +8,7 @@ use zaki_envelope::{
 };
 
 /// Why one that is there is passed over without a try.
-pub const UNREAD: &str = "its note cannot be read";
+pub const UNREAD: &str = "its note cannot be read: a newer release wrote it, or it is damaged";
 
 /// What a store says of a sandbox's backups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,14 +23,11 @@ pub struct Stock {
 impl Stock {
     /// The order in which a restore comes to them: the newest first, and one with a memory before all
     /// that have none. The one that an operator wishes for comes before all others; should it not be
-    /// whole, or gone, they have the next best one, and not nothing. One that cannot be read is passed
-    /// over in its turn, as if it had a memory: what is known to have none does not stand in for it.
+    /// whole, or gone, they have the next best one, and not nothing. One that cannot be read has its
+    /// turn as if it had a memory.
     pub fn in_turn(self, wish: Option<BackupId>) -> Vec<Result<Backup, String>> {
         let Self { kept, unread } = self;
-        let is_sure = unread.is_empty();
-        let is_tried = |it: &Backup| is_sure || !it.summary.is_empty() || wish == Some(it.id);
-        let kept = kept.into_iter().filter(is_tried).map(Ok);
-        let mut all: Vec<_> = kept.chain(unread.into_iter().map(Err)).collect();
+        let mut all: Vec<_> = kept.into_iter().map(Ok).chain(unread.into_iter().map(Err)).collect();
         all.sort_by_key(|one: &Result<Backup, String>| {
             let (id, is_empty) = match one {
                 Ok(backup) => (Some(backup.id), backup.summary.is_empty()),
@@ -39,6 +36,25 @@ impl Stock {
             (wish.is_none() || id != wish, is_empty, Reverse(id))
         });
         all
+    }
+
+    /// Whether there is that one, or any.
+    pub fn has(&self, wish: Option<BackupId>) -> bool {
+        let Some(id) = wish else { return !self.kept.is_empty() || !self.unread.is_empty() };
+        self.kept.iter().any(|it| it.id == id) || self.unread.contains(&id.to_string())
+    }
+
+    /// Which one a restore is about: the one that is asked for. Of a sandbox that is up it is otherwise
+    /// the best of these: what it has now is backed up before, and is not what is meant. `None`: the
+    /// best there is.
+    pub fn meant(&self, asked: Option<BackupId>, is_up: bool) -> Result<Option<BackupId>, String> {
+        if asked.is_some() || !is_up {
+            return Ok(asked);
+        }
+        match self.clone().in_turn(None).into_iter().next() {
+            Some(Err(version)) => Err(format!("{version}: {UNREAD}; say which other one")),
+            best => Ok(best.and_then(Result::ok).map(|it| it.id)),
+        }
     }
 }
 
@@ -83,19 +99,34 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_passed_over_in_its_turn_and_nothing_empty_stands_in_for_it() {
+    fn what_cannot_be_read_has_its_turn() {
         let [old, unread, new] = [1, 2, 3].map(|ms| backup(ms, "a", 2));
         let empty = backup(4, "a", 0);
         let missed = Err(unread.id.to_string());
         let stock = of(&[&old, &empty, &new], &[unread.id]);
-        let in_turn = [Ok(new.clone()), missed.clone(), Ok(old.clone())];
+        let in_turn = [Ok(new.clone()), missed.clone(), Ok(old.clone()), Ok(empty.clone())];
         assert_eq!(stock.clone().in_turn(None), in_turn);
         assert_eq!(stock.clone().in_turn(Some(unread.id)).first(), Some(&missed));
         assert_eq!(stock.in_turn(Some(empty.id)).first(), Some(&Ok(empty.clone())));
         assert_eq!(of(&[&old], &[unread.id]).in_turn(None), [missed.clone(), Ok(old)]);
-        assert_eq!(of(&[&empty], &[unread.id]).in_turn(None), std::slice::from_ref(&missed));
         let strange = Stock { unread: vec!["no version".to_owned()], ..of(&[&new], &[]) };
         assert_eq!(strange.in_turn(None).first(), Some(&Ok(new)));
+    }
+
+    #[test]
+    fn what_is_meant_is_what_was_there_when_it_was_asked_for() {
+        let [old, new] = [1, 2].map(|ms| backup(ms, "a", 2));
+        let stock = of(&[&old, &new], &[]);
+        assert_eq!(stock.meant(None, true), Ok(Some(new.id)));
+        assert_eq!(stock.meant(None, false), Ok(None), "nothing is made before it starts");
+        for is_up in [true, false] {
+            assert_eq!(stock.meant(Some(old.id), is_up), Ok(Some(old.id)));
+        }
+        let unread = of(&[&old], &[new.id]);
+        assert!(unread.meant(None, true).is_err_and(|why| why.contains(&new.id.to_string())));
+        assert!(unread.has(None) && unread.has(Some(new.id)) && unread.has(Some(old.id)));
+        assert!(of(&[], &[new.id]).has(None) && !of(&[], &[]).has(None));
+        assert!(!of(&[&old], &[]).has(Some(new.id)));
     }
 
     #[test]

@@ -123,7 +123,7 @@ fn restored(owed: Option<oneshot::Receiver<BackupOutcome>>) -> Result<(), Runtim
     let why = match owed.try_recv() {
         Ok(BackupOutcome::Done { .. }) => return Ok(()),
         Ok(BackupOutcome::Failed { why }) => why,
-        Ok(BackupOutcome::Nothing) => "it is not there".to_owned(),
+        Ok(BackupOutcome::Nothing | BackupOutcome::Anew) => "it is not there".to_owned(),
         Err(_) => "nobody could be asked for it".to_owned(),
     };
     Err(RuntimeError::new(format!("its memory of before the upgrade cannot be had: {why}")))

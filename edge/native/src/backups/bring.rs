@@ -1,20 +1,24 @@
 //! Bringing a sandbox its memory back: the newest backup that is whole, or the next older one.
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt;
-use reqwest::{Body, Method, StatusCode};
+use futures::TryStreamExt;
+use reqwest::{Body, Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::sleep;
-use zaki_edge_core::backup::{Stock, UNREAD};
+use zaki_edge_core::backup::{Flaw, Stock, Trial, Withheld};
 use zaki_envelope::{
     BackupId, SandboxName,
     wire::{Backup, BackupOutcome},
 };
 
-use super::{Backups, Sandbox, store::StoreError};
+use super::{
+    Backups, Sandbox,
+    store::{Break, StoreError},
+};
 use crate::{
     clock,
     runtime::{HttpLink, LinkError},
@@ -38,9 +42,9 @@ pub(super) enum BringError {
     Busy,
     #[error("the sandbox went away: {0}")]
     Sandbox(#[from] LinkError),
-    /// Nobody knows what is in them.
-    #[error("no backup is whole, and some cannot be read: {0}")]
-    Unread(String),
+    /// A memory is there that cannot be had here or now.
+    #[error(transparent)]
+    Withheld(#[from] Withheld),
     /// Its disk, say.
     #[error("the sandbox cannot take it: {0}")]
     Refused(String),
@@ -56,8 +60,8 @@ impl Backups {
     /// Gives a sandbox that waits without a state the newest backup that is whole, or lets it begin
     /// anew where the store has said that there is none. Without an answer of the store it must not
     /// begin: an edge that knows of no backup may be a new one beside an old store, and somebody would
-    /// find an assistant that knows them no more. Nor where all that is left are notes that nobody can
-    /// read: a newer release may have written them.
+    /// find an assistant that knows them no more. Nor where all that is left cannot be had here or now,
+    /// and is not broken ([`Trial`]).
     pub(super) async fn revive(&self, name: &SandboxName, sandbox: &Sandbox, http: &HttpLink) {
         let mut pause = PAUSE;
         for tries in 1..=TRIES {
@@ -99,31 +103,38 @@ impl Backups {
             kept.retain(|it| it.id == id);
             unread.retain(|it| *it == id.to_string());
         }
-        let has_unread = !unread.is_empty();
-        let mut passed_over = Vec::new();
-        for one in (Stock { kept, unread }).in_turn(wanted) {
-            let (id, why) = match one {
-                Err(id) => (id, UNREAD.to_owned()),
-                Ok(backup) => match self.insist(name, http, &backup).await? {
-                    Ok(()) => {
-                        self.restored(name, sandbox, &backup, &passed_over).await;
-                        return Ok(Brought { backup: Some(backup), passed_over });
-                    }
-                    Err(why) => (backup.id.to_string(), why),
-                },
-            };
-            tracing::error!(sandbox = %name, backup = id, why, "restore.passed_over");
+        let mut trial = (Stock { kept, unread }).trial(wanted);
+        let taken = self.try_all(name, http, &mut trial).await;
+        for why in trial.passed_over() {
+            tracing::error!(sandbox = %name, why, "restore.passed_over");
             self.tally.passed_over();
-            passed_over.push(format!("{id}: {why}"));
         }
-        if has_unread {
-            return Err(BringError::Unread(passed_over.join("; ")));
+        if let Some(backup) = taken? {
+            let passed_over = trial.passed_over().to_vec();
+            self.restored(name, sandbox, &backup, &passed_over).await;
+            return Ok(Brought { backup: Some(backup), passed_over });
         }
+        let passed_over = trial.end()?;
         if !passed_over.is_empty() {
             let why = format!("no backup is whole: {}", passed_over.join("; "));
             self.noted(name, sandbox, Some(why)).await;
         }
         Ok(Brought { backup: None, passed_over })
+    }
+
+    async fn try_all(
+        &self,
+        name: &SandboxName,
+        http: &HttpLink,
+        trial: &mut Trial,
+    ) -> Result<Option<Backup>, BringError> {
+        while let Some(backup) = trial.proceed() {
+            match self.insist(name, http, &backup).await? {
+                Ok(()) => return Ok(Some(backup)),
+                Err(flaw) => trial.pass_over(&backup, flaw),
+            }
+        }
+        Ok(None)
     }
 
     /// Sends one archive, again while the sandbox is still busy with the one before, and where the
@@ -133,7 +144,7 @@ impl Backups {
         name: &SandboxName,
         http: &HttpLink,
         backup: &Backup,
-    ) -> Result<Result<(), String>, BringError> {
+    ) -> Result<Result<(), Flaw>, BringError> {
         let mut breaks = 0;
         for _ in 0..BUSY {
             match self.give(name, http, backup).await {
@@ -148,44 +159,61 @@ impl Backups {
         Err(BringError::Busy)
     }
 
-    /// Sends one archive. `Ok(Err)`: it is not whole, or not what the sandbox can take.
+    /// Sends one archive. `Ok(Err)`: it is not whole, or not what can be taken here and now.
     async fn give(
         &self,
         name: &SandboxName,
         http: &HttpLink,
         backup: &Backup,
-    ) -> Result<Result<(), String>, BringError> {
+    ) -> Result<Result<(), Flaw>, BringError> {
         let pieces = match self.store.get(name, backup).await {
             Ok(pieces) => pieces,
             Err(StoreError::Store(object_store::Error::NotFound { .. })) => {
-                return Ok(Err("its archive is not there".to_owned()));
+                return Ok(Err(Flaw::Broken("its archive is not there".to_owned())));
             }
             Err(error) => return Err(error.into()),
         };
-        // A flaw breaks the request off; the sandbox takes nothing that is not whole.
-        let flaw: Arc<Mutex<Option<String>>> = Arc::default();
-        let seen = flaw.clone();
-        let pieces = pieces.inspect(move |piece| {
-            if let Err(flaw) = piece {
-                *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(flaw.0.clone());
-            }
+        // What breaks off ends the request; the sandbox takes nothing that is not whole.
+        let broken: Arc<Mutex<Option<Break>>> = Arc::default();
+        let seen = broken.clone();
+        let pieces = pieces.map_err(move |why| {
+            *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+            io::Error::from(io::ErrorKind::ConnectionAborted)
         });
         let call = http.request(Method::PUT, "restore").body(Body::wrap_stream(pieces));
         let answer = http.raw(call).await;
-        if let Some(flaw) = flaw.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            return Ok(Err(flaw));
+        let broken = broken.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let why = match &broken {
+            None => match untaken(answer?).await? {
+                Some(why) => why,
+                None => return Ok(Ok(())),
+            },
+            Some(why) => why.to_string(),
+        };
+        if let Some(Break::Store(error)) = broken {
+            return Err(error.into());
         }
-        let answer = answer?;
-        let status = answer.status();
-        if status.is_success() {
-            return Ok(Ok(()));
+        let flaw = Flaw::of(backup, &self.store.found(name, backup.id).await?, why);
+        match (broken, flaw) {
+            // It is there after all.
+            (Some(Break::Changed), Flaw::Unfit(_)) => Err(StoreError::Different.into()),
+            (_, flaw) => Ok(Err(flaw)),
         }
-        let said: Said = answer.json().await.unwrap_or_default();
-        match status {
-            StatusCode::CONFLICT => Err(BringError::Busy),
-            StatusCode::UNPROCESSABLE_ENTITY => Ok(Err(said.error)),
-            _ => Err(BringError::Refused(format!("{status} {}", said.error))),
-        }
+    }
+
+    /// Where no backup was taken, an operator has it begin all the same. All are kept.
+    pub(super) async fn begin_anew(
+        &self,
+        name: &SandboxName,
+        sandbox: &Sandbox,
+        http: &HttpLink,
+        why: &str,
+    ) {
+        tracing::warn!(sandbox = %name, why, "restore.begun_anew");
+        // Its new memory is in a backup soon: until then its next start would be refused again.
+        sandbox.now().tracker.change(clock::now());
+        self.noted(name, sandbox, Some(format!("begun anew, as an operator wished: {why}"))).await;
+        begin(name, http, None).await;
     }
 
     async fn restored(
@@ -242,6 +270,20 @@ struct Said {
     error: String,
 }
 
+/// What a sandbox says of an archive that it does not take, if it does not.
+async fn untaken(answer: Response) -> Result<Option<String>, BringError> {
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(None);
+    }
+    let said: Said = answer.json().await.unwrap_or_default();
+    match status {
+        StatusCode::CONFLICT => Err(BringError::Busy),
+        StatusCode::UNPROCESSABLE_ENTITY => Ok(Some(said.error)),
+        _ => Err(BringError::Refused(format!("{status} {}", said.error))),
+    }
+}
+
 /// There is nothing to wait for. `refused`: nor must it begin.
 async fn begin(name: &SandboxName, http: &HttpLink, refused: Option<String>) {
     let call = http.request(Method::POST, "begin").json(&json!({ "refused": refused }));
@@ -249,3 +291,7 @@ async fn begin(name: &SandboxName, http: &HttpLink, refused: Option<String>) {
         tracing::error!(sandbox = %name, %error, "restore.not_begun");
     }
 }
+
+#[cfg(test)]
+#[path = "bring_tests.rs"]
+mod tests;

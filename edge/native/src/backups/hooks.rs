@@ -7,7 +7,10 @@ use async_trait::async_trait;
 use tokio::time::{Instant, sleep, timeout};
 use zaki_envelope::{SandboxName, wire::BackupOutcome};
 
-use super::{BackupError, Backups, Sandbox, Wish, bring::Outcome};
+use super::{
+    BackupError, Backups, Sandbox, Wish,
+    bring::{BringError, Brought, Outcome},
+};
 use crate::{
     clock,
     runtime::{Hooks, HttpLink, Link},
@@ -96,11 +99,26 @@ impl Backups {
     }
 
     /// What an operator wants it to have; otherwise what it lacks.
-    async fn supply(&self, name: &SandboxName, sandbox: &Sandbox, http: &HttpLink, waits: bool) {
+    pub(super) async fn supply(
+        &self,
+        name: &SandboxName,
+        sandbox: &Sandbox,
+        http: &HttpLink,
+        waits: bool,
+    ) {
         let _work = sandbox.work.lock().await;
         let wish = sandbox.now().wish.take();
-        if let Some(Wish { id, strict, done }) = wish {
-            let Outcome(outcome) = self.bring(name, sandbox, http, id).await.into();
+        if let Some(Wish { what, strict, done }) = wish {
+            let brought = self.bring(name, sandbox, http, what.id).await;
+            if what.anew
+                && waits
+                && let Some(why) = not_had(&brought)
+            {
+                self.begin_anew(name, sandbox, http, &why).await;
+                let _ = done.send(BackupOutcome::Anew);
+                return;
+            }
+            let Outcome(outcome) = brought.into();
             let is_done = matches!(outcome, BackupOutcome::Done { .. });
             let _ = done.send(outcome);
             if strict && !is_done {
@@ -113,6 +131,15 @@ impl Backups {
             return;
         }
         self.revive(name, sandbox, http).await;
+    }
+}
+
+/// Why no backup was taken, though the store has said what there is.
+fn not_had(brought: &Result<Brought, BringError>) -> Option<String> {
+    match brought {
+        Ok(Brought { backup: None, passed_over }) => Some(passed_over.join("; ")),
+        Err(BringError::Withheld(withheld)) => Some(withheld.to_string()),
+        _ => None,
     }
 }
 

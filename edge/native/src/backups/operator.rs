@@ -5,11 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
-use zaki_edge_core::{
-    backup::{Stock, UNREAD},
-    release::Saved,
-    sandbox::Event,
-};
+use zaki_edge_core::{backup::Stock, release::Saved, sandbox::Event};
 use zaki_envelope::{
     BackupId, SandboxName,
     wire::{BackupOutcome, BackupState, RestoreRequest, SandboxReport},
@@ -60,7 +56,8 @@ impl Backups {
     /// The next start has to have the memory of this backup; tells what came of it.
     pub(crate) fn owe(&self, name: &SandboxName, id: BackupId) -> oneshot::Receiver<BackupOutcome> {
         let (done, told) = oneshot::channel();
-        self.of(name).now().wish = Some(Wish { id: Some(id), strict: true, done });
+        let what = RestoreRequest { id: Some(id), anew: false };
+        self.of(name).now().wish = Some(Wish { what, strict: true, done });
         told
     }
 
@@ -138,19 +135,20 @@ impl Running {
         }
         let backups = &self.shared.backups;
         let sandbox = backups.of(&name);
-        // Before another one becomes the newest.
-        let wanted = match (request.id, backups.store.list(&name).await) {
-            (Some(id), _) => Some(id),
-            (None, Ok(stock)) => match stock.in_turn(None).into_iter().next() {
-                Some(Err(version)) if sandbox.link().is_some() => {
-                    return failed(&format!("{version}: {UNREAD}; say which other one"));
-                }
-                best => best.and_then(Result::ok).map(|it| it.id),
-            },
-            (None, Err(error)) => return failed(&error.to_string()),
+        let stock = match backups.store.list(&name).await {
+            Ok(stock) => stock,
+            Err(error) => return failed(&error.to_string()),
         };
-        let only = request.id.or_else(|| wanted.filter(|_| sandbox.link().is_some()));
-        if let Some(link) = sandbox.link() {
+        if !stock.has(request.id) {
+            return BackupOutcome::Nothing;
+        }
+        let link = sandbox.link();
+        // Before another one becomes the newest.
+        let only = match stock.meant(request.id, link.is_some()) {
+            Ok(only) => only,
+            Err(why) => return failed(&why),
+        };
+        if let Some(link) = link {
             if sandbox.now().tracker.changed_since().is_some()
                 && let Err(error) = backups.make(&name).await
             {
@@ -164,7 +162,7 @@ impl Running {
             return outcome;
         }
         let (done, told) = oneshot::channel();
-        sandbox.now().wish = Some(Wish { id: request.id, strict: false, done });
+        sandbox.now().wish = Some(Wish { what: request, strict: false, done });
         self.wake(&name);
         match timeout(self.patience(), told).await {
             Ok(Ok(outcome)) => outcome,

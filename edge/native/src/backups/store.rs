@@ -1,7 +1,6 @@
 //! The backups as they lie: `users/{userId}/{sandbox}/{version}/`, an archive and, written last, a
 //! note that says what it must be. Without the note there is no backup.
 
-use std::fmt::Display;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,18 +50,30 @@ pub(crate) enum StoreError {
     /// It is too long, or a note cannot be written.
     #[error("the backup cannot be stored: {0}")]
     Form(String),
+    /// It gave up in the middle, beyond its own tries.
+    #[error("the backup store broke off in the middle of an archive; try again later: {0}")]
+    BrokeOff(object_store::Error),
     /// What is to be removed is still being written.
     #[error("a backup is still being written")]
     UnderWay,
 }
 
-/// Why a stored archive is not what was stored.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Flaw(pub(crate) String);
+/// Why a stored archive does not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Break {
+    /// Of the archive that says nothing.
+    #[error(transparent)]
+    Store(StoreError),
+    /// What came is not what was stored.
+    #[error("its archive is not what was stored")]
+    Changed,
+    /// It does not open.
+    #[error("{0} (backup.keys has to have its key)")]
+    Shut(#[from] OpenError),
+}
 
 /// An archive on its way, whole or not.
-pub(crate) type Pieces = BoxStream<'static, Result<Bytes, Flaw>>;
+pub(crate) type Pieces = BoxStream<'static, Result<Bytes, Break>>;
 
 /// Where backups lie.
 #[derive(Clone, Debug)]
@@ -91,6 +102,12 @@ impl Store {
     #[cfg(test)]
     pub(super) fn of(objects: Arc<dyn ObjectStore>) -> Self {
         Self { objects, keys: Keys::default() }
+    }
+
+    /// The same with keys.
+    #[cfg(test)]
+    pub(super) fn with(self, keys: Keys) -> Self {
+        Self { keys, ..self }
     }
 
     /// The backups of a sandbox.
@@ -198,7 +215,16 @@ impl Store {
         Ok((size, hex::encode(digest.finalize())))
     }
 
-    /// The archive of a backup, as it was before it was stored. Ends with a flaw unless it is whole.
+    /// Size and SHA-256 of an archive as it lies there now.
+    pub(super) async fn found(
+        &self,
+        name: &SandboxName,
+        id: BackupId,
+    ) -> Result<(u64, String), StoreError> {
+        self.read_back(&place(name, id, ARCHIVE)).await
+    }
+
+    /// The archive of a backup, as it was before it was stored. Breaks off unless it is whole.
     pub(crate) async fn get(
         &self,
         name: &SandboxName,
@@ -275,31 +301,30 @@ struct Reading {
 }
 
 impl Reading {
-    async fn next(mut self) -> Result<Option<(Bytes, Option<Self>)>, Flaw> {
-        let Some(piece) = self.stored.try_next().await.map_err(flaw)? else {
+    async fn next(mut self) -> Result<Option<(Bytes, Option<Self>)>, Break> {
+        let Some(piece) = self.stored.try_next().await.map_err(broke_off)? else {
             return self.end().map(|rest| Some((rest, None)));
         };
         self.size += piece.len() as u64;
         self.digest.update(&piece);
         let open = match &mut self.opener {
-            Some(opener) => opener.push(&piece).map_err(flaw)?,
+            Some(opener) => opener.push(&piece)?,
             None => piece,
         };
         Ok(Some((open, Some(self))))
     }
 
     /// Only here it is known to be whole: until then whoever reads it must not rely on it.
-    fn end(self) -> Result<Bytes, Flaw> {
+    fn end(self) -> Result<Bytes, Break> {
         if (self.size, hex::encode(self.digest.finalize())) != self.expected {
-            return Err(Flaw("its archive is not what was stored".to_owned()));
+            return Err(Break::Changed);
         }
-        let rest = self.opener.map(Opener::end).transpose().map_err(flaw::<OpenError>)?;
-        Ok(rest.unwrap_or_default())
+        Ok(self.opener.map(Opener::end).transpose()?.unwrap_or_default())
     }
 }
 
-fn flaw<E: Display>(error: E) -> Flaw {
-    Flaw(error.to_string())
+fn broke_off(error: object_store::Error) -> Break {
+    Break::Store(StoreError::BrokeOff(error))
 }
 
 /// A directory of our own, closed to others; what is written there is on the disk.

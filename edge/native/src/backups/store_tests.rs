@@ -31,7 +31,7 @@ impl Yard {
 
     async fn get(&self, backup: &Backup) -> Result<Vec<u8>, String> {
         let pieces = self.store.get(&self.name, backup).await.map_err(|error| error.to_string())?;
-        let all: Vec<Bytes> = pieces.try_collect().await.map_err(|flaw| flaw.to_string())?;
+        let all: Vec<Bytes> = pieces.try_collect().await.map_err(|why| why.to_string())?;
         Ok(all.concat())
     }
 
@@ -84,7 +84,7 @@ async fn what_is_stored_comes_back_encrypted_or_not() {
 }
 
 #[tokio::test]
-async fn a_stored_archive_that_changed_ends_with_a_flaw() {
+async fn a_stored_archive_that_changed_does_not_come_to_its_end() {
     for keys in [Keys::default(), key(1)] {
         let yard = Yard::new(keys);
         let backup = yard.put(5, &noise(300_000)).await;

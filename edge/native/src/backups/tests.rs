@@ -4,20 +4,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use async_trait::async_trait;
-use axum::{
-    Router,
-    body::Bytes,
-    extract::State as Axum,
-    http::HeaderName,
-    routing::{post, put},
-};
-use futures::stream;
+use axum::{Router, extract::State as Axum, http::HeaderName, routing::post};
 use object_store::{
-    ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload,
+    ObjectMeta, ObjectStore,
     memory::InMemory,
     throttle::{ThrottleConfig, ThrottledStore},
 };
-use serde_json::{Value, json};
 use zaki_envelope::SandboxKind;
 
 use super::*;
@@ -71,7 +63,7 @@ impl Yard {
 
 type Making = tokio::task::JoinHandle<Result<Backup, BackupError>>;
 
-async fn backups(dir: &Path, store: Store) -> Backups {
+pub(super) async fn backups(dir: &Path, store: Store) -> Backups {
     let config = BackupConfig::default();
     Backups {
         store,
@@ -101,7 +93,7 @@ async fn give(Axum(asked): Axum<Arc<AtomicU32>>) -> ([(HeaderName, String); 1], 
     ([(HeaderName::from_static(BACKUP_HEADER), summary)], "my memory")
 }
 
-fn summary() -> BackupSummary {
+pub(super) fn summary() -> BackupSummary {
     BackupSummary {
         lineage: "l".to_owned(),
         root: "/data".to_owned(),
@@ -112,7 +104,7 @@ fn summary() -> BackupSummary {
     }
 }
 
-fn name(n: u128) -> SandboxName {
+pub(super) fn name(n: u128) -> SandboxName {
     let user = ZakiUserId::from_parts(zaki_envelope::Timestamp::from_ms(1), n);
     SandboxName::new(user, &SandboxKind::Personal).unwrap()
 }
@@ -150,60 +142,4 @@ async fn an_upload_that_hangs_is_not_waited_for_for_ever() {
     making.abort();
     yard.backups.erase(mine.user()).await.unwrap();
     assert_eq!(yard.stored().await, []);
-}
-
-/// What a sandbox hears of which the edge knows no backup, by what the store says, and what operators
-/// hear of that.
-async fn revived(store: Store) -> (Value, Option<String>) {
-    let dir = tempfile::tempdir().unwrap();
-    let backups = backups(dir.path(), store).await;
-    let (said, mut told) = tokio::sync::mpsc::unbounded_channel::<Value>();
-    let also = said.clone();
-    let begin = async move |axum::Json(body)| _ = said.send(body);
-    let restore = async move |_whole: Bytes| _ = also.send(json!("restored"));
-    let router = Router::new().route("/v1/begin", post(begin)).route("/v1/restore", put(restore));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    let http = HttpLink::new(HttpLink::client().unwrap(), address, "");
-    let name = name(1);
-    backups.revive(&name, &backups.of(&name), &http).await;
-    let why = backups.of(&name).now().record.restore_failure.clone();
-    (told.recv().await.unwrap(), why)
-}
-
-async fn begins(store: Store) -> bool {
-    revived(store).await.0["refused"].is_null()
-}
-
-#[tokio::test]
-async fn nobody_begins_anew_because_a_note_cannot_be_read() {
-    let objects: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-    let (store, name) = (Store::of(objects.clone()), name(1));
-    let version = |ms| BackupId::from_parts(zaki_envelope::Timestamp::from_ms(ms), 1);
-    let newest = version(9).to_string();
-    let note = format!("users/{}/{name}/{newest}/backup.json", name.user());
-    let text = PutPayload::from_static(b"{\"of\":\"a newer release\"}");
-    objects.put(&note.into(), text).await.unwrap();
-    let is_named = |why: &str| why.contains(&newest);
-    let (told, why) = revived(store.clone()).await;
-    assert!(told["refused"].as_str().is_some_and(is_named), "{told}");
-    assert!(why.as_deref().is_some_and(is_named), "{why:?}");
-    // An older one is there: it is taken, and not in silence.
-    let pieces = stream::iter([Ok(Bytes::from_static(b"my memory"))]).boxed();
-    store.put(&name, version(5), summary(), pieces).await.unwrap();
-    let (told, why) = revived(store).await;
-    assert_eq!(told, "restored");
-    assert!(why.as_deref().is_some_and(is_named), "{why:?}");
-}
-
-#[tokio::test]
-async fn nobody_begins_anew_because_the_store_does_not_answer() {
-    let dir = tempfile::tempdir().unwrap();
-    let local = object_store::local::LocalFileSystem::new_with_prefix(dir.path()).unwrap();
-    let local: Arc<dyn ObjectStore> = Arc::new(local);
-    assert!(begins(Store::of(local.clone())).await, "it says that there is none");
-    // No directory: whatever would be in it cannot be listed.
-    std::fs::write(dir.path().join("users"), "").unwrap();
-    assert!(!begins(Store::of(local)).await);
 }

@@ -1,12 +1,12 @@
 //! Archives and their notes as they lie in R2, and on their way from there and there.
 
 use futures::StreamExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use worker::{
     Bucket, ByteStream, Error, Method, MultipartUpload, Object as Stored, ResponseBody, Result,
 };
-use zaki_edge_core::backup::Stock;
+use zaki_edge_core::backup::{Flaw, Stock};
 use zaki_envelope::{BackupId, SandboxName, wire::Backup};
 
 use super::link::Link;
@@ -141,18 +141,24 @@ pub(super) async fn read_back(bucket: &Bucket, at: &str) -> Result<(u64, String)
     Ok((size, hex::encode(digest.finalize())))
 }
 
-/// Sends one archive, unread by the object. `Ok(Err)`: it is not whole, or not what the sandbox can
-/// take; the sandbox looks at every byte of it before it takes any.
+/// Sends one archive, unread by the object. `Ok(Err)`: it is not whole, or not what can be taken here
+/// and now; the sandbox looks at every byte of it before it takes any.
 pub(super) async fn give(
     bucket: &Bucket,
     name: &SandboxName,
     link: &Link,
     backup: &Backup,
-) -> Asked<std::result::Result<(), Failed>> {
-    let found = bucket.get(place(name, backup.id, ARCHIVE)).execute().await?;
-    let Some(object) = found else { return Ok(Err("its archive is not there".to_owned())) };
+) -> Asked<std::result::Result<(), Flaw>> {
+    if let Some(key) = &backup.key {
+        let why = format!("it is encrypted with the key {key:?}, and this edge takes no keys");
+        return Ok(Err(Flaw::Unfit(why)));
+    }
+    let at = place(name, backup.id, ARCHIVE);
+    let Some(object) = bucket.get(at.as_str()).execute().await? else {
+        return Ok(Err(Flaw::Broken("its archive is not there".to_owned())));
+    };
     if object.size() != backup.size {
-        return Ok(Err("its archive has another size".to_owned()));
+        return Ok(Err(Flaw::Broken("its archive has another size".to_owned())));
     }
     let Some(Ok(ResponseBody::Stream(body))) = object.body().map(worker::ObjectBody::response_body)
     else {
@@ -162,7 +168,11 @@ pub(super) async fn give(
     let mut answer = given.map_err(|error| Fell::Else(said(error)))?;
     match answer.status_code() {
         200..=299 => Ok(Ok(())),
-        422 => Ok(Err(answer.text().await.unwrap_or_default())),
+        422 => {
+            let said: Value = answer.json().await.unwrap_or_default();
+            let why = said.get("error").and_then(Value::as_str).unwrap_or("its sandbox refuses it");
+            Ok(Err(Flaw::of(backup, &read_back(bucket, &at).await?, why.to_owned())))
+        }
         status => Err(Fell::Else(format!("the sandbox answered {status}"))),
     }
 }

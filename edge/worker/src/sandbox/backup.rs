@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use worker::{Bucket, ByteStream, Method, Object as Stored, ResponseBody, Result};
 use zaki_edge_core::{
-    backup::{Missed, UNREAD, admit, expired, room},
+    backup::{Missed, Stock, Withheld, admit, expired, room},
     sandbox::Phase,
 };
 use zaki_envelope::{
     BackupId, SandboxName, Timestamp,
-    wire::{BACKUP_HEADER, Backup, BackupOutcome, BackupSummary},
+    wire::{BACKUP_HEADER, Backup, BackupOutcome, BackupSummary, RestoreRequest},
 };
 
 use super::{
@@ -32,6 +32,9 @@ const PAUSE: u64 = 1_000;
 const TRIES: u32 = 4;
 /// How long a sandbox may take to begin an archive, in milliseconds.
 const PATIENCE: u64 = 120_000;
+
+/// What was restored, if anything; or there is something, and it cannot be had here or now.
+type Brought = std::result::Result<Option<Backup>, Withheld>;
 
 impl Object {
     fn bucket(&self) -> Result<Bucket> {
@@ -236,10 +239,13 @@ impl Object {
         }
     }
 
+    pub(super) async fn stock(&self) -> std::result::Result<Stock, Failed> {
+        list(&self.bucket().map_err(said)?, &self.name()?).await.map_err(said)
+    }
+
     /// Its backups, the newest first.
     pub(super) async fn backups(&self) -> std::result::Result<Vec<Backup>, Failed> {
-        let stock = list(&self.bucket().map_err(said)?, &self.name()?).await.map_err(said)?;
-        let mut kept = stock.kept;
+        let mut kept = self.stock().await?.kept;
         kept.sort_by_key(|backup| std::cmp::Reverse(backup.id));
         Ok(kept)
     }
@@ -247,21 +253,26 @@ impl Object {
     /// Gives a container that waits without a state its newest backup that is whole, or lets it begin
     /// anew where the bucket has said that there is none. Without an answer of the bucket it does not
     /// begin: an object that knows of no backup may be a new one of somebody who has many, and they
-    /// would find an assistant that knows them no more.
-    pub(super) async fn revive(&self, link: &Link) -> std::result::Result<(), Failed> {
+    /// would find an assistant that knows them no more. Nor where all that is left cannot be had here or
+    /// now, and is not broken, unless an operator says so.
+    pub(super) async fn revive(self: &Rc<Self>, link: &Link) -> std::result::Result<(), Failed> {
         let mut pause = PAUSE;
-        let wish: Option<BackupId> = self.store().and_then(|it| it.fact("wish")).ok().flatten();
+        let wish: Option<RestoreRequest> =
+            self.store().and_then(|it| it.fact("wish")).ok().flatten();
+        let RestoreRequest { id, anew } = wish.unwrap_or_default();
         for tries in 1.. {
-            match self.bring(link, wish).await {
-                Ok(Some(_)) => return Ok(()),
-                Ok(None) => return begin(link, None).await,
+            match self.bring(link, id).await {
+                Ok(Ok(Some(_))) => return Ok(()),
+                Ok(Ok(None)) => return begin(link, None).await,
+                Ok(Err(withheld)) if anew => {
+                    self.passed_over(format!("begun anew, as an operator wished: {withheld}"));
+                    // Its new memory is in a backup soon: until then the next start would be refused.
+                    self.changed();
+                    return begin(link, None).await;
+                }
+                Ok(Err(withheld)) => return self.refuse(link, withheld.to_string()).await,
                 Err(why) if tries >= TRIES => {
-                    let why = format!("its memory cannot be fetched: {why}");
-                    self.with(|life| life.memory.restore_failure = Some(why.clone()));
-                    self.note_memory();
-                    // The container goes whether it hears of it or not.
-                    let _ = begin(link, Some(why.clone())).await;
-                    return Err(why);
+                    return self.refuse(link, format!("its memory cannot be fetched: {why}")).await;
                 }
                 Err(_) => {
                     clock::sleep(pause).await;
@@ -272,12 +283,26 @@ impl Object {
         Ok(())
     }
 
+    /// It does not begin.
+    async fn refuse(&self, link: &Link, why: String) -> std::result::Result<(), Failed> {
+        self.passed_over(why.clone());
+        // The container goes whether it hears of it or not.
+        let _ = begin(link, Some(why.clone())).await;
+        Err(why)
+    }
+
+    fn passed_over(&self, why: String) {
+        report::failure("restore.passed_over", &why);
+        self.with(|life| life.memory.restore_failure = Some(why));
+        self.note_memory();
+    }
+
     /// Tries the backups in turn; `None`: there is none that is whole.
     async fn bring(
         &self,
         link: &Link,
         wish: Option<BackupId>,
-    ) -> std::result::Result<Option<Backup>, Failed> {
+    ) -> std::result::Result<Brought, Failed> {
         let (name, bucket) = (self.name()?, self.bucket().map_err(said)?);
         // Asked whatever its breaker says: nobody is refused their memory by a guess.
         let leave = Leave::of(breakers::BUCKET, name.user());
@@ -296,36 +321,23 @@ impl Object {
         name: &SandboxName,
         link: &Link,
         wish: Option<BackupId>,
-    ) -> Asked<Option<Backup>> {
-        let stock = list(bucket, name).await?;
-        let has_unread = !stock.unread.is_empty();
-        let mut passed_over = Vec::new();
-        for one in stock.in_turn(wish) {
-            let (id, why) = match one {
-                Err(id) => (id, UNREAD.to_owned()),
-                Ok(backup) => match give(bucket, name, link, &backup).await? {
-                    Ok(()) => {
-                        self.restored(&backup, &passed_over);
-                        return Ok(Some(backup));
-                    }
-                    Err(why) => (backup.id.to_string(), why),
-                },
-            };
-            passed_over.push(format!("{id}: {why}"));
+    ) -> Asked<Brought> {
+        let mut trial = list(bucket, name).await?.trial(wish);
+        while let Some(backup) = trial.proceed() {
+            match give(bucket, name, link, &backup).await? {
+                Ok(()) => {
+                    self.restored(&backup, trial.passed_over());
+                    return Ok(Ok(Some(backup)));
+                }
+                Err(flaw) => trial.pass_over(&backup, flaw),
+            }
         }
-        if passed_over.is_empty() {
-            return Ok(None);
-        }
-        let passed_over = passed_over.join("; ");
-        if has_unread {
-            let why = format!("no backup is whole, and some cannot be read: {passed_over}");
-            return Err(Fell::Else(why));
-        }
-        let why = format!("no backup is whole: {passed_over}");
-        self.with(|life| life.memory.restore_failure = Some(why.clone()));
-        self.note_memory();
-        report::failure("restore.passed_over", &why);
-        Ok(None)
+        Ok(trial.end().map(|passed_over| {
+            if !passed_over.is_empty() {
+                self.passed_over(format!("no backup is whole: {}", passed_over.join("; ")));
+            }
+            None
+        }))
     }
 
     fn restored(&self, backup: &Backup, passed_over: &[String]) {
@@ -343,10 +355,10 @@ impl Object {
         report::event(&self.env, "restore.done", &self.label(), 1.0);
     }
 
-    /// From now on the next start is to try that one first; `None`: any start has the best there is.
-    pub(super) fn wish(&self, id: Option<BackupId>) {
-        let noted = self.store().and_then(|store| match id {
-            Some(id) => store.set_fact("wish", &id),
+    /// What an operator has the next start do; `None`: any start has the best there is.
+    pub(super) fn wish(&self, wish: Option<RestoreRequest>) {
+        let noted = self.store().and_then(|store| match wish {
+            Some(wish) => store.set_fact("wish", &wish),
             None => store.forget_fact("wish"),
         });
         if let Err(error) = noted {

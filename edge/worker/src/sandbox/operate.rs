@@ -12,12 +12,9 @@ use zaki_edge_core::{
     http::{Answer, Order},
     sandbox::{BUSY_AGAIN_MS, BUSY_TRIES, Event, Phase, Rest},
 };
-use zaki_envelope::{
-    BackupId,
-    wire::{
-        BackupOutcome, BackupState, ErrorCode, Logs, Outcome, Release, RestoreRequest,
-        SIGN_OF_LIFE, SandboxReport, Standing,
-    },
+use zaki_envelope::wire::{
+    BackupOutcome, BackupState, ErrorCode, Logs, Outcome, Release, RestoreRequest, SIGN_OF_LIFE,
+    SandboxReport, Standing,
 };
 
 use super::{
@@ -85,23 +82,32 @@ impl Object {
         }
         let object = self.clone();
         Ok(slowly(self, async move {
-            let kept = match object.backups().await {
-                Ok(kept) => kept,
+            let stock = match object.stock().await {
+                Ok(stock) => stock,
                 Err(why) => return BackupOutcome::Failed { why },
             };
-            if !kept.iter().any(|it| request.id.is_none_or(|id| it.id == id)) {
+            if !stock.has(request.id) {
                 return BackupOutcome::Nothing;
             }
-            let again = object.bring_up_with(request.id).await;
+            // Before its stop makes another one.
+            let is_up = object.with(|life| life.up).unwrap_or_default();
+            let id = match stock.meant(request.id, is_up) {
+                Ok(id) => id,
+                Err(why) => return BackupOutcome::Failed { why },
+            };
+            let again = object.bring_up_with(RestoreRequest { id, ..request }).await;
             // Done or not: a later start must not have it over what is newer by then.
             object.wish(None);
             if let Err(why) = again {
                 return BackupOutcome::Failed { why };
             }
             let memory = object.with(|life| life.memory.clone()).unwrap_or_default();
+            if request.anew && memory.restored.is_none() {
+                return BackupOutcome::Anew;
+            }
             // With the one that was made before it stopped.
-            let kept = object.backups().await.unwrap_or(kept);
-            told(kept, request.id, memory.restored, memory.restore_failure)
+            let kept = object.backups().await.unwrap_or(stock.kept);
+            told(kept, id, memory.restored, memory.restore_failure)
         })?)
     }
 
@@ -109,7 +115,7 @@ impl Object {
     /// only: what has something to do does not stop.
     async fn bring_up_with(
         self: &Rc<Self>,
-        wish: Option<BackupId>,
+        wish: RestoreRequest,
     ) -> std::result::Result<(), String> {
         self.rest(false).await?;
         // What it was given before is no news of this.
@@ -117,7 +123,7 @@ impl Object {
             let memory = &mut life.memory;
             (memory.restored, memory.restored_at, memory.restore_failure) = (None, None, None);
         });
-        self.wish(wish);
+        self.wish(Some(wish));
         self.bring_up().await
     }
 
