@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use anyhow::{Context, Result};
 use zaki_tests::edge::{self, Edge};
 use zaki_tests::program::{self, Output};
-use zaki_tests::{ChannelKind, Setup, World, world};
+use zaki_tests::{ChannelKind, Person, Setup, World, world};
 
 const TELEGRAM: &[ChannelKind] = &[ChannelKind::Telegram];
 
@@ -227,6 +227,31 @@ async fn doctor_misses_what_would_keep_the_hub_from_starting() -> Result<()> {
     fs::create_dir_all(world.data().join("hub"))?;
     fs::write(world.data().join("hub/ledger.db"), "not a database, and too long for none at all")?;
     both_refuse(&world, &["ledger.db"]).await
+}
+
+/// As after a release that takes away what this one reads, and a way back from it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_is_too_old_for_a_database_says_which_one_to_run() -> Result<()> {
+    let mut world = Setup::echo().only(TELEGRAM).start().await?;
+    assert_eq!(world.ask(ChannelKind::Telegram, Person::ADA, "hello").await?, "echo: hello");
+    world.noted().await?;
+    world.kill()?;
+    for name in ["ledger.db", "identity.db"] {
+        let store = rusqlite::Connection::open(world.data().join("hub").join(name))?;
+        let known: u32 = store.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        let set = |version: u32, reader: u32, release: &str| {
+            let set = "UPDATE store_info SET min_reader = ?, release = ?";
+            store.execute(set, rusqlite::params![reader, release])?;
+            store.pragma_update(None, "user_version", version)
+        };
+        set(known + 1, known + 1, "9.9.9")?;
+        both_refuse(&world, &[name, "run release 9.9.9 or newer"]).await?;
+        // A step that leaves all that this one reads keeps nobody off.
+        set(known + 1, known, "9.9.9")?;
+    }
+    world.up().await?;
+    assert_eq!(world.ask(ChannelKind::Telegram, Person::ADA, "again").await?, "echo: again");
+    Ok(())
 }
 
 /// A hub waits for it; who asks the doctor wants to know at once.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a suite")]
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 use zaki_simulators::telegram::Chat;
 use zaki_simulators::{Act, Sent, Simulator};
 use zaki_tests::chaos::Seed;
@@ -202,6 +202,33 @@ async fn a_full_hub_declines_what_would_wait_and_nothing_else() -> Result<()> {
     let answers = world.expect(TELEGRAM, ADA, 3, SOON).await?;
     assert_eq!(answers.last().context("none")?, "echo: waits");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_one_person_is_bounded_over_all_their_conversations() -> Result<()> {
+    let world = telegram().set("lane.waiting_person", 1).start().await?;
+    let group = Chat::group(-1_001_000_000_001, "Friends");
+    let in_group = |who: Person, text: &str| {
+        let text = format!("@zaki_sim_bot {text}");
+        world.telegram.say_in(&group, &who.telegram(), &text, json!({}));
+    };
+    occupy(&world, LONG).await?;
+    in_group(ADA, "SLOW:500x100");
+    until_state(&world, "SLOW:500x100", "joined").await?;
+    world.say(TELEGRAM, ADA, "waits");
+    until_state(&world, "waits", "accepted").await?;
+    in_group(ADA, "declined");
+    until_state(&world, "declined", "settled").await?;
+    // Others wait all the same.
+    world.say(TELEGRAM, Person::BOB, "SLOW:400x100");
+    until_state(&world, "SLOW:400x100", "joined").await?;
+    world.say(TELEGRAM, Person::BOB, "Bob waits");
+    until_state(&world, "Bob waits", "accepted").await?;
+    // And she may again, once less does.
+    world.say(TELEGRAM, ADA, "/stop");
+    until_state(&world, "waits", "settled").await?;
+    in_group(ADA, "waits now");
+    until_state(&world, "waits now", "accepted").await
 }
 
 #[tokio::test(flavor = "multi_thread")]

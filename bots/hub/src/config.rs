@@ -218,6 +218,7 @@ pub(crate) struct TurnConfig {
 #[serde(deny_unknown_fields)]
 pub(crate) struct LaneConfig {
     pub waiting: usize,
+    pub waiting_person: usize,
     pub waiting_all: usize,
 }
 

@@ -238,7 +238,9 @@ impl Hub {
                 Ok(_) => hub.writes.worked(),
                 Err(error) => {
                     hub.writes.failed(error);
-                    hub.doubt(ids);
+                    if error.leaves_doubt() {
+                        hub.doubt(ids);
+                    }
                 }
             }
             for inbound in accepted?.fresh {

@@ -150,6 +150,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn it_is_full_while_too_many_wait_and_no_longer() {
+        let intake = intake();
+        let (go, wait) = tokio::sync::watch::channel(false);
+        for n in 0..MOST {
+            assert!(!intake.is_full(), "after {n}");
+            let mut wait = wait.clone();
+            let work = async move { drop(wait.wait_for(|go| *go).await) };
+            intake.push(sender(&format!("{}", n % 10)), work.boxed());
+        }
+        assert!(intake.is_full());
+        go.send(true).unwrap();
+        intake.tasks.close();
+        intake.tasks.wait().await;
+        assert!(!intake.is_full());
+    }
+
+    #[tokio::test]
     async fn a_panic_ends_its_work_alone() {
         let intake = intake();
         let (done, mut seen) = mpsc::unbounded_channel();

@@ -23,14 +23,13 @@ pub(crate) type LaneKey = Arc<(ZakiUserId, SessionKey)>;
 /// All lanes with something in them.
 pub(crate) struct Lanes {
     active: DashMap<LaneKey, Active>,
-    /// How many messages wait in all of them.
-    waiting: AtomicUsize,
+    waiting: Waiting,
     began: Instant,
 }
 
 impl Default for Lanes {
     fn default() -> Self {
-        Self { active: DashMap::new(), waiting: AtomicUsize::new(0), began: Instant::now() }
+        Self { active: DashMap::new(), waiting: Waiting::default(), began: Instant::now() }
     }
 }
 
@@ -40,10 +39,40 @@ struct Active {
     live: Option<Arc<Live>>,
 }
 
+/// How many messages wait, in all lanes and in those of each person for whom any do.
+#[derive(Default)]
+struct Waiting {
+    all: AtomicUsize,
+    people: DashMap<ZakiUserId, usize>,
+}
+
+impl Waiting {
+    /// In one lane of a person there are so many now.
+    fn change(&self, user: ZakiUserId, before: usize, after: usize) {
+        if before == after {
+            return;
+        }
+        self.all.fetch_add(after, Ordering::Relaxed);
+        self.all.fetch_sub(before, Ordering::Relaxed);
+        let mut entry = self.people.entry(user).or_default();
+        *entry = (*entry + after).saturating_sub(before);
+        drop(entry);
+        self.people.remove_if(&user, |_, count| *count == 0);
+    }
+
+    /// Whether no more may wait there, for one person's sake or for all of them.
+    fn is_crowded(&self, user: ZakiUserId, bounds: &Bounds) -> bool {
+        let theirs = || self.people.get(&user).is_some_and(|count| *count >= bounds.person);
+        self.all.load(Ordering::Relaxed) >= bounds.all || theirs()
+    }
+}
+
 /// How much may wait.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     pub lane: Limits,
+    /// Messages in all lanes of one person.
+    pub person: usize,
     /// Messages in all lanes.
     pub all: usize,
 }
@@ -55,7 +84,7 @@ impl Bounds {
     pub(crate) fn new(config: &LaneConfig) -> Self {
         let batch = config.waiting.max(1);
         let lane = Limits { waiting: config.waiting, batch, batch_bytes: BATCH_BYTES };
-        Self { lane, all: config.waiting_all }
+        Self { lane, person: config.waiting_person, all: config.waiting_all }
     }
 }
 
@@ -90,9 +119,7 @@ impl Lanes {
         }
         let before = active.lane.waiting();
         let effects = active.lane.step(event, self.began.elapsed());
-        let after = active.lane.waiting();
-        self.waiting.fetch_add(after, Ordering::Relaxed);
-        self.waiting.fetch_sub(before, Ordering::Relaxed);
+        self.waiting.change(key.0, before, active.lane.waiting());
         let live = active.live.clone();
         if let Some(live) = live.as_ref().filter(|_| !active.lane.is_asking()) {
             live.answered();
@@ -113,7 +140,7 @@ impl Lanes {
 impl Hub {
     /// A message for a person.
     pub(crate) fn arrive(self: &Arc<Self>, key: &LaneKey, message: Inbound) {
-        let crowded = self.lanes.waiting.load(Ordering::Relaxed) >= self.settings.bounds.all;
+        let crowded = self.lanes.waiting.is_crowded(key.0, &self.settings.bounds);
         self.happen(key, Event::Arrived { message: Box::new(message), crowded });
     }
 

@@ -6,7 +6,8 @@ use serde_json::error::Category;
 use zaki_envelope::{InboundId, TurnId};
 use zaki_store::SealError;
 
-/// Why the ledger did not do it. Nothing of the call has been kept.
+/// Why the ledger did not do it. Nothing of the call has been kept, unless it [leaves
+/// doubt](Error::leaves_doubt).
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// The store failed.
@@ -63,5 +64,43 @@ impl Error {
     /// again.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_transient())
+    }
+
+    /// Whether what was asked for may be in the ledger all the same: the answer to a commit was
+    /// lost, or whoever was to bring it has gone.
+    pub const fn leaves_doubt(&self) -> bool {
+        match self {
+            Self::Store(error) => {
+                error.is_unknown() || matches!(error, zaki_store::Error::Closed { .. })
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use zaki_store::{Error as Failed, Place};
+
+    use super::*;
+
+    /// A hub that doubted whatever a full disk has refused would give up its term for want of room.
+    #[test]
+    fn only_a_commit_that_nobody_has_seen_end_leaves_a_doubt() {
+        let place = || Place::File(Path::new("ledger.db").into());
+        let cause = || Arc::new(std::io::Error::other("gone"));
+        let certain = [
+            Failed::Busy { place: place() },
+            Failed::Full { place: place() },
+            Failed::Io { place: place(), cause: cause() },
+            Failed::Unreachable { place: place(), cause: cause() },
+        ];
+        let open =
+            [Failed::Lost { place: place(), cause: cause() }, Failed::Closed { place: place() }];
+        let doubts = |error: Failed| Error::from(error).leaves_doubt();
+        assert!(!certain.into_iter().any(doubts) && !Error::Fenced.leaves_doubt());
+        assert!(open.into_iter().all(doubts));
     }
 }
