@@ -1,5 +1,5 @@
-//! A hub that is asked to end, while everybody talks: it says at once that it is not ready, ends in
-//! its time, and whatever it has left the next one finishes.
+//! A hub that is asked to end, while everybody talks or its stores hang: it says at once that it is
+//! not ready, ends in its time, and whatever it has left the next one finishes.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +7,17 @@ use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use zaki_simulators::{Fault, Simulator};
 use zaki_tests::chaos::{Script, Seed, Stage};
-use zaki_tests::{ChannelKind, SOON, Setup, World, store};
+use zaki_tests::proxy::Trouble;
+use zaki_tests::replicas::Replicas;
+use zaki_tests::store::Held;
+use zaki_tests::{ChannelKind, Person, SOON, Setup, World, store};
 
 /// What the hub is given, in seconds, and what a busy machine may add.
 const GRACE: i64 = 4;
 const SLACK: Duration = Duration::from_secs(4);
+/// What config/default.toml allows for all else.
+const ELSE: Duration = Duration::from_secs(10);
+const TELEGRAM: ChannelKind = ChannelKind::Telegram;
 
 /// Asks the hub to end and watches it. How many sends it left under way.
 async fn end(world: &mut World) -> Result<usize> {
@@ -56,4 +62,49 @@ async fn a_hub_that_ends_under_load_leaves_nothing_undone() -> Result<()> {
     let report = stage.settle(&world, Some(left), SOON).await?;
     println!("{report}");
     report.verdict()
+}
+
+/// All that a hub writes to is somebody else's, from before it is asked to end.
+#[tokio::test(flavor = "multi_thread")]
+async fn stores_that_somebody_holds_keep_nobody_up() -> Result<()> {
+    let setup = Setup::echo().only(&[TELEGRAM]).set("hub.stop_timeout_s", 1);
+    let mut world = setup.set("sandbox.stop_timeout_s", 1).start().await?;
+    ensure!(world.ask(TELEGRAM, Person::ADA, "one").await? == "echo: one");
+    let stores = ["hub/ledger.db", "hub/identity.db", "private/edge.db"];
+    let held = stores.map(|store| Held::on(&world.data().join(store)));
+    let held = held.into_iter().collect::<Result<Vec<_>>>()?;
+    for person in 10..30 {
+        world.say(TELEGRAM, Person(person), "and you?");
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let begun = Instant::now();
+    world.stop(Signal::SIGTERM).await?;
+    let took = begun.elapsed();
+    // A second for running work, one for sandboxes.
+    ensure!(took < Duration::from_secs(2) + ELSE + SLACK, "{took:?}\n{}", world.whole_log());
+    drop(held);
+    world.up().await?;
+    for person in 10..30 {
+        let answers = world.expect(TELEGRAM, Person(person), 1, 2 * SOON).await?;
+        ensure!(answers == ["echo: and you?"], "{answers:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_does_a_database_that_is_silent() -> Result<()> {
+    let setup = Setup::echo().only(&[TELEGRAM]).set("hub.stop_timeout_s", 1);
+    let Some(mut replicas) = Replicas::start(setup, 1, Seed::find()).await? else {
+        return Ok(());
+    };
+    ensure!(replicas.world.ask(TELEGRAM, Person::ADA, "one").await? == "echo: one");
+    let [hub] = &mut replicas.hubs[..] else { anyhow::bail!("one hub") };
+    hub.database.make(Trouble::Silent);
+    replicas.world.say(TELEGRAM, Person::BOB, "and you?");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let begun = Instant::now();
+    hub.end().await?;
+    let took = begun.elapsed();
+    ensure!(took < Duration::from_secs(1) + ELSE + SLACK, "{took:?}\n{}", replicas.log());
+    Ok(())
 }

@@ -17,12 +17,15 @@ mod table;
 pub(crate) mod up;
 mod users;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config};
+
+/// How long threads that hang are waited for at the end.
+pub(crate) const THREADS: Duration = Duration::from_secs(1);
 
 /// One bot, many people, a private OpenClaw sandbox for each.
 #[derive(Parser)]
@@ -152,5 +155,9 @@ impl Cli {
 }
 
 fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(future);
+    // A thread that waits for a lock or a dead disk keeps nobody.
+    runtime.shutdown_timeout(THREADS);
+    done
 }

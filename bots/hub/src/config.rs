@@ -172,6 +172,8 @@ pub(crate) struct SandboxConfig {
     pub max_parallel_starts: usize,
     #[serde(rename = "start_timeout_s", deserialize_with = "load::seconds")]
     pub start_timeout: Duration,
+    #[serde(rename = "stop_timeout_s", deserialize_with = "load::seconds")]
+    pub stop_timeout: Duration,
     #[serde(rename = "freeze_after_s", deserialize_with = "load::seconds_if_any")]
     pub freeze_after: Option<Duration>,
     #[serde(rename = "stop_after_s", deserialize_with = "load::seconds_if_any")]

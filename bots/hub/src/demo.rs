@@ -16,6 +16,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use toml::{Table, Value, toml};
 use zaki_identity::{Actor, How};
 
@@ -87,12 +89,13 @@ impl Demo {
                 () = signals.next() => return Ok(INTERRUPTED.into()),
             }
         }
-        let server = serve::start(&config, Accounts::build(&config)?).await?;
+        let server =
+            serve::start(&config, Accounts::build(&config)?, CancellationToken::new()).await?;
         let outcome = tokio::select! {
             outcome = self.show(&world, &server) => outcome,
             () = signals.next() => Ok(INTERRUPTED.into()),
         };
-        server.stop().await?;
+        server.stop(Instant::now()).await;
         outcome
     }
 

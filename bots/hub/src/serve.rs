@@ -1,17 +1,19 @@
 //! Putting the rooms together: stores, edge, accounts, listener; and taking them down again.
 
-mod ending;
+pub(crate) mod ending;
 mod model;
 mod store;
 
 use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use zaki_edge_native::Edge;
 use zaki_identity::Keep;
 use zaki_ledger::Retention;
+
+use ending::Patience;
 
 use crate::{
     accounts::{self, Account, Accounts},
@@ -29,8 +31,6 @@ use crate::{
     web,
 };
 
-/// How long what has been stopped may take to notice.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Connections of platforms and proxies at a time; one more waits.
 const CONNECTIONS: usize = 4096;
 /// How long a connection may take to send the head of a request.
@@ -48,25 +48,30 @@ pub(crate) struct Server {
     /// Where webhooks come in.
     pub address: SocketAddr,
     door: Door,
-    grace: Duration,
+    patience: Patience,
     stores: Stores,
     edge: Option<Edge>,
     /// For the commands of this machine.
     _whereabouts: Option<local_edge::Whereabouts>,
     listeners: Vec<JoinHandle<()>>,
     replica: JoinHandle<()>,
-    _locks: Vec<File>,
+    locks: Vec<File>,
 }
 
-/// Starts everything `config` asks for, with its `accounts`, and takes up unfinished work.
-pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server> {
+/// Starts everything `config` asks for, with its `accounts`, and takes up unfinished work, until
+/// `closing` fires.
+pub(crate) async fn start(
+    config: &Config,
+    accounts: Accounts,
+    closing: CancellationToken,
+) -> Result<Server> {
     // The one TLS provider of this process; a second call only says that it is there.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut locks = vec![data_dir::lock(&config.data_dir(), Tenant::Hub)?];
     if config.edge.url.is_none() {
         locks.push(data_dir::lock(&config.data_dir(), Tenant::Edge)?);
     }
-    let stores = store::open(config).await?;
+    let stores = store::open(config, &closing).await?;
     let socket = TcpListener::bind(config.hub.listen).await.with_context(|| {
         format!("cannot listen on {}; free it or set another hub.listen", config.hub.listen)
     })?;
@@ -82,17 +87,7 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
         ledger: Arc::clone(&stores.ledger),
         directory: stores.directory.clone(),
         edge: client,
-        settings: Settings {
-            turn_timeout: config.turn.timeout,
-            progress: config.turn.progress,
-            mid_turn: config.turn.mid_turn,
-            bounds: Bounds::new(&config.lane),
-            turns_at_once: config.hub.turns_at_once,
-            max_wait: config.deliver.max_wait,
-            patience: config.deliver.patience,
-            report: config.deliver.report,
-            paced: config.deliver.paced,
-        },
+        settings: settings(config),
         public_url: config.hub.public_url.clone(),
         models: Arc::new(Models {
             default: config.model.name.clone(),
@@ -108,7 +103,7 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
         approvals: Arc::default(),
         pace: Arc::new(commands::Pace::new(config.hub.commands_per_minute)),
         places: Arc::default(),
-        closing: CancellationToken::new(),
+        closing,
     };
     let replica = replica::begin(parts.clone(), config.replica_name())
         .await
@@ -137,56 +132,32 @@ pub(crate) async fn start(config: &Config, accounts: Accounts) -> Result<Server>
     tokio::spawn(prune(door.clone(), retention(config), kept(config)));
     tokio::spawn(flush(parts.clone()));
     tokio::spawn(memory::give_back(parts.closing.clone()));
-    let grace = config.hub.stop_timeout;
     Ok(Server {
         parts,
         address,
         door,
-        grace,
+        patience: Patience::of(config),
         stores,
         edge,
         _whereabouts: whereabouts,
         listeners,
         replica,
-        _locks: locks,
+        locks,
     })
 }
 
-impl Server {
-    /// Stops: nothing new begins, running work gets its time, every child process ends. What is
-    /// left stays in the ledger for another replica, or for the next start.
-    pub(crate) async fn stop(self) -> Result<()> {
-        self.parts.closing.cancel();
-        let hub = self.door.borrow().clone();
-        if let Some(hub) = hub {
-            hub.tasks.close();
-            if timeout(self.grace, hub.tasks.wait()).await.is_err() {
-                tracing::warn!("stopping with unfinished work, which waits in the ledger");
-            }
-            hub.stop.cancel();
-            let _ = timeout(LAST_WORDS, hub.tasks.wait()).await;
-        }
-        // It gives the lease up, so that others need not wait for its end.
-        if timeout(3 * LAST_WORDS, self.replica).await.is_err() {
-            tracing::warn!("the ledger does not answer; the lease ends by itself");
-        }
-        if let Some(edge) = self.edge {
-            edge.shutdown().await;
-        }
-        // Until now they have told everybody to come again.
-        for listener in &self.listeners {
-            listener.abort();
-        }
-        ending::say(&*self.stores.ledger, LAST_WORDS).await;
-        let spending = &self.parts.allowance.spending;
-        if let Err(error) = spending.keep(&self.parts.directory, clock::now()).await {
-            tracing::warn!(%error, "what people have spent in the last second was not kept");
-        }
-        if let Err(error) = self.parts.places.keep(&self.parts.directory).await {
-            tracing::debug!(%error, "where people were in the last second was not kept");
-        }
-        self.stores.close().await;
-        Ok(())
+/// What the rooms read of it.
+pub(crate) fn settings(config: &Config) -> Settings {
+    Settings {
+        turn_timeout: config.turn.timeout,
+        progress: config.turn.progress,
+        mid_turn: config.turn.mid_turn,
+        bounds: Bounds::new(&config.lane),
+        turns_at_once: config.hub.turns_at_once,
+        max_wait: config.deliver.max_wait,
+        patience: config.deliver.patience,
+        report: config.deliver.report,
+        paced: config.deliver.paced,
     }
 }
 

@@ -10,7 +10,11 @@ use std::{
 
 use anyhow::{Result, anyhow, bail};
 use clap::Subcommand;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
 use zaki_edge_native::{RuntimePaths, install};
 
 use crate::{
@@ -18,11 +22,13 @@ use crate::{
     config::{Config, LogFormat, Runtime as SandboxRuntime, log_filter},
     data_dir::{self, Tenant},
     local_edge,
-    serve::{self, Server},
+    serve::{self, Server, ending},
 };
 
 /// A platform that refuses an account this soon was given a wrong secret.
 const START: Duration = Duration::from_secs(30);
+const BROKEN_OFF: &str =
+    "stopped before everything was up; the next start finds what there is as after a crash";
 
 /// One replica of the hub, until SIGINT or SIGTERM.
 pub(crate) async fn hub(config: Config) -> Result<ExitCode> {
@@ -44,7 +50,10 @@ pub(crate) async fn edge(config: Config) -> Result<ExitCode> {
     if !runtime_is_there(&config, &mut signals).await? {
         return Ok(ExitCode::FAILURE);
     }
-    let edge = local_edge::start(&config, &key).await?;
+    let edge = tokio::select! {
+        edge = local_edge::start(&config, &key) => edge?,
+        () = signals.next() => bail!(BROKEN_OFF),
+    };
     if let Some(hub) = local_edge::hub(&config, &key)? {
         edge.connect(hub);
     } else {
@@ -53,7 +62,7 @@ pub(crate) async fn edge(config: Config) -> Result<ExitCode> {
     tracing::info!(address = %edge.local_addr(), "the edge is up");
     signals.next().await;
     tracing::info!("stopping");
-    edge.shutdown().await;
+    ending::end(edge, config.sandbox.stop_timeout).await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -68,8 +77,14 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode> {
     if config.edge.url.is_none() && !runtime_is_there(&config, &mut signals).await? {
         return Ok(ExitCode::FAILURE);
     }
-    // A signal that comes meanwhile waits: what has been started must be stopped in order.
-    let server = serve::start(&config, accounts).await?;
+    let closing = CancellationToken::new();
+    let mut starting = Box::pin(serve::start(&config, accounts, closing.clone()));
+    let server = tokio::select! {
+        server = &mut starting => server?,
+        () = signals.next() => {
+            return break_off(starting, &closing, config.hub.stop_timeout).await;
+        }
+    };
     let accounts = server.parts.accounts.iter().count();
     tracing::info!(address = %server.address, accounts, "zaki is up");
     if accounts == 0 {
@@ -79,12 +94,27 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode> {
         () = signals.next() => None,
         refused = refused_at_start(&server) => Some(refused),
     };
-    tracing::info!("stopping");
-    server.stop().await?;
+    server.stop(Instant::now()).await;
     match refused {
         None => Ok(ExitCode::SUCCESS),
         Some(said) => Err(anyhow!(said)),
     }
+}
+
+/// Ends a start that a signal met: what is being taken up stops there, and what has been started is
+/// stopped in order, as far as it comes to that `within` the time of running work.
+async fn break_off(
+    starting: impl Future<Output = Result<Server>>,
+    closing: &CancellationToken,
+    within: Duration,
+) -> Result<ExitCode> {
+    let asked = Instant::now();
+    closing.cancel();
+    match timeout_at(asked + within, starting).await {
+        Ok(server) => server?.stop(asked).await,
+        Err(_) => bail!(BROKEN_OFF),
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Installs what local sandboxes need; `false`: a signal came first.
@@ -173,6 +203,22 @@ impl Runtime {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_start_that_hangs_ends_with_a_signal() {
+        let closing = CancellationToken::new();
+        let hangs = std::future::pending();
+        let ended = break_off(hangs, &closing, Duration::from_millis(50));
+        let ended = tokio::time::timeout(Duration::from_secs(10), ended).await;
+        assert!(ended.unwrap().is_err_and(|error| error.to_string() == BROKEN_OFF));
+        // What takes up unfinished work and what looks for a database stop by themselves.
+        let stops = async {
+            closing.cancelled().await;
+            bail!("stopped before the database was there")
+        };
+        let ended = break_off(stops, &closing, Duration::from_mins(5)).await;
+        assert!(ended.is_err_and(|error| error.to_string().contains("the database")));
+    }
 
     #[test]
     fn colours_are_for_terminals_whose_user_wants_them() {

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use anyhow::{Error, Result, bail};
 use secrecy::ExposeSecret;
+use tokio_util::sync::CancellationToken;
 use zaki_identity::DirectoryError;
 
-use crate::{cli::up::Signals, config::Config, stores::Stores};
+use crate::{config::Config, stores::Stores};
 
 /// How often a database that is not there is looked for.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Opens them, as soon as that is possible. What will not pass by itself is an error: a wrong
 /// password, an address that makes no sense, a file that somebody else holds.
-pub(super) async fn open(config: &Config) -> Result<Stores> {
-    let mut signals = Signals::new()?;
+pub(super) async fn open(config: &Config, closing: &CancellationToken) -> Result<Stores> {
     let opened = async {
         let mut told = String::new();
         loop {
@@ -38,7 +38,7 @@ pub(super) async fn open(config: &Config) -> Result<Stores> {
     };
     tokio::select! {
         opened = opened => opened,
-        () = signals.next() => bail!("stopped before the database was there"),
+        () = closing.cancelled() => bail!("stopped before the database was there"),
     }
 }
 
