@@ -32,7 +32,7 @@ pub use fit::fit;
 pub use invitation::Invitation;
 pub use lenient::lenient;
 pub use pace::{Pace, Rate};
-pub use pause::Pause;
+pub use pause::{LONGEST_ASKED, Pause};
 pub use proof::{Proof, Refusal, Window};
 pub use recourse::{Evidence, Recourse};
 pub use source::{Batch, Inbox, InboxError, Source, stored_cursor};

@@ -6,6 +6,9 @@ use rand::Rng;
 
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
+/// However long a platform asks to be left alone: after this it is asked again. A figure that makes
+/// no sense must not silence a bot.
+pub const LONGEST_ASKED: Duration = Duration::from_hours(1);
 
 /// Pauses that double from half a second to half a minute, each drawn from its upper half, so that
 /// many who fail at once do not come back at once. A success starts anew with the default.
@@ -22,17 +25,21 @@ impl Pause {
         self.wait_for(Duration::ZERO).await;
     }
 
-    /// As [`Pause::wait`], and at least as long as the platform asks for.
+    /// As [`Pause::wait`], and at least as long as the platform asks for, up to [`LONGEST_ASKED`].
     pub async fn wait_for(&mut self, asked: Duration) {
         let share = rand::rng().random_range(0.5..=1.0);
-        let own = self.whole().mul_f64(share);
+        let wait = self.next(asked, share);
         self.failures = self.failures.saturating_add(1);
-        tokio::time::sleep(own.max(asked)).await;
+        tokio::time::sleep(wait).await;
     }
 
     /// How many attempts have failed.
     pub fn failures(self) -> u32 {
         self.failures
+    }
+
+    fn next(self, asked: Duration, share: f64) -> Duration {
+        self.whole().mul_f64(share).max(asked.min(LONGEST_ASKED))
     }
 
     fn whole(self) -> Duration {
@@ -49,5 +56,13 @@ mod tests {
         let whole = |failures| Pause { failures }.whole();
         assert_eq!([0, 1, 2].map(whole), [FIRST, FIRST * 2, FIRST * 4]);
         assert_eq!([6, 10, u32::MAX].map(whole), [LONGEST; 3]);
+    }
+
+    #[test]
+    fn what_is_asked_for_holds_within_reason() {
+        let next = |asked| Pause { failures: 1 }.next(asked, 1.0);
+        assert_eq!(next(Duration::ZERO), FIRST * 2);
+        assert_eq!(next(Duration::from_mins(20)), Duration::from_mins(20));
+        assert_eq!(next(Duration::from_secs(999_999_999)), LONGEST_ASKED);
     }
 }

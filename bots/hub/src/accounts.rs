@@ -68,6 +68,13 @@ impl Accounts {
         Ok(accounts)
     }
 
+    /// One alone.
+    #[cfg(test)]
+    pub(crate) fn one(name: &AccountName, channel: impl Channel + 'static) -> Self {
+        let kind = channel.kind();
+        Self(HashMap::from([((kind, name.clone()), Account::new(kind, name, channel))]))
+    }
+
     /// The account `name` of `kind`, as both stand in a webhook's address.
     pub(crate) fn find(&self, kind: ChannelKind, name: &str) -> Option<&Account> {
         self.get(kind, &name.parse().ok()?)

@@ -42,6 +42,12 @@ impl Lease {
         self.replicas.store(replicas.max(1), Ordering::Relaxed);
     }
 
+    /// It is over, as after a long sleep of the machine.
+    #[cfg(test)]
+    pub(crate) fn lapse(&self) {
+        self.ends.store(0, Ordering::Release);
+    }
+
     /// Whether something may still be sent or begun.
     pub(crate) fn is_live(&self) -> bool {
         let now = Uptime::now().0.as_millis();

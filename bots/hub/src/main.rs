@@ -62,6 +62,8 @@ mod strangers;
 mod troubles;
 mod turn;
 mod unbroken;
+#[cfg(test)]
+mod unleased;
 mod voice;
 mod waking;
 mod web;

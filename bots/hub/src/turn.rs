@@ -203,7 +203,7 @@ pub(crate) async fn moved(
 
 async fn run(hub: Arc<Hub>, key: LaneKey, mut open: OpenTurn, live: Arc<Live>, age: Age) {
     let Some(terms) = terms(&hub, &open, &live, age).await else { return };
-    let typing = presence::show(&hub, &open);
+    let typing = presence::show(&hub, &open, age);
     let steered = std::mem::take(&mut open.steered);
     let again = steer::tell(&hub, key.0, live.turn, Some(&live), steered);
     let relay = async {

@@ -4,7 +4,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use tokio::time::timeout;
-use zaki_channel::{Channel, ChannelError, Evidence, Receipt, Recourse, Retry};
+use zaki_channel::{Channel, ChannelError, Evidence, LONGEST_ASKED, Receipt, Recourse, Retry};
 use zaki_envelope::{Address, MessageId, Outbound, Part, ReplyHandle};
 use zaki_lane::{
     outbox::{Act, Attempt, End, Heard, Letter, Rules},
@@ -144,19 +144,22 @@ impl<'a> Way<'a> {
 
     async fn send(&mut self) -> Heard {
         let sent = match self.call().await {
-            Err(ChannelError { moved: Some(conversation), .. }) => {
+            Some(Err(ChannelError { moved: Some(conversation), .. })) => {
                 self.to.conversation.id = conversation;
                 self.call().await
             }
             sent => sent,
         };
         match sent {
-            Ok(receipt) => self.sent(receipt),
-            Err(error) => self.failed(&error),
+            // Nothing was sent. What is to be done now is asked anew.
+            None => Heard::Time,
+            Some(Ok(receipt)) => self.sent(receipt),
+            Some(Err(error)) => self.failed(&error),
         }
     }
 
-    async fn call(&self) -> Result<Receipt, ChannelError> {
+    /// `None`: the lease ran out before the platform was called.
+    async fn call(&self) -> Option<Result<Receipt, ChannelError>> {
         let Delivery { id, outbound, .. } = &self.delivery;
         let _seat = match outbound {
             Outbound::Post { parts, .. } if matches!(parts[..], [Part::Media { .. }, ..]) => {
@@ -164,7 +167,15 @@ impl<'a> Way<'a> {
             }
             _ => None,
         };
-        let sent = match media::load(self.hub, &self.to, outbound).await? {
+        let load = match media::load(self.hub, &self.to, outbound).await {
+            Ok(load) => load,
+            Err(error) => return Some(Err(error)),
+        };
+        // A file has taken its time; others may have taken over meanwhile.
+        if !self.hub.lease.is_live() {
+            return None;
+        }
+        let sent = match load {
             Load::Words => bounded(&self.to, self.channel.send(&self.to, outbound, *id)).await,
             Load::Gone(said) => bounded(&self.to, self.channel.send(&self.to, &said, *id)).await,
             Load::File(upload) => {
@@ -174,7 +185,7 @@ impl<'a> Way<'a> {
             }
         };
         self.heard(sent.as_ref().map(|_| ()));
-        sent
+        Some(sent)
     }
 
     /// Whether the account can send shows in what comes of this.
@@ -191,12 +202,13 @@ impl<'a> Way<'a> {
     fn failed(&mut self, error: &ChannelError) -> Heard {
         let Delivery { id, attempts, .. } = self.delivery;
         tracing::warn!(delivery = %id, attempts, error = %chain(error), "a send failed");
-        if let Retry::AfterMs(ms) = error.retry {
+        let retry = bearable(error.retry, self.hub.settings.patience);
+        if let Retry::AfterMs(ms) = retry {
             let pace = pace_of(self.hub, &*self.channel, &self.to);
             self.hub.outbox.pause(&self.to, pace, error.scope, Duration::from_millis(ms));
         }
         self.words = error.to_string();
-        Heard::Failed(error.retry)
+        Heard::Failed(retry)
     }
 
     /// Asks the platform for it. That fails as a send does, but what failed it for is kept.
@@ -264,6 +276,15 @@ impl<'a> Way<'a> {
     }
 }
 
+/// A wait that a platform asks for, within bounds: nobody waits longer than answers are tried for.
+fn bearable(retry: Retry, patience: Duration) -> Retry {
+    let longest = u64::try_from(LONGEST_ASKED.min(patience).as_millis()).unwrap_or(u64::MAX);
+    match retry {
+        Retry::AfterMs(ms) => Retry::AfterMs(ms.min(longest)),
+        retry => retry,
+    }
+}
+
 /// A call that ends, whatever the channel does: neither silence nor a panic leaves the delivery to
 /// nobody.
 async fn bounded<T>(
@@ -282,4 +303,19 @@ async fn bounded<T>(
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_platform_is_left_alone_for_ever() {
+        let (hour, day) = (Duration::from_hours(1), Duration::from_hours(24));
+        let asked = |ms, patience| bearable(Retry::AfterMs(ms), patience);
+        assert_eq!(asked(999_999_999_000, day), Retry::AfterMs(3_600_000));
+        assert_eq!(asked(999_999_999_000, hour / 2), Retry::AfterMs(1_800_000));
+        assert_eq!(asked(7_000, day), Retry::AfterMs(7_000));
+        assert_eq!(bearable(Retry::Unknown, day), Retry::Unknown);
+    }
 }
