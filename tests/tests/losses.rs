@@ -184,6 +184,10 @@ async fn an_operator_sends_it_after_all_or_drops_it() -> Result<()> {
     let dead = one(&world, ChannelKind::Telegram, "dead").await?;
     let shown = world.list(&["deliveries", "show", id(&dead)?]).await?;
     assert_eq!(shown, std::slice::from_ref(&dead));
+    let doctor = world.zaki(&["doctor"]).await?.ok()?;
+    let row = doctor.lines().find(|line| line.contains("deliveries")).unwrap_or_default();
+    assert!(row.starts_with("note") && row.contains("1 given up"), "{doctor}");
+    assert!(row.contains("zaki deliveries list"), "{doctor}");
     world.zaki(&["deliveries", "retry", id(&dead)?]).await?.ok()?;
     let answers = world.expect(ChannelKind::Telegram, ADA, 1, SOON).await?;
     assert_eq!(answers, ["echo: one"], "the running hub has picked it up");

@@ -13,6 +13,7 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use zaki_envelope::ChannelKind;
+use zaki_ledger::Counts;
 
 use super::{Source, users::follow::line};
 use crate::{config::Config, local_edge, stores::Stores};
@@ -55,7 +56,7 @@ impl Doctor {
         let config = self.source.load()?;
         let mut findings = machine::check(&config);
         findings.push(ledger(&config).await);
-        findings.extend(due(&config).await);
+        findings.extend(open(&config).await);
         findings.extend(edge(&config).await);
         let counts = counts::Counts::ask(&config).await;
         findings.extend(backups::check(&config, counts.as_ref()));
@@ -100,15 +101,29 @@ fn finding_of(what: &str, looked: Result<String>) -> Finding {
     }
 }
 
-/// What follows from erasures and merges and is still to be done.
-async fn due(config: &Config) -> Vec<Finding> {
+/// What is still to be done: by an operator about answers that did not arrive, and by Zaki after
+/// erasures and merges.
+async fn open(config: &Config) -> Vec<Finding> {
     const MOST: u32 = 20;
     let Ok(stores) = Stores::open_existing(config).await else { return Vec::new() };
     let due = stores.directory.errands(None, MOST).await.unwrap_or_default();
+    let counts = stores.ledger.counts().await.unwrap_or_default();
     stores.close().await;
+    let mut findings: Vec<Finding> = lost(&counts).into_iter().collect();
     // Whoever was erased a moment ago is looked for once more, as ever.
     let due = due.iter().filter(|errand| errand.tries > 0 || !errand.task.is_last_look());
-    due.map(|errand| finding(Verdict::Note, "still due", line(errand))).collect()
+    findings.extend(due.map(|errand| finding(Verdict::Note, "still due", line(errand))));
+    findings
+}
+
+/// Deliveries of which nobody knows, or everybody, that they did not arrive.
+fn lost(counts: &Counts) -> Option<Finding> {
+    let Counts { unknown, dead, .. } = *counts;
+    let says = format!(
+        "{dead} given up, {unknown} that may not have arrived: `zaki deliveries list --state dead`, \
+         `--state unknown`; `zaki deliveries retry` sends them after all"
+    );
+    (dead + unknown > 0).then(|| finding(Verdict::Note, "deliveries", says))
 }
 
 async fn ledger(config: &Config) -> Finding {
