@@ -11,6 +11,7 @@ mod fence;
 mod inbound;
 mod keys;
 mod ledger;
+mod overdue;
 mod postgres;
 mod privacy;
 mod retention;

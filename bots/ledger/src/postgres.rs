@@ -26,6 +26,7 @@ use crate::desk::{Desk, Locks};
 use crate::encode::clean;
 use crate::encode::{Message, Parcel, Turn};
 use crate::keys;
+use crate::overdue;
 use crate::privacy::{self, Dossier, Erased, Mark, Said, Who};
 use crate::retention::{self, before};
 use crate::{
@@ -348,6 +349,7 @@ impl Ledger for PgLedger {
         }
         retention::strip(self.desk(), before(now, retention.text())).await?;
         Ok(removed)
+        removed += overdue::sweep(self.desk(), before(now, retention.raw())).await?;
     }
 
     async fn dossier(&self, who: &Who, from: Mark) -> Result<Dossier, Error> {

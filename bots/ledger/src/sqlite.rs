@@ -25,6 +25,7 @@ use zaki_store::{Either, Keys, Schema, Sqlite, Stats, Step};
 use crate::desk::Desk;
 use crate::encode::{Message, Parcel, Turn};
 use crate::keys;
+use crate::overdue;
 use crate::privacy::{self, Dossier, Erased, Mark, Said, Who};
 use crate::retention::{self, before};
 use crate::{
@@ -374,6 +375,7 @@ impl Ledger for SqliteLedger {
             }
         }
         removed += self.unsee(fence, before(now, retention.dedupe())).await?;
+        removed += overdue::sweep(self.desk(), before(now, retention.raw())).await?;
         retention::strip(self.desk(), before(now, retention.text())).await?;
         Ok(removed)
     }

@@ -246,4 +246,5 @@ where
             takes_so_many_along_and_no_more
         }
     }
+            a_clock_that_was_ahead_keeps_nothing_longer
 }

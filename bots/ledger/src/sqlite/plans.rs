@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::sql::*;
+use crate::overdue::HEAPS;
 use crate::privacy::{dossier, erase, find, recent};
 
 /// Everything a message meets on its way.
@@ -86,6 +87,21 @@ fn the_turns_of_a_person_are_found_by_whose_they_are() {
     for sql in [dossier::TURNS, erase::FIRST, recent::LAST] {
         let plan = plan(&conn, sql);
         assert!(plan.iter().all(|step| step.ends_with("INDEX turn_whose")), "{plan:?}\n{sql}");
+    }
+}
+
+/// What lies out of the order of time is looked for by number, some at a time.
+#[test]
+fn what_is_overdue_is_found_by_number() {
+    let conn = tables();
+    for sql in HEAPS.iter().flat_map(|heap| [heap.page, heap.prune]) {
+        let plan = plan(&conn, sql);
+        let by_number = |step: &String| {
+            step.ends_with("USING INTEGER PRIMARY KEY (rowid>?)")
+                || step.ends_with("USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)")
+        };
+        assert!(plan.iter().any(by_number), "{plan:?}\n{sql}");
+        assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}\n{sql}");
     }
 }
 

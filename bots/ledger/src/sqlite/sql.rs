@@ -341,7 +341,8 @@ pub(super) const EXPIRE_DELIVERIES: &str = concat!(
     " AND id < ?1 AND not_before <= ?2"
 );
 
-/// Handles, requests and dead letters lie in order of time, so the oldest rows are the first.
+/// Handles, requests and dead letters lie in order of time, so the oldest rows are the first. Where
+/// a clock was ahead, see `crate::overdue`.
 pub(super) const PRUNE_HANDLES: &str = "DELETE FROM reply_handle WHERE rowid IN (
     SELECT place FROM (
         SELECT rowid AS place, expires_at FROM reply_handle ORDER BY reply_handle.rowid LIMIT ?2)

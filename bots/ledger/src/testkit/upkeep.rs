@@ -181,6 +181,35 @@ pub(super) async fn removes_keys_by_their_age_alone(s: Subject) {
     assert_eq!(s.ledger.accept(s.fence, new).await.unwrap().duplicates, counts.1);
 }
 
+/// More of what is dated ahead than is looked at in one go, and behind it what is old one day.
+pub(super) async fn a_clock_that_was_ahead_keeps_nothing_longer(s: Subject) {
+    const AHEAD: u32 = 510;
+    let letter = || DeadLetter { reason: "no".into(), raw: vec![1] };
+    let ahead = (0..AHEAD).map(|n| {
+        let request = Batch { received_at: at(30 * DAY), ..batch(vec![said(n)]) };
+        let (ledger, fence) = (s.ledger.clone(), s.fence);
+        async move { ledger.accept(fence, request).await.unwrap() }
+    });
+    for accept in ahead.map(tokio::spawn).collect::<Vec<_>>() {
+        accept.await.unwrap();
+    }
+    let mut letters = Batch { received_at: at(30 * DAY), ..batch(vec![]) };
+    letters.dead = (0..AHEAD).map(|_| letter()).collect();
+    s.ledger.accept(s.fence, letters).await.unwrap();
+    let mut late = batch(vec![said(AHEAD)]);
+    late.dead.push(letter());
+    s.ledger.accept(s.fence, late).await.unwrap();
+
+    let days = |days: u64| Duration::from_hours(24 * days);
+    let keep = Retention { raw: days(7), text: days(90), messages: days(90), dedupe: days(90) };
+    let prune = async |days| s.ledger.prune(s.fence, at(days * DAY), keep).await.unwrap();
+    assert_eq!(prune(7).await, 0);
+    assert_eq!(prune(8).await, 2, "the request and the dead letter behind them");
+    assert!(s.ledger.raw(message(AHEAD).id).await.unwrap().is_none());
+    assert!(s.ledger.raw(message(0).id).await.unwrap().is_some());
+    assert_eq!(prune(38).await, 2 * usize::try_from(AHEAD).unwrap());
+}
+
 pub(super) async fn frees_the_queue_behind_what_expires(s: Subject) {
     s.post(vec![delivery(10, None, 0)]).await;
     s.settle(10, super::retry()).await;
