@@ -45,6 +45,7 @@ const SCHEMA: Schema = Schema {
         Step { sql: include_str!("postgres/step1.sql"), min_reader: 1 },
         Step { sql: include_str!("postgres/step2.sql"), min_reader: 1 },
         Step { sql: include_str!("postgres/step3.sql"), min_reader: 1 },
+        Step { sql: include_str!("postgres/step4.sql"), min_reader: 1 },
     ],
 };
 

@@ -46,6 +46,32 @@ async fn a_lease_that_runs_out_leaves_everything_to_others() {
     assert_eq!((pulse.replicas, pulse.orphans), (1, false));
 }
 
+/// As if the server's clock had been set back by an hour after the last pulse of one that has died.
+#[tokio::test]
+async fn a_lease_that_ends_too_late_is_waited_for_no_longer_than_it_lives() {
+    let Some(database) = database().await else { return };
+    let frail = open(&database, Duration::from_millis(1500)).await;
+    let first = frail.enroll("first").await.unwrap();
+    frail.accept(first, batch(vec![said(1)])).await.unwrap();
+    let (ledger, second) = replica(&database, "second").await;
+    let later = "UPDATE zaki_ledger.replica SET expires_at = expires_at + interval '1 hour'
+        WHERE name = 'first'";
+    database.run(&[later]).await;
+    let gone = async {
+        while !ledger.pulse(second).await.unwrap().orphans {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), gone).await.unwrap();
+    assert_eq!(ledger.recover(second).await.unwrap().accepted, [message(1)]);
+
+    // Who is alive renews it, and is not taken for dead.
+    let again = ledger.enroll("again").await.unwrap();
+    database.run(&[&later.replace("first", "again")]).await;
+    assert_eq!(ledger.pulse(second).await.unwrap().replicas, 2);
+    assert_eq!(ledger.pulse(again).await.unwrap().replicas, 2);
+}
+
 /// A replica that was paused in the middle of a write: whoever takes over waits for it.
 #[tokio::test]
 async fn taking_over_waits_for_what_is_under_way() {

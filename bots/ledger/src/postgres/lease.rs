@@ -26,13 +26,22 @@ pub(super) async fn pulse(
     fence: Fence,
     ttl: Duration,
 ) -> Result<Option<Pulse>, Error> {
-    let pulse = store
+    let renewed = store
         .one(sql::PULSE, &[&token(fence), &ms(ttl)], |row| {
             let others = u32::try_from(row.try_get::<_, i64>(0)?).unwrap_or(u32::MAX);
-            Ok(Pulse { replicas: others.saturating_add(1), orphans: row.try_get(1)? })
+            let pulse = Pulse { replicas: others.saturating_add(1), orphans: row.try_get(1)? };
+            Ok((pulse, row.try_get(2)?))
         })
         .await;
-    Ok(pulse?)
+    let renewed: Option<(Pulse, bool)> = renewed?;
+    if let Some((_, true)) = renewed {
+        // The next pulse finds what is left to do.
+        match store.execute(sql::SHORTEN, &[&token(fence)]).await {
+            Ok(leases) => tracing::warn!(leases, "the database's clock was set back"),
+            Err(error) => tracing::warn!(%error, "leases end too late: the database's clock"),
+        }
+    }
+    Ok(renewed.map(|(pulse, _)| pulse))
 }
 
 /// Ends a term, `now` or if it has run out.

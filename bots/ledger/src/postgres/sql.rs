@@ -23,10 +23,11 @@ macro_rules! delivery {
 
 // Leases.
 
-pub(super) const ENROLL: &str = "INSERT INTO replica (name, expires_at)
-    VALUES ($1, clock_timestamp() + $2::bigint * interval '1 millisecond') RETURNING token";
+pub(super) const ENROLL: &str = "INSERT INTO replica (name, expires_at, ttl)
+    VALUES ($1, clock_timestamp() + $2::bigint * interval '1 millisecond', $2) RETURNING token";
 
-/// Renews; how many are alive, and whether something is nobody's or about to be.
+/// Renews; how many are alive, whether something is nobody's or about to be, and whether somebody's
+/// lease ends later than it can, as when the server's clock has been set back.
 pub(super) const PULSE: &str = concat!(
     "UPDATE replica SET expires_at = clock_timestamp() + $2::bigint * interval '1 millisecond'
     WHERE token = $1 AND expires_at > clock_timestamp()
@@ -37,8 +38,18 @@ pub(super) const PULSE: &str = concat!(
         OR EXISTS (SELECT 1 FROM turn WHERE ended_at IS NULL AND holder IS NULL)
         OR EXISTS (SELECT 1 FROM delivery WHERE ",
     open!(),
-    " AND holder IS NULL)"
+    " AND holder IS NULL),
+        EXISTS (SELECT 1 FROM replica WHERE token <> $1
+            AND expires_at > clock_timestamp() + ttl * interval '1 millisecond')"
 );
+
+/// Leases that end later than they can, end when they may have been renewed just now: who is alive
+/// renews it, and who is not is not waited for longer than that.
+pub(super) const SHORTEN: &str = "UPDATE replica
+    SET expires_at = clock_timestamp() + ttl * interval '1 millisecond'
+    WHERE token IN (SELECT token FROM replica
+        WHERE token <> $1 AND expires_at > clock_timestamp() + ttl * interval '1 millisecond'
+        FOR UPDATE SKIP LOCKED)";
 
 pub(super) const EXPIRED: &str = "SELECT token FROM replica WHERE expires_at <= clock_timestamp()";
 
