@@ -255,9 +255,11 @@ async fn terms(
     Some(Some((place, Terms { age, model, left })))
 }
 
-/// A turn that holds nothing but `/stop` is the hub's own, see [`halt`].
+/// A turn that holds nothing but `/stop` is the hub's own, see [`halt`]. What cannot be read was for
+/// the agent, who may be at it.
 fn is_own(open: &OpenTurn) -> bool {
-    open.inbounds.iter().all(|inbound| Command::of(inbound) == Some(Command::Stop))
+    open.inbounds.len() >= open.turn.inbounds.len()
+        && open.inbounds.iter().all(|inbound| Command::of(inbound) == Some(Command::Stop))
 }
 
 /// What is said at the end of a turn that has no answer. Nothing at all when the person wrote on

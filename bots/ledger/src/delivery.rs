@@ -178,7 +178,16 @@ pub enum DeliveryEnd {
     },
 }
 
+/// Why a delivery ended that is damaged, or of a release that knows more.
+pub(crate) const ILLEGIBLE: &str = "this release cannot read it";
+
 impl DeliveryEnd {
+    /// That of one that cannot be read.
+    pub(crate) fn illegible(is_being_sent: bool) -> Self {
+        let reason = ILLEGIBLE.to_owned();
+        if is_being_sent { Self::Unknown { reason } } else { Self::Dead { reason } }
+    }
+
     /// The state it leads to.
     pub const fn state(&self) -> DeliveryState {
         match self {

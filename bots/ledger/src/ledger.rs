@@ -233,8 +233,15 @@ pub trait Ledger: Send + Sync {
     async fn rekey(&self) -> Result<u64, Error>;
 }
 
-/// What belonged to nobody; all of it is ours now, and handed out once. It has bounds, so that a
-/// replica that comes after a long outage begins at once, and leaves some to the others.
+/// What belonged to nobody; all of it is ours now, and handed out once. It has bounds, so that no
+/// one transaction and no one answer is as large as what a long outage has left. Whoever calls until
+/// nothing is found, as the hub does, takes all of it, but for what others take meanwhile.
+///
+/// What cannot be read, damaged or of a release that knows more, keeps nothing else back. A message
+/// or a turn is not handed out, and is ours all the same until our term ends: it is looked at once
+/// in each term, by whichever release that is. A turn lacks such messages in `inbounds` and has their
+/// ids in `turn.inbounds`. A delivery ends, `dead` or, where it was being sent, `unknown`, since its
+/// conversation is in order; it keeps its text for [`Ledger::retry_delivery`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recovery {
     /// Waiting for a turn, in order of acceptance.

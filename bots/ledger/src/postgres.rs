@@ -326,7 +326,8 @@ impl Ledger for PgLedger {
     async fn list_deliveries(&self, filter: DeliveryFilter) -> Result<Vec<Delivery>, Error> {
         let (limit, before) = (i64::from(filter.limit), filter.before.map(Text));
         let row: [&(dyn ToSql + Sync); 3] = [&limit, &before, &filter.state];
-        self.store.open_all(sql::DELIVERIES, &row, rows::delivery).await
+        let listed = self.store.all(sql::DELIVERIES, &row, |row| Ok(rows::delivery(row).ok()));
+        Ok(listed.await?.into_iter().flatten().map(|row| row.shown(self.keys())).collect())
     }
 
     async fn counts(&self) -> Result<Counts, Error> {
@@ -348,9 +349,9 @@ impl Ledger for PgLedger {
                 rows => removed += rows,
             }
         }
+        removed += overdue::sweep(self.desk(), before(now, retention.raw())).await?;
         retention::strip(self.desk(), before(now, retention.text())).await?;
         Ok(removed)
-        removed += overdue::sweep(self.desk(), before(now, retention.raw())).await?;
     }
 
     async fn dossier(&self, who: &Who, from: Mark) -> Result<Dossier, Error> {

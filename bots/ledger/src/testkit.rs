@@ -6,6 +6,7 @@
     reason = "a contract speaks by panicking"
 )]
 
+mod damage;
 mod fifo;
 mod inbox;
 mod lanes;
@@ -23,9 +24,11 @@ mod upkeep;
 
 use std::{any::Any, sync::Arc, time::Duration};
 
+use zaki_store::Either;
+
 use crate::{
     Claimed, Delivery, DeliveryEnd, DeliveryFilter, Fence, Ledger, NewDelivery, NewTurn, Next,
-    Settled,
+    PgLedger, Settled, SqliteLedger,
 };
 
 pub use samples::{
@@ -42,19 +45,33 @@ pub struct Subject {
     pub fence: Fence,
     /// Whether several replicas may be alive at a time.
     pub shared: bool,
+    /// The database, where something is to be damaged.
+    store: Either,
     /// What must live as long (a scratch directory).
     pub keep: Box<dyn Any + Send + Sync>,
 }
 
 impl Subject {
-    /// Takes the first lease.
-    pub async fn new(
+    /// In a file. Takes the first lease.
+    pub async fn sqlite(ledger: SqliteLedger, keep: impl Any + Send + Sync) -> Self {
+        let store = ledger.store();
+        Self::new(Arc::new(ledger), false, store, Box::new(keep)).await
+    }
+
+    /// On a server. Takes the first lease.
+    pub async fn postgres(ledger: PgLedger, keep: impl Any + Send + Sync) -> Self {
+        let store = ledger.store();
+        Self::new(Arc::new(ledger), true, store, Box::new(keep)).await
+    }
+
+    async fn new(
         ledger: Arc<dyn Ledger>,
         shared: bool,
+        store: Either,
         keep: Box<dyn Any + Send + Sync>,
     ) -> Self {
         let fence = ledger.enroll("first").await.unwrap();
-        Self { ledger, fence, shared, keep }
+        Self { ledger, fence, shared, store, keep }
     }
 
     /// This replica dies; the one that comes after it.
@@ -151,6 +168,15 @@ where
     F: Fn() -> Fut,
     Fut: Future<Output = Subject>,
 {
+    what_is_said(&make).await;
+    what_becomes_of_it(&make).await;
+}
+
+async fn what_is_said<F, Fut>(make: &F)
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Subject>,
+{
     each! {
         make;
         inbox {
@@ -204,14 +230,33 @@ where
             drops_what_waits
             silences_what_is_dead
         }
+    }
+}
+
+async fn what_becomes_of_it<F, Fut>(make: &F)
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Subject>,
+{
+    each! {
+        make;
         upkeep {
             recovers_what_was_open
             recovers_some_at_a_time
             counts_and_lists
             prunes_what_is_done_with
             removes_keys_by_their_age_alone
+            a_clock_that_was_ahead_keeps_nothing_longer
             frees_the_queue_behind_what_expires
             refuses_a_stale_fence
+        }
+        damage {
+            a_message_that_cannot_be_read_keeps_nothing_else_back
+            nor_does_one_that_waits_for_a_turn
+            a_turn_goes_on_without_what_cannot_be_read_of_it
+            a_delivery_that_cannot_be_read_ends_and_the_next_leaves
+            what_was_being_sent_and_cannot_be_read_is_in_doubt
+            what_another_cannot_read_is_not_taken_along
         }
         replicas {
             a_successor_takes_everything_over
@@ -246,5 +291,4 @@ where
             takes_so_many_along_and_no_more
         }
     }
-            a_clock_that_was_ahead_keeps_nothing_longer
 }

@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test speaks by panicking")]
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
 use zaki_ledger::testkit::{Subject, schedule};
 use zaki_ledger::{PgLedger, SqliteLedger};
@@ -13,7 +11,7 @@ use zaki_store::testkit::database;
 async fn sqlite(seed: u64) {
     let folder = tempfile::tempdir().unwrap();
     let ledger = SqliteLedger::open(folder.path().join("ledger.db")).await.unwrap();
-    let subject = Subject::new(Arc::new(ledger), false, Box::new(folder)).await;
+    let subject = Subject::sqlite(ledger, folder).await;
     schedule(subject, seed, 500).await;
 }
 
@@ -22,7 +20,7 @@ async fn postgres(seed: u64) {
     let Some(database) = database().await else { return };
     let (url, options) = (database.url(), PgOptions::default());
     let ledger = PgLedger::connect(&url, &options, PgLedger::TTL * 100).await.unwrap();
-    let subject = Subject::new(Arc::new(ledger), true, Box::new(database)).await;
+    let subject = Subject::postgres(ledger, database).await;
     schedule(subject, seed, 800).await;
 }
 

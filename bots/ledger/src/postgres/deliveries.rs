@@ -1,6 +1,7 @@
 //! Storing, claiming and settling what leaves, as in `../sqlite/deliveries.rs`. The conversation
 //! is locked before anything is read.
 
+use tokio_postgres::types::ToSql;
 use zaki_envelope::{Address, DeliveryId, ReplyHandle, Timestamp};
 use zaki_store::{Json, PgTx, Text};
 
@@ -135,31 +136,50 @@ pub(super) async fn claim(
     Ok(next)
 }
 
-/// Takes the head of a conversation, unless somebody has it.
+/// Takes the head of a conversation, unless somebody has it. One that cannot be read is not sent,
+/// and the next one is.
 async fn advance(tx: &Tx, fence: Fence, conversation: &str, at: Timestamp) -> Result<Next, Error> {
-    let head = tx.one(sql::HEAD, &[&conversation], rows::head).await?;
-    let Some(Head { id, sending, holder, not_before, since }) = head else {
-        return Ok(Next::None);
-    };
     let us = token(fence);
-    if sending || holder.is_some_and(|holder| holder != BEHIND && holder != us) {
-        return Ok(Next::None);
+    while let Some(head) = tx.one(sql::HEAD, &[&conversation], rows::head).await? {
+        if head.sending || head.holder.is_some_and(|holder| holder != BEHIND && holder != us) {
+            break;
+        }
+        if let Some(next) = take(tx, us, &head, at).await? {
+            return Ok(next);
+        }
+        let end = DeliveryEnd::illegible(false);
+        if set(tx, fence, head.id, &end, at).await?.is_none_or(|(.., changed)| !changed) {
+            break;
+        }
     }
+    Ok(Next::None)
+}
+
+/// `None`: it cannot be read.
+async fn take(tx: &Tx, us: i64, head: &Head, at: Timestamp) -> Result<Option<Next>, Error> {
+    let &Head { id, not_before, since, .. } = head;
     if not_before > at {
-        let address = tx.one(sql::TAKE_LATER, &[&Text(id), &us], |row| row.try_get(0)).await?;
-        return Ok(address.map_or(Next::None, |Json(address)| Next::Later {
-            id,
-            not_before,
-            since,
-            address,
-        }));
+        let read = |row: &tokio_postgres::Row| Ok(row.try_get(0).ok());
+        let address = tx.one(sql::TAKE_LATER, &[&Text(id), &us], read).await?.flatten();
+        let later = |Json(address)| Next::Later { id, not_before, since, address };
+        return Ok(address.map(later));
     }
-    let claimed = tx.open_one(sql::CLAIM, &[&Text(id), &us, &at.as_ms()], rows::delivery).await?;
-    let Some(delivery) = claimed else {
-        return Ok(Next::None);
-    };
+    let at_ms = at.as_ms();
+    let row: [&(dyn ToSql + Sync); 3] = [&Text(id), &us, &at_ms];
+    let claimed = tx.legible_one("delivery", sql::CLAIM, &row, rows::delivery).await?;
+    let Some(delivery) = claimed else { return Ok(None) };
     let handle = take_handle(tx, &delivery, at).await?;
-    Ok(Next::Claimed(Claimed { delivery, handle }))
+    Ok(Some(Next::Claimed(Claimed { delivery, handle })))
+}
+
+/// What to do about a head of ours that cannot be read, see `../sqlite/deliveries.rs`.
+pub(super) async fn pass_over(tx: &Tx, fence: Fence, id: &str) -> Result<(), Error> {
+    let row = tx.one(sql::STANDING, &[&id], |row| row.try_get::<_, String>(0)).await?;
+    let Some(conversation) = row else { return Ok(()) };
+    let Some(head) = tx.one(sql::HEAD, &[&conversation], rows::head).await? else { return Ok(()) };
+    set(tx, fence, head.id, &DeliveryEnd::illegible(head.sending), head.since).await?;
+    tx.execute(sql::PROMOTE, &[&conversation]).await?;
+    Ok(())
 }
 
 async fn take_handle(
@@ -169,7 +189,9 @@ async fn take_handle(
 ) -> Result<Option<ReplyHandle>, Error> {
     let id = delivery.id;
     let live = if delivery.turn.is_some() { sql::LIVE_HANDLE } else { sql::OWN_HANDLE };
-    let found = tx.open_one(live, &[&Text(id), &at.as_ms()], rows::handle).await?;
+    let at = at.as_ms();
+    let row: [&(dyn ToSql + Sync); 2] = [&Text(id), &at];
+    let found = tx.legible_one("reply handle", live, &row, rows::handle).await?;
     let Some((inbound, handle)) = found else {
         return Ok(None);
     };

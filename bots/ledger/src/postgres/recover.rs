@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
-use zaki_envelope::TurnId;
+use tokio_postgres::types::ToSql;
+use zaki_envelope::{DeliveryId, InboundId, TurnId};
 
 use super::rows::{self, token};
 use super::tx::{Store, Tx};
-use super::{enter, lease, sql};
+use super::{deliveries, enter, lease, sql};
+use crate::sealed::legible;
 use crate::{Error, Fence, NewTurn, OpenTurn, Recovery};
 
 pub(super) async fn recover(store: &Store, fence: Fence) -> Result<Recovery, Error> {
@@ -27,12 +29,15 @@ async fn questions(store: &Store, fence: Fence) -> Result<Recovery, Error> {
     let (us, lane, nothing): (i64, Option<&str>, &[&str]) = (token(fence), None, &[]);
     let tx = enter(store, sql::ENTER, &[&us, &lane, &nothing]).await?;
     let most = i64::from(Recovery::MESSAGES);
-    let accepted = tx.open_all(sql::TAKE_ACCEPTED, &[&us, &most], rows::placed_inbound).await?;
+    // What cannot be read is ours until this term ends, so that it is looked at once in each.
+    let accepted =
+        tx.legible("message", sql::TAKE_ACCEPTED, &[&us, &most], 1, rows::placed_inbound).await?;
     let most = i64::from(Recovery::TURNS);
-    let turns = tx.all(sql::TAKE_TURNS, &[&us, &most], rows::placed_turn).await?;
-    let turns = with_inbounds(&tx, rows::in_order(turns)).await?;
+    let turns = tx.legible("turn", sql::TAKE_TURNS, &[&us, &most], 1, rows::placed_turn).await?;
+    let turns = with_inbounds(&tx, rows::in_order(rows::read(turns))).await?;
     tx.commit().await?;
-    Ok(Recovery { accepted: rows::in_order(accepted), turns, ..Recovery::default() })
+    let accepted = rows::in_order(rows::read(accepted));
+    Ok(Recovery { accepted, turns, ..Recovery::default() })
 }
 
 async fn with_inbounds(tx: &Tx, turns: Vec<NewTurn>) -> Result<Vec<OpenTurn>, Error> {
@@ -43,15 +48,18 @@ async fn with_inbounds(tx: &Tx, turns: Vec<NewTurn>) -> Result<Vec<OpenTurn>, Er
         .collect();
     let places: HashMap<TurnId, usize> =
         open.iter().enumerate().map(|(place, open)| (open.turn.id, place)).collect();
-    for (turn, steered, inbound) in
-        tx.open_all(sql::INBOUNDS_OF_TURNS, &[&ids], rows::inbound_of_turn).await?
+    for (turn, steered, envelope) in
+        tx.all(sql::INBOUNDS_OF_TURNS, &[&ids], rows::inbound_of_turn).await?
     {
         let Some(open) = places.get(&turn).and_then(|place| open.get_mut(*place)) else { continue };
+        let id = envelope.id.clone();
+        let inbound = legible("message", &id, Some(envelope), tx.keys());
         if steered {
-            open.steered.push(inbound);
+            open.steered.extend(inbound);
         } else {
-            open.turn.inbounds.push(inbound.id);
-            open.inbounds.push(inbound);
+            // With those that cannot be read.
+            open.turn.inbounds.extend(id.parse::<InboundId>().ok());
+            open.inbounds.extend(inbound);
         }
     }
     Ok(open)
@@ -64,12 +72,17 @@ async fn answers(store: &Store, fence: Fence, found: &mut Recovery) -> Result<()
         store.all(sql::ORPHANED_CONVERSATIONS, &[&most], |row| row.try_get(0)).await?;
     let (us, lane): (i64, Option<&str>) = (token(fence), None);
     let tx = enter(store, sql::ENTER, &[&us, &lane, &conversations]).await?;
-    let heads = tx.open_all(sql::TAKE_HEADS, &[&us, &conversations], rows::placed_delivery).await?;
-    let heads = rows::in_order(heads);
+    let row: [&(dyn ToSql + Sync); 2] = [&us, &conversations];
+    let heads = tx.legible("delivery", sql::TAKE_HEADS, &row, 0, rows::placed_delivery).await?;
+    for (id, _) in heads.iter().filter(|(_, head)| head.is_none()) {
+        deliveries::pass_over(&tx, fence, id).await?;
+    }
+    let heads = rows::in_order(rows::read(heads));
     let ids: Vec<_> = heads.iter().map(|head| head.id.to_string()).collect();
-    let handles = tx.open_all(sql::USED_HANDLES, &[&ids], rows::used_handle).await?;
+    let handles =
+        tx.legible("reply handle", sql::USED_HANDLES, &[&ids], 0, rows::used_handle).await?;
     tx.commit().await?;
-    let mut handles: HashMap<_, _> = handles.into_iter().collect();
+    let mut handles: HashMap<DeliveryId, _> = rows::read(handles).into_iter().collect();
     for head in heads {
         let handle = handles.remove(&head.id);
         found.add(head, handle);

@@ -181,7 +181,8 @@ pub(super) const TURN: &str = "SELECT ended_at IS NULL, user_id || ' ' || sessio
     FROM turn WHERE id = $1";
 
 /// Messages in order, the turn, the place of the first, whether it runs already, our token, its
-/// lane, how many to take along. An earlier one goes before the first of ours that came after it.
+/// lane, how many to take along, and what not to. An earlier one goes before the first of ours that
+/// came after it.
 pub(super) const JOIN: &str = "WITH ours AS MATERIALIZED (
         SELECT i.id, i.no, i.line, t.place
         FROM unnest($1::text[]) WITH ORDINALITY AS t (id, place) JOIN inbound AS i ON i.id = t.id
@@ -191,7 +192,7 @@ pub(super) const JOIN: &str = "WITH ours AS MATERIALIZED (
         SELECT i.id, i.no
         FROM lines JOIN inbound AS i ON i.line = lines.line AND i.no < lines.last
         WHERE i.state = 'accepted' AND i.line IS NOT NULL AND i.holder IS DISTINCT FROM $5
-          AND (i.lane IS NULL OR i.lane = $6) AND i.id <> ALL($1)
+          AND (i.lane IS NULL OR i.lane = $6) AND i.id <> ALL($1) AND i.id <> ALL($8::text[])
         ORDER BY i.no LIMIT $7 FOR UPDATE OF i
     ), placed AS (
         SELECT id, row_number() OVER (ORDER BY reach, place) - 1 AS place, place = 0 AS is_earlier

@@ -9,11 +9,29 @@ use super::rows::{self, token};
 use super::tx::{Store, Tx};
 use super::{deliveries, enter, sql};
 use crate::encode::{Parcel, Turn, clean};
+use crate::sealed::{Envelope, Joined, legible};
 use crate::{Begin, Earlier, Error, Fence, Finish, NewTurn, TurnEnd};
 
 const NOTHING: &[&str] = &[];
 
 type Row<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// Does `$attempt` again without what cannot be read of what it would take along, which stays with
+/// whoever has it.
+macro_rules! without_illegible {
+    (|$left:ident| $attempt:expr) => {{
+        let mut $left = Vec::new();
+        loop {
+            match $attempt.await? {
+                Ok(done) => return Ok(done),
+                Err(illegible) => $left.extend(illegible),
+            }
+        }
+    }};
+}
+
+/// The ids of what cannot be read, and nothing has been done.
+type Unless<T> = Result<Result<T, Vec<String>>, Error>;
 
 pub(super) async fn begin(
     store: &Store,
@@ -21,10 +39,23 @@ pub(super) async fn begin(
     turn: &NewTurn,
     row: &Turn,
 ) -> Result<Begin, Error> {
+    without_illegible!(|left| try_begin(store, fence, turn, row, &left))
+}
+
+async fn try_begin(
+    store: &Store,
+    fence: Fence,
+    turn: &NewTurn,
+    row: &Turn,
+    left: &[String],
+) -> Unless<Begin> {
     let lane = Some(row.lane.as_str());
     let tx = enter(store, sql::ENTER, &[&token(fence), &lane, &NOTHING]).await?;
     let begin = if add(&tx, fence, row).await? {
-        Begin::Begun { earlier: join_all(&tx, fence, row, turn).await? }
+        match join_all(&tx, fence, row, turn, left).await? {
+            Ok(earlier) => Begin::Begun { earlier },
+            Err(illegible) => return Ok(Err(illegible)),
+        }
     } else {
         // It cannot have ended: an ended turn leaves its lane free, and ours ends by our call.
         let lane: Row<'_> = &[&row.user, &row.session];
@@ -36,13 +67,13 @@ pub(super) async fn begin(
             }
             _ => {
                 let begun: Row<'_> = &[&row.id, &row.inbounds];
-                let taken = tx.open_all(sql::TAKEN_ALONG, begun, rows::joined).await?;
-                Begin::Begun { earlier: apart(taken).1 }
+                let taken = tx.all(sql::TAKEN_ALONG, begun, rows::joined).await?;
+                Begin::Begun { earlier: apart(&tx, taken).earlier }
             }
         }
     };
     tx.commit().await?;
-    Ok(begin)
+    Ok(Ok(begin))
 }
 
 /// `false`: the turn is there already, or another one of its lane is.
@@ -72,26 +103,48 @@ async fn join_all(
     fence: Fence,
     row: &Turn,
     turn: &NewTurn,
-) -> Result<Vec<Earlier>, Error> {
+    left: &[String],
+) -> Unless<Vec<Earlier>> {
     let (place, steered, most) = (0_i64, false, i64::from(Earlier::MOST));
     let us = token(fence);
-    let join: Row<'_> = &[&row.inbounds, &row.id, &place, &steered, &us, &row.lane, &most];
-    let (joined, earlier) = apart(tx.open_all(sql::JOIN, join, rows::joined).await?);
-    complete(&turn.inbounds, &row.inbounds, &joined)?;
-    Ok(earlier)
+    let join: Row<'_> = &[&row.inbounds, &row.id, &place, &steered, &us, &row.lane, &most, &left];
+    let apart = apart(tx, tx.all(sql::JOIN, join, rows::joined).await?);
+    complete(&turn.inbounds, &row.inbounds, &apart.ours)?;
+    Ok(apart.taken_along())
 }
 
-/// Our own by their ids, and the earlier ones in order.
-fn apart(rows: Vec<(String, Option<Earlier>)>) -> (Vec<String>, Vec<Earlier>) {
-    let (mut ours, mut earlier) = (Vec::new(), Vec::new());
-    for (id, taken) in rows {
-        match taken {
-            Some(taken) => earlier.push(taken),
-            None => ours.push(id),
+/// What a turn consists of.
+#[derive(Default)]
+struct Apart {
+    /// Our own, by their ids.
+    ours: Vec<String>,
+    /// The earlier ones, in order.
+    earlier: Vec<Earlier>,
+    /// Those of them that cannot be read, by their ids.
+    illegible: Vec<String>,
+}
+
+impl Apart {
+    fn taken_along(self) -> Result<Vec<Earlier>, Vec<String>> {
+        if self.illegible.is_empty() { Ok(self.earlier) } else { Err(self.illegible) }
+    }
+}
+
+fn apart(tx: &Tx, rows: Vec<Joined>) -> Apart {
+    let mut all = Apart::default();
+    for Joined { id, place, stored } in rows {
+        let Some(stored) = stored else {
+            all.ours.push(id);
+            continue;
+        };
+        let envelope = Envelope { id: id.clone(), stored };
+        match legible("message", &id, Some(envelope), tx.keys()) {
+            Some(inbound) => all.earlier.push(Earlier { place, inbound }),
+            None => all.illegible.push(id),
         }
     }
-    earlier.sort_by_key(|taken| taken.place);
-    (ours, earlier)
+    all.earlier.sort_by_key(|taken| taken.place);
+    all
 }
 
 async fn park(tx: &Tx, fence: Fence, turn: &NewTurn, row: &Turn) -> Result<(), Error> {
@@ -130,18 +183,32 @@ pub(super) async fn join(
     turn: TurnId,
     inbounds: &[InboundId],
 ) -> Result<Option<Vec<Earlier>>, Error> {
+    without_illegible!(|left| try_join(store, fence, turn, inbounds, &left))
+}
+
+async fn try_join(
+    store: &Store,
+    fence: Fence,
+    turn: TurnId,
+    inbounds: &[InboundId],
+    left: &[String],
+) -> Unless<Option<Vec<Earlier>>> {
     let tx = enter_turn(store, fence, turn).await?;
     let Standing { open, places, lane } = standing(&tx, turn).await?;
     if !open {
-        return Ok(None);
+        return Ok(Ok(None));
     }
     let (texts, us, most) = (texts(inbounds), token(fence), i64::from(Earlier::MOST));
-    let row: Row<'_> = &[&texts, &Text(turn), &places, &true, &us, &lane, &most];
-    let (_, earlier) = apart(tx.open_all(sql::JOIN, row, rows::joined).await?);
+    let row: Row<'_> = &[&texts, &Text(turn), &places, &true, &us, &lane, &most, &left];
+    let apart = apart(&tx, tx.all(sql::JOIN, row, rows::joined).await?);
     let joined = tx.all(sql::JOINED, &[&texts, &Text(turn)], |row| row.try_get(0)).await?;
     complete(inbounds, &texts, &joined)?;
+    let earlier = match apart.taken_along() {
+        Ok(earlier) => earlier,
+        Err(illegible) => return Ok(Err(illegible)),
+    };
     tx.commit().await?;
-    Ok(Some(earlier))
+    Ok(Ok(Some(earlier)))
 }
 
 pub(super) async fn part(
@@ -187,13 +254,14 @@ pub(super) async fn finish(
         return if open { Err(Error::Fenced) } else { Ok(Finish::AlreadyEnded) };
     };
     let row: Row<'_> = &[&lane, &token(fence), &Text(turn), &texts(heard)];
-    let waiting = tx.open_all(sql::TAKE_WAITING, row, rows::placed_inbound).await?;
+    // One that cannot be read is ours as well, and looked at again after our term.
+    let waiting = tx.legible("message", sql::TAKE_WAITING, row, 1, rows::placed_inbound).await?;
     let first = deliveries::add(&tx, fence, Parcel::still_said(parcels, is_asked), at).await?;
     if !is_asked {
         tx.execute(sql::FORGET_TURN, &[&Text(turn)]).await?;
     }
     tx.commit().await?;
-    Ok(Finish::Ended { first, waiting: rows::in_order(waiting) })
+    Ok(Finish::Ended { first, waiting: rows::in_order(rows::read(waiting)) })
 }
 
 const fn words(end: TurnEnd) -> (&'static str, Option<ErrorCode>) {

@@ -7,7 +7,7 @@ use tokio_postgres::types::ToSql;
 use zaki_store::{Keys, PgTx, Postgres};
 
 use crate::Error;
-use crate::sealed::Shut;
+use crate::sealed::{Named, Shut, legible};
 
 type Answer<T> = std::result::Result<T, tokio_postgres::Error>;
 type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -60,24 +60,37 @@ impl Store {
 }
 
 impl Tx {
-    /// The first row, opened.
-    pub(super) async fn open_one<T: Shut>(
-        &self,
-        sql: &str,
-        params: Params<'_>,
-        map: impl FnOnce(&Row) -> Answer<T>,
-    ) -> Result<Option<T::Open>, Error> {
-        self.one(sql, params, map).await?.map(|row| row.open(&self.keys)).transpose()
+    pub(super) const fn keys(&self) -> &Keys {
+        &self.keys
     }
 
-    /// All rows, opened.
-    pub(super) async fn open_all<T: Shut>(
+    /// All rows with their ids, from this column, opened where they can be read.
+    pub(super) async fn legible<T: Shut>(
         &self,
+        kind: &str,
+        sql: &str,
+        params: Params<'_>,
+        id: usize,
+        mut map: impl FnMut(&Row) -> Answer<T>,
+    ) -> Result<Vec<Named<T::Open>>, Error> {
+        let rows = self.all(sql, params, |row| Ok((row.try_get(id)?, map(row).ok()))).await?;
+        let open = |(id, row): Named<T>| {
+            let row = legible(kind, &id, row, &self.keys);
+            (id, row)
+        };
+        Ok(rows.into_iter().map(open).collect())
+    }
+
+    /// The first row, if there is one and it can be read.
+    pub(super) async fn legible_one<T: Shut>(
+        &self,
+        kind: &str,
         sql: &str,
         params: Params<'_>,
         map: impl FnMut(&Row) -> Answer<T>,
-    ) -> Result<Vec<T::Open>, Error> {
-        open(self.all(sql, params, map).await?, &self.keys)
+    ) -> Result<Option<T::Open>, Error> {
+        let rows = self.legible(kind, sql, params, 0, map).await?;
+        Ok(rows.into_iter().next().and_then(|(_, row)| row))
     }
 
     pub(super) async fn commit(self) -> Result<(), Error> {

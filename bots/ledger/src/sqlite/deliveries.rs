@@ -114,31 +114,55 @@ pub(super) fn claim(
     found.map_or(Ok(Next::None), |found| advance(tx, fence, &found.conversation, at))
 }
 
-/// Takes the head of a conversation, unless somebody has it.
+/// Takes the head of a conversation, unless somebody has it. One that cannot be read is not sent,
+/// and the next one is.
 fn advance(tx: &Tx<'_>, fence: Fence, conversation: &str, at: Timestamp) -> Result<Next, Error> {
-    let head = tx.one(sql::HEAD, params![conversation], rows::head)?;
-    let Some(Head { id, sending, holder, not_before, since }) = head else {
-        return Ok(Next::None);
-    };
     let us = Token(fence).as_i64();
-    if sending || holder.is_some_and(|holder| holder != BEHIND && holder != us) {
-        return Ok(Next::None);
+    while let Some(head) = tx.one(sql::HEAD, params![conversation], rows::head)? {
+        if head.sending || head.holder.is_some_and(|holder| holder != BEHIND && holder != us) {
+            break;
+        }
+        if let Some(next) = take(tx, us, &head, at)? {
+            return Ok(next);
+        }
+        end(tx, head.id, &DeliveryEnd::illegible(false), at)?;
     }
+    Ok(Next::None)
+}
+
+/// `None`: it cannot be read.
+fn take(tx: &Tx<'_>, us: i64, head: &Head, at: Timestamp) -> Result<Option<Next>, Error> {
+    let &Head { id, not_before, since, .. } = head;
     if not_before > at {
-        let address = tx.one(sql::TAKE_LATER, params![Text(id), us], |row| row.get(0))?;
-        return Ok(address.map_or(Next::None, |Json(address)| Next::Later {
-            id,
-            not_before,
-            since,
-            address,
-        }));
+        let read = |row: &rusqlite::Row<'_>| Ok(row.get(0).ok());
+        let address = tx.one(sql::TAKE_LATER, params![Text(id), us], read)?.flatten();
+        let later = |Json(address)| Next::Later { id, not_before, since, address };
+        return Ok(address.map(later));
     }
-    let claimed = tx.open_one(sql::CLAIM, params![Text(id), us, Ms(at)], rows::delivery)?;
-    let Some(delivery) = claimed else {
-        return Ok(Next::None);
+    let row = params![Text(id), us, Ms(at)];
+    let Some(delivery) = tx.legible_one("delivery", sql::CLAIM, row, rows::delivery)? else {
+        return Ok(None);
     };
     let handle = take_handle(tx, &delivery, at)?;
-    Ok(Next::Claimed(Claimed { delivery, handle }))
+    Ok(Some(Next::Claimed(Claimed { delivery, handle })))
+}
+
+/// What to do about the head of a conversation that cannot be read: what leaves is in order, so it
+/// cannot wait for a release that can. It keeps its text, for an operator to have it sent then.
+pub(super) fn pass_over(tx: &Tx<'_>, id: &str) -> Result<(), Error> {
+    let Some(found) = tx.one(sql::STANDING, params![id], rows::standing)? else { return Ok(()) };
+    let Some(head) = tx.one(sql::HEAD, params![found.conversation], rows::head)? else {
+        return Ok(());
+    };
+    end(tx, head.id, &DeliveryEnd::illegible(head.sending), head.since)?;
+    tx.execute(sql::PROMOTE, params![found.conversation])?;
+    Ok(())
+}
+
+fn end(tx: &Tx<'_>, id: DeliveryId, end: &DeliveryEnd, at: Timestamp) -> Result<(), Error> {
+    let found = tx.one(sql::STANDING, params![Text(id)], rows::standing)?;
+    set(tx, id, end, at)?;
+    found.map_or(Ok(()), |found| follow(tx, id, end.state(), found.kind, at))
 }
 
 fn take_handle(
@@ -148,7 +172,8 @@ fn take_handle(
 ) -> Result<Option<ReplyHandle>, Error> {
     let id = delivery.id;
     let live = if delivery.turn.is_some() { sql::LIVE_HANDLE } else { sql::OWN_HANDLE };
-    let found = tx.open_one(live, params![Text(id), Ms(at)], rows::handle)?;
+    let row = params![Text(id), Ms(at)];
+    let found = tx.legible_one("reply handle", live, row, rows::handle)?;
     let Some((inbound, handle)) = found else {
         return Ok(None);
     };

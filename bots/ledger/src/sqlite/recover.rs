@@ -1,12 +1,12 @@
 //! Leases, and what belongs to nobody.
 
 use rusqlite::params;
-use zaki_envelope::{Inbound, InboundId};
+use zaki_envelope::InboundId;
 use zaki_store::Text;
 
 use super::rows::{self, Token};
-use super::sql;
 use super::tx::Tx;
+use super::{deliveries, sql};
 use crate::{Error, Fence, NewTurn, OpenTurn, Recovery};
 
 /// Counts the run. What the earlier ones held is nobody's.
@@ -58,25 +58,40 @@ pub(super) fn orphans(tx: &Tx<'_>) -> Result<bool, Error> {
 
 pub(super) fn recover(tx: &Tx<'_>, fence: Fence) -> Result<Recovery, Error> {
     let us = Token(fence);
+    // What cannot be read is ours until this term ends, so that it is looked at once in each.
     let row = params![us, Recovery::MESSAGES];
-    let accepted = rows::in_order(tx.open_all(sql::TAKE_ACCEPTED, row, rows::placed_inbound)?);
-    let turns = tx.all(sql::TAKE_TURNS, params![us, Recovery::TURNS], rows::placed_turn)?;
-    let turns = rows::in_order(turns).into_iter().map(|turn| with_inbounds(tx, turn));
+    let accepted = tx.legible("message", sql::TAKE_ACCEPTED, row, 1, rows::placed_inbound)?;
+    let accepted = rows::in_order(rows::read(accepted));
+    let row = params![us, Recovery::TURNS];
+    let turns = tx.legible("turn", sql::TAKE_TURNS, row, 1, rows::placed_turn)?;
+    let turns = rows::in_order(rows::read(turns)).into_iter().map(|turn| with_inbounds(tx, turn));
     let turns = turns.collect::<Result<_, _>>()?;
     let mut found = Recovery { accepted, turns, ..Recovery::default() };
-    let row = params![us, Recovery::CONVERSATIONS];
-    for head in rows::in_order(tx.open_all(sql::TAKE_HEADS, row, rows::placed_delivery)?) {
-        let handle = tx.open_one(sql::USED_HANDLE, params![Text(head.id)], rows::handle)?;
-        found.add(head, handle.map(|(_, handle)| handle));
-    }
+    heads(tx, fence, &mut found)?;
     Ok(found)
 }
 
+fn heads(tx: &Tx<'_>, fence: Fence, found: &mut Recovery) -> Result<(), Error> {
+    let row = params![Token(fence), Recovery::CONVERSATIONS];
+    let heads = tx.legible("delivery", sql::TAKE_HEADS, row, 0, rows::placed_delivery)?;
+    for (id, _) in heads.iter().filter(|(_, head)| head.is_none()) {
+        deliveries::pass_over(tx, id)?;
+    }
+    for head in rows::in_order(rows::read(heads)) {
+        let row = params![Text(head.id)];
+        let handle = tx.legible_one("reply handle", sql::USED_HANDLE, row, rows::handle)?;
+        found.add(head, handle.map(|(_, handle)| handle));
+    }
+    Ok(())
+}
+
 fn with_inbounds(tx: &Tx<'_>, mut turn: NewTurn) -> Result<OpenTurn, Error> {
-    let read = |steered: bool| -> Result<Vec<Inbound>, Error> {
-        tx.open_all(sql::INBOUNDS_OF_TURN, params![Text(turn.id), steered], rows::inbound)
+    let read = |steered: bool| {
+        let row = params![Text(turn.id), steered];
+        tx.legible("message", sql::INBOUNDS_OF_TURN, row, 0, rows::inbound)
     };
     let (inbounds, steered) = (read(false)?, read(true)?);
-    turn.inbounds = inbounds.iter().map(|inbound| inbound.id).collect();
-    Ok(OpenTurn { turn, inbounds, steered })
+    // With those that cannot be read.
+    turn.inbounds = inbounds.iter().filter_map(|(id, _)| id.parse().ok()).collect();
+    Ok(OpenTurn { turn, inbounds: rows::read(inbounds), steered: rows::read(steered) })
 }

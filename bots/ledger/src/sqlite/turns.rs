@@ -135,7 +135,8 @@ pub(super) fn finish(
             tx.execute(sql::PART, params![Text(id), Text(turn), lane, None::<i64>])?;
         }
     }
-    let waiting = tx.open_all(sql::WAITING, params![lane], rows::inbound)?;
+    // One that cannot be read is ours as well, and looked at again after our term.
+    let waiting = tx.legible("message", sql::WAITING, params![lane], 0, rows::inbound)?;
     if !waiting.is_empty() {
         tx.execute(sql::TAKE_WAITING, params![lane, Token(fence)])?;
     }
@@ -144,7 +145,7 @@ pub(super) fn finish(
     if !is_asked {
         tx.execute(sql::FORGET_TURN, params![Text(turn)])?;
     }
-    Ok(Finish::Ended { first, waiting })
+    Ok(Finish::Ended { first, waiting: rows::read(waiting) })
 }
 
 const fn words(end: TurnEnd) -> (&'static str, Option<ErrorCode>) {

@@ -6,7 +6,7 @@ use rusqlite::{Params, Row};
 use zaki_store::Keys;
 
 use crate::Error;
-use crate::sealed::Shut;
+use crate::sealed::{Named, Shut, legible};
 
 /// A transaction of the store, as the ledger's operations see it.
 pub(super) struct Tx<'a> {
@@ -37,6 +37,35 @@ impl<'a> Tx<'a> {
         map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T::Open>, Error> {
         self.all(sql, params, map)?.into_iter().map(|row| row.open(self.keys)).collect()
+    }
+
+    /// All rows with their ids, from this column, opened where they can be read.
+    pub(super) fn legible<T: Shut>(
+        &self,
+        kind: &str,
+        sql: &str,
+        params: impl Params,
+        id: usize,
+        mut map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<Named<T::Open>>, Error> {
+        let rows = self.all(sql, params, |row| Ok((row.get(id)?, map(row).ok())))?;
+        let open = |(id, row): Named<T>| {
+            let row = legible(kind, &id, row, self.keys);
+            (id, row)
+        };
+        Ok(rows.into_iter().map(open).collect())
+    }
+
+    /// The first row, if there is one and it can be read.
+    pub(super) fn legible_one<T: Shut>(
+        &self,
+        kind: &str,
+        sql: &str,
+        params: impl Params,
+        map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T::Open>, Error> {
+        let rows = self.legible(kind, sql, params, 0, map)?;
+        Ok(rows.into_iter().next().and_then(|(_, row)| row))
     }
 }
 
