@@ -176,7 +176,7 @@ async fn a_reminder_fires_after_its_sandbox_went_to_sleep() -> Result<()> {
     }
     let before = woken(&world);
     // What is stopped is woken 45 seconds early: also where it was busy when it was to stop.
-    let late = [u64::from(stop + 75), 180, 360];
+    let late = [u64::from(stop + 90), 180, 360];
     let cake = reminded_asleep(&world, "cake", [Slack, Telegram], "sandbox.stopped", late).await?;
     told.push((cake, Slack));
     ensure!(woken(&world) > before, "nobody woke it\n{}", world.log());

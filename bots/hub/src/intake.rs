@@ -153,13 +153,15 @@ mod tests {
     async fn it_is_full_while_too_many_wait_and_no_longer() {
         let intake = intake();
         let (go, wait) = tokio::sync::watch::channel(false);
-        for n in 0..MOST {
-            assert!(!intake.is_full(), "after {n}");
+        let mut taken = 0;
+        while !intake.is_full() {
             let mut wait = wait.clone();
             let work = async move { drop(wait.wait_for(|go| *go).await) };
-            intake.push(sender(&format!("{}", n % 10)), work.boxed());
+            intake.push(sender("a"), work.boxed());
+            taken += 1;
         }
-        assert!(intake.is_full());
+        // Who drives them has a place of its own.
+        assert_eq!(taken, MOST - 1);
         go.send(true).unwrap();
         intake.tasks.close();
         intake.tasks.wait().await;

@@ -5,6 +5,8 @@ use zaki_envelope::{Timestamp, wire::SandboxPhase};
 /// So long before its time whatever is stopped is woken, in milliseconds: a start takes ten seconds
 /// and, beside others, a minute. OpenClaw puts off by two minutes what it is too late for.
 const LEAD_MS: i64 = 45_000;
+/// So long a stop takes, with its backup and what its agent puts in order before.
+const STOP_MS: i64 = 15_000;
 
 /// Where a sandbox is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,9 +54,9 @@ pub fn wake_at(at: Timestamp, is_stopped: bool, now: Timestamp) -> Timestamp {
     if is_stopped && early > now { early } else { at }
 }
 
-/// Whether what is stopped now would be woken at once, or too late, for what is due at `at`.
+/// Whether what begins to stop now would be woken at once, or too late, for what is due at `at`.
 pub(super) fn is_near(at: Timestamp, now: Timestamp) -> bool {
-    at > now && at.plus_ms(-LEAD_MS) <= now
+    at > now && at.plus_ms(-LEAD_MS - STOP_MS) <= now
 }
 
 #[cfg(test)]

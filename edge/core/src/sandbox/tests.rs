@@ -263,7 +263,7 @@ fn one_that_went_on_running_rests_when_it_would_have() {
 
 #[test]
 fn what_is_due_in_a_moment_is_waited_for_and_not_stopped_before() {
-    let (soon, later) = (NOW.plus_ms(20_000), NOW.plus_ms(600_000));
+    let [soon, stopped_too_late, later] = [20_000, 59_000, 600_000].map(|ms| NOW.plus_ms(ms));
     let tired = |next, events: &[Event]| {
         let mut sandbox = Sandbox::stopped(G2, None, Habits { freeze_after_ms: None, ..HABITS });
         assert_eq!(sandbox.resume(NOW.plus_ms(-STOP), NOW), [Effect::Suspend(G2)]);
@@ -274,6 +274,7 @@ fn what_is_due_in_a_moment_is_waited_for_and_not_stopped_before() {
         sandbox.phase()
     };
     assert_eq!(tired(soon, &[]), Phase::Thawing);
+    assert_eq!(tired(stopped_too_late, &[]), Phase::Thawing);
     assert_eq!(tired(later, &[]), Phase::Stopping);
     assert_eq!(tired(soon, &[Event::Rest(Rest::Stopped)]), Phase::Stopping, "somebody wants it so");
 }
