@@ -238,6 +238,53 @@ async fn a_wish_for_a_backup_that_is_not_whole_costs_nobody_their_memory() -> Re
     Ok(())
 }
 
+/// A backup that is whole and not for this release is nobody's reason to begin anew; an operator's word
+/// is.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_begins_anew_because_a_newer_release_wrote_their_backup() -> Result<()> {
+    let pace = json!({"ZAKI_BACKUP_QUIET_MS": "100"});
+    let Some(stage) = Stage::with(|rig| rig, pace).await? else { return Ok(()) };
+    let user = caller::user(1);
+    let path = |what: &str| format!("/v1/users/{user}/{what}");
+    let call =
+        async |what: &str, body: Value| stage.hub.call(Method::POST, &path(what), &body).await;
+    stage.hub.say(user, "NEWER").await?;
+    let has = |count| {
+        move |told: &Value| told["backups"].as_array().is_some_and(|all| all.len() == count)
+    };
+    let made = stage.until(user, has(1)).await?;
+    let id = made["backups"][0]["id"].as_str().context("no backup")?;
+    call("sandbox/stop", json!({})).await?;
+    let TurnEventKind::Error { message, .. } = stage.hub.say(user, "RECALL").await?.end else {
+        bail!("they begin anew")
+    };
+    ensure!(message.contains(id) && message.contains("Nothing is lost"), "{message}");
+    let told = call("restore", json!({})).await?;
+    ensure!(told["why"].as_str().is_some_and(|why| why.contains(id)), "{told}");
+    assert_eq!(call("restore", json!({"anew": true})).await?["outcome"], "anew");
+    assert_eq!(stage.hub.say(user, "RECALL").await?.text()?, "");
+    // What they have now is in a backup, and the old one stays.
+    let told = stage.until(user, has(2)).await?;
+    ensure!(told["backups"][1]["id"] == id, "{told}");
+    call("sandbox/restart", json!({})).await?;
+    assert_eq!(stage.hub.say(user, "RECALL").await?.text()?, "");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_is_of_what_was_there_when_it_was_asked_for() -> Result<()> {
+    let Some(stage) = Stage::open().await? else { return Ok(()) };
+    let user = caller::user(1);
+    let path = |what: &str| format!("/v1/users/{user}/{what}");
+    stage.hub.say(user, "first").await?;
+    let made = stage.hub.call(Method::POST, &path("backup"), &json!({})).await?;
+    stage.hub.say(user, "second").await?;
+    let told = stage.hub.call(Method::POST, &path("restore"), &json!({})).await?;
+    assert_eq!(told["backup"]["id"], made["backup"]["id"], "{told}");
+    assert_eq!(stage.hub.say(user, "RECALL").await?.text()?, "first");
+    Ok(())
+}
+
 /// `cargo xtask soak edge` has a hundred turns of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_dies_whenever_every_turn_ends_once_and_no_answer_is_forgotten() -> Result<()> {

@@ -4,7 +4,7 @@
 //!
 //! Its memory is the texts of the turns it has taken and what it is to say by itself, and goes into
 //! backups and comes out of restores. `RECALL` answers with all those texts; `EXIT` ends the program
-//! in the middle of the turn.
+//! in the middle of the turn. A memory with `NEWER` in it is as of a newer release: no restore takes it.
 
 mod memory;
 mod turn;

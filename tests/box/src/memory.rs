@@ -109,9 +109,12 @@ pub(crate) async fn backup(State(app): State<Box>) -> Result<Response, StatusCod
 }
 
 pub(crate) async fn restore(State(app): State<Box>, archive: Bytes) -> StatusCode {
-    let Ok(memory) = serde_json::from_slice(&archive) else {
+    let Ok(memory) = serde_json::from_slice::<Memory>(&archive) else {
         return StatusCode::UNPROCESSABLE_ENTITY;
     };
+    if memory.texts.iter().any(|text| text.contains("NEWER")) {
+        return StatusCode::UNPROCESSABLE_ENTITY;
+    }
     let mut inside = app.inside();
     (inside.memory, inside.open) = (memory, true);
     StatusCode::NO_CONTENT
