@@ -8,7 +8,7 @@ use std::fmt::Display;
 
 use serde::de::DeserializeOwned;
 use zaki_envelope::{DeliveryId, Inbound, InboundId, Outbound, ReplyHandle, TurnId};
-use zaki_store::{Cell, Keys};
+use zaki_store::{Cell, Keys, SealError};
 
 use crate::delivery::ILLEGIBLE;
 use crate::{DeadRecord, Delivery, Error, InboundRecord, InboundState, NewTurn};
@@ -200,18 +200,47 @@ pub(crate) type Named<T> = (String, Option<T>);
 
 /// Opens a row of this kind and id, unless it is damaged, or of a release that knows more than we
 /// do (`None`: one of its columns already is). One such row must keep no other back: it is left as
-/// it is, for a release that can read it, and said to be there, without a word of it.
+/// it is, for a release that can read it, and said to be there, without a word of it. A key that we
+/// lack is no damage: whoever has it is to do the work, and we fail.
 pub(crate) fn legible<T: Shut>(
     kind: &str,
     id: &str,
     row: Option<T>,
     keys: &Keys,
-) -> Option<T::Open> {
+) -> Result<Option<T::Open>, Error> {
     let why = match row.map(|row| row.open(keys)) {
-        Some(Ok(open)) => return Some(open),
+        Some(Ok(open)) => return Ok(Some(open)),
+        Some(Err(error @ Error::Sealed(SealError::Missing { .. }))) => return Err(error),
         Some(Err(error)) => error.to_string(),
         None => "a column does not fit".to_owned(),
     };
     tracing::warn!(kind, id, why, "what is stored cannot be read by this release");
-    None
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Locked(SealError);
+
+    impl Shut for Locked {
+        type Open = ();
+
+        fn open(self, _: &Keys) -> Result<(), Error> {
+            Err(self.0.into())
+        }
+    }
+
+    /// A replica without a key that was added since must not give up what others can read.
+    #[test]
+    fn what_a_key_is_missing_for_is_not_damaged() {
+        let id = || "k2".to_owned();
+        let read = |why| legible("delivery", "1", Some(Locked(why)), &Keys::default());
+        assert!(matches!(read(SealError::Wrong { id: id() }), Ok(None)));
+        assert!(matches!(
+            read(SealError::Missing { id: id() }),
+            Err(Error::Sealed(SealError::Missing { .. }))
+        ));
+    }
 }

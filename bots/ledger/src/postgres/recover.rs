@@ -53,7 +53,7 @@ async fn with_inbounds(tx: &Tx, turns: Vec<NewTurn>) -> Result<Vec<OpenTurn>, Er
     {
         let Some(open) = places.get(&turn).and_then(|place| open.get_mut(*place)) else { continue };
         let id = envelope.id.clone();
-        let inbound = legible("message", &id, Some(envelope), tx.keys());
+        let inbound = legible("message", &id, Some(envelope), tx.keys())?;
         if steered {
             open.steered.extend(inbound);
         } else {

@@ -68,7 +68,7 @@ async fn try_begin(
             _ => {
                 let begun: Row<'_> = &[&row.id, &row.inbounds];
                 let taken = tx.all(sql::TAKEN_ALONG, begun, rows::joined).await?;
-                Begin::Begun { earlier: apart(&tx, taken).earlier }
+                Begin::Begun { earlier: apart(&tx, taken)?.earlier }
             }
         }
     };
@@ -108,7 +108,7 @@ async fn join_all(
     let (place, steered, most) = (0_i64, false, i64::from(Earlier::MOST));
     let us = token(fence);
     let join: Row<'_> = &[&row.inbounds, &row.id, &place, &steered, &us, &row.lane, &most, &left];
-    let apart = apart(tx, tx.all(sql::JOIN, join, rows::joined).await?);
+    let apart = apart(tx, tx.all(sql::JOIN, join, rows::joined).await?)?;
     complete(&turn.inbounds, &row.inbounds, &apart.ours)?;
     Ok(apart.taken_along())
 }
@@ -130,7 +130,7 @@ impl Apart {
     }
 }
 
-fn apart(tx: &Tx, rows: Vec<Joined>) -> Apart {
+fn apart(tx: &Tx, rows: Vec<Joined>) -> Result<Apart, Error> {
     let mut all = Apart::default();
     for Joined { id, place, stored } in rows {
         let Some(stored) = stored else {
@@ -138,13 +138,13 @@ fn apart(tx: &Tx, rows: Vec<Joined>) -> Apart {
             continue;
         };
         let envelope = Envelope { id: id.clone(), stored };
-        match legible("message", &id, Some(envelope), tx.keys()) {
+        match legible("message", &id, Some(envelope), tx.keys())? {
             Some(inbound) => all.earlier.push(Earlier { place, inbound }),
             None => all.illegible.push(id),
         }
     }
     all.earlier.sort_by_key(|taken| taken.place);
-    all
+    Ok(all)
 }
 
 async fn park(tx: &Tx, fence: Fence, turn: &NewTurn, row: &Turn) -> Result<(), Error> {
@@ -200,7 +200,7 @@ async fn try_join(
     }
     let (texts, us, most) = (texts(inbounds), token(fence), i64::from(Earlier::MOST));
     let row: Row<'_> = &[&texts, &Text(turn), &places, &true, &us, &lane, &most, &left];
-    let apart = apart(&tx, tx.all(sql::JOIN, row, rows::joined).await?);
+    let apart = apart(&tx, tx.all(sql::JOIN, row, rows::joined).await?)?;
     let joined = tx.all(sql::JOINED, &[&texts, &Text(turn)], |row| row.try_get(0)).await?;
     complete(inbounds, &texts, &joined)?;
     let earlier = match apart.taken_along() {

@@ -75,10 +75,10 @@ impl Tx {
     ) -> Result<Vec<Named<T::Open>>, Error> {
         let rows = self.all(sql, params, |row| Ok((row.try_get(id)?, map(row).ok()))).await?;
         let open = |(id, row): Named<T>| {
-            let row = legible(kind, &id, row, &self.keys);
-            (id, row)
+            let row = legible(kind, &id, row, &self.keys)?;
+            Ok((id, row))
         };
-        Ok(rows.into_iter().map(open).collect())
+        rows.into_iter().map(open).collect()
     }
 
     /// The first row, if there is one and it can be read.
