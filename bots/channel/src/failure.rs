@@ -57,9 +57,7 @@ impl Retry {
     pub fn of_status(status: u16, limit_ms: u64) -> Self {
         match status {
             429 => Self::AfterMs(limit_ms),
-            // To whoever reads the request half of it came, and the line broke: what reads it may be
-            // a server before the platform's.
-            400 | 408 => Self::Unknown,
+            408 => Self::Unknown,
             300..=499 => Self::Never,
             // A 2xx whose body is not the platform's included.
             _ => Self::Unknown,
@@ -74,11 +72,16 @@ impl Failure {
         match Retry::of_status(status, wait_ms.unwrap_or(PAUSE_MS)) {
             Retry::AfterMs(after_ms) => Self::Limited { after_ms, scope: Scope::default() },
             Retry::Never => Self::Refused { status, code, why },
-            // In words of the platform's: it has read the whole of it.
-            Retry::Unknown if status == 400 && !why.is_empty() => {
-                Self::Refused { status, code, why }
-            }
             Retry::Unknown => Self::Unclear { status },
+        }
+    }
+
+    /// A call answered with this status, in nobody's words. A 400 is what a server before the
+    /// platform's says where the line broke in the middle of a request.
+    pub fn wordless(status: u16) -> Self {
+        match status {
+            400 => Self::Unclear { status },
+            _ => Self::answered(status, None, None, String::new()),
         }
     }
 
@@ -161,7 +164,7 @@ mod tests {
             (429, Retry::AfterMs(7)),
             (408, Retry::Unknown),
             (302, Retry::Never),
-            (400, Retry::Unknown),
+            (400, Retry::Never),
             (499, Retry::Never),
             (200, Retry::Unknown),
             (500, Retry::Unknown),
@@ -193,7 +196,7 @@ mod tests {
         assert_eq!(what, "posting: 403 Missing Permissions (50013)");
         let failure = Failure::answered(403, None, None, "Forbidden".to_owned());
         assert_eq!(error(failure).what, "posting: 403 Forbidden");
-        let failure = Failure::answered(400, None, None, "Bad Request".to_owned());
-        assert_eq!(error(failure).retry, Retry::Never);
+        assert_eq!(error(Failure::wordless(400)).retry, Retry::Unknown);
+        assert_eq!(error(Failure::wordless(403)).retry, Retry::Never);
     }
 }

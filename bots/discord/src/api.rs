@@ -204,7 +204,10 @@ fn judge(status: StatusCode, limit: &Limit, bytes: &[u8]) -> Result<Value, Failu
         // The call has succeeded, whatever its result looks like.
         return Ok(serde_json::from_slice(bytes).unwrap_or_default());
     }
-    Err(refusal(status, limit, &serde_json::from_slice(bytes).unwrap_or_default()))
+    Err(match serde_json::from_slice(bytes) {
+        Err(_) if status == StatusCode::BAD_REQUEST => Failure::wordless(status.as_u16()),
+        complaint => refusal(status, limit, &complaint.unwrap_or_default()),
+    })
 }
 
 fn refusal(status: StatusCode, limit: &Limit, complaint: &Complaint) -> Failure {

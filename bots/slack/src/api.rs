@@ -53,7 +53,13 @@ impl Api {
     }
 
     async fn answer(&self, method: &str, request: RequestBuilder) -> Result<Value, ChannelError> {
-        let response = self.send(method, self.signed(request)).await?;
+        let response = self.outcome(method, self.signed(request)).await?;
+        if response.status() == StatusCode::BAD_REQUEST {
+            // Not a word of Slack's, which says `ok: false`: the line broke in the middle of the
+            // request.
+            return Err(error(method, Retry::Unknown, "400"));
+        }
+        checked(method, &response)?;
         let wait = retry_after(&response);
         let answer = response.bytes().await;
         // Slack has carried the call out, or refused it: without the answer nobody knows.

@@ -174,7 +174,7 @@ fn judge(status: StatusCode, bytes: &[u8]) -> Result<Box<RawValue>, Failure> {
             })
         }
         // Not the Bot API's words: a proxy in between, or another server altogether.
-        Err(_) => Err(refusal(status.as_u16(), None)),
+        Err(_) => Err(Failure::wordless(status.as_u16())),
     }
 }
 

@@ -181,14 +181,14 @@ fn refusal(code: Option<i64>, status: StatusCode) -> (Retry, Scope) {
         Some(1 | 2 | 131_000 | 131_016) if status != StatusCode::TOO_MANY_REQUESTS => {
             (Retry::Unknown, Scope::Conversation)
         }
-        // In words of its own: it has read the whole request. Among them 131047 (24 h have passed),
-        // 100 (a parameter).
-        Some(_) if status == StatusCode::BAD_REQUEST => (Retry::Never, Scope::Conversation),
+        // In nobody's words: the line broke in the middle of the request.
+        None if status == StatusCode::BAD_REQUEST => (Retry::Unknown, Scope::Conversation),
         _ => match Retry::of_status(status.as_u16(), 60_000) {
             Retry::Never if code.is_none() && status == StatusCode::UNAUTHORIZED => {
                 (Retry::Never, Scope::Account)
             }
             retry @ Retry::AfterMs(_) => (retry, Scope::Account),
+            // Never: among them 131047 (24 h have passed), 100 (a parameter).
             retry => (retry, Scope::Conversation),
         },
     }

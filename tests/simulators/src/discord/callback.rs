@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use super::messages::{apply, check, payload, sent, shown};
-use super::refusal::Refusal;
+use super::refusal::{At, Refusal};
 use super::world::{Stage, message_of};
 use crate::common::{Act, lock};
 
@@ -24,7 +24,7 @@ pub(super) struct WithResponse {
 /// The first answer by REST. 204, or the message with `with_response=true`.
 pub(super) async fn callback(
     State(shared): State<Arc<Shared>>,
-    Path((id, token)): Path<(u64, String)>,
+    At((id, token)): At<(u64, String)>,
     Query(query): Query<WithResponse>,
     headers: HeaderMap,
     body: Bytes,

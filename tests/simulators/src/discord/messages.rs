@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::Shared;
 use super::person::User;
-use super::refusal::Refusal;
+use super::refusal::{At, Refusal};
 use super::world::{World, id_of, key, timestamp};
 use crate::common::{Act, Sent, as_params, lock};
 
@@ -37,7 +37,7 @@ pub(super) async fn payload(headers: &HeaderMap, body: Bytes) -> Value {
 
 pub(super) async fn create(
     State(shared): State<Arc<Shared>>,
-    Path(channel): Path<u64>,
+    At(channel): At<u64>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
@@ -153,7 +153,7 @@ pub(super) fn shown(params: &Value) -> Value {
 
 pub(super) async fn get(
     State(shared): State<Arc<Shared>>,
-    Path((channel, message)): Path<(u64, u64)>,
+    At((channel, message)): At<(u64, u64)>,
 ) -> Answer {
     let world = lock(&shared.world);
     let found = world.messages.get(&key(channel, message));
@@ -162,7 +162,7 @@ pub(super) async fn get(
 
 pub(super) async fn edit(
     State(shared): State<Arc<Shared>>,
-    Path((channel, message)): Path<(u64, u64)>,
+    At((channel, message)): At<(u64, u64)>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
@@ -198,7 +198,7 @@ pub(super) fn apply(
 
 pub(super) async fn delete(
     State(shared): State<Arc<Shared>>,
-    Path((channel, message)): Path<(u64, u64)>,
+    At((channel, message)): At<(u64, u64)>,
 ) -> Result<StatusCode, Refusal> {
     let removed = lock(&shared.world).messages.remove(&key(channel, message));
     removed.ok_or_else(Refusal::unknown_message)?;
@@ -208,7 +208,7 @@ pub(super) async fn delete(
 
 pub(super) async fn typing(
     State(shared): State<Arc<Shared>>,
-    Path(channel): Path<u64>,
+    At(channel): At<u64>,
 ) -> Result<StatusCode, Refusal> {
     if !lock(&shared.world).channels.contains_key(&channel) {
         return Err(Refusal::unknown_channel());
@@ -219,14 +219,14 @@ pub(super) async fn typing(
 
 pub(super) async fn react(
     State(shared): State<Arc<Shared>>,
-    Path((channel, message, emoji)): Path<(u64, u64, String)>,
+    At((channel, message, emoji)): At<(u64, u64, String)>,
 ) -> Result<StatusCode, Refusal> {
     reaction(&shared, (channel, message), &emoji, true)
 }
 
 pub(super) async fn unreact(
     State(shared): State<Arc<Shared>>,
-    Path((channel, message, emoji)): Path<(u64, u64, String)>,
+    At((channel, message, emoji)): At<(u64, u64, String)>,
 ) -> Result<StatusCode, Refusal> {
     reaction(&shared, (channel, message), &emoji, false)
 }
@@ -259,7 +259,7 @@ fn reaction(
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn channel(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> Answer {
+pub(super) async fn channel(State(shared): State<Arc<Shared>>, At(id): At<u64>) -> Answer {
     let world = lock(&shared.world);
     let channel = world.channels.get(&id).ok_or_else(Refusal::unknown_channel)?;
     Ok(axum::Json(channel.to_json()))

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use axum::extract::{FromRequestParts, Path};
 use axum::response::{IntoResponse, Response};
 use http::header::RETRY_AFTER;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// An error with Discord's own code.
@@ -87,6 +90,19 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         (self.status, axum::Json(self.body)).into_response()
+    }
+}
+
+/// What a path names. An id that is none is refused in Discord's words.
+pub(super) struct At<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for At<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path = Path::from_request_parts(parts, state).await;
+        let no_id = |_| Refusal::form("id", "NUMBER_TYPE_COERCE", "Value is not snowflake.");
+        path.map(|Path(at)| Self(at)).map_err(no_id)
     }
 }
 

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::Shared;
 use super::interactions::TOKEN_LIFE;
 use super::messages::{apply, check, payload, sent, shown};
-use super::refusal::Refusal;
+use super::refusal::{At, Refusal};
 use super::world::{Stage, World, id_of, key};
 use crate::common::{Act, lock};
 
@@ -19,7 +19,7 @@ type Answer = Result<axum::Json<Value>, Refusal>;
 /// A follow-up. After a deferred answer the first one takes the place of "thinking".
 pub(super) async fn create(
     State(shared): State<Arc<Shared>>,
-    Path((app, token)): Path<(u64, String)>,
+    At((app, token)): At<(u64, String)>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
@@ -44,7 +44,7 @@ pub(super) async fn create(
 
 pub(super) async fn get(
     State(shared): State<Arc<Shared>>,
-    Path((app, token, message)): Path<(u64, String, String)>,
+    At((app, token, message)): At<(u64, String, String)>,
 ) -> Answer {
     let world = lock(&shared.world);
     let (channel, original, _) = live(&shared, &world, app, &token)?;
@@ -56,7 +56,7 @@ pub(super) async fn get(
 
 pub(super) async fn edit(
     State(shared): State<Arc<Shared>>,
-    Path((app, token, message)): Path<(u64, String, String)>,
+    At((app, token, message)): At<(u64, String, String)>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
@@ -77,7 +77,7 @@ pub(super) async fn edit(
 
 pub(super) async fn delete(
     State(shared): State<Arc<Shared>>,
-    Path((app, token, message)): Path<(u64, String, String)>,
+    At((app, token, message)): At<(u64, String, String)>,
 ) -> Result<StatusCode, Refusal> {
     let mut world = lock(&shared.world);
     let (channel, original, _) = live(&shared, &world, app, &token)?;
