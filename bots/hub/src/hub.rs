@@ -352,7 +352,7 @@ struct Taken {
 }
 
 impl Taken {
-    /// Whether there was anything.
+    /// Whether there was anything, and so may be more.
     fn add(&mut self, found: &Recovery) -> bool {
         let (messages, turns) = (found.accepted.len(), found.turns.len());
         let (pending, unknown) = (found.deliveries.len(), found.unknown.len());
@@ -360,6 +360,6 @@ impl Taken {
         self.turns += turns;
         self.pending += pending;
         self.unknown += unknown;
-        messages + turns + pending + unknown > 0
+        messages + turns + pending + unknown + found.illegible > 0
     }
 }

@@ -156,6 +156,9 @@ impl Progress<'_> {
                     return End::Failed(ErrorCode::Internal);
                 }
                 Err(EdgeError::Gone) => return End::Failed(ErrorCode::Gone),
+                Err(EdgeError::Unknown) if request.parts.is_empty() => {
+                    return End::Failed(ErrorCode::Internal);
+                }
                 // It is begun again, and counts from 1 again.
                 Err(EdgeError::Unknown) => {
                     (self.begun, self.last) = (false, 0);
@@ -176,7 +179,8 @@ impl Progress<'_> {
             return Err(EdgeError::Lost("the lease has not been renewed".into()));
         }
         let user = self.open.turn.user;
-        if self.begun {
+        // What cannot be told again, since none of it can be read, is asked for alone.
+        if self.begun || request.parts.is_empty() {
             return edge.resume(user, request.turn, self.last).await;
         }
         self.known = true;

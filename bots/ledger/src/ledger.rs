@@ -255,6 +255,8 @@ pub struct Recovery {
     /// it and the `changed_at` of its claim. The same as a send of ours that ended without our
     /// knowing how: find out, and settle it. Their conversations wait for that.
     pub unknown: Vec<Claimed>,
+    /// How many were found and cannot be read: there may be more to take, behind them.
+    pub illegible: usize,
 }
 
 impl Recovery {

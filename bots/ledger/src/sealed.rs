@@ -198,6 +198,16 @@ pub(crate) struct Joined {
 /// A row that could be read, or not, by its id.
 pub(crate) type Named<T> = (String, Option<T>);
 
+/// Those that could be read.
+pub(crate) fn read<T>(rows: Vec<Named<T>>) -> Vec<T> {
+    rows.into_iter().filter_map(|(_, row)| row).collect()
+}
+
+/// How many could not.
+pub(crate) fn unread<T>(rows: &[Named<T>]) -> usize {
+    rows.iter().filter(|(_, row)| row.is_none()).count()
+}
+
 /// Opens a row of this kind and id, unless it is damaged, or of a release that knows more than we
 /// do (`None`: one of its columns already is). One such row must keep no other back: it is left as
 /// it is, for a release that can read it, and said to be there, without a word of it. A key that we

@@ -50,7 +50,7 @@ async fn a_lease_that_runs_out_leaves_everything_to_others() {
 #[tokio::test]
 async fn a_lease_that_ends_too_late_is_waited_for_no_longer_than_it_lives() {
     let Some(database) = database().await else { return };
-    let frail = open(&database, Duration::from_millis(1500)).await;
+    let frail = open(&database, Duration::from_secs(5)).await;
     let first = frail.enroll("first").await.unwrap();
     frail.accept(first, batch(vec![said(1)])).await.unwrap();
     let (ledger, second) = replica(&database, "second").await;

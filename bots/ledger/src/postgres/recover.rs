@@ -8,7 +8,7 @@ use zaki_envelope::{DeliveryId, InboundId, TurnId};
 use super::rows::{self, token};
 use super::tx::{Store, Tx};
 use super::{deliveries, enter, lease, sql};
-use crate::sealed::legible;
+use crate::sealed::{legible, read, unread};
 use crate::{Error, Fence, NewTurn, OpenTurn, Recovery};
 
 pub(super) async fn recover(store: &Store, fence: Fence) -> Result<Recovery, Error> {
@@ -34,10 +34,11 @@ async fn questions(store: &Store, fence: Fence) -> Result<Recovery, Error> {
         tx.legible("message", sql::TAKE_ACCEPTED, &[&us, &most], 1, rows::placed_inbound).await?;
     let most = i64::from(Recovery::TURNS);
     let turns = tx.legible("turn", sql::TAKE_TURNS, &[&us, &most], 1, rows::placed_turn).await?;
-    let turns = with_inbounds(&tx, rows::in_order(rows::read(turns))).await?;
+    let illegible = unread(&accepted) + unread(&turns);
+    let turns = with_inbounds(&tx, rows::in_order(read(turns))).await?;
     tx.commit().await?;
-    let accepted = rows::in_order(rows::read(accepted));
-    Ok(Recovery { accepted, turns, ..Recovery::default() })
+    let accepted = rows::in_order(read(accepted));
+    Ok(Recovery { accepted, turns, illegible, ..Recovery::default() })
 }
 
 async fn with_inbounds(tx: &Tx, turns: Vec<NewTurn>) -> Result<Vec<OpenTurn>, Error> {
@@ -77,12 +78,14 @@ async fn answers(store: &Store, fence: Fence, found: &mut Recovery) -> Result<()
     for (id, _) in heads.iter().filter(|(_, head)| head.is_none()) {
         deliveries::pass_over(&tx, fence, id).await?;
     }
-    let heads = rows::in_order(rows::read(heads));
+    let passed_over = unread(&heads);
+    let heads = rows::in_order(read(heads));
     let ids: Vec<_> = heads.iter().map(|head| head.id.to_string()).collect();
     let handles =
         tx.legible("reply handle", sql::USED_HANDLES, &[&ids], 0, rows::used_handle).await?;
     tx.commit().await?;
-    let mut handles: HashMap<DeliveryId, _> = rows::read(handles).into_iter().collect();
+    found.illegible += passed_over;
+    let mut handles: HashMap<DeliveryId, _> = read(handles).into_iter().collect();
     for head in heads {
         let handle = handles.remove(&head.id);
         found.add(head, handle);

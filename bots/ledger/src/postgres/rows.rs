@@ -8,7 +8,7 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use zaki_envelope::{DeliveryId, MessageId, ReplyHandle, SessionKey, Timestamp, TurnId};
 use zaki_store::{Json, Text};
 
-use crate::sealed::{Envelope, Handle, Joined, Letter, Named, Packed, Raw, Record};
+use crate::sealed::{Envelope, Handle, Joined, Letter, Packed, Raw, Record};
 use crate::{
     Counts, DeadRecord, Delivery, DeliveryKind, DeliveryState, Fence, InboundState, Lost, NewTurn,
     ReplyPlan,
@@ -111,11 +111,6 @@ pub(super) type Placed<T> = (i64, T);
 pub(super) fn in_order<T>(mut rows: Vec<Placed<T>>) -> Vec<T> {
     rows.sort_by_key(|(place, _)| *place);
     rows.into_iter().map(|(_, value)| value).collect()
-}
-
-/// Of rows with their ids, those that could be read.
-pub(super) fn read<T>(rows: Vec<Named<T>>) -> Vec<T> {
-    rows.into_iter().filter_map(|(_, row)| row).collect()
 }
 
 /// Columns: no, id, envelope.

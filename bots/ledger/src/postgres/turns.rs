@@ -9,7 +9,7 @@ use super::rows::{self, token};
 use super::tx::{Store, Tx};
 use super::{deliveries, enter, sql};
 use crate::encode::{Parcel, Turn, clean};
-use crate::sealed::{Envelope, Joined, legible};
+use crate::sealed::{Envelope, Joined, legible, read};
 use crate::{Begin, Earlier, Error, Fence, Finish, NewTurn, TurnEnd};
 
 const NOTHING: &[&str] = &[];
@@ -261,7 +261,7 @@ pub(super) async fn finish(
         tx.execute(sql::FORGET_TURN, &[&Text(turn)]).await?;
     }
     tx.commit().await?;
-    Ok(Finish::Ended { first, waiting: rows::in_order(rows::read(waiting)) })
+    Ok(Finish::Ended { first, waiting: rows::in_order(read(waiting)) })
 }
 
 const fn words(end: TurnEnd) -> (&'static str, Option<ErrorCode>) {

@@ -7,6 +7,7 @@ use zaki_store::Text;
 use super::rows::{self, Token};
 use super::tx::Tx;
 use super::{deliveries, sql};
+use crate::sealed::{read, unread};
 use crate::{Error, Fence, NewTurn, OpenTurn, Recovery};
 
 /// Counts the run. What the earlier ones held is nobody's.
@@ -61,12 +62,13 @@ pub(super) fn recover(tx: &Tx<'_>, fence: Fence) -> Result<Recovery, Error> {
     // What cannot be read is ours until this term ends, so that it is looked at once in each.
     let row = params![us, Recovery::MESSAGES];
     let accepted = tx.legible("message", sql::TAKE_ACCEPTED, row, 1, rows::placed_inbound)?;
-    let accepted = rows::in_order(rows::read(accepted));
     let row = params![us, Recovery::TURNS];
     let turns = tx.legible("turn", sql::TAKE_TURNS, row, 1, rows::placed_turn)?;
-    let turns = rows::in_order(rows::read(turns)).into_iter().map(|turn| with_inbounds(tx, turn));
+    let illegible = unread(&accepted) + unread(&turns);
+    let turns = rows::in_order(read(turns)).into_iter().map(|turn| with_inbounds(tx, turn));
     let turns = turns.collect::<Result<_, _>>()?;
-    let mut found = Recovery { accepted, turns, ..Recovery::default() };
+    let accepted = rows::in_order(read(accepted));
+    let mut found = Recovery { accepted, turns, illegible, ..Recovery::default() };
     heads(tx, fence, &mut found)?;
     Ok(found)
 }
@@ -74,10 +76,11 @@ pub(super) fn recover(tx: &Tx<'_>, fence: Fence) -> Result<Recovery, Error> {
 fn heads(tx: &Tx<'_>, fence: Fence, found: &mut Recovery) -> Result<(), Error> {
     let row = params![Token(fence), Recovery::CONVERSATIONS];
     let heads = tx.legible("delivery", sql::TAKE_HEADS, row, 0, rows::placed_delivery)?;
+    found.illegible += unread(&heads);
     for (id, _) in heads.iter().filter(|(_, head)| head.is_none()) {
         deliveries::pass_over(tx, id)?;
     }
-    for head in rows::in_order(rows::read(heads)) {
+    for head in rows::in_order(read(heads)) {
         let row = params![Text(head.id)];
         let handle = tx.legible_one("reply handle", sql::USED_HANDLE, row, rows::handle)?;
         found.add(head, handle.map(|(_, handle)| handle));
@@ -86,12 +89,12 @@ fn heads(tx: &Tx<'_>, fence: Fence, found: &mut Recovery) -> Result<(), Error> {
 }
 
 fn with_inbounds(tx: &Tx<'_>, mut turn: NewTurn) -> Result<OpenTurn, Error> {
-    let read = |steered: bool| {
+    let joined = |steered: bool| {
         let row = params![Text(turn.id), steered];
         tx.legible("message", sql::INBOUNDS_OF_TURN, row, 0, rows::inbound)
     };
-    let (inbounds, steered) = (read(false)?, read(true)?);
+    let (inbounds, steered) = (joined(false)?, joined(true)?);
     // With those that cannot be read.
     turn.inbounds = inbounds.iter().filter_map(|(id, _)| id.parse().ok()).collect();
-    Ok(OpenTurn { turn, inbounds: rows::read(inbounds), steered: rows::read(steered) })
+    Ok(OpenTurn { turn, inbounds: read(inbounds), steered: read(steered) })
 }

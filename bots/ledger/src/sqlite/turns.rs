@@ -9,6 +9,7 @@ use super::rows::{self, Ms, Token};
 use super::tx::Tx;
 use super::{deliveries, sql};
 use crate::encode::{Parcel, Turn};
+use crate::sealed::read;
 use crate::{Begin, Earlier, Error, Fence, Finish, NewTurn, TurnEnd};
 
 pub(super) fn begin(tx: &Tx<'_>, fence: Fence, turn: &NewTurn, row: &Turn) -> Result<Begin, Error> {
@@ -145,7 +146,7 @@ pub(super) fn finish(
     if !is_asked {
         tx.execute(sql::FORGET_TURN, params![Text(turn)])?;
     }
-    Ok(Finish::Ended { first, waiting: rows::read(waiting) })
+    Ok(Finish::Ended { first, waiting: read(waiting) })
 }
 
 const fn words(end: TurnEnd) -> (&'static str, Option<ErrorCode>) {

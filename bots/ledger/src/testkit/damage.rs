@@ -40,6 +40,7 @@ pub(super) async fn a_message_that_cannot_be_read_keeps_nothing_else_back(s: Sub
     run(&s, BREAK_MESSAGE, &message(1).id).await;
     let (next, found) = take_over(&s, s.fence).await;
     assert_eq!(found.accepted, [message(2), message(3)]);
+    assert_eq!(found.illegible, 1, "more may be behind it");
     assert_eq!(s.ledger.counts().await.unwrap().accepted, 3, "it is not lost");
     assert!(!s.ledger.pulse(next).await.unwrap().orphans, "nor looked at all the time");
     assert_eq!(s.ledger.recover(next).await.unwrap(), Recovery::default());
@@ -135,7 +136,7 @@ pub(super) async fn what_was_being_sent_and_cannot_be_read_is_in_doubt(s: Subjec
     s.post(vec![delivery(11, None, 0)]).await;
     run(&s, BREAK_DELIVERY, &delivery_id(10)).await;
     let (fence, found) = take_over(&s, s.fence).await;
-    assert_eq!(found, Recovery::default());
+    assert_eq!(found, Recovery { illegible: 1, ..Recovery::default() });
     assert_eq!(s.delivery(10).await.state, DeliveryState::Unknown);
     let found = s.ledger.recover(fence).await.unwrap();
     let s = Subject { fence, ..s };
