@@ -44,8 +44,9 @@ pub enum Trouble {
     Deaf(Side),
     /// So many bytes at a time, with this pause in between.
     Trickle(usize, Duration),
-    /// One request of two, by chance, is answered with this status by the proxy itself, and its
-    /// connection ends. For HTTP/1.
+    /// One piece of a request of two, by chance, is answered with this status by the proxy itself,
+    /// and its connection ends: a request of several pieces is refused more often, and sometimes
+    /// after its first half has arrived. For HTTP/1.
     Says(u16),
     /// Every request arrives a second time over a connection of its own, and nobody hears what is
     /// answered to that.

@@ -206,7 +206,7 @@ async fn a_full_hub_declines_what_would_wait_and_nothing_else() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_one_person_is_bounded_over_all_their_conversations() -> Result<()> {
-    let world = telegram().set("lane.waiting_person", 1).start().await?;
+    let world = telegram().set("lane.waiting_person", 1).set("lane.waiting", 1).start().await?;
     let group = Chat::group(-1_001_000_000_001, "Friends");
     let in_group = |who: Person, text: &str| {
         let text = format!("@zaki_sim_bot {text}");

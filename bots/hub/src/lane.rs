@@ -39,7 +39,7 @@ struct Active {
     live: Option<Arc<Live>>,
 }
 
-/// How many messages wait, in all lanes and in those of each person for whom any do.
+/// How many messages wait, in all lanes and in those of each person for whose assistant any do.
 #[derive(Default)]
 struct Waiting {
     all: AtomicUsize,
@@ -84,7 +84,9 @@ impl Bounds {
     pub(crate) fn new(config: &LaneConfig) -> Self {
         let batch = config.waiting.max(1);
         let lane = Limits { waiting: config.waiting, batch, batch_bytes: BATCH_BYTES };
-        Self { lane, person: config.waiting_person, all: config.waiting_all }
+        // What may wait in one session may wait for its person.
+        let person = config.waiting_person.max(config.waiting);
+        Self { lane, person, all: config.waiting_all }
     }
 }
 

@@ -42,10 +42,11 @@ impl Replica {
         self.door.subscribe()
     }
 
-    /// Keeps the lease, term after term, until the hub closes.
+    /// Keeps the lease, term after term, until the hub closes: also that of the first one, where it
+    /// closes already.
     pub(crate) async fn run(self) {
         let mut current = self.door.borrow().clone();
-        while !self.parts.closing.is_cancelled() {
+        while current.is_some() || !self.parts.closing.is_cancelled() {
             match current.take() {
                 Some(hub) => {
                     keep(&hub).await;
@@ -92,7 +93,9 @@ async fn term(parts: &Parts, name: &str) -> Result<Arc<Hub>, Error> {
 ///
 /// Nothing but pulses happens here, so that the lease is not lost because much is to be done.
 async fn keep(hub: &Arc<Hub>) {
-    sources::receive_from_all(hub);
+    if !hub.closing.is_cancelled() {
+        sources::receive_from_all(hub);
+    }
     let mut late = 0;
     loop {
         match pulse(hub).await {

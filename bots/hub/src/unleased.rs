@@ -305,7 +305,7 @@ async fn a_sign_that_an_earlier_run_has_shown_goes_whenever_the_answer_comes() {
 
 #[tokio::test]
 async fn a_platform_that_asks_for_ages_is_asked_again() {
-    let scene = Scene::new(Duration::from_secs(1)).await;
+    let scene = Scene::new(Duration::from_secs(5)).await;
     scene.platform.0.lock().unwrap().later = Some(u64::MAX);
     scene.post("D1", Part::text("hello")).await;
     scene.until(&[Call::Post]).await;

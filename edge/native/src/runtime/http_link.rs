@@ -247,9 +247,10 @@ impl HttpLink {
     pub(crate) async fn send(&self, call: RequestBuilder) -> Result<Response, LinkError> {
         let answer = self.raw(call).await?;
         let status = answer.status();
+        let passes = status.is_server_error() && status != StatusCode::INSUFFICIENT_STORAGE;
         if status.is_success() {
             Ok(answer)
-        } else if status.is_server_error() && status != StatusCode::INSUFFICIENT_STORAGE {
+        } else if passes || status == StatusCode::TOO_MANY_REQUESTS {
             // It stops or restarts; the next look tells.
             Err(LinkError::Lost(status.to_string()))
         } else {

@@ -136,7 +136,7 @@ fn accept(answer: Response) -> Result<Response, LinkError> {
     match answer.status_code() {
         200..=299 => Ok(answer),
         // It stops or restarts; the next look tells.
-        status @ (500..=506 | 508..=599) => Err(LinkError::Lost(status.to_string())),
+        status @ (429 | 500..=506 | 508..=599) => Err(LinkError::Lost(status.to_string())),
         status => Err(LinkError::Refused(status)),
     }
 }
