@@ -63,25 +63,31 @@ impl Retry {
             _ => Self::Unknown,
         }
     }
+
+    /// The same of an answer in nobody's words to what posts a message: a 400 is what a server before
+    /// the platform's says where the line broke in the middle of a request.
+    pub fn wordless(status: u16, limit_ms: u64) -> Self {
+        if status == 400 { Self::Unknown } else { Self::of_status(status, limit_ms) }
+    }
 }
 
 impl Failure {
     /// A call answered with this status. `wait_ms` is how long the platform asks to wait, `code`
     /// and `why` are what it says of a refusal.
     pub fn answered(status: u16, wait_ms: Option<u64>, code: Option<u64>, why: String) -> Self {
-        match Retry::of_status(status, wait_ms.unwrap_or(PAUSE_MS)) {
+        Self::of(Retry::of_status(status, wait_ms.unwrap_or(PAUSE_MS)), status, code, why)
+    }
+
+    /// A call answered with this status, in [nobody's words](Retry::wordless).
+    pub fn wordless(status: u16) -> Self {
+        Self::of(Retry::wordless(status, PAUSE_MS), status, None, String::new())
+    }
+
+    fn of(retry: Retry, status: u16, code: Option<u64>, why: String) -> Self {
+        match retry {
             Retry::AfterMs(after_ms) => Self::Limited { after_ms, scope: Scope::default() },
             Retry::Never => Self::Refused { status, code, why },
             Retry::Unknown => Self::Unclear { status },
-        }
-    }
-
-    /// A call answered with this status, in nobody's words. A 400 is what a server before the
-    /// platform's says where the line broke in the middle of a request.
-    pub fn wordless(status: u16) -> Self {
-        match status {
-            400 => Self::Unclear { status },
-            _ => Self::answered(status, None, None, String::new()),
         }
     }
 

@@ -228,6 +228,19 @@ pub(crate) fn legible<T: Shut>(
     Ok(None)
 }
 
+/// The same of many.
+pub(crate) fn all_legible<T: Shut>(
+    kind: &str,
+    rows: Vec<Named<T>>,
+    keys: &Keys,
+) -> Result<Vec<Named<T::Open>>, Error> {
+    let open = |(id, row): Named<T>| {
+        let row = legible(kind, &id, row, keys)?;
+        Ok((id, row))
+    };
+    rows.into_iter().map(open).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

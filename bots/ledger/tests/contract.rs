@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test speaks by panicking")]
 
+use std::path::PathBuf;
+
 use zaki_ledger::testkit::{Subject, contract};
 use zaki_ledger::{PgLedger, SqliteLedger};
-use zaki_store::testkit::database;
+use zaki_store::testkit::{Database, database};
 use zaki_store::{Keys, PgOptions};
 
 fn keys() -> Keys {
@@ -12,51 +14,53 @@ fn keys() -> Keys {
     Keys::new([("k1", &key)]).unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sqlite_keeps_the_contract() {
+/// The contract of ledgers in files that `open` opens.
+async fn in_files(open: impl AsyncFn(PathBuf) -> SqliteLedger) {
     contract(async || {
         let folder = tempfile::tempdir().unwrap();
-        let ledger = SqliteLedger::open(folder.path().join("ledger.db")).await.unwrap();
+        let ledger = open(folder.path().join("ledger.db")).await;
         Subject::sqlite(ledger, folder).await
     })
     .await;
+}
+
+/// The contract of ledgers on a server, each in a database of its own, that `open` opens.
+async fn on_a_server(open: impl AsyncFn(&Database) -> PgLedger) {
+    if database().await.is_none() {
+        return;
+    }
+    contract(async || {
+        let database = database().await.unwrap();
+        let ledger = open(&database).await;
+        Subject::postgres(ledger, database).await
+    })
+    .await;
+}
+
+async fn connect(database: &Database) -> PgLedger {
+    PgLedger::connect(&database.url(), &PgOptions::default(), PgLedger::TTL).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_keeps_the_contract() {
+    in_files(async |path| SqliteLedger::open(path).await.unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_keeps_the_contract() {
-    if database().await.is_none() {
-        return;
-    }
-    contract(async || {
-        let database = database().await.unwrap();
-        let (url, options) = (database.url(), PgOptions::default());
-        let ledger = PgLedger::connect(&url, &options, PgLedger::TTL).await.unwrap();
-        Subject::postgres(ledger, database).await
-    })
-    .await;
+    on_a_server(connect).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_keeps_the_contract_with_keys() {
-    contract(async || {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ledger.db");
-        let ledger = SqliteLedger::open_sealed(path, keys()).await.unwrap();
-        Subject::sqlite(ledger, folder).await
-    })
-    .await;
+    in_files(async |path| SqliteLedger::open_sealed(path, keys()).await.unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_keeps_the_contract_with_keys() {
-    if database().await.is_none() {
-        return;
-    }
-    contract(async || {
-        let database = database().await.unwrap();
+    on_a_server(async |database| {
         let (url, options, ttl) = (database.url(), PgOptions::default(), PgLedger::TTL);
-        let ledger = PgLedger::connect_sealed(&url, &options, ttl, keys()).await.unwrap();
-        Subject::postgres(ledger, database).await
+        PgLedger::connect_sealed(&url, &options, ttl, keys()).await.unwrap()
     })
     .await;
 }
@@ -76,9 +80,7 @@ const NEXT: [&str; 9] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_keeps_the_contract_beside_the_next_release() {
-    contract(async || {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ledger.db");
+    in_files(async |path| {
         SqliteLedger::open(&path).await.unwrap().close().await;
         let file = rusqlite::Connection::open(&path).unwrap();
         let version = || file.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0));
@@ -87,21 +89,15 @@ async fn sqlite_keeps_the_contract_beside_the_next_release() {
         file.pragma_update(None, "user_version", next).unwrap();
         let ledger = SqliteLedger::open(&path).await.unwrap();
         assert_eq!(version().unwrap(), next, "it is left as it is");
-        drop(file);
-        Subject::sqlite(ledger, folder).await
+        ledger
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_keeps_the_contract_beside_the_next_release() {
-    if database().await.is_none() {
-        return;
-    }
-    contract(async || {
-        let database = database().await.unwrap();
-        let (url, options) = (database.url(), PgOptions::default());
-        PgLedger::connect(&url, &options, PgLedger::TTL).await.unwrap().close();
+    on_a_server(async |database| {
+        connect(database).await.close();
         let steps = [
             "SET search_path = zaki_ledger",
             &NEXT.join(";"),
@@ -109,10 +105,10 @@ async fn postgres_keeps_the_contract_beside_the_next_release() {
             "UPDATE store_info SET version = version + 1",
         ];
         database.client().await.batch_execute(&steps.join(";")).await.unwrap();
-        let ledger = PgLedger::connect(&url, &options, PgLedger::TTL).await.unwrap();
+        let ledger = connect(database).await;
         let release = database.text("SELECT release FROM zaki_ledger.store_info").await;
         assert_eq!(release, ["next"], "it is left as it is");
-        Subject::postgres(ledger, database).await
+        ledger
     })
     .await;
 }

@@ -54,12 +54,8 @@ impl Api {
 
     async fn answer(&self, method: &str, request: RequestBuilder) -> Result<Value, ChannelError> {
         let response = self.outcome(method, self.signed(request)).await?;
-        if response.status() == StatusCode::BAD_REQUEST {
-            // Not a word of Slack's, which says `ok: false`: the line broke in the middle of the
-            // request.
-            return Err(error(method, Retry::Unknown, "400"));
-        }
-        checked(method, &response)?;
+        // What Slack refuses it answers with 200 and `ok: false`.
+        checked(method, &response, Retry::wordless)?;
         let wait = retry_after(&response);
         let answer = response.bytes().await;
         // Slack has carried the call out, or refused it: without the answer nobody knows.
@@ -85,7 +81,7 @@ impl Api {
         let response = self.outcome("response_url", request).await?;
         match response.status() {
             StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
-            _ => checked("response_url", &response).map(Some),
+            _ => checked("response_url", &response, Retry::of_status).map(Some),
         }
     }
 
@@ -132,7 +128,7 @@ impl Api {
 
     async fn send(&self, what: &str, request: RequestBuilder) -> Result<Response, ChannelError> {
         let response = self.outcome(what, request).await?;
-        checked(what, &response)?;
+        checked(what, &response, Retry::of_status)?;
         Ok(response)
     }
 
@@ -155,13 +151,17 @@ fn lost(what: &str, cause: reqwest::Error) -> ChannelError {
     error(what, retry, "no answer").of_scope(scope).caused_by(cause.without_url())
 }
 
-fn checked(what: &str, response: &Response) -> Result<(), ChannelError> {
+fn checked(
+    what: &str,
+    response: &Response,
+    judge: fn(u16, u64) -> Retry,
+) -> Result<(), ChannelError> {
     let status = response.status();
     if status.is_success() {
         return Ok(());
     }
     let limit = retry_after(response).unwrap_or(RATE_LIMIT_MS);
-    let retry = Retry::of_status(status.as_u16(), limit);
+    let retry = judge(status.as_u16(), limit);
     // A limit holds for the method and the workspace, whatever the channel
     // (<https://docs.slack.dev/apis/web-api/rate-limits>).
     let scope = match retry {

@@ -166,6 +166,7 @@ fn refused(what: &str, code: Option<i64>, status: StatusCode, why: &str) -> Chan
 /// What a refusal means: the one table
 /// (<https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes>).
 fn refusal(code: Option<i64>, status: StatusCode) -> (Retry, Scope) {
+    let judge = if code.is_some() { Retry::of_status } else { Retry::wordless };
     match code {
         // Throughput: 80 messages a second.
         Some(130_429) => (Retry::AfterMs(2_000), Scope::Account),
@@ -181,9 +182,7 @@ fn refusal(code: Option<i64>, status: StatusCode) -> (Retry, Scope) {
         Some(1 | 2 | 131_000 | 131_016) if status != StatusCode::TOO_MANY_REQUESTS => {
             (Retry::Unknown, Scope::Conversation)
         }
-        // In nobody's words: the line broke in the middle of the request.
-        None if status == StatusCode::BAD_REQUEST => (Retry::Unknown, Scope::Conversation),
-        _ => match Retry::of_status(status.as_u16(), 60_000) {
+        _ => match judge(status.as_u16(), 60_000) {
             Retry::Never if code.is_none() && status == StatusCode::UNAUTHORIZED => {
                 (Retry::Never, Scope::Account)
             }

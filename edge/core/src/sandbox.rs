@@ -35,6 +35,12 @@ pub const BUSY_TRIES: u32 = 60;
 /// And again after so many milliseconds.
 pub const BUSY_AGAIN_MS: u64 = 500;
 
+/// Whether a call that a sandbox answers with this HTTP status may be made again: it stops or restarts,
+/// or somebody before it says so. Not where its disk is full, which is 507.
+pub const fn is_passing(status: u16) -> bool {
+    matches!(status, 429 | 500..=506 | 508..=599)
+}
+
 /// After a start for a reminder came to nothing, the next try, in milliseconds.
 pub const REMIND_AGAIN_MS: i64 = 60_000;
 

@@ -7,7 +7,7 @@ use tokio_postgres::types::ToSql;
 use zaki_store::{Keys, PgTx, Postgres};
 
 use crate::Error;
-use crate::sealed::{Named, Shut, legible};
+use crate::sealed::{Named, Shut, all_legible};
 
 type Answer<T> = std::result::Result<T, tokio_postgres::Error>;
 type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -74,11 +74,7 @@ impl Tx {
         mut map: impl FnMut(&Row) -> Answer<T>,
     ) -> Result<Vec<Named<T::Open>>, Error> {
         let rows = self.all(sql, params, |row| Ok((row.try_get(id)?, map(row).ok()))).await?;
-        let open = |(id, row): Named<T>| {
-            let row = legible(kind, &id, row, &self.keys)?;
-            Ok((id, row))
-        };
-        rows.into_iter().map(open).collect()
+        all_legible(kind, rows, &self.keys)
     }
 
     /// The first row, if there is one and it can be read.

@@ -6,7 +6,7 @@ use rusqlite::{Params, Row};
 use zaki_store::Keys;
 
 use crate::Error;
-use crate::sealed::{Named, Shut, legible};
+use crate::sealed::{Named, Shut, all_legible};
 
 /// A transaction of the store, as the ledger's operations see it.
 pub(super) struct Tx<'a> {
@@ -49,11 +49,7 @@ impl<'a> Tx<'a> {
         mut map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<Named<T::Open>>, Error> {
         let rows = self.all(sql, params, |row| Ok((row.get(id)?, map(row).ok())))?;
-        let open = |(id, row): Named<T>| {
-            let row = legible(kind, &id, row, self.keys)?;
-            Ok((id, row))
-        };
-        rows.into_iter().map(open).collect()
+        all_legible(kind, rows, self.keys)
     }
 
     /// The first row, if there is one and it can be read.

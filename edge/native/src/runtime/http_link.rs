@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, stream};
-use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
+use zaki_edge_core::sandbox::is_passing;
 use zaki_envelope::{
     LARGEST_MEDIUM, MediaHash, ProactiveId, TurnId,
     wire::{
@@ -247,11 +248,10 @@ impl HttpLink {
     pub(crate) async fn send(&self, call: RequestBuilder) -> Result<Response, LinkError> {
         let answer = self.raw(call).await?;
         let status = answer.status();
-        let passes = status.is_server_error() && status != StatusCode::INSUFFICIENT_STORAGE;
         if status.is_success() {
             Ok(answer)
-        } else if passes || status == StatusCode::TOO_MANY_REQUESTS {
-            // It stops or restarts; the next look tells.
+        } else if is_passing(status.as_u16()) {
+            // The next look tells.
             Err(LinkError::Lost(status.to_string()))
         } else {
             Err(LinkError::Refused(status.as_u16()))

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use worker::{Container, Method, RequestInit, Response, js_sys::Uint8Array, wasm_bindgen::JsValue};
+use zaki_edge_core::sandbox::is_passing;
 use zaki_envelope::wire::{AgentInfo, GatewayState};
 
 use crate::clock;
@@ -135,8 +136,8 @@ pub(crate) async fn finish(answer: &mut Response) -> worker::Result<()> {
 fn accept(answer: Response) -> Result<Response, LinkError> {
     match answer.status_code() {
         200..=299 => Ok(answer),
-        // It stops or restarts; the next look tells.
-        status @ (429 | 500..=506 | 508..=599) => Err(LinkError::Lost(status.to_string())),
+        // The next look tells.
+        status if is_passing(status) => Err(LinkError::Lost(status.to_string())),
         status => Err(LinkError::Refused(status)),
     }
 }
