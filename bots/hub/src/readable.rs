@@ -35,7 +35,7 @@ pub(crate) fn line(kept: &Kept) -> Option<Line> {
             }
             _ => None,
         },
-        Kept::Turn(_) | Kept::DeadLetter(_) => None,
+        Kept::Turn(_) | Kept::DeadLetter(_) | Kept::Illegible(_) => None,
     }
 }
 

@@ -192,6 +192,22 @@ pub struct InboundFilter {
     pub state: Option<InboundState>,
 }
 
+/// What was asked for, as far as it can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed<T> {
+    /// Newest first.
+    pub rows: Vec<T>,
+    /// The ids of what is damaged, or of a release that knows more.
+    pub illegible: Vec<String>,
+}
+
+impl<T> Listed<T> {
+    /// Whether there was nothing.
+    pub const fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.illegible.is_empty()
+    }
+}
+
 /// A message and where it stands.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct InboundRecord {

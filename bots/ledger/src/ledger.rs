@@ -12,8 +12,8 @@ use zaki_envelope::{
 use crate::privacy::{Dossier, Erased, Mark, Said, Who};
 use crate::{
     Accepted, Batch, Begin, Claimed, DeadRecord, Delivery, DeliveryEnd, DeliveryFilter,
-    DeliveryState, Earlier, Error, Fence, Finish, InboundFilter, InboundRecord, NewDelivery,
-    NewTurn, Next, OpenTurn, Pulse, SettleReason, Settled, TurnEnd,
+    DeliveryState, Earlier, Error, Fence, Finish, InboundFilter, InboundRecord, Listed,
+    NewDelivery, NewTurn, Next, OpenTurn, Pulse, SettleReason, Settled, TurnEnd,
 };
 
 /// Durable inbox, turns and outbox, shared by the replicas of a hub.
@@ -185,13 +185,13 @@ pub trait Ledger: Send + Sync {
     async fn disown(&self, fence: Fence, inbounds: &[InboundId]) -> Result<(), Error>;
 
     /// Messages, newest first.
-    async fn list_inbounds(&self, filter: InboundFilter) -> Result<Vec<InboundRecord>, Error>;
+    async fn list_inbounds(&self, filter: InboundFilter) -> Result<Listed<InboundRecord>, Error>;
 
     /// The bytes of the request that brought a message, while they are kept.
     async fn raw(&self, inbound: InboundId) -> Result<Option<Vec<u8>>, Error>;
 
     /// Dead letters, newest first.
-    async fn list_dead(&self, limit: u32) -> Result<Vec<DeadRecord>, Error>;
+    async fn list_dead(&self, limit: u32) -> Result<Listed<DeadRecord>, Error>;
 
     /// Deliveries, newest first.
     async fn list_deliveries(&self, filter: DeliveryFilter) -> Result<Vec<Delivery>, Error>;

@@ -29,13 +29,13 @@ pub use error::Error;
 pub use fence::{Fence, Pulse};
 pub use inbound::{
     Accepted, Batch, CursorUpdate, DeadLetter, DeadRecord, InboundFilter, InboundRecord,
-    InboundState, Line, NewInbound, SettleReason,
+    InboundState, Line, Listed, NewInbound, SettleReason,
 };
 pub use ledger::{Counts, Ledger, Recovery, Retention};
 pub use postgres::PgLedger;
 pub use privacy::{
-    By, Dossier, Erased, Kept, KeptDelivery, KeptLetter, KeptMessage, KeptTurn, Mark, Place, Said,
-    SenderKey, Who,
+    By, Dossier, Erased, Kept, KeptDelivery, KeptIllegible, KeptLetter, KeptMessage, KeptTurn,
+    Mark, Place, Said, SenderKey, Who,
 };
 pub use sqlite::SqliteLedger;
 pub use turn::{Begin, Earlier, Finish, NewTurn, OpenTurn, ReplyPlan, TurnEnd};

@@ -31,8 +31,8 @@ use crate::privacy::{self, Dossier, Erased, Mark, Said, Who};
 use crate::retention::{self, before};
 use crate::{
     Accepted, Batch, Begin, Counts, DeadRecord, Delivery, DeliveryEnd, DeliveryFilter, Earlier,
-    Error, Fence, Finish, InboundFilter, InboundRecord, Ledger, NewDelivery, NewTurn, Next, Pulse,
-    Recovery, Retention, SettleReason, Settled, TurnEnd,
+    Error, Fence, Finish, InboundFilter, InboundRecord, Ledger, Listed, NewDelivery, NewTurn, Next,
+    Pulse, Recovery, Retention, SettleReason, Settled, TurnEnd,
 };
 use accept::{Accepting, Request};
 use rows::token;
@@ -309,18 +309,20 @@ impl Ledger for PgLedger {
         self.write(fence, lease::disown(&self.store, fence, inbounds)).await
     }
 
-    async fn list_inbounds(&self, filter: InboundFilter) -> Result<Vec<InboundRecord>, Error> {
+    async fn list_inbounds(&self, filter: InboundFilter) -> Result<Listed<InboundRecord>, Error> {
         let (limit, before) = (i64::from(filter.limit), filter.before.map(Text));
         let row: [&(dyn ToSql + Sync); 3] = [&limit, &before, &filter.state];
-        self.store.open_all(sql::INBOUNDS, &row, rows::inbound_record).await
+        let map = rows::inbound_record;
+        Ok(self.store.legible("message", sql::INBOUNDS, &row, 0, map).await?.into())
     }
 
     async fn raw(&self, inbound: InboundId) -> Result<Option<Vec<u8>>, Error> {
         self.store.open_one(sql::RAW, &[&Text(inbound)], rows::raw).await
     }
 
-    async fn list_dead(&self, limit: u32) -> Result<Vec<DeadRecord>, Error> {
-        self.store.open_all(sql::DEAD_LETTERS, &[&i64::from(limit)], rows::dead_record).await
+    async fn list_dead(&self, limit: u32) -> Result<Listed<DeadRecord>, Error> {
+        let (limit, map) = (i64::from(limit), rows::dead_record);
+        Ok(self.store.legible("dead letter", sql::DEAD_LETTERS, &[&limit], 6, map).await?.into())
     }
 
     async fn list_deliveries(&self, filter: DeliveryFilter) -> Result<Vec<Delivery>, Error> {

@@ -4,13 +4,15 @@
 pub(crate) mod dossier;
 pub(crate) mod erase;
 pub(crate) mod find;
+mod kept;
 pub(crate) mod recent;
 mod who;
 
 pub(crate) use dossier::dossier;
-pub use dossier::{Dossier, Kept, KeptDelivery, KeptLetter, KeptMessage, KeptTurn, Mark};
+pub use dossier::{Dossier, Mark};
 pub use erase::Erased;
 pub(crate) use erase::erase;
+pub use kept::{Kept, KeptDelivery, KeptIllegible, KeptLetter, KeptMessage, KeptTurn};
 pub(crate) use recent::recent;
 pub use recent::{By, Said};
 pub use who::{Place, SenderKey, Who};

@@ -11,7 +11,7 @@ use zaki_envelope::{DeliveryId, Inbound, InboundId, Outbound, ReplyHandle, TurnI
 use zaki_store::{Cell, Keys, SealError};
 
 use crate::delivery::ILLEGIBLE;
-use crate::{DeadRecord, Delivery, Error, InboundRecord, InboundState, NewTurn};
+use crate::{DeadRecord, Delivery, Error, InboundRecord, InboundState, Listed, NewTurn};
 
 /// The column of a table, as encryption knows it: a name that must never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,8 @@ pub(crate) trait Shut {
     fn open(self, keys: &Keys) -> Result<Self::Open, Error>;
 }
 
-fn json<T: DeserializeOwned>(
+/// JSON that may be encrypted.
+pub(crate) fn json<T: DeserializeOwned>(
     keys: &Keys,
     column: Column,
     row: &dyn Display,
@@ -129,22 +130,24 @@ impl Shut for Letter {
     type Open = DeadRecord;
 
     fn open(self, keys: &Keys) -> Result<DeadRecord, Error> {
-        let raw = keys.open(Column::DeadLetter.of(&self.0.id), self.0.raw)?;
-        Ok(DeadRecord { raw, ..self.0 })
+        let Self(letter) = self;
+        let raw = Bytes { column: Column::DeadLetter, id: letter.id, stored: letter.raw };
+        Ok(DeadRecord { raw: raw.open(keys)?, ..letter })
     }
 }
 
-/// The bytes of a request.
-pub(crate) struct Raw {
+/// What came in, in a row that is numbered: a request, a dead letter.
+pub(crate) struct Bytes {
+    pub column: Column,
     pub id: i64,
     pub stored: Vec<u8>,
 }
 
-impl Shut for Raw {
+impl Shut for Bytes {
     type Open = Vec<u8>;
 
     fn open(self, keys: &Keys) -> Result<Vec<u8>, Error> {
-        Ok(keys.open(Column::Request.of(&self.id), self.stored)?)
+        Ok(keys.open(self.column.of(&self.id), self.stored)?)
     }
 }
 
@@ -201,6 +204,20 @@ pub(crate) type Named<T> = (String, Option<T>);
 /// Those that could be read.
 pub(crate) fn read<T>(rows: Vec<Named<T>>) -> Vec<T> {
     rows.into_iter().filter_map(|(_, row)| row).collect()
+}
+
+/// Those that could, and which could not.
+impl<T> From<Vec<Named<T>>> for Listed<T> {
+    fn from(rows: Vec<Named<T>>) -> Self {
+        let mut listed = Self { rows: Vec::new(), illegible: Vec::new() };
+        for (id, row) in rows {
+            match row {
+                Some(row) => listed.rows.push(row),
+                None => listed.illegible.push(id),
+            }
+        }
+        listed
+    }
 }
 
 /// How many could not.

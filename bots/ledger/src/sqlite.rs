@@ -30,8 +30,8 @@ use crate::privacy::{self, Dossier, Erased, Mark, Said, Who};
 use crate::retention::{self, before};
 use crate::{
     Accepted, Batch, Begin, Counts, DeadRecord, Delivery, DeliveryEnd, DeliveryFilter, Earlier,
-    Error, Fence, Finish, InboundFilter, InboundRecord, Ledger, NewDelivery, NewTurn, Next, Pulse,
-    Recovery, Retention, SettleReason, Settled, TurnEnd,
+    Error, Fence, Finish, InboundFilter, InboundRecord, Ledger, Listed, NewDelivery, NewTurn, Next,
+    Pulse, Recovery, Retention, SettleReason, Settled, TurnEnd,
 };
 use tx::Tx;
 
@@ -338,7 +338,7 @@ impl Ledger for SqliteLedger {
         self.write_whole(fence, move |tx| recover::disown(tx, fence, &inbounds)).await
     }
 
-    async fn list_inbounds(&self, filter: InboundFilter) -> Result<Vec<InboundRecord>, Error> {
+    async fn list_inbounds(&self, filter: InboundFilter) -> Result<Listed<InboundRecord>, Error> {
         self.read(move |tx| lists::inbounds(tx, filter)).await
     }
 
@@ -346,7 +346,7 @@ impl Ledger for SqliteLedger {
         self.read(move |tx| lists::raw(tx, inbound)).await
     }
 
-    async fn list_dead(&self, limit: u32) -> Result<Vec<DeadRecord>, Error> {
+    async fn list_dead(&self, limit: u32) -> Result<Listed<DeadRecord>, Error> {
         self.read(move |tx| lists::dead(tx, limit)).await
     }
 

@@ -272,6 +272,7 @@ where
         privacy {
             shows_what_is_kept_of_a_person
             erases_a_person_and_nobody_else
+            what_cannot_be_read_is_named_and_keeps_nothing_else_back
             knows_what_it_has_erased
             ends_what_is_under_way_as_a_verdict
             leaves_what_others_have_said

@@ -44,13 +44,22 @@ impl Inbox {
         let ledger = Stores::open_existing(&page.source.load()?).await?.ledger;
         if dead {
             let letters = ledger.list_dead(page.limit).await?;
-            page.print(&letters, |letter| Ok(letter_json(letter)), letter_row)?;
+            page.print(&letters.rows, |letter| Ok(letter_json(letter)), letter_row)?;
+            warn_of(&letters.illegible);
         } else {
             let filter = InboundFilter { limit: page.limit, ..InboundFilter::default() };
             let records = ledger.list_inbounds(filter).await?;
-            page.print(&records, record_json, record_row)?;
+            page.print(&records.rows, record_json, record_row)?;
+            warn_of(&records.illegible);
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn warn_of(illegible: &[String]) {
+    if !illegible.is_empty() {
+        let ids = illegible.join(", ");
+        eprintln!("warning: damaged, or stored by a later release, and not listed: {ids}");
     }
 }
 

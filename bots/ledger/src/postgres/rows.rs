@@ -8,7 +8,7 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use zaki_envelope::{DeliveryId, MessageId, ReplyHandle, SessionKey, Timestamp, TurnId};
 use zaki_store::{Json, Text};
 
-use crate::sealed::{Envelope, Handle, Joined, Letter, Packed, Raw, Record};
+use crate::sealed::{Bytes, Column, Envelope, Handle, Joined, Letter, Packed, Record};
 use crate::{
     Counts, DeadRecord, Delivery, DeliveryKind, DeliveryState, Fence, InboundState, Lost, NewTurn,
     ReplyPlan,
@@ -135,11 +135,11 @@ pub(super) fn inbound_record(row: &Row) -> Result<Record> {
 }
 
 /// Columns: id, raw.
-pub(super) fn raw(row: &Row) -> Result<Raw> {
-    Ok(Raw { id: row.try_get(0)?, stored: row.try_get(1)? })
+pub(super) fn raw(row: &Row) -> Result<Bytes> {
+    Ok(Bytes { column: Column::Request, id: row.try_get(0)?, stored: row.try_get(1)? })
 }
 
-/// Columns: id, channel, account, received_at, reason, raw.
+/// Columns: id, channel, account, received_at, reason, raw, id as text.
 pub(super) fn dead_record(row: &Row) -> Result<Letter> {
     Ok(Letter(DeadRecord {
         id: row.try_get(0)?,

@@ -400,8 +400,8 @@ pub(super) const INBOUNDS: &str = "SELECT id, envelope, state, turn, reason FROM
 pub(super) const RAW: &str = "SELECT request.id, request.raw FROM inbound
     JOIN request ON request.id = inbound.request WHERE inbound.id = $1";
 
-pub(super) const DEAD_LETTERS: &str = "SELECT id, channel, account, received_at, reason, raw
-    FROM dead_letter ORDER BY id DESC LIMIT $1";
+pub(super) const DEAD_LETTERS: &str = "SELECT id, channel, account, received_at, reason, raw,
+        CAST(id AS TEXT) AS name FROM dead_letter ORDER BY id DESC LIMIT $1";
 
 pub(super) const COUNTS: &str = concat!(
     "SELECT

@@ -25,10 +25,6 @@ pub(super) struct Tx {
     keys: Keys,
 }
 
-fn open<T: Shut>(rows: Vec<T>, keys: &Keys) -> Result<Vec<T::Open>, Error> {
-    rows.into_iter().map(|row| row.open(keys)).collect()
-}
-
 impl Store {
     pub(super) const fn new(db: Postgres, keys: Keys) -> Self {
         Self { db, keys }
@@ -48,14 +44,17 @@ impl Store {
         self.one(sql, params, map).await?.map(|row| row.open(&self.keys)).transpose()
     }
 
-    /// All its rows, opened.
-    pub(super) async fn open_all<T: Shut>(
+    /// All its rows with their ids, from this column, opened where they can be read.
+    pub(super) async fn legible<T: Shut>(
         &self,
+        kind: &str,
         sql: &str,
         params: Params<'_>,
-        map: impl FnMut(&Row) -> Answer<T>,
-    ) -> Result<Vec<T::Open>, Error> {
-        open(self.all(sql, params, map).await?, &self.keys)
+        id: usize,
+        mut map: impl FnMut(&Row) -> Answer<T>,
+    ) -> Result<Vec<Named<T::Open>>, Error> {
+        let rows = self.all(sql, params, |row| Ok((row.try_get(id)?, map(row).ok()))).await?;
+        all_legible(kind, rows, &self.keys)
     }
 }
 

@@ -1,18 +1,16 @@
 //! Showing everything that is kept of a person, page by page.
 
-use serde::Serialize;
-use zaki_envelope::{
-    Address, ChannelKind, Inbound, MessageId, Outbound, SandboxKind, SessionKey, Timestamp, TurnId,
-};
+use zaki_envelope::{MessageId, Timestamp};
 use zaki_store::{Json, Keys, Row, Sql, Text, params, snapshot};
 
 use super::find::{Found, adopt, by_sender, found, is_direct};
+use super::kept::{Kept, KeptDelivery, KeptLetter, KeptMessage, KeptTurn, Wrapped};
 use super::who::{Places, floor};
 use super::{SenderKey, Who};
 use crate::Error;
 use crate::desk::Desk;
 use crate::encode::clean;
-use crate::sealed::Column;
+use crate::sealed::{Bytes, Column, Packed, legible};
 
 /// Things per page.
 const STEP: i64 = 50;
@@ -59,94 +57,6 @@ impl Default for Stage {
     fn default() -> Self {
         Self::Messages(0)
     }
-}
-
-/// One thing.
-#[derive(Debug, Serialize)]
-#[serde(tag = "kept", rename_all = "snake_case")]
-pub enum Kept {
-    /// What they sent.
-    Message(Box<KeptMessage>),
-    /// What an agent was asked.
-    Turn(Box<KeptTurn>),
-    /// What was sent to them.
-    Delivery(Box<KeptDelivery>),
-    /// What came in and made no sense, where it names them.
-    DeadLetter(KeptLetter),
-}
-
-/// A message.
-#[derive(Debug, Serialize)]
-pub struct KeptMessage {
-    /// The envelope.
-    pub message: Inbound,
-    /// The request that brought it, as text: where nobody else's message can be in it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub raw: Option<String>,
-    /// There is one, which may hold what others said.
-    pub raw_withheld: bool,
-    /// Until when a right to answer it is kept. The right itself is the platform's secret.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub handle_until: Option<Timestamp>,
-}
-
-/// A turn.
-#[derive(Debug, Serialize)]
-pub struct KeptTurn {
-    /// Ours.
-    pub id: TurnId,
-    /// In which conversation with the agent.
-    pub session: SessionKey,
-    /// In which sandbox.
-    pub sandbox: SandboxKind,
-    /// Where the answer went.
-    pub address: Address,
-    /// The message it answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reply_to: Option<MessageId>,
-    /// How it stands.
-    pub state: String,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// When it ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ended_at: Option<Timestamp>,
-}
-
-/// A delivery.
-#[derive(Debug, Serialize)]
-pub struct KeptDelivery {
-    /// Ours.
-    pub id: String,
-    /// The turn it answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub turn: Option<String>,
-    /// Where to.
-    pub address: Address,
-    /// What.
-    pub outbound: Outbound,
-    /// How it stands.
-    pub state: String,
-    /// The platform's ids of it.
-    pub receipt: Vec<MessageId>,
-    /// Since when it stands there.
-    pub changed_at: Timestamp,
-}
-
-/// A dead letter. Nobody understands its bytes, which may hold what others said: an operator can
-/// show them (`zaki inbox list --dead`).
-#[derive(Debug, Serialize)]
-pub struct KeptLetter {
-    /// The ledger's number of it.
-    pub id: i64,
-    /// Where it came in.
-    pub channel: ChannelKind,
-    /// When.
-    pub received_at: Timestamp,
-    /// What is wrong with it.
-    pub reason: String,
-    /// How long it is.
-    pub bytes: usize,
 }
 
 /// The next page.
@@ -260,10 +170,10 @@ async fn message_kept<S: Sql>(
     let handle = tx.one(sql, params![&found.id]).await?;
     let handle_until = handle.map(|row| row.get(0)).transpose()?.map(Timestamp::from_ms);
     let (raw, raw_withheld) = raw(tx, keys, found.request, direct).await?;
-    if let Some(message) = found.inbound {
-        let message = KeptMessage { message, raw, raw_withheld, handle_until };
-        kept.push(Kept::Message(Box::new(message)));
-    }
+    let message = found.inbound.map(|message| {
+        Kept::Message(Box::new(KeptMessage { message, raw, raw_withheld, handle_until }))
+    });
+    kept.push(message.unwrap_or_else(|| Kept::illegible("message", found.id)));
     Ok(kept)
 }
 
@@ -281,8 +191,11 @@ async fn raw<S: Sql>(
     if !direct || row.get::<Option<i64>>(0)? != Some(1) {
         return Ok((None, true));
     }
-    let bytes = keys.open(Column::Request.of(&id), row.get(1)?)?;
-    Ok((Some(String::from_utf8_lossy(&bytes).into_owned()), false))
+    let bytes = Bytes { column: Column::Request, id, stored: row.get(1)? };
+    let bytes = legible("request", &id.to_string(), Some(bytes), keys)?;
+    let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let is_withheld = text.is_none();
+    Ok((text, is_withheld))
 }
 
 /// The turns of a person, in order. `NOT`: SQLite is to go through its index of people, and not to
@@ -301,9 +214,10 @@ async fn turns<S: Sql>(
     let rows = tx.all(TURNS, params![user, mark.after.as_str(), STEP]).await?;
     let (mut kept, mut last) = (Vec::new(), None);
     for row in rows {
-        let turn = turn(&row)?;
-        let id = turn.id.to_string();
-        kept.push(Kept::Turn(Box::new(turn)));
+        let id: String = row.get(0)?;
+        let turn = legible("turn", &id, turn(&row).ok(), keys)?;
+        let turn = turn.map(|turn| Kept::Turn(Box::new(turn)));
+        kept.push(turn.unwrap_or_else(|| Kept::illegible("turn", id.clone())));
         let rows = tx.all(deliveries!("turn = $1"), params![&id]).await?;
         kept.extend(deliveries(keys, &rows)?);
         // What they said by an id that is not theirs any more.
@@ -348,21 +262,25 @@ async fn notices_at<S: Sql>(
 fn deliveries(keys: &Keys, rows: &[Row]) -> Result<Vec<Kept>, Error> {
     let read = |row: &Row| -> Result<Kept, Error> {
         let id: String = row.get(0)?;
-        let outbound = keys.open_text(Column::Outbound.of(&id), row.get(3)?)?;
-        let (Json(address), receipt): (_, Option<Json<Vec<MessageId>>>) =
-            (row.get(2)?, row.get(5)?);
-        Ok(Kept::Delivery(Box::new(KeptDelivery {
-            id,
-            turn: row.get(1)?,
-            address,
-            // One of a later release, perhaps.
-            outbound: serde_json::from_str(&outbound).unwrap_or(Outbound::Answer { text: None }),
-            state: row.get(4)?,
-            receipt: receipt.map(|Json(ids)| ids).unwrap_or_default(),
-            changed_at: Timestamp::from_ms(row.get(6)?),
-        })))
+        let delivery = legible("delivery", &id, delivery(row).ok(), keys)?;
+        let delivery = delivery.map(|delivery| Kept::Delivery(Box::new(delivery)));
+        Ok(delivery.unwrap_or_else(|| Kept::illegible("delivery", id)))
     };
     rows.iter().map(read).collect()
+}
+
+fn delivery(row: &Row) -> Result<Wrapped, Error> {
+    let (Json(address), receipt): (_, Option<Json<Vec<MessageId>>>) = (row.get(2)?, row.get(5)?);
+    let delivery = KeptDelivery {
+        id: row.get(0)?,
+        turn: row.get(1)?,
+        address,
+        outbound: Packed::NOTHING,
+        state: row.get(4)?,
+        receipt: receipt.map(|Json(ids)| ids).unwrap_or_default(),
+        changed_at: Timestamp::from_ms(row.get(6)?),
+    };
+    Ok(Wrapped { delivery, stored: row.get(3)? })
 }
 
 async fn letters<S: Sql>(tx: &S, keys: &Keys, who: &Who, after: &str) -> Result<Stretch, Error> {
@@ -372,14 +290,16 @@ async fn letters<S: Sql>(tx: &S, keys: &Keys, who: &Who, after: &str) -> Result<
     let (mut kept, mut last) = (Vec::new(), None);
     for row in tx.all(sql, params![after, STEP]).await? {
         let id: i64 = row.get(0)?;
-        let (Text(channel), raw): (Text<ChannelKind>, _) =
-            (row.get(1)?, keys.open(Column::DeadLetter.of(&id), row.get(4)?)?);
+        last = Some(id.to_string());
+        let raw = Bytes { column: Column::DeadLetter, id, stored: row.get(4)? };
+        let raw = legible("dead letter", &id.to_string(), Some(raw), keys)?;
+        // What nobody can read names nobody.
+        let (Some(raw), Ok(Text(channel))) = (raw, row.get(1)) else { continue };
         let received_at = Timestamp::from_ms(row.get(2)?);
         if who.is_named_in(channel, received_at, &raw) {
             let (reason, bytes) = (row.get(3)?, raw.len());
             kept.push(Kept::DeadLetter(KeptLetter { id, channel, received_at, reason, bytes }));
         }
-        last = Some(id.to_string());
     }
     Ok(Stretch { kept, last })
 }

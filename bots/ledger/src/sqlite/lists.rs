@@ -6,19 +6,22 @@ use zaki_store::Text;
 
 use super::tx::Tx;
 use super::{rows, sql};
-use crate::{Counts, DeadRecord, Delivery, DeliveryFilter, Error, InboundFilter, InboundRecord};
+use crate::{
+    Counts, DeadRecord, Delivery, DeliveryFilter, Error, InboundFilter, InboundRecord, Listed,
+};
 
-pub(super) fn inbounds(tx: &Tx<'_>, filter: InboundFilter) -> Result<Vec<InboundRecord>, Error> {
+pub(super) fn inbounds(tx: &Tx<'_>, filter: InboundFilter) -> Result<Listed<InboundRecord>, Error> {
     let row = params![filter.limit, filter.before.map(Text), filter.state];
-    tx.open_all(sql::INBOUNDS, row, rows::inbound_record)
+    Ok(tx.legible("message", sql::INBOUNDS, row, 0, rows::inbound_record)?.into())
 }
 
 pub(super) fn raw(tx: &Tx<'_>, inbound: InboundId) -> Result<Option<Vec<u8>>, Error> {
     tx.open_one(sql::RAW, params![Text(inbound)], rows::raw)
 }
 
-pub(super) fn dead(tx: &Tx<'_>, limit: u32) -> Result<Vec<DeadRecord>, Error> {
-    tx.open_all(sql::DEAD_LETTERS, params![limit], rows::dead_record)
+pub(super) fn dead(tx: &Tx<'_>, limit: u32) -> Result<Listed<DeadRecord>, Error> {
+    let row = params![limit];
+    Ok(tx.legible("dead letter", sql::DEAD_LETTERS, row, 6, rows::dead_record)?.into())
 }
 
 pub(super) fn deliveries(tx: &Tx<'_>, filter: DeliveryFilter) -> Result<Vec<Delivery>, Error> {

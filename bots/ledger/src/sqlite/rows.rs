@@ -5,7 +5,7 @@ use rusqlite::{Result, Row};
 use zaki_envelope::{DeliveryId, MessageId, ReplyHandle, SessionKey, Timestamp, TurnId};
 use zaki_store::{Json, Text};
 
-use crate::sealed::{Envelope, Handle, Letter, Packed, Raw, Record};
+use crate::sealed::{Bytes, Column, Envelope, Handle, Letter, Packed, Record};
 use crate::{
     Counts, DeadRecord, Delivery, DeliveryKind, DeliveryState, Fence, InboundState, Lost, NewTurn,
     ReplyPlan,
@@ -130,11 +130,11 @@ pub(super) fn inbound_record(row: &Row<'_>) -> Result<Record> {
 }
 
 /// Columns: id, raw.
-pub(super) fn raw(row: &Row<'_>) -> Result<Raw> {
-    Ok(Raw { id: row.get(0)?, stored: row.get(1)? })
+pub(super) fn raw(row: &Row<'_>) -> Result<Bytes> {
+    Ok(Bytes { column: Column::Request, id: row.get(0)?, stored: row.get(1)? })
 }
 
-/// Columns: id, channel, account, received_at, reason, raw.
+/// Columns: id, channel, account, received_at, reason, raw, id as text.
 pub(super) fn dead_record(row: &Row<'_>) -> Result<Letter> {
     Ok(Letter(DeadRecord {
         id: row.get(0)?,

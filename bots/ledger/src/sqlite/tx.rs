@@ -29,16 +29,6 @@ impl<'a> Tx<'a> {
         self.one(sql, params, map)?.map(|row| row.open(self.keys)).transpose()
     }
 
-    /// All rows, opened.
-    pub(super) fn open_all<T: Shut>(
-        &self,
-        sql: &str,
-        params: impl Params,
-        map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T::Open>, Error> {
-        self.all(sql, params, map)?.into_iter().map(|row| row.open(self.keys)).collect()
-    }
-
     /// All rows with their ids, from this column, opened where they can be read.
     pub(super) fn legible<T: Shut>(
         &self,

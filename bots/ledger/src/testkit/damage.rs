@@ -10,11 +10,15 @@ use super::samples::{
 use super::{Subject, claimed, claims, retry, sent};
 use crate::{Begin, DeliveryState, Error, Fence, Finish, InboundFilter, Next, Recovery, TurnEnd};
 
-const BREAK_MESSAGE: &str = "UPDATE inbound SET envelope = 'x' || envelope WHERE id = $1";
+pub(super) const BREAK_MESSAGE: &str =
+    "UPDATE inbound SET envelope = 'x' || envelope WHERE id = $1";
 const MEND_MESSAGE: &str = "UPDATE inbound SET envelope = substr(envelope, 2) WHERE id = $1";
-const BREAK_DELIVERY: &str = "UPDATE delivery SET outbound = 'x' || outbound WHERE id = $1";
+pub(super) const BREAK_DELIVERY: &str =
+    "UPDATE delivery SET outbound = 'x' || outbound WHERE id = $1";
 const MEND_DELIVERY: &str = "UPDATE delivery SET outbound = substr(outbound, 2) WHERE id = $1";
-const BREAK_TURN: &str = "UPDATE turn SET sandbox = 'x' || sandbox WHERE id = $1";
+pub(super) const BREAK_TURN: &str = "UPDATE turn SET sandbox = 'x' || sandbox WHERE id = $1";
+pub(super) const BREAK_LETTER: &str =
+    "UPDATE dead_letter SET channel = 'x' || channel WHERE CAST(id AS TEXT) = $1";
 const MEND_TURN: &str = "UPDATE turn SET sandbox = substr(sandbox, 2) WHERE id = $1";
 
 async fn change<S: Sql>(tx: &S, sql: &str, id: String) -> Result<u64, Error> {
@@ -22,7 +26,7 @@ async fn change<S: Sql>(tx: &S, sql: &str, id: String) -> Result<u64, Error> {
 }
 
 /// Runs one of these on one row.
-async fn run(s: &Subject, sql: &'static str, id: &impl ToString) {
+pub(super) async fn run(s: &Subject, sql: &'static str, id: &impl ToString) {
     let id = id.to_string();
     let changed: Result<u64, Error> = transact!(&s.store, |tx| change(tx, sql, id));
     assert_eq!(changed.unwrap(), 1);
@@ -162,7 +166,7 @@ pub(super) async fn what_another_cannot_read_is_not_taken_along(s: Subject) {
 
     run(&s, MEND_MESSAGE, &message(1).id).await;
     let filter = InboundFilter { limit: 9, ..InboundFilter::default() };
-    let all = s.ledger.list_inbounds(filter).await.unwrap();
+    let all = s.ledger.list_inbounds(filter).await.unwrap().rows;
     assert!(all.iter().any(|row| row.inbound.id == message(1).id && row.turn.is_none()));
     let busy = Begin::Busy { turn: turn_id(1) };
     assert_eq!(s.ledger.begin_turn(s.fence, turn(2, &[1])).await.unwrap(), busy, "it is theirs");

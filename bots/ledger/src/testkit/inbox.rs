@@ -65,7 +65,7 @@ pub(super) async fn keeps_what_made_no_sense(s: Subject) {
     request.dead.push(DeadLetter { reason: "not an update".into(), raw: vec![0xff, 0x00] });
     let accepted = s.ledger.accept(s.fence, request).await.unwrap();
     assert_eq!(accepted.fresh, [message(1)], "one bad item loses no other");
-    let dead = s.ledger.list_dead(10).await.unwrap();
+    let dead = s.ledger.list_dead(10).await.unwrap().rows;
     let [letter] = dead.as_slice() else { panic!("one dead letter, not {}", dead.len()) };
     assert_eq!((letter.reason.as_str(), letter.raw.as_slice()), ("not an update", &[0xff, 0][..]));
     assert_eq!((letter.channel, letter.received_at), (ChannelKind::Telegram, at(0)));
@@ -78,7 +78,7 @@ pub(super) async fn settles_on_arrival_what_gets_no_turn(s: Subject) {
     let again = s.ledger.accept(s.fence, batch(vec![chatter()])).await.unwrap();
     assert_eq!((again.fresh.len(), again.duplicates), (0, 1));
     let all = s.ledger.list_inbounds(InboundFilter { limit: 9, ..InboundFilter::default() });
-    let all = all.await.unwrap();
+    let all = all.await.unwrap().rows;
     let found = all.iter().find(|record| record.inbound == message(1)).unwrap();
     assert_eq!(found.state, InboundState::Settled);
     assert_eq!(found.reason.as_deref(), Some(SettleReason::NotAddressed.as_str()));
@@ -94,7 +94,7 @@ pub(super) async fn settles_what_waits_and_nothing_else(s: Subject) {
     assert_eq!(settle(&[1, 2], SettleReason::Event).await, 2);
     assert_eq!(settle(&[2, 3], SettleReason::Broken).await, 1);
     let rows = s.ledger.list_inbounds(InboundFilter { limit: 10, ..Default::default() });
-    let rows: Vec<_> = rows.await.unwrap().into_iter().map(|r| (r.state, r.reason)).collect();
+    let rows: Vec<_> = rows.await.unwrap().rows.into_iter().map(|r| (r.state, r.reason)).collect();
     let (event, broken) = (Some("event".to_owned()), Some("broken".to_owned()));
     assert_eq!(
         rows,

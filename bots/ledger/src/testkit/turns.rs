@@ -17,7 +17,7 @@ pub(super) async fn joins_messages_whole_or_not_at_all(s: Subject) {
 
     s.ledger.begin_turn(s.fence, turn(2, &[1])).await.unwrap();
     let filter = InboundFilter { limit: 10, state: Some(InboundState::Joined), before: None };
-    let joined = s.ledger.list_inbounds(filter).await.unwrap();
+    let joined = s.ledger.list_inbounds(filter).await.unwrap().rows;
     assert_eq!(joined.len(), 1);
     assert_eq!(joined[0].turn, Some(turn_id(2)));
     let error = s.ledger.begin_turn(s.fence, turn(3, &[99])).await.unwrap_err();

@@ -99,7 +99,7 @@ pub(super) async fn counts_and_lists(s: Subject) {
 
     let page = async |before, state| {
         let filter = InboundFilter { limit: 2, before, state };
-        let rows = s.ledger.list_inbounds(filter).await.unwrap();
+        let rows = s.ledger.list_inbounds(filter).await.unwrap().rows;
         rows.into_iter().map(|row| row.inbound.id).collect::<Vec<_>>()
     };
     let id = |n| message(n).id;
