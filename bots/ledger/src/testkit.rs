@@ -256,6 +256,7 @@ where
             a_turn_goes_on_without_what_cannot_be_read_of_it
             a_delivery_that_cannot_be_read_ends_and_the_next_leaves
             what_was_being_sent_and_cannot_be_read_is_in_doubt
+            what_cannot_be_read_is_named_and_keeps_nothing_else_back
             what_another_cannot_read_is_not_taken_along
         }
         replicas {
@@ -272,7 +273,6 @@ where
         privacy {
             shows_what_is_kept_of_a_person
             erases_a_person_and_nobody_else
-            what_cannot_be_read_is_named_and_keeps_nothing_else_back
             knows_what_it_has_erased
             ends_what_is_under_way_as_a_verdict
             leaves_what_others_have_said

@@ -3,21 +3,22 @@
 
 use zaki_store::{Sql, params, transact};
 
+use super::people::{answer, private, who, words};
 use super::samples::{
     at, batch, begun, delivery, delivery_id, elsewhere, in_lane, message, said, said_by, turn,
     turn_id,
 };
 use super::{Subject, claimed, claims, retry, sent};
-use crate::{Begin, DeliveryState, Error, Fence, Finish, InboundFilter, Next, Recovery, TurnEnd};
+use crate::{
+    Begin, DeliveryState, Error, Fence, Finish, InboundFilter, Kept, Next, Recovery, TurnEnd,
+};
 
-pub(super) const BREAK_MESSAGE: &str =
-    "UPDATE inbound SET envelope = 'x' || envelope WHERE id = $1";
+const BREAK_MESSAGE: &str = "UPDATE inbound SET envelope = 'x' || envelope WHERE id = $1";
 const MEND_MESSAGE: &str = "UPDATE inbound SET envelope = substr(envelope, 2) WHERE id = $1";
-pub(super) const BREAK_DELIVERY: &str =
-    "UPDATE delivery SET outbound = 'x' || outbound WHERE id = $1";
+const BREAK_DELIVERY: &str = "UPDATE delivery SET outbound = 'x' || outbound WHERE id = $1";
 const MEND_DELIVERY: &str = "UPDATE delivery SET outbound = substr(outbound, 2) WHERE id = $1";
-pub(super) const BREAK_TURN: &str = "UPDATE turn SET sandbox = 'x' || sandbox WHERE id = $1";
-pub(super) const BREAK_LETTER: &str =
+const BREAK_TURN: &str = "UPDATE turn SET sandbox = 'x' || sandbox WHERE id = $1";
+const BREAK_LETTER: &str =
     "UPDATE dead_letter SET channel = 'x' || channel WHERE CAST(id AS TEXT) = $1";
 const MEND_TURN: &str = "UPDATE turn SET sandbox = substr(sandbox, 2) WHERE id = $1";
 
@@ -26,7 +27,7 @@ async fn change<S: Sql>(tx: &S, sql: &str, id: String) -> Result<u64, Error> {
 }
 
 /// Runs one of these on one row.
-pub(super) async fn run(s: &Subject, sql: &'static str, id: &impl ToString) {
+async fn run(s: &Subject, sql: &'static str, id: &impl ToString) {
     let id = id.to_string();
     let changed: Result<u64, Error> = transact!(&s.store, |tx| change(tx, sql, id));
     assert_eq!(changed.unwrap(), 1);
@@ -145,6 +146,45 @@ pub(super) async fn what_was_being_sent_and_cannot_be_read_is_in_doubt(s: Subjec
     let found = s.ledger.recover(fence).await.unwrap();
     let s = Subject { fence, ..s };
     claims(s.begin(&found.deliveries[0]).await, 11);
+}
+
+pub(super) async fn what_cannot_be_read_is_named_and_keeps_nothing_else_back(s: Subject) {
+    s.two_people().await;
+    let broken = private(1, 100).id;
+    run(&s, BREAK_MESSAGE, &broken).await;
+    run(&s, BREAK_DELIVERY, &delivery_id(101)).await;
+    run(&s, BREAK_TURN, &turn_id(101)).await;
+    let letters = s.ledger.list_dead(9).await.unwrap().rows;
+    run(&s, BREAK_LETTER, &letters[1].id).await;
+    let kept = s.everything(&who(1)).await;
+    let all: String = kept.iter().map(|one| serde_json::to_string(one).unwrap()).collect();
+    for still in [words(1, 101), words(1, 102), answer(1, 100), answer(1, 103), answer(1, 104)] {
+        assert!(all.contains(&still), "{still}:\n{all}");
+    }
+    let mut illegible: Vec<_> = kept
+        .into_iter()
+        .filter_map(|one| match one {
+            Kept::Illegible(one) => Some((one.what, one.id)),
+            _ => None,
+        })
+        .collect();
+    illegible.sort();
+    let expected = [
+        ("delivery", delivery_id(101).to_string()),
+        ("message", broken.to_string()),
+        ("turn", turn_id(101).to_string()),
+    ];
+    assert_eq!(illegible, expected);
+
+    let filter = InboundFilter { limit: 100, ..InboundFilter::default() };
+    let listed = s.ledger.list_inbounds(filter).await.unwrap();
+    assert_eq!((listed.rows.len(), listed.illegible), (5, vec![broken.to_string()]));
+    let letters = s.ledger.list_dead(9).await.unwrap();
+    assert_eq!((letters.rows.len(), letters.illegible.len()), (1, 1));
+
+    let erased = s.erase(&who(1)).await;
+    assert_eq!((erased.messages, erased.turns, erased.deliveries), (3, 2, 4));
+    assert!(s.everything(&who(1)).await.is_empty());
 }
 
 /// Between replicas alone.

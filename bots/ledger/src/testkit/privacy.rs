@@ -3,8 +3,8 @@ use zaki_envelope::{Address, DeliveryId, Inbound, Timestamp};
 use super::people::{
     answer, asks, held, new, nonsense, number, private, replies, request, shared, user, who, words,
 };
-use super::samples::{at, delivery, delivery_id, turn_id};
-use super::{Subject, claimed, claims, damage, sent};
+use super::samples::{at, delivery, turn_id};
+use super::{Subject, claimed, claims, sent};
 use crate::{
     Begin, By, Counts, DeliveryFilter, DeliveryState, Erased, Error, Finish, InboundFilter,
     InboundRecord, InboundState, Kept, Mark, Next, Retention, Said, SettleReason, TurnEnd, Who,
@@ -31,11 +31,11 @@ impl Subject {
         first
     }
 
-    async fn erase(&self, who: &Who) -> Erased {
+    pub(super) async fn erase(&self, who: &Who) -> Erased {
         self.ledger.erase(who, at(5000)).await.unwrap()
     }
 
-    async fn everything(&self, who: &Who) -> Vec<Kept> {
+    pub(super) async fn everything(&self, who: &Who) -> Vec<Kept> {
         let (mut all, mut mark) = (Vec::new(), Some(Mark::default()));
         while let Some(from) = mark {
             let page = self.ledger.dossier(who, from).await.unwrap();
@@ -57,7 +57,7 @@ impl Subject {
     }
 
     /// What two people leave: in private, in a room, by notices, and in what made no sense.
-    async fn two_people(&self) {
+    pub(super) async fn two_people(&self) {
         for person in [1, 2] {
             let n = person * 100;
             self.talk(person, n, private(person, n)).await;
@@ -131,45 +131,6 @@ pub(super) async fn erases_a_person_and_nobody_else(s: Subject) {
     assert_eq!(s.ledger.list_dead(9).await.unwrap().rows.len(), 1);
     assert_eq!(s.erase(&who(2)).await, expected, "all of the other's was there");
     assert_eq!(s.ledger.counts().await.unwrap(), Counts::default());
-}
-
-pub(super) async fn what_cannot_be_read_is_named_and_keeps_nothing_else_back(s: Subject) {
-    s.two_people().await;
-    let broken = private(1, 100).id;
-    damage::run(&s, damage::BREAK_MESSAGE, &broken).await;
-    damage::run(&s, damage::BREAK_DELIVERY, &delivery_id(101)).await;
-    damage::run(&s, damage::BREAK_TURN, &turn_id(101)).await;
-    let letters = s.ledger.list_dead(9).await.unwrap().rows;
-    damage::run(&s, damage::BREAK_LETTER, &letters[1].id).await;
-    let kept = s.everything(&who(1)).await;
-    let all: String = kept.iter().map(|one| serde_json::to_string(one).unwrap()).collect();
-    for still in [words(1, 101), words(1, 102), answer(1, 100), answer(1, 103), answer(1, 104)] {
-        assert!(all.contains(&still), "{still}:\n{all}");
-    }
-    let mut illegible: Vec<_> = kept
-        .into_iter()
-        .filter_map(|one| match one {
-            Kept::Illegible(one) => Some((one.what, one.id)),
-            _ => None,
-        })
-        .collect();
-    illegible.sort();
-    let expected = [
-        ("delivery", delivery_id(101).to_string()),
-        ("message", broken.to_string()),
-        ("turn", turn_id(101).to_string()),
-    ];
-    assert_eq!(illegible, expected);
-
-    let filter = InboundFilter { limit: 100, ..InboundFilter::default() };
-    let listed = s.ledger.list_inbounds(filter).await.unwrap();
-    assert_eq!((listed.rows.len(), listed.illegible), (5, vec![broken.to_string()]));
-    let letters = s.ledger.list_dead(9).await.unwrap();
-    assert_eq!((letters.rows.len(), letters.illegible.len()), (1, 1));
-
-    let erased = s.erase(&who(1)).await;
-    assert_eq!((erased.messages, erased.turns, erased.deliveries), (3, 2, 4));
-    assert!(s.everything(&who(1)).await.is_empty());
 }
 
 /// A platform may still repeat what has been erased; what is new is a new beginning.

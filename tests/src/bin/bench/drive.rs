@@ -54,13 +54,17 @@ impl Round {
         self.cpu += other.cpu;
     }
 
+    /// What one cost the server, in microseconds.
+    pub(crate) fn cpu_us_each(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / count(self.times.len())
+    }
+
     /// As the report tells it.
     pub(crate) fn report(self) -> Value {
-        let cpu = self.cpu.as_secs_f64() * 1e6 / count(self.times.len());
         let mut report = json!({
             "requests": self.times.len(),
             "per_second": self.rate(),
-            "cpu_us_each": cpu,
+            "cpu_us_each": self.cpu_us_each(),
         });
         if let (Value::Object(report), Value::Object(times)) = (&mut report, self.times.report()) {
             report.extend(times);
