@@ -84,6 +84,18 @@ pub struct Delivery {
     pub changed_at: Timestamp,
 }
 
+/// Why a part of a reply ended that nobody has tried to send.
+pub(crate) const EARLIER_PART: &str = "an earlier part was not sent";
+/// Why one ended that an operator has dropped, and those that follow it.
+pub(crate) const DROPPED: &str = "dropped by an operator";
+
+impl Delivery {
+    /// Whether an operator has dropped it, or what it follows.
+    pub fn is_dropped(&self) -> bool {
+        self.state == DeliveryState::Dead && self.reason.as_deref() == Some(DROPPED)
+    }
+}
+
 /// A delivery that is ours alone to send, now.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claimed {

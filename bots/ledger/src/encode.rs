@@ -37,8 +37,8 @@ fn outbound(keys: &Keys, id: &str, outbound: &Outbound) -> Result<String, Error>
 }
 
 /// What stands for the key of a message once its sender has been erased.
-pub(crate) fn seen(inbound: &Inbound) -> [u8; 16] {
-    digest(&[inbound.channel.as_str(), inbound.account.as_str(), inbound.dedupe.as_str()])
+pub(crate) fn seen(channel: &str, account: &str, dedupe: &str) -> [u8; 16] {
+    digest(&[channel, account, dedupe])
 }
 
 /// A message and what is stored of it.
@@ -66,7 +66,7 @@ impl Message {
             address: address.transpose()?,
             secret: handle.map(|handle| sealed(handle.secret.clone())).transpose()?,
             sender: SenderKey::of(inbound).digest(),
-            seen: seen(inbound),
+            seen: seen(inbound.channel.as_str(), inbound.account.as_str(), inbound.dedupe.as_str()),
             id,
         })
     }

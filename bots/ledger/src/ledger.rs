@@ -194,7 +194,7 @@ pub trait Ledger: Send + Sync {
     async fn list_dead(&self, limit: u32) -> Result<Listed<DeadRecord>, Error>;
 
     /// Deliveries, newest first.
-    async fn list_deliveries(&self, filter: DeliveryFilter) -> Result<Vec<Delivery>, Error>;
+    async fn list_deliveries(&self, filter: DeliveryFilter) -> Result<Listed<Delivery>, Error>;
 
     /// How much is open.
     async fn counts(&self) -> Result<Counts, Error>;

@@ -29,6 +29,7 @@ use crate::keys;
 use crate::overdue;
 use crate::privacy::{self, Dossier, Erased, Mark, Said, Who};
 use crate::retention::{self, before};
+use crate::sealed::shown;
 use crate::{
     Accepted, Batch, Begin, Counts, DeadRecord, Delivery, DeliveryEnd, DeliveryFilter, Earlier,
     Error, Fence, Finish, InboundFilter, InboundRecord, Ledger, Listed, NewDelivery, NewTurn, Next,
@@ -325,11 +326,11 @@ impl Ledger for PgLedger {
         Ok(self.store.legible("dead letter", sql::DEAD_LETTERS, &[&limit], 6, map).await?.into())
     }
 
-    async fn list_deliveries(&self, filter: DeliveryFilter) -> Result<Vec<Delivery>, Error> {
+    async fn list_deliveries(&self, filter: DeliveryFilter) -> Result<Listed<Delivery>, Error> {
         let (limit, before) = (i64::from(filter.limit), filter.before.map(Text));
         let row: [&(dyn ToSql + Sync); 3] = [&limit, &before, &filter.state];
-        let listed = self.store.all(sql::DELIVERIES, &row, |row| Ok(rows::delivery(row).ok()));
-        Ok(listed.await?.into_iter().flatten().map(|row| row.shown(self.keys())).collect())
+        let map = |row: &tokio_postgres::Row| Ok((row.try_get(0)?, rows::delivery(row).ok()));
+        Ok(shown(self.store.all(sql::DELIVERIES, &row, map).await?, self.keys()))
     }
 
     async fn counts(&self) -> Result<Counts, Error> {

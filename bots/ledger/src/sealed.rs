@@ -47,8 +47,7 @@ pub(crate) trait Shut {
     fn open(self, keys: &Keys) -> Result<Self::Open, Error>;
 }
 
-/// JSON that may be encrypted.
-pub(crate) fn json<T: DeserializeOwned>(
+fn json<T: DeserializeOwned>(
     keys: &Keys,
     column: Column,
     row: &dyn Display,
@@ -94,6 +93,20 @@ impl Shut for Record {
     }
 }
 
+/// What leaves.
+pub(crate) struct Posted {
+    pub id: String,
+    pub stored: String,
+}
+
+impl Shut for Posted {
+    type Open = Outbound;
+
+    fn open(self, keys: &Keys) -> Result<Outbound, Error> {
+        json(keys, Column::Outbound, &self.id, self.stored)
+    }
+}
+
 /// A delivery whose `outbound` is not yet its own.
 pub(crate) struct Packed {
     pub delivery: Delivery,
@@ -105,12 +118,20 @@ impl Packed {
     pub(crate) const NOTHING: Outbound = Outbound::Answer { text: None };
 
     /// For an operator: without its text, and with the reason for that, where it cannot be read.
-    pub(crate) fn shown(self, keys: &Keys) -> Delivery {
+    fn shown(self, keys: &Keys) -> Delivery {
         let bare = self.delivery.clone();
-        self.open(keys).unwrap_or_else(|_| Delivery {
-            reason: bare.reason.clone().or_else(|| Some(ILLEGIBLE.to_owned())),
+        self.open(keys).unwrap_or_else(|error| Delivery {
+            reason: bare.reason.clone().or_else(|| Some(why_not(&error))),
             ..bare
         })
+    }
+}
+
+/// Why something is not shown, for an operator, who can give a key.
+fn why_not(error: &Error) -> String {
+    match error {
+        Error::Sealed(missing @ SealError::Missing { .. }) => missing.to_string(),
+        _ => ILLEGIBLE.to_owned(),
     }
 }
 
@@ -118,8 +139,8 @@ impl Shut for Packed {
     type Open = Delivery;
 
     fn open(self, keys: &Keys) -> Result<Delivery, Error> {
-        let outbound = json(keys, Column::Outbound, &self.delivery.id, self.stored)?;
-        Ok(Delivery { outbound, ..self.delivery })
+        let posted = Posted { id: self.delivery.id.to_string(), stored: self.stored };
+        Ok(Delivery { outbound: posted.open(keys)?, ..self.delivery })
     }
 }
 
@@ -206,6 +227,12 @@ pub(crate) fn read<T>(rows: Vec<Named<T>>) -> Vec<T> {
     rows.into_iter().filter_map(|(_, row)| row).collect()
 }
 
+/// Deliveries for an operator: also those of which the text alone cannot be read.
+pub(crate) fn shown(rows: Vec<Named<Packed>>, keys: &Keys) -> Listed<Delivery> {
+    let shown = |(id, row): Named<Packed>| (id, row.map(|row| row.shown(keys)));
+    rows.into_iter().map(shown).collect::<Vec<_>>().into()
+}
+
 /// Those that could, and which could not.
 impl<T> From<Vec<Named<T>>> for Listed<T> {
     fn from(rows: Vec<Named<T>>) -> Self {
@@ -282,5 +309,7 @@ mod tests {
             read(SealError::Missing { id: id() }),
             Err(Error::Sealed(SealError::Missing { .. }))
         ));
+        assert!(why_not(&SealError::Missing { id: id() }.into()).contains("k2"));
+        assert_eq!(why_not(&SealError::Wrong { id: id() }.into()), ILLEGIBLE);
     }
 }

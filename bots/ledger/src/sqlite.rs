@@ -350,7 +350,7 @@ impl Ledger for SqliteLedger {
         self.read(move |tx| lists::dead(tx, limit)).await
     }
 
-    async fn list_deliveries(&self, filter: DeliveryFilter) -> Result<Vec<Delivery>, Error> {
+    async fn list_deliveries(&self, filter: DeliveryFilter) -> Result<Listed<Delivery>, Error> {
         self.read(move |tx| lists::deliveries(tx, filter)).await
     }
 

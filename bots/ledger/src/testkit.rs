@@ -107,7 +107,7 @@ impl Subject {
 
     async fn delivery(&self, n: u32) -> Delivery {
         let filter = DeliveryFilter { limit: 100, ..Default::default() };
-        let all = self.ledger.list_deliveries(filter).await.unwrap();
+        let all = self.ledger.list_deliveries(filter).await.unwrap().rows;
         all.into_iter().find(|delivery| delivery.id == delivery_id(n)).unwrap()
     }
 }
@@ -257,6 +257,7 @@ where
             a_delivery_that_cannot_be_read_ends_and_the_next_leaves
             what_was_being_sent_and_cannot_be_read_is_in_doubt
             what_cannot_be_read_is_named_and_keeps_nothing_else_back
+            what_others_have_said_is_left_though_it_cannot_be_read
             what_another_cannot_read_is_not_taken_along
         }
         replicas {

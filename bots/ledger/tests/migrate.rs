@@ -120,8 +120,14 @@ async fn a_file_of_the_first_release_is_taken_over() {
     let ended = Finish::Ended { first: Next::None, waiting: vec![message(2)] };
     assert_eq!(end.unwrap(), ended);
     let all = zaki_ledger::DeliveryFilter { limit: 10, ..Default::default() };
-    let states: Vec<_> =
-        ledger.list_deliveries(all).await.unwrap().iter().map(|delivery| delivery.state).collect();
+    let states: Vec<_> = ledger
+        .list_deliveries(all)
+        .await
+        .unwrap()
+        .rows
+        .iter()
+        .map(|delivery| delivery.state)
+        .collect();
     assert_eq!(states, [Sent, Sending, Sending, Dead, Unknown, Sent, Sent]);
     ledger.close().await;
 }

@@ -10,7 +10,11 @@ use zaki_envelope::{DeliveryId, Outbound, plain_text};
 use zaki_identity::{Actor, Directory};
 use zaki_ledger::{Delivery, DeliveryFilter, DeliveryState, Ledger};
 
-use super::{Source, list::Page, table};
+use super::{
+    Source,
+    list::{Page, warn_of},
+    table,
+};
 use crate::{clock, outbox::find, stores::Stores};
 
 /// So many are read at a time.
@@ -113,7 +117,9 @@ async fn list(state: Option<DeliveryState>, page: &Page) -> Result<()> {
     let ledger = Stores::open_existing(&page.source.load()?).await?.ledger;
     let filter = DeliveryFilter { limit: page.limit, state, before: None };
     let found = ledger.list_deliveries(filter).await?;
-    page.print(&found, |delivery| Ok(serde_json::to_value(delivery)?), row)
+    page.print(&found.rows, |delivery| Ok(serde_json::to_value(delivery)?), row)?;
+    warn_of(&found.illegible);
+    Ok(())
 }
 
 async fn show(id: DeliveryId, output: &Output) -> Result<()> {
@@ -183,13 +189,16 @@ async fn drop(id: DeliveryId, output: &Output) -> Result<()> {
     Ok(())
 }
 
-/// All in one state, oldest first: they are sent in this order.
+/// All in one state, oldest first: they are sent in this order. Not what an operator has dropped,
+/// nor what followed it.
 async fn all(ledger: &dyn Ledger, state: DeliveryState) -> Result<Vec<DeliveryId>> {
     let (mut ids, mut before) = (Vec::new(), None);
     loop {
         let filter = DeliveryFilter { limit: PAGE, before, state: Some(state) };
-        let found = ledger.list_deliveries(filter).await?;
-        ids.extend(found.iter().map(|delivery| delivery.id));
+        let found = ledger.list_deliveries(filter).await?.rows;
+        ids.extend(
+            found.iter().filter(|delivery| !delivery.is_dropped()).map(|delivery| delivery.id),
+        );
         match found.last() {
             Some(last) => before = Some(last.id),
             None => break,

@@ -56,7 +56,8 @@ impl Inbox {
     }
 }
 
-fn warn_of(illegible: &[String]) {
+/// What a list leaves out, beside it.
+pub(super) fn warn_of(illegible: &[String]) {
     if !illegible.is_empty() {
         let ids = illegible.join(", ");
         eprintln!("warning: damaged, or stored by a later release, and not listed: {ids}");

@@ -110,7 +110,7 @@ pub(crate) async fn find(ledger: &dyn Ledger, id: DeliveryId) -> Result<Option<D
     let mut before = Some(DeliveryId::from_parts(id.minted_at().plus_ms(1), 0));
     loop {
         let filter = DeliveryFilter { limit: PAGE, before, state: None };
-        let found = ledger.list_deliveries(filter).await?;
+        let found = ledger.list_deliveries(filter).await?.rows;
         let Some(last) = found.last().map(|delivery| delivery.id) else { return Ok(None) };
         match found.into_iter().find(|delivery| delivery.id <= id) {
             Some(delivery) => return Ok(Some(delivery).filter(|delivery| delivery.id == id)),

@@ -8,6 +8,7 @@ use zaki_store::{Json, PgTx, Text};
 use super::rows::{self, Head, token};
 use super::tx::{Store, Tx};
 use super::{enter, sql};
+use crate::delivery::EARLIER_PART;
 use crate::encode::{Parcel, clean};
 use crate::retention::BARE;
 use crate::{
@@ -276,7 +277,7 @@ async fn set(
         return Ok(standing?);
     };
     if matches!(state, DeliveryState::Unknown | DeliveryState::Dead) {
-        tx.execute(sql::END_LATER_PARTS, &[&Text(id), &at.as_ms()]).await?;
+        tx.execute(sql::END_LATER_PARTS, &[&Text(id), &at.as_ms(), &EARLIER_PART]).await?;
         if kind == DeliveryKind::Notice {
             tx.execute(sql::UNTELL, &[&Text(id)]).await?;
         }

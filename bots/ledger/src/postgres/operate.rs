@@ -7,6 +7,7 @@ use zaki_store::{Json, PgTx, Text};
 use super::tx::Store;
 use super::{deliveries, sql};
 use crate::Error;
+use crate::delivery::{DROPPED, EARLIER_PART};
 use crate::encode::clean;
 use crate::retention::BARE;
 
@@ -38,7 +39,7 @@ pub(super) async fn refute(
     let refuted =
         tx.one(sql::REFUTE, &[&Text(id), &clean(reason), &at.as_ms()], conversation).await?;
     if refuted.is_some() {
-        end_later_parts(&tx, id, at).await?;
+        end_later_parts(&tx, id, at, EARLIER_PART).await?;
     }
     release(tx, refuted).await
 }
@@ -49,13 +50,13 @@ pub(super) async fn drop_delivery(
     at: Timestamp,
 ) -> Result<bool, Error> {
     let tx = occupy(store, id).await?;
-    let dropped = tx.one(sql::DROP, &[&Text(id), &at.as_ms()], conversation).await?;
+    let dropped = tx.one(sql::DROP, &[&Text(id), &at.as_ms(), &DROPPED], conversation).await?;
     if dropped.is_none() {
         let silenced = tx.execute(sql::DROP_DEAD, &[&Text(id)]).await? == 1;
         tx.commit().await?;
         return Ok(silenced);
     }
-    end_later_parts(&tx, id, at).await?;
+    end_later_parts(&tx, id, at, DROPPED).await?;
     release(tx, dropped).await
 }
 
@@ -63,8 +64,13 @@ fn conversation(row: &tokio_postgres::Row) -> Result<String, tokio_postgres::Err
     row.try_get(0)
 }
 
-async fn end_later_parts(tx: &PgTx, id: DeliveryId, at: Timestamp) -> Result<(), Error> {
-    tx.execute(sql::END_LATER_PARTS, &[&Text(id), &at.as_ms()]).await?;
+async fn end_later_parts(
+    tx: &PgTx,
+    id: DeliveryId,
+    at: Timestamp,
+    reason: &str,
+) -> Result<(), Error> {
+    tx.execute(sql::END_LATER_PARTS, &[&Text(id), &at.as_ms(), &reason]).await?;
     tx.execute(sql::UNTELL, &[&Text(id)]).await?;
     Ok(())
 }

@@ -305,7 +305,7 @@ pub(super) const SETTLE_DELIVERY: &str = "UPDATE delivery
 pub(super) const STANDING: &str = "SELECT conversation, kind, state FROM delivery WHERE id = $1";
 
 pub(super) const END_LATER_PARTS: &str = "UPDATE delivery
-    SET state = 'dead', reason = 'an earlier part was not sent', changed_at = $2
+    SET state = 'dead', reason = $3, changed_at = $2
     FROM delivery AS earlier
     WHERE earlier.id = $1 AND delivery.state = 'pending' AND delivery.reply = earlier.reply
       AND delivery.address = earlier.address AND delivery.part > earlier.part";
@@ -340,7 +340,7 @@ pub(super) const RETRY: &str = "UPDATE delivery
     WHERE id = $1";
 
 pub(super) const DROP: &str = "UPDATE delivery
-    SET state = 'dead', reason = 'dropped by an operator', changed_at = $2
+    SET state = 'dead', reason = $3, changed_at = $2
     WHERE id = $1 AND state IN ('pending', 'unknown') RETURNING conversation";
 
 pub(super) const DROP_DEAD: &str =

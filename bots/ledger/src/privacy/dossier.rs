@@ -1,16 +1,16 @@
 //! Showing everything that is kept of a person, page by page.
 
-use zaki_envelope::{MessageId, Timestamp};
+use zaki_envelope::{MessageId, Outbound, SessionKey, Timestamp};
 use zaki_store::{Json, Keys, Row, Sql, Text, params, snapshot};
 
 use super::find::{Found, adopt, by_sender, found, is_direct};
-use super::kept::{Kept, KeptDelivery, KeptLetter, KeptMessage, KeptTurn, Wrapped};
+use super::kept::{Kept, KeptDelivery, KeptLetter, KeptMessage, KeptTurn};
 use super::who::{Places, floor};
 use super::{SenderKey, Who};
 use crate::Error;
 use crate::desk::Desk;
 use crate::encode::clean;
-use crate::sealed::{Bytes, Column, Packed, legible};
+use crate::sealed::{Bytes, Column, Packed, Posted, legible};
 
 /// Things per page.
 const STEP: i64 = 50;
@@ -191,8 +191,9 @@ async fn raw<S: Sql>(
     if !direct || row.get::<Option<i64>>(0)? != Some(1) {
         return Ok((None, true));
     }
-    let bytes = Bytes { column: Column::Request, id, stored: row.get(1)? };
-    let bytes = legible("request", &id.to_string(), Some(bytes), keys)?;
+    let stored = row.get(1).ok();
+    let bytes = stored.map(|stored| Bytes { column: Column::Request, id, stored });
+    let bytes = legible("request", &id.to_string(), bytes, keys)?;
     let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let is_withheld = text.is_none();
     Ok((text, is_withheld))
@@ -215,15 +216,15 @@ async fn turns<S: Sql>(
     let (mut kept, mut last) = (Vec::new(), None);
     for row in rows {
         let id: String = row.get(0)?;
-        let turn = legible("turn", &id, turn(&row).ok(), keys)?;
-        let turn = turn.map(|turn| Kept::Turn(Box::new(turn)));
-        kept.push(turn.unwrap_or_else(|| Kept::illegible("turn", id.clone())));
+        let is_private = row.get(1).is_ok_and(|Json::<SessionKey>(key)| !key.is_shared());
+        let turn = turn(&row).map(|turn| Kept::Turn(Box::new(turn)));
+        kept.push(turn.unwrap_or_else(|_| Kept::illegible("turn", id.clone())));
         let rows = tx.all(deliveries!("turn = $1"), params![&id]).await?;
         kept.extend(deliveries(keys, &rows)?);
         // What they said by an id that is not theirs any more.
         let rows = tx.all(found!("turn = $1"), params![&id]).await?;
         for message in Found::read(keys, &rows)? {
-            if message.is_of(who) && !message.is_by(who) {
+            if message.is_of(who, is_private) && !message.is_by(who) {
                 kept.extend(message_kept(tx, keys, message, None, mark).await?);
             }
         }
@@ -260,27 +261,31 @@ async fn notices_at<S: Sql>(
 }
 
 fn deliveries(keys: &Keys, rows: &[Row]) -> Result<Vec<Kept>, Error> {
-    let read = |row: &Row| -> Result<Kept, Error> {
+    let mut kept = Vec::new();
+    for row in rows {
         let id: String = row.get(0)?;
-        let delivery = legible("delivery", &id, delivery(row).ok(), keys)?;
-        let delivery = delivery.map(|delivery| Kept::Delivery(Box::new(delivery)));
-        Ok(delivery.unwrap_or_else(|| Kept::illegible("delivery", id)))
-    };
-    rows.iter().map(read).collect()
+        let posted = row.get(3).ok().map(|stored| Posted { id: id.clone(), stored });
+        let outbound = legible("delivery", &id, posted, keys)?;
+        if outbound.is_none() {
+            kept.push(Kept::illegible("delivery", id));
+        }
+        // All that can be read of it.
+        kept.extend(delivery(row, outbound.unwrap_or(Packed::NOTHING)).ok());
+    }
+    Ok(kept)
 }
 
-fn delivery(row: &Row) -> Result<Wrapped, Error> {
+fn delivery(row: &Row, outbound: Outbound) -> Result<Kept, Error> {
     let (Json(address), receipt): (_, Option<Json<Vec<MessageId>>>) = (row.get(2)?, row.get(5)?);
-    let delivery = KeptDelivery {
+    Ok(Kept::Delivery(Box::new(KeptDelivery {
         id: row.get(0)?,
         turn: row.get(1)?,
         address,
-        outbound: Packed::NOTHING,
+        outbound,
         state: row.get(4)?,
         receipt: receipt.map(|Json(ids)| ids).unwrap_or_default(),
         changed_at: Timestamp::from_ms(row.get(6)?),
-    };
-    Ok(Wrapped { delivery, stored: row.get(3)? })
+    })))
 }
 
 async fn letters<S: Sql>(tx: &S, keys: &Keys, who: &Who, after: &str) -> Result<Stretch, Error> {
@@ -292,14 +297,21 @@ async fn letters<S: Sql>(tx: &S, keys: &Keys, who: &Who, after: &str) -> Result<
         let id: i64 = row.get(0)?;
         last = Some(id.to_string());
         let raw = Bytes { column: Column::DeadLetter, id, stored: row.get(4)? };
-        let raw = legible("dead letter", &id.to_string(), Some(raw), keys)?;
         // What nobody can read names nobody.
-        let (Some(raw), Ok(Text(channel))) = (raw, row.get(1)) else { continue };
+        let name = id.to_string();
+        let Some(raw) = legible("dead letter", &name, Some(raw), keys)? else { continue };
+        let channel = row.get(1).ok().map(|Text(channel)| channel);
         let received_at = Timestamp::from_ms(row.get(2)?);
-        if who.is_named_in(channel, received_at, &raw) {
-            let (reason, bytes) = (row.get(3)?, raw.len());
-            kept.push(Kept::DeadLetter(KeptLetter { id, channel, received_at, reason, bytes }));
+        if !who.is_named_in(channel, received_at, &raw) {
+            continue;
         }
+        let (reason, bytes) = (row.get(3)?, raw.len());
+        kept.push(match channel {
+            Some(channel) => {
+                Kept::DeadLetter(KeptLetter { id, channel, received_at, reason, bytes })
+            }
+            None => Kept::illegible("dead letter", name),
+        });
     }
     Ok(Stretch { kept, last })
 }

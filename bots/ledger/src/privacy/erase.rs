@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::ops::AddAssign;
 
 use serde::Serialize;
-use zaki_envelope::{Timestamp, ZakiUserId};
-use zaki_store::{Either, Keys, Row, Sql, params, snapshot, transact};
+use zaki_envelope::{
+    AccountName, ChannelKind, DedupeKey, InboundId, SessionKey, Timestamp, ZakiUserId,
+};
+use zaki_store::{Either, Keys, Row, Sql, Text, params, snapshot, transact};
 
 use super::find::{Found, adopt, by_sender, found, is_direct};
 use super::who::{Claim, floor};
@@ -130,14 +132,8 @@ async fn remove<S: Sql>(
     at: Timestamp,
 ) -> Result<Erased, Error> {
     let mut erased = Erased::default();
+    forget_key(tx, message, at).await?;
     if let Some(inbound) = &message.inbound {
-        let (channel, account) = (inbound.channel.as_str(), inbound.account.as_str());
-        let sql = "DELETE FROM seen WHERE channel = $1 AND account = $2 AND dedupe = $3";
-        let key = params![channel, account, clean(inbound.dedupe.as_str())];
-        if tx.execute(sql, key).await? > 0 {
-            let sql = "INSERT INTO forgotten (digest, at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-            tx.execute(sql, params![seen(inbound).as_slice(), at.as_ms()]).await?;
-        }
         if let (Some(turn), Some(said)) = (&message.turn, &inbound.message) {
             let sql = "UPDATE turn SET reply_to = NULL WHERE id = $1 AND reply_to = $2";
             tx.execute(sql, params![turn, clean(said.as_str())]).await?;
@@ -163,6 +159,42 @@ async fn remove<S: Sql>(
         erased += forget_answer(tx, turn, &place).await?;
     }
     Ok(erased)
+}
+
+/// Removes the key by which a message is known when it comes again, which may name them; a digest of
+/// it stays.
+async fn forget_key<S: Sql>(tx: &S, message: &Found, at: Timestamp) -> Result<(), Error> {
+    let key = match &message.inbound {
+        Some(inbound) => {
+            let (channel, account) = (inbound.channel.as_str(), inbound.account.as_str());
+            Some([channel, account, inbound.dedupe.as_str()].map(str::to_owned))
+        }
+        None => key_of(tx, &message.id).await?,
+    };
+    let Some([channel, account, dedupe]) = key else { return Ok(()) };
+    let digest = seen(&channel, &account, &dedupe);
+    let sql = "DELETE FROM seen WHERE channel = $1 AND account = $2 AND dedupe = $3";
+    if tx.execute(sql, params![channel, account, clean(&dedupe)]).await? > 0 {
+        let sql = "INSERT INTO forgotten (digest, at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        tx.execute(sql, params![digest.as_slice(), at.as_ms()]).await?;
+    }
+    Ok(())
+}
+
+/// The key of a message that cannot be read: its id is made of it.
+async fn key_of<S: Sql>(tx: &S, id: &str) -> Result<Option<[String; 3]>, Error> {
+    let Ok(id) = id.parse::<InboundId>() else { return Ok(None) };
+    let at = id.minted_at();
+    // A request and its messages came at one time, or nearly.
+    let sql = "SELECT channel, account, dedupe FROM seen WHERE at BETWEEN $1 AND $2";
+    for row in tx.all(sql, params![at.as_ms() - 1000, at.as_ms() + 1000]).await? {
+        let [channel, account, dedupe]: [String; 3] = [row.get(0)?, row.get(1)?, row.get(2)?];
+        let Ok(name) = account.parse::<AccountName>() else { continue };
+        if InboundId::derive(at, &name, &DedupeKey::new(dedupe.clone())) == id {
+            return Ok(Some([channel, account, dedupe]));
+        }
+    }
+    Ok(None)
 }
 
 /// What a turn that has ended said to them alone, and the turn when nothing else is left of it. It may
@@ -204,6 +236,8 @@ async fn promote<S: Sql>(tx: &S, conversations: &[String]) -> Result<(), Error> 
 /// Turns of one lane, and where their answers go.
 struct Turns {
     ids: Vec<String>,
+    /// Nobody else is in their session.
+    are_private: bool,
     locks: Locks,
 }
 
@@ -226,7 +260,7 @@ pub(crate) const FIRST: &str =
     "SELECT id, session FROM turn WHERE user_id = $1 ORDER BY id LIMIT $2";
 
 async fn next_turns<S: Sql>(tx: &S, user: ZakiUserId) -> Result<Option<Turns>, Error> {
-    let rows = tx.all(FIRST, params![zaki_store::Text(user), STEP]).await?;
+    let rows = tx.all(FIRST, params![Text(user), STEP]).await?;
     let read = |row: &Row| -> Result<(String, String), Error> { Ok((row.get(0)?, row.get(1)?)) };
     let turns: Vec<_> = rows.iter().map(read).collect::<Result<_, _>>()?;
     let Some((_, session)) = turns.first() else { return Ok(None) };
@@ -241,7 +275,9 @@ async fn next_turns<S: Sql>(tx: &S, user: ZakiUserId) -> Result<Option<Turns>, E
         }
     }
     let conversations = conversations.into_iter().collect();
-    Ok(Some(Turns { ids, locks: Locks { lane, conversations } }))
+    let key: Option<SessionKey> = serde_json::from_str(session).ok();
+    let are_private = key.is_some_and(|key| !key.is_shared());
+    Ok(Some(Turns { ids, are_private, locks: Locks { lane, conversations } }))
 }
 
 async fn remove_turns<S: Sql>(
@@ -254,14 +290,14 @@ async fn remove_turns<S: Sql>(
     let mut erased = Erased::default();
     for id in &turns.ids {
         let rows = tx.all(found!("turn = $1"), params![id]).await?;
-        erased += part(tx, &who, Found::read(&keys, &rows)?, at).await?;
+        erased += part(tx, &who, Found::read(&keys, &rows)?, turns.are_private, at).await?;
         erased.deliveries +=
             tx.execute("DELETE FROM delivery WHERE turn = $1", params![id]).await?;
         erased.turns += tx.execute("DELETE FROM turn WHERE id = $1", params![id]).await?;
     }
     // Nobody would take up what waits for the lane.
     let rows = tx.all(found!("lane = $1"), params![turns.locks.lane.clone()]).await?;
-    erased += part(tx, &who, Found::read(&keys, &rows)?, at).await?;
+    erased += part(tx, &who, Found::read(&keys, &rows)?, turns.are_private, at).await?;
     promote(tx, &turns.locks.conversations).await?;
     Ok(erased)
 }
@@ -272,11 +308,12 @@ async fn part<S: Sql>(
     tx: &S,
     who: &Who,
     messages: Vec<Found>,
+    are_private: bool,
     at: Timestamp,
 ) -> Result<Erased, Error> {
     let mut erased = Erased::default();
     for message in messages {
-        if message.is_of(who) {
+        if message.is_of(who, are_private) {
             erased += remove(tx, &message, message.since(who), at).await?;
             continue;
         }
@@ -296,9 +333,9 @@ async fn erase_letters(store: &Either, keys: &Keys, who: &Who) -> Result<u64, Er
         let mut theirs = Vec::new();
         for (id, channel, received_at, raw) in letters {
             let raw = Bytes { column: Column::DeadLetter, id, stored: raw };
-            // What nobody can read names nobody; its days are counted.
+            // What nobody can read names nobody, and goes after its days.
             let raw = legible("dead letter", &id.to_string(), Some(raw), keys)?.unwrap_or_default();
-            if channel.is_ok_and(|channel| who.is_named_in(channel, received_at, &raw)) {
+            if who.is_named_in(channel, received_at, &raw) {
                 theirs.push(id);
             }
         }
@@ -306,16 +343,17 @@ async fn erase_letters(store: &Either, keys: &Keys, who: &Who) -> Result<u64, Er
     }
 }
 
-type StoredLetter = (i64, Result<zaki_envelope::ChannelKind, ()>, Timestamp, Vec<u8>);
+/// The channel: `None` where that cannot be read.
+type StoredLetter = (i64, Option<ChannelKind>, Timestamp, Vec<u8>);
 
 async fn letters<S: Sql>(tx: &S, after: i64) -> Result<Vec<StoredLetter>, Error> {
     let sql =
         "SELECT id, channel, received_at, raw FROM dead_letter WHERE id > $1 ORDER BY id LIMIT $2";
     let rows = tx.all(sql, params![after, STEP]).await?;
     let read = |row: &Row| -> Result<StoredLetter, Error> {
-        let channel: String = row.get(1)?;
+        let channel = row.get(1).ok().map(|Text(channel)| channel);
         let received_at = Timestamp::from_ms(row.get(2)?);
-        Ok((row.get(0)?, channel.parse().map_err(drop), received_at, row.get(3)?))
+        Ok((row.get(0)?, channel, received_at, row.get(3)?))
     };
     rows.iter().map(read).collect()
 }

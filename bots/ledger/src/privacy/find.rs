@@ -7,7 +7,7 @@ use super::who::Claim;
 use super::{SenderKey, Who};
 use crate::Error;
 use crate::encode::conversation;
-use crate::sealed::{Envelope, Shut};
+use crate::sealed::{Envelope, Named, legible};
 
 /// Rows per transaction.
 const STEP: i64 = 200;
@@ -19,21 +19,27 @@ pub(super) async fn adopt(store: &Either, keys: &Keys) -> Result<(), Error> {
         if found.is_empty() {
             return Ok(());
         }
-        let senders = found.into_iter().map(|envelope| {
-            let id = envelope.id.clone();
+        let sender = |(id, envelope): Named<Envelope>| -> Result<_, Error> {
+            let inbound = legible("message", &id, envelope, keys)?;
             // What cannot be read is nobody's, and not looked at again.
-            let sender = envelope.open(keys).map(|inbound| SenderKey::of(&inbound).digest());
-            (id, sender.map(Vec::from).unwrap_or_default())
-        });
-        let senders: Vec<_> = senders.collect();
+            let sender = inbound.map(|inbound| SenderKey::of(&inbound).digest().to_vec());
+            Ok((id, sender.unwrap_or_default()))
+        };
+        let senders = found.into_iter().map(sender).collect::<Result<Vec<_>, _>>()?;
         transact!(store, |tx| note(tx, senders))?;
     }
 }
 
-async fn unknown<S: Sql>(tx: &S) -> Result<Vec<Envelope>, Error> {
+async fn unknown<S: Sql>(tx: &S) -> Result<Vec<Named<Envelope>>, Error> {
     let sql = "SELECT id, envelope FROM inbound WHERE sender IS NULL ORDER BY id LIMIT $1";
     let rows = tx.all(sql, params![STEP]).await?;
-    rows.iter().map(|row| Ok(Envelope { id: row.get(0)?, stored: row.get(1)? })).collect()
+    rows.iter().map(envelope).collect()
+}
+
+/// Columns: id, envelope.
+fn envelope(row: &Row) -> Result<Named<Envelope>, Error> {
+    let id: String = row.get(0)?;
+    Ok((id.clone(), row.get(1).ok().map(|stored| Envelope { id, stored })))
 }
 
 async fn note<S: Sql>(tx: &S, senders: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
@@ -106,12 +112,11 @@ pub(super) async fn by_sender<S: Sql>(
 impl Found {
     pub(super) fn read(keys: &Keys, rows: &[Row]) -> Result<Vec<Self>, Error> {
         let read = |row: &Row| -> Result<Self, Error> {
-            let id: String = row.get(0)?;
-            let envelope = Envelope { id: id.clone(), stored: row.get(1)? };
+            let (id, envelope) = envelope(row)?;
             let sender: Option<Vec<u8>> = row.get(4)?;
             Ok(Self {
+                inbound: legible("message", &id, envelope, keys)?,
                 id,
-                inbound: envelope.open(keys).ok(),
                 request: row.get(2)?,
                 turn: row.get(3)?,
                 sender: sender.unwrap_or_default(),
@@ -121,9 +126,10 @@ impl Found {
     }
 
     /// Whether a message in a turn or lane of theirs is their own: whatever was said where nobody
-    /// else is, also by an id that is not theirs any more.
-    pub(super) fn is_of(&self, who: &Who) -> bool {
-        self.inbound.as_ref().is_none_or(is_direct) || self.is_by(who)
+    /// else is, also by an id that is not theirs any more. `is_private`: nobody else is in the session
+    /// of that turn, where the message cannot say it.
+    pub(super) fn is_of(&self, who: &Who, is_private: bool) -> bool {
+        self.inbound.as_ref().map_or(is_private, is_direct) || self.is_by(who)
     }
 
     /// Whether it was said by an id of theirs.

@@ -4,10 +4,6 @@ use serde::Serialize;
 use zaki_envelope::{
     Address, ChannelKind, Inbound, MessageId, Outbound, SandboxKind, SessionKey, Timestamp, TurnId,
 };
-use zaki_store::Keys;
-
-use crate::Error;
-use crate::sealed::{Column, Shut, json};
 
 /// One thing.
 #[derive(Debug, Serialize)]
@@ -21,7 +17,8 @@ pub enum Kept {
     Delivery(Box<KeptDelivery>),
     /// What came in and made no sense, where it names them.
     DeadLetter(KeptLetter),
-    /// Something that this release cannot read: it is damaged, or of one that knows more.
+    /// Something that this release cannot read, or not all of: it is damaged, or of one that knows
+    /// more.
     Illegible(KeptIllegible),
 }
 
@@ -108,32 +105,8 @@ pub struct KeptLetter {
 /// What is kept and cannot be read.
 #[derive(Debug, Serialize)]
 pub struct KeptIllegible {
-    /// A message, a turn, or a delivery.
+    /// A message, a turn, a delivery, whose other columns come beside this, or a dead letter.
     pub what: &'static str,
     /// Ours.
     pub id: String,
-}
-
-/// One whose `outbound` is not yet its own.
-pub(super) struct Wrapped {
-    pub delivery: KeptDelivery,
-    pub stored: String,
-}
-
-impl Shut for Wrapped {
-    type Open = KeptDelivery;
-
-    fn open(self, keys: &Keys) -> Result<KeptDelivery, Error> {
-        let outbound = json(keys, Column::Outbound, &self.delivery.id, self.stored)?;
-        Ok(KeptDelivery { outbound, ..self.delivery })
-    }
-}
-
-/// There is no text in it.
-impl Shut for KeptTurn {
-    type Open = Self;
-
-    fn open(self, _: &Keys) -> Result<Self, Error> {
-        Ok(self)
-    }
 }

@@ -7,7 +7,7 @@ use zaki_store::{Keys, Sql, Text, params, snapshot};
 use crate::Error;
 use crate::desk::Desk;
 use crate::encode::json;
-use crate::sealed::{Column, Envelope, Shut};
+use crate::sealed::{Envelope, Posted, legible};
 
 /// A line of a conversation with the agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -74,7 +74,8 @@ async fn lines_of<S: Sql>(tx: &S, keys: &Keys, turn: String) -> Result<Vec<Said>
     for row in tx.all(sql, params![&turn]).await? {
         let envelope = Envelope { id: row.get(0)?, stored: row.get(1)? };
         // What cannot be read, nobody remembers; the rest is.
-        lines.extend(envelope.open(keys).ok().and_then(asked));
+        let id = envelope.id.clone();
+        lines.extend(legible("message", &id, Some(envelope), keys)?.and_then(asked));
     }
     // What may have arrived counts as said.
     let sql = "SELECT id, outbound, changed_at FROM delivery
@@ -82,8 +83,8 @@ async fn lines_of<S: Sql>(tx: &S, keys: &Keys, turn: String) -> Result<Vec<Said>
     let (mut texts, mut at) = (Vec::new(), Timestamp::default());
     for row in tx.all(sql, params![&turn]).await? {
         let (id, stored): (String, String) = (row.get(0)?, row.get(1)?);
-        let text = keys.open_text(Column::Outbound.of(&id), stored).ok();
-        let outbound = text.and_then(|text| serde_json::from_str(&text).ok());
+        let posted = Posted { id: id.clone(), stored };
+        let outbound = legible("delivery", &id, Some(posted), keys)?;
         texts.extend(outbound.and_then(|outbound| answered(&outbound)));
         at = Timestamp::from_ms(row.get(2)?);
     }

@@ -130,12 +130,18 @@ impl Who {
         places
     }
 
-    /// Whether one of their ids on this platform stands as a word in bytes that nobody understands,
-    /// and that came in then.
-    pub(super) fn is_named_in(&self, channel: ChannelKind, at: Timestamp, raw: &[u8]) -> bool {
+    /// Whether one of their ids on this platform, or on any if it is not known which, stands as a word
+    /// in bytes that nobody understands, and that came in then.
+    pub(super) fn is_named_in(
+        &self,
+        channel: Option<ChannelKind>,
+        at: Timestamp,
+        raw: &[u8],
+    ) -> bool {
+        let fits = |of: ChannelKind| channel.is_none_or(|channel| channel == of);
         let is_theirs = |key: &SenderKey| key.since <= at && key.until.is_none_or(|end| at < end);
-        let senders = self.senders.iter().filter(|key| key.channel == channel && is_theirs(key));
-        let is_place = |place: &&Place| place.channel == channel && place.since <= at;
+        let senders = self.senders.iter().filter(|key| fits(key.channel) && is_theirs(key));
+        let is_place = |place: &&Place| fits(place.channel) && place.since <= at;
         let places = self.places.iter().filter(is_place);
         let ids = senders.map(|key| key.id.as_str());
         ids.chain(places.map(|place| place.conversation.as_str())).any(|id| stands_in(id, raw))

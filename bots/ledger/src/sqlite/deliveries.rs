@@ -10,6 +10,7 @@ use zaki_store::{Json, Text};
 use super::rows::{self, Head, Ms, Standing, Token};
 use super::sql;
 use super::tx::Tx;
+use crate::delivery::EARLIER_PART;
 use crate::encode::Parcel;
 use crate::retention::BARE;
 use crate::{
@@ -256,7 +257,7 @@ fn follow(
     at: Timestamp,
 ) -> Result<(), Error> {
     if matches!(to, DeliveryState::Unknown | DeliveryState::Dead) {
-        tx.execute(sql::END_LATER_PARTS, params![Text(id), Ms(at)])?;
+        tx.execute(sql::END_LATER_PARTS, params![Text(id), Ms(at), EARLIER_PART])?;
         if kind == DeliveryKind::Notice {
             tx.execute(sql::UNTELL, params![Text(id)])?;
         }

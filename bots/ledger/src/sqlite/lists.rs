@@ -6,6 +6,7 @@ use zaki_store::Text;
 
 use super::tx::Tx;
 use super::{rows, sql};
+use crate::sealed::shown;
 use crate::{
     Counts, DeadRecord, Delivery, DeliveryFilter, Error, InboundFilter, InboundRecord, Listed,
 };
@@ -24,10 +25,10 @@ pub(super) fn dead(tx: &Tx<'_>, limit: u32) -> Result<Listed<DeadRecord>, Error>
     Ok(tx.legible("dead letter", sql::DEAD_LETTERS, row, 6, rows::dead_record)?.into())
 }
 
-pub(super) fn deliveries(tx: &Tx<'_>, filter: DeliveryFilter) -> Result<Vec<Delivery>, Error> {
+pub(super) fn deliveries(tx: &Tx<'_>, filter: DeliveryFilter) -> Result<Listed<Delivery>, Error> {
     let row = params![filter.limit, filter.before.map(Text), filter.state];
-    let listed = tx.all(sql::DELIVERIES, row, |row| Ok(rows::delivery(row).ok()))?;
-    Ok(listed.into_iter().flatten().map(|row| row.shown(tx.keys)).collect())
+    let found = tx.all(sql::DELIVERIES, row, |row| Ok((row.get(0)?, rows::delivery(row).ok())))?;
+    Ok(shown(found, tx.keys))
 }
 
 pub(super) fn counts(tx: &Tx<'_>) -> Result<Counts, Error> {

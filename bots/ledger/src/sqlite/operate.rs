@@ -9,6 +9,7 @@ use super::rows::Ms;
 use super::sql;
 use super::tx::Tx;
 use crate::Error;
+use crate::delivery::{DROPPED, EARLIER_PART};
 use crate::retention::BARE;
 
 pub(super) fn prove(
@@ -29,18 +30,18 @@ pub(super) fn refute(
 ) -> Result<bool, Error> {
     let refuted = tx.one(sql::REFUTE, params![Text(id), reason, Ms(at)], |row| row.get(0))?;
     if refuted.is_some() {
-        tx.execute(sql::END_LATER_PARTS, params![Text(id), Ms(at)])?;
+        tx.execute(sql::END_LATER_PARTS, params![Text(id), Ms(at), EARLIER_PART])?;
         tx.execute(sql::UNTELL, params![Text(id)])?;
     }
     release(tx, refuted)
 }
 
 pub(super) fn drop_delivery(tx: &Tx<'_>, id: DeliveryId, at: Timestamp) -> Result<bool, Error> {
-    let dropped = tx.one(sql::DROP, params![Text(id), Ms(at)], |row| row.get(0))?;
+    let dropped = tx.one(sql::DROP, params![Text(id), Ms(at), DROPPED], |row| row.get(0))?;
     if dropped.is_none() {
         return Ok(tx.execute(sql::DROP_DEAD, params![Text(id)])? == 1);
     }
-    tx.execute(sql::END_LATER_PARTS, params![Text(id), Ms(at)])?;
+    tx.execute(sql::END_LATER_PARTS, params![Text(id), Ms(at), DROPPED])?;
     tx.execute(sql::UNTELL, params![Text(id)])?;
     release(tx, dropped)
 }

@@ -99,6 +99,7 @@ pub(super) async fn drops_what_waits(s: Subject) {
     assert!(!drop(10).await, "it is being sent");
     assert!(drop(11).await);
     assert_eq!(s.delivery(12).await.state, DeliveryState::Dead, "with what follows it");
+    assert!(s.delivery(11).await.is_dropped() && s.delivery(12).await.is_dropped());
     claims(s.settle(10, sent()).await.next, 20);
 
     // The head, while its holder waits for its time.

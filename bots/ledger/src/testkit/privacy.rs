@@ -52,7 +52,7 @@ impl Subject {
 
     async fn deliveries(&self) -> Vec<DeliveryId> {
         let filter = DeliveryFilter { limit: 100, ..DeliveryFilter::default() };
-        let all = self.ledger.list_deliveries(filter).await.unwrap();
+        let all = self.ledger.list_deliveries(filter).await.unwrap().rows;
         all.into_iter().map(|delivery| delivery.id).collect()
     }
 
@@ -388,7 +388,7 @@ pub(super) async fn text_goes_before_its_row(s: Subject) {
         let messages = s.messages().await;
         let messages = messages.iter().filter(|record| !record.inbound.parts.is_empty());
         let filter = DeliveryFilter { limit: 100, ..DeliveryFilter::default() };
-        let deliveries = s.ledger.list_deliveries(filter).await.unwrap();
+        let deliveries = s.ledger.list_deliveries(filter).await.unwrap().rows;
         let has_text = |one: &&crate::Delivery| format!("{:?}", one.outbound).contains("answer-");
         (messages.count(), deliveries.iter().filter(has_text).count(), deliveries.len())
     };
@@ -412,7 +412,7 @@ pub(super) async fn text_goes_before_its_row(s: Subject) {
     claims_id(s.post(vec![late.clone()]).await, late.id);
     prune(12).await;
     let filter = DeliveryFilter { limit: 1, ..DeliveryFilter::default() };
-    let newest = s.ledger.list_deliveries(filter).await.unwrap();
+    let newest = s.ledger.list_deliveries(filter).await.unwrap().rows;
     assert_eq!(newest[0].outbound, late.outbound, "it is being sent");
     assert_eq!(newest[0].state, DeliveryState::Sending);
 }

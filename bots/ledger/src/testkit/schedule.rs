@@ -296,7 +296,7 @@ impl Play {
 
     async fn compare(&self) {
         let filter = DeliveryFilter { limit: u32::MAX >> 1, ..DeliveryFilter::default() };
-        let mut rows = self.s.ledger.list_deliveries(filter).await.unwrap();
+        let mut rows = self.s.ledger.list_deliveries(filter).await.unwrap().rows;
         rows.sort_by_key(|row| row.id);
         let states: Vec<_> = rows.iter().map(|row| row.state).collect();
         let expected: Vec<_> = self.model.items.iter().map(|item| item.state).collect();

@@ -56,7 +56,7 @@ pub(super) async fn begins_and_ends_once(s: Subject) {
     assert_eq!(finish(20, failed).await.unwrap(), Finish::AlreadyEnded);
     let filter = DeliveryFilter { limit: 10, ..Default::default() };
     let ids: Vec<_> =
-        s.ledger.list_deliveries(filter).await.unwrap().iter().map(|d| d.id).collect();
+        s.ledger.list_deliveries(filter).await.unwrap().rows.iter().map(|d| d.id).collect();
     assert_eq!(ids, [delivery_id(11), delivery_id(10)], "the second end stores nothing");
 
     let none = s.ledger.finish_turn(s.fence, turn_id(9), TurnEnd::Aborted, &[], vec![], at(5));

@@ -107,7 +107,7 @@ pub(super) async fn counts_and_lists(s: Subject) {
     assert_eq!(page(Some(id(3)), None).await, [id(2), id(1)]);
     assert_eq!(page(Some(id(3)), Some(InboundState::Accepted)).await, [id(2)]);
     let pending = DeliveryFilter { limit: 9, before: None, state: Some(DeliveryState::Pending) };
-    let rows = s.ledger.list_deliveries(pending).await.unwrap();
+    let rows = s.ledger.list_deliveries(pending).await.unwrap().rows;
     assert_eq!(rows.len(), 1);
     assert_eq!(
         (rows[0].id, rows[0].outbound.clone()),

@@ -1,10 +1,10 @@
 //! With keys, nothing that people say can be read where it is kept.
 
 use zaki_envelope::SessionKey;
+use zaki_ledger::testkit::at;
 use zaki_ledger::testkit::people::{answer, private, user, who, words};
-use zaki_ledger::testkit::{at, message};
 use zaki_ledger::{Error, InboundFilter, Kept, Mark};
-use zaki_store::Keys;
+use zaki_store::{Keys, SealError};
 
 use crate::place::{Open, Where, keys};
 
@@ -107,10 +107,12 @@ async fn values_cannot_be_moved_to_another_row() {
     for place in Where::all().await {
         let open = place.open(keys(&[("k1", 1)])).await.unwrap();
         open.live(1, 100).await;
-        let (one, other) = (private(1, 100).id, private(1, 102).id);
+        let one = private(1, 100);
+        let other = private(1, 102).id;
         let swap = format!(
-            "UPDATE inbound SET envelope = (SELECT envelope FROM inbound WHERE id = '{one}')
-            WHERE id = '{other}'"
+            "UPDATE inbound SET envelope = (SELECT envelope FROM inbound WHERE id = '{}')
+            WHERE id = '{other}'",
+            one.id
         );
         place.run(&swap).await;
         let filter = InboundFilter { limit: 100, ..InboundFilter::default() };
@@ -118,8 +120,31 @@ async fn values_cannot_be_moved_to_another_row() {
         assert_eq!(found.illegible, [other.to_string()]);
         // The person can be erased all the same.
         open.ledger.erase(&who(1), at(1)).await.unwrap();
-        let left = open.ledger.list_inbounds(filter).await.unwrap().rows;
-        assert!(left.iter().all(|record| record.inbound.sender != message(1).sender));
+        let left = open.ledger.list_inbounds(filter).await.unwrap();
+        assert!(left.rows.iter().all(|record| record.inbound.sender != one.sender));
+        assert_eq!(left.illegible, [""; 0]);
         open.close().await;
+    }
+}
+
+/// Between replicas: what one lacks the key for is not damaged, nor left out, nor given up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_key_nothing_is_shown_or_erased() {
+    for place in Where::all().await {
+        if matches!(place, Where::File(_)) {
+            continue;
+        }
+        let old = place.open(keys(&[("k1", 1)])).await.unwrap();
+        let new = place.open(keys(&[("k2", 2), ("k1", 1)])).await.unwrap();
+        new.live(1, 100).await;
+        let lacks = |error: Error| matches!(error, Error::Sealed(SealError::Missing { .. }));
+        let filter = InboundFilter { limit: 100, ..InboundFilter::default() };
+        assert!(lacks(old.ledger.list_inbounds(filter).await.unwrap_err()));
+        assert!(lacks(old.ledger.dossier(&who(1), Mark::default()).await.unwrap_err()));
+        assert!(lacks(old.ledger.recent(user(1), &SessionKey::direct(1), 9).await.unwrap_err()));
+        assert!(lacks(old.ledger.erase(&who(1), at(1)).await.unwrap_err()));
+        assert_all_there(&new).await;
+        old.close().await;
+        new.close().await;
     }
 }

@@ -26,7 +26,10 @@ impl FromSql for Value {
         Ok(match value {
             ValueRef::Null => Self::Null,
             ValueRef::Integer(number) => Self::Int(number),
-            ValueRef::Text(_) => Self::Text(value.as_str()?.to_owned()),
+            // What is no text any more is damaged: whoever asks for it as text is told, nobody else.
+            ValueRef::Text(bytes) => value
+                .as_str()
+                .map_or_else(|_| Self::Bytes(bytes.to_owned()), |text| Self::Text(text.to_owned())),
             ValueRef::Blob(bytes) => Self::Bytes(bytes.to_owned()),
             ValueRef::Real(_) => return Err(FromSqlError::InvalidType),
         })

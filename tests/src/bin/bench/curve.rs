@@ -62,7 +62,7 @@ pub(crate) async fn run(options: Options) -> Result<Value> {
     }))
 }
 
-/// How much more the last point costs than the first: the median of all rounds.
+/// How much more the last point costs than the first: the median of all rounds, or the greater of two.
 fn growth(points: &[Point], what: fn(&Point) -> &[Round], cost: fn(&Round) -> f64) -> Option<f64> {
     let (first, last) = (what(points.first()?), what(points.last()?));
     let mut growth: Vec<f64> =
@@ -113,6 +113,7 @@ impl Point {
 
     async fn measure(&mut self, options: &Options, round: usize) -> Result<()> {
         let (target, time) = (self.hub.target(), Duration::from_secs(options.seconds));
+        self.look_through()?;
         let said = say(target, Hub::WHATSAPP, u64::try_from(round)?);
         self.accepts.push(drive(target, options.connections, time, said).await?);
         let talked = self.talk(options).await?;
@@ -128,7 +129,7 @@ impl Point {
     }
 
     /// Reads its files once: a machine may have dropped from memory what nobody has looked at while
-    /// the others were measured.
+    /// the others were measured. A PostgreSQL keeps its own in memory that is not dropped.
     fn look_through(&self) -> Result<()> {
         for file in self.hub.data().read_dir()? {
             let file = file?;
