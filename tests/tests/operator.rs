@@ -1,10 +1,12 @@
 //! What whoever runs Zaki is told: by its log, and by `/ready`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a suite")]
 
-use anyhow::Result;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use zaki_simulators::Fault;
+use zaki_simulators::{Fault, Simulator};
 use zaki_tests::chaos::Seed;
 use zaki_tests::edge::{Edge, KEY};
 use zaki_tests::proxy::{Proxy, Trouble};
@@ -43,7 +45,7 @@ async fn degraded(world: &World) -> Result<Value> {
     let asked = world.http.get(world.url("/ready")).header("accept", "application/json");
     let answer = asked.send().await?.error_for_status()?;
     let said: Value = answer.json().await?;
-    anyhow::ensure!(said["ready"] == true, "{said}");
+    ensure!(said["ready"] == true, "{said}");
     Ok(said["degraded"].clone())
 }
 
@@ -92,6 +94,24 @@ async fn a_token_that_is_taken_back_is_named_and_takes_no_hub_away() -> Result<(
         world.platform(channel).faults().clear();
         world.say(channel, ADA, "again");
         world.until("all is well", || ready(&world), |said| said == "ready\n").await?;
+    }
+    Ok(())
+}
+
+/// After the first half minute, in which a refused bot ends the program.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_that_is_refused_for_a_moment_is_received_from_again() -> Result<()> {
+    let world = Setup::echo().only(&[TELEGRAM]).without_public_url().start().await?;
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    world.telegram.fail(Some("getUpdates"), 1, Fault::Status { code: 401 });
+    only(&world, "telegram/main", "token is not valid").await?;
+    world.say(TELEGRAM, ADA, "hello");
+    let answers = world.expect(TELEGRAM, ADA, 1, Duration::from_secs(100)).await?;
+    assert_eq!(answers, ["echo: hello"]);
+    let begun = Instant::now();
+    while ready(&world).await? != "ready\n" {
+        ensure!(begun.elapsed() < Duration::from_secs(60), "{}", ready(&world).await?);
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
     Ok(())
 }

@@ -26,6 +26,7 @@ use crate::{
     cli::up,
     clock,
     config::{self, Config},
+    log,
     serve::{self, Server},
 };
 use worker::Cloud;
@@ -73,7 +74,7 @@ pub(crate) struct Demo {
 
 impl Demo {
     pub(crate) async fn run(self) -> Result<ExitCode> {
-        up::log_to_stderr(config::LogFormat::Text, &self.log)?;
+        let _written = log::to_stderr(config::LogFormat::Text, &self.log)?;
         let mut signals = up::Signals::new()?;
         let scratch = tempfile::Builder::new().prefix("zaki-demo-").tempdir()?;
         let data = self.data.clone().unwrap_or_else(|| scratch.path().to_owned());

@@ -39,6 +39,7 @@ mod lease;
 mod limits;
 mod live;
 mod local_edge;
+mod log;
 mod media;
 mod memory;
 mod notice;

@@ -10,6 +10,14 @@ use crate::{accept::AccountInbox, hub::Hub, troubles::Doing};
 /// by a defect of ours is started again.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// How long until a socket is opened again that its platform has refused: what was taken back may be
+/// given again, and one wrong answer must not silence a bot for good. Discord counts each try, a
+/// thousand a day (<https://docs.discord.com/developers/events/gateway#session-start-limit-object>).
+const REFUSED_AGAIN: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(10)];
+
+/// A socket that has been open for so long is not refused.
+const ACCEPTED: Duration = Duration::from_secs(20);
+
 /// Receives from every socket of the accounts, as soon as it is ours, until the term ends.
 pub(crate) fn receive_from_all(hub: &Arc<Hub>) {
     for account in hub.accounts.iter() {
@@ -26,19 +34,36 @@ pub(crate) fn receive_from_all(hub: &Arc<Hub>) {
 
 async fn receive(inbox: AccountInbox, source: Arc<dyn Source>, label: String) {
     let (hub, inbox) = (Arc::clone(&inbox.hub), Arc::new(inbox));
+    let [first, longest] = REFUSED_AGAIN;
+    let mut refused_again = first;
     while hold(&hub, &label).await {
         let (inbox, source, closing) = (inbox.clone(), source.clone(), hub.closing.clone());
         // In a task of its own, so that a panic in it is noticed as well.
-        let ended = tokio::spawn(async move { source.run(&*inbox, closing).await }).await;
+        let mut task = tokio::spawn(async move { source.run(&*inbox, closing).await });
+        let soon = tokio::time::timeout(ACCEPTED, &mut task).await;
+        if soon.is_err() && refused_again > first {
+            hub.troubles.clear(&label);
+            refused_again = first;
+        }
+        let ended = match soon {
+            Ok(ended) => ended,
+            Err(_) => task.await,
+        };
         // Whoever receives from now on says how that goes.
         hub.troubles.heard(&label, Doing::Receiving, Ok(()));
         match ended {
             Ok(Ok(())) => return,
-            // It says itself that going on is pointless.
-            Ok(Err(error)) => return hub.troubles.note(&label, error.to_string()),
-            Err(error) => tracing::error!(account = label, %error, "its socket ended abnormally"),
+            // It says itself that going on is pointless, as things are.
+            Ok(Err(error)) => {
+                hub.troubles.note(&label, error.to_string());
+                pause(&hub, refused_again).await;
+                refused_again = longest.min(refused_again * 2);
+            }
+            Err(error) => {
+                tracing::error!(account = label, %error, "its socket ended abnormally");
+                pause(&hub, AGAIN).await;
+            }
         }
-        pause(&hub).await;
     }
 }
 
@@ -50,14 +75,14 @@ async fn hold(hub: &Hub, label: &str) -> bool {
             Ok(false) => {}
             Err(error) => tracing::warn!(account = label, %error, "not received from yet"),
         }
-        pause(hub).await;
+        pause(hub, AGAIN).await;
     }
     false
 }
 
-async fn pause(hub: &Hub) {
+async fn pause(hub: &Hub, time: Duration) {
     tokio::select! {
-        () = tokio::time::sleep(AGAIN) => {}
+        () = tokio::time::sleep(time) => {}
         () = hub.closing.cancelled() => {}
     }
 }

@@ -5,7 +5,7 @@ mod operate;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use zaki_envelope::{
@@ -72,11 +72,11 @@ impl Sandbox {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         match self {
             Self::List { output } => {
-                let all = with(&output, async |edge| edge.sandboxes().await).await?;
+                let all = look(&output, async |edge| edge.sandboxes().await).await?;
                 output.list(&all, row)?;
             }
             Self::Show(One { user, output }) => {
-                let report = with(&output, async |edge| edge.sandbox(user).await).await?;
+                let report = look(&output, async |edge| edge.sandbox(user).await).await?;
                 output.show(&report, lines(&report))?;
             }
             Self::Start(One { user, output }) => {
@@ -126,15 +126,26 @@ async fn reached<T>(
     ask: impl AsyncFnOnce(&EdgeClient, bool) -> Result<T, EdgeError>,
 ) -> Result<T> {
     let reached = users::edge::reach(output.source.load()?).await?;
-    let Some(client) = &reached.client else {
-        bail!(
-            "the sandboxes are those of the running hub, which does not say how its edge is called: \
-             run this as the user it runs as, or set edge.key and edge.listen and start it anew"
-        );
-    };
-    let asked = ask(client, reached.is_alone()).await.context("the edge does not do it");
+    let asked = ask(client(&reached)?, reached.is_alone()).await.context("the edge does not do it");
     reached.close().await;
     asked
+}
+
+/// Asks what is so, and leaves everything as it is: what a hub that died has left running goes on, for
+/// the next one to take up.
+async fn look<T>(
+    output: &Output,
+    ask: impl AsyncFnOnce(&EdgeClient) -> Result<T, EdgeError>,
+) -> Result<T> {
+    let reached = users::edge::reach(output.source.load()?).await?;
+    ask(client(&reached)?).await.context("the edge does not do it")
+}
+
+fn client(reached: &users::edge::Reached) -> Result<&EdgeClient> {
+    reached.client.as_ref().context(
+        "the sandboxes are those of the running hub, which does not say how its edge is called: \
+         run this as the user it runs as, or set edge.key and edge.listen and start it anew",
+    )
 }
 
 fn say(output: &Output, outcome: &BackupOutcome, done: &str, nothing: &str) -> Result<ExitCode> {

@@ -1,8 +1,6 @@
 //! `zaki up`, `zaki hub`, `zaki edge`: serving for real. `zaki runtime install`: what its sandboxes need, beforehand.
 
 use std::{
-    ffi::OsStr,
-    io::IsTerminal,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -19,9 +17,9 @@ use zaki_edge_native::{RuntimePaths, install};
 
 use crate::{
     accounts::Accounts,
-    config::{Config, LogFormat, Runtime as SandboxRuntime, log_filter},
+    config::{Config, Runtime as SandboxRuntime},
     data_dir::{self, Tenant},
-    local_edge,
+    local_edge, log,
     serve::{self, Server, ending},
 };
 
@@ -42,7 +40,7 @@ pub(crate) async fn hub(config: Config) -> Result<ExitCode> {
 
 /// The native edge, until SIGINT or SIGTERM.
 pub(crate) async fn edge(config: Config) -> Result<ExitCode> {
-    log_to_stderr(config.log.format, &config.log.level)?;
+    let _written = log::to_stderr(config.log.format, &config.log.level)?;
     let mut signals = Signals::new()?;
     let key = local_edge::shared_key(&config)?;
     config.model.of_edge()?;
@@ -68,7 +66,7 @@ pub(crate) async fn edge(config: Config) -> Result<ExitCode> {
 
 /// Serves until SIGINT or SIGTERM.
 pub(crate) async fn run(config: Config) -> Result<ExitCode> {
-    log_to_stderr(config.log.format, &config.log.level)?;
+    let _written = log::to_stderr(config.log.format, &config.log.level)?;
     let mut signals = Signals::new()?;
     // What is wrong with the configuration is said before a download begins.
     let accounts = Accounts::build(&config)?;
@@ -160,23 +158,6 @@ pub(crate) async fn ensure_runtime(dir: &Path) -> Result<RuntimePaths> {
     Ok(install::ensure_runtime(dir, &install::Terminal::new()).await?)
 }
 
-/// Logs go to standard error; colours only on a terminal.
-pub(crate) fn log_to_stderr(format: LogFormat, level: &str) -> Result<()> {
-    let filter = log_filter(level).map_err(|rule| anyhow!("log.level {rule}"))?;
-    let colours = colours(std::io::stderr().is_terminal(), std::env::var_os("NO_COLOR").as_deref());
-    let layer = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => layer.with_ansi(colours).init(),
-        LogFormat::Json => layer.json().init(),
-    }
-    Ok(())
-}
-
-/// By the convention of no-color.org: any text in the variable switches them off.
-fn colours(terminal: bool, no_color: Option<&OsStr>) -> bool {
-    terminal && no_color.is_none_or(OsStr::is_empty)
-}
-
 #[derive(Subcommand)]
 pub(crate) enum Runtime {
     /// Install them, pinned and checked, unless they are there, and have OpenClaw compiled once for
@@ -218,11 +199,5 @@ mod tests {
         };
         let ended = break_off(stops, &closing, Duration::from_mins(5)).await;
         assert!(ended.is_err_and(|error| error.to_string().contains("the database")));
-    }
-
-    #[test]
-    fn colours_are_for_terminals_whose_user_wants_them() {
-        assert!(colours(true, None) && colours(true, Some(OsStr::new(""))));
-        assert!(!colours(true, Some(OsStr::new("1"))) && !colours(false, None));
     }
 }

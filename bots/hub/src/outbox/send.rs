@@ -201,8 +201,13 @@ impl<'a> Way<'a> {
 
     fn failed(&mut self, error: &ChannelError) -> Heard {
         let Delivery { id, attempts, .. } = self.delivery;
-        tracing::warn!(delivery = %id, attempts, error = %chain(error), "a send failed");
         let retry = bearable(error.retry, self.hub.settings.patience);
+        let then = match retry {
+            Retry::AfterMs(_) => "it is tried again",
+            Retry::Never => "it is given up",
+            Retry::Unknown => "nobody knows whether it arrived",
+        };
+        tracing::warn!(delivery = %id, attempts, error = %chain(error), then, "a send failed");
         if let Retry::AfterMs(ms) = retry {
             let pace = pace_of(self.hub, &*self.channel, &self.to);
             self.hub.outbox.pause(&self.to, pace, error.scope, Duration::from_millis(ms));

@@ -14,12 +14,24 @@ use crate::{
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What does not work in it. Nothing, where no hub runs on this data, or it says nothing.
+/// What does not work in it. Nothing, where no hub runs on this data.
 pub(super) async fn check(config: &Config) -> Vec<Finding> {
     if !data_dir::is_locked(&config.data_dir(), Tenant::Hub) {
         return Vec::new();
     }
-    ask(config).await.map(findings).unwrap_or_default()
+    match ask(config).await {
+        Some(found) => findings(found),
+        None => vec![silent(config)],
+    }
+}
+
+fn silent(config: &Config) -> Finding {
+    let says = format!(
+        "a hub runs on this data and does not answer at {}: it hangs, or was started with another \
+         hub.listen",
+        config.hub.listen
+    );
+    finding(Verdict::Missing, "hub", says)
 }
 
 async fn ask(config: &Config) -> Option<Readiness> {
