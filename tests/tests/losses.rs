@@ -207,8 +207,10 @@ async fn an_operator_sends_it_after_all_or_drops_it() -> Result<()> {
     world.zaki(&["deliveries", "drop", id(&waits)?]).await?.ok()?;
     let answers = world.expect(ChannelKind::Telegram, ADA, 2, SOON).await?;
     assert_eq!(answers, ["echo: one", "echo: three"], "dropped without a word");
-    let nothing = world.zaki(&["deliveries", "retry", "--all-unknown"]).await?.ok()?;
-    assert!(nothing.contains("nothing"), "{nothing}");
+    for all in ["--all-unknown", "--all-dead"] {
+        let nothing = world.zaki(&["deliveries", "retry", all]).await?.ok()?;
+        assert!(nothing.contains("nothing"), "{nothing}: what was dropped is not sent");
+    }
     Ok(())
 }
 

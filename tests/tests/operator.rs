@@ -117,6 +117,17 @@ async fn a_bot_that_is_refused_for_a_moment_is_received_from_again() -> Result<(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_hangs_is_named_by_the_doctor() -> Result<()> {
+    let world = Setup::echo().only(&[TELEGRAM]).start().await?;
+    world.hub()?.signal(Signal::SIGSTOP)?;
+    let said = world.zaki(&["doctor"]).await;
+    world.hub()?.signal(Signal::SIGCONT)?;
+    let said = said?.stdout;
+    assert!(said.contains("MISSING") && said.contains("does not answer at"), "{said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_socket_that_cannot_be_opened_is_named_until_it_is() -> Result<()> {
     let channels = [TELEGRAM, ChannelKind::Discord];
     let mut world = Setup::echo().only(&channels).without_public_url().prepare().await?;
