@@ -61,6 +61,8 @@ async fn a_live_sandbox_is_adopted_after_the_edge_was_killed() {
     let runtime = idle_runtime(dir.path());
     let victim = Victim::start(dir.path(), "hello", Gateway::Idle);
     let before = one_container(dir.path()).await;
+    // It answers before its edge has noted which process it is; one that is not noted is ended.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     victim.kill();
     assert_eq!(containers(dir.path()), std::slice::from_ref(&before), "it outlives its edge");
 
