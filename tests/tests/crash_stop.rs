@@ -112,11 +112,11 @@ async fn nor_does_a_database_that_is_silent() -> Result<()> {
 /// The disk behind it is full, or whoever reads it has stopped.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_cannot_be_written_ends_nothing() -> Result<()> {
-    for stalls in [false, true] {
-        let setup = Setup::echo().only(&[TELEGRAM]).set("log.level", "trace");
-        let mut world = setup.set("hub.stop_timeout_s", GRACE).prepare().await?;
+    for is_unread in [false, true] {
+        let loud = Setup::echo().only(&[TELEGRAM]).set("log.level", "trace");
+        let mut world = loud.set("hub.stop_timeout_s", GRACE).prepare().await?;
         let log = world.dir().join("zaki.log");
-        let _unread = if stalls {
+        let _reader = if is_unread {
             nix::unistd::mkfifo(&log, nix::sys::stat::Mode::S_IRWXU)?;
             Some(std::fs::File::options().read(true).write(true).open(&log)?)
         } else {
@@ -126,15 +126,15 @@ async fn a_log_that_cannot_be_written_ends_nothing() -> Result<()> {
         world.launch().await?;
         // More than a pipe holds.
         for n in 0..40 {
-            let word = format!("hello {n}");
-            assert_eq!(world.ask(TELEGRAM, Person(n), &word).await?, format!("echo: {word}"));
+            let said = format!("hello {n}");
+            assert_eq!(world.ask(TELEGRAM, Person(n), &said).await?, format!("echo: {said}"));
         }
         let begun = Instant::now();
-        let status = world.stop(Signal::SIGTERM).await?;
+        let ended = world.stop(Signal::SIGTERM).await?;
         let took = begun.elapsed();
-        ensure!(status.code() == Some(0), "stalls: {stalls}: it ended with {status}");
+        ensure!(ended.code() == Some(0), "unread: {is_unread}: it ended with {ended}");
         let most = Duration::from_secs(GRACE.unsigned_abs()) + SLACK;
-        ensure!(took < most, "stalls: {stalls}: it took {took:?} to end");
+        ensure!(took < most, "unread: {is_unread}: it took {took:?} to end");
     }
     Ok(())
 }

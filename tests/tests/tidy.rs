@@ -200,8 +200,8 @@ fn shown_by(row: &str) -> Vec<(String, &str)> {
 }
 
 /// Whether a file has a test of this name that is not ignored.
-fn is_run(text: &str, test: &str) -> bool {
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+fn is_run(file: &str, test: &str) -> bool {
+    let lines: Vec<&str> = file.lines().map(str::trim).collect();
     let declared = format!("fn {test}(");
     let ignored = |at: usize| {
         let above = lines.iter().take(at).rev().take_while(|line| line.starts_with("#["));
