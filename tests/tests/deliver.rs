@@ -31,10 +31,6 @@ async fn newest(world: &World, channel: ChannelKind, state: &str) -> Result<Valu
     found.into_iter().next().context("no delivery")
 }
 
-/// The share of a limit's time in which one too many is one: a message that a busy machine holds up on
-/// its way has the next ones behind it come closer than they left (143 ms of a second were seen).
-const SHARE: f64 = 0.75;
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_platform_that_says_later_is_asked_later() -> Result<()> {
     let world = Setup::echo().start().await?;
@@ -123,7 +119,8 @@ async fn a_long_answer_is_split_within_the_limits_and_in_order() -> Result<()> {
         let sent = |found: &Vec<Value>| found.iter().all(|delivery| delivery["state"] == "sent");
         let deliveries = world.until("all sent", || world.deliveries(channel), sent).await?;
         assert_eq!(deliveries.len(), answers.len(), "{channel}");
-        let excesses = world.platform(channel).excesses(SHARE);
+        // Nine tenths: what a busy machine adds between the sender and the platform.
+        let excesses = world.platform(channel).excesses(0.9);
         assert!(excesses.is_empty(), "{channel}: faster than it allows: {excesses:#?}");
     }
     Ok(())
@@ -143,7 +140,9 @@ async fn a_crowd_is_answered_no_faster_than_the_account_may() -> Result<()> {
         let is_answer = |sent: &zaki_simulators::Sent| sent.text == "echo: hello";
         let answers = platform.sent().wait_for_count(people.into(), is_answer, SOON).await;
         answers.with_context(|| format!("{channel}\n{}", world.log()))?;
-        let excesses = platform.excesses(SHARE);
+        // Of a single second such a machine takes more: a message that it holds up on its way has the
+        // next ones behind it come closer than they left (by 143 ms, once).
+        let excesses = platform.excesses(0.75);
         assert!(excesses.is_empty(), "{channel}: faster than it allows: {excesses:#?}");
     }
     Ok(())

@@ -204,8 +204,8 @@ fn is_run(file: &str, test: &str) -> bool {
     let lines: Vec<&str> = file.lines().map(str::trim).collect();
     let declared = format!("fn {test}(");
     let ignored = |at: usize| {
-        let above = lines.iter().take(at).rev().take_while(|line| line.starts_with("#["));
-        above.into_iter().any(|line| line.starts_with("#[ignore"))
+        let mut above = lines.iter().take(at).rev().take_while(|line| line.starts_with("#["));
+        above.any(|line| line.starts_with("#[ignore"))
     };
     lines.iter().position(|line| line.contains(&declared)).is_some_and(|at| !ignored(at))
 }

@@ -1,6 +1,7 @@
 //! The log: lines to standard error, written by a thread of its own. Whoever reads it may stop
 //! reading, or be gone, and the disk behind it may be full: the hub goes on without.
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,8 +50,8 @@ pub(crate) fn to_stderr(format: LogFormat, level: &str) -> Result<Written> {
 }
 
 /// By the convention of no-color.org: any text in the variable switches them off.
-fn colours(terminal: bool, no_color: Option<&std::ffi::OsStr>) -> bool {
-    terminal && no_color.is_none_or(std::ffi::OsStr::is_empty)
+fn colours(terminal: bool, no_color: Option<&OsStr>) -> bool {
+    terminal && no_color.is_none_or(OsStr::is_empty)
 }
 
 impl Lines {
@@ -113,7 +114,6 @@ impl Drop for Written {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsStr;
     use std::sync::Mutex;
 
     use super::*;

@@ -37,7 +37,7 @@ use crate::{
 };
 use accept::{Accepting, Request};
 use rows::token;
-use tx::{Store, Tx};
+use tx::{Store, Tx, named};
 
 const SCHEMA: Schema = Schema {
     name: "ledger",
@@ -329,8 +329,8 @@ impl Ledger for PgLedger {
     async fn list_deliveries(&self, filter: DeliveryFilter) -> Result<Listed<Delivery>, Error> {
         let (limit, before) = (i64::from(filter.limit), filter.before.map(Text));
         let row: [&(dyn ToSql + Sync); 3] = [&limit, &before, &filter.state];
-        let map = |row: &tokio_postgres::Row| Ok((row.try_get(0)?, rows::delivery(row).ok()));
-        Ok(shown(self.store.all(sql::DELIVERIES, &row, map).await?, self.keys()))
+        let found = self.store.all(sql::DELIVERIES, &row, named(0, rows::delivery)).await?;
+        Ok(shown(found, self.keys()))
     }
 
     async fn counts(&self) -> Result<Counts, Error> {

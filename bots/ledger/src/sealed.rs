@@ -94,12 +94,12 @@ impl Shut for Record {
 }
 
 /// What leaves.
-pub(crate) struct Posted {
-    pub id: String,
+pub(crate) struct Posted<K> {
+    pub id: K,
     pub stored: String,
 }
 
-impl Shut for Posted {
+impl<K: Display> Shut for Posted<K> {
     type Open = Outbound;
 
     fn open(self, keys: &Keys) -> Result<Outbound, Error> {
@@ -139,7 +139,7 @@ impl Shut for Packed {
     type Open = Delivery;
 
     fn open(self, keys: &Keys) -> Result<Delivery, Error> {
-        let posted = Posted { id: self.delivery.id.to_string(), stored: self.stored };
+        let posted = Posted { id: self.delivery.id, stored: self.stored };
         Ok(Delivery { outbound: posted.open(keys)?, ..self.delivery })
     }
 }

@@ -25,6 +25,14 @@ pub(super) struct Tx {
     keys: Keys,
 }
 
+/// Rows with their ids, from this column, and what can be read of each.
+pub(super) fn named<T>(
+    id: usize,
+    mut map: impl FnMut(&Row) -> Answer<T>,
+) -> impl FnMut(&Row) -> Answer<Named<T>> {
+    move |row| Ok((row.try_get(id)?, map(row).ok()))
+}
+
 impl Store {
     pub(super) const fn new(db: Postgres, keys: Keys) -> Self {
         Self { db, keys }
@@ -51,10 +59,9 @@ impl Store {
         sql: &str,
         params: Params<'_>,
         id: usize,
-        mut map: impl FnMut(&Row) -> Answer<T>,
+        map: impl FnMut(&Row) -> Answer<T>,
     ) -> Result<Vec<Named<T::Open>>, Error> {
-        let rows = self.all(sql, params, |row| Ok((row.try_get(id)?, map(row).ok()))).await?;
-        all_legible(kind, rows, &self.keys)
+        all_legible(kind, self.all(sql, params, named(id, map)).await?, &self.keys)
     }
 }
 
@@ -70,10 +77,9 @@ impl Tx {
         sql: &str,
         params: Params<'_>,
         id: usize,
-        mut map: impl FnMut(&Row) -> Answer<T>,
+        map: impl FnMut(&Row) -> Answer<T>,
     ) -> Result<Vec<Named<T::Open>>, Error> {
-        let rows = self.all(sql, params, |row| Ok((row.try_get(id)?, map(row).ok()))).await?;
-        all_legible(kind, rows, &self.keys)
+        all_legible(kind, self.all(sql, params, named(id, map)).await?, &self.keys)
     }
 
     /// The first row, if there is one and it can be read.

@@ -3,7 +3,7 @@
 use zaki_envelope::{MessageId, Outbound, SessionKey, Timestamp};
 use zaki_store::{Json, Keys, Row, Sql, Text, params, snapshot};
 
-use super::find::{Found, adopt, by_sender, found, is_direct};
+use super::find::{self, Found, FoundLetter, adopt, by_sender, found, is_direct};
 use super::kept::{Kept, KeptDelivery, KeptLetter, KeptMessage, KeptTurn};
 use super::who::{Places, floor};
 use super::{SenderKey, Who};
@@ -264,7 +264,7 @@ fn deliveries(keys: &Keys, rows: &[Row]) -> Result<Vec<Kept>, Error> {
     let mut kept = Vec::new();
     for row in rows {
         let id: String = row.get(0)?;
-        let posted = row.get(3).ok().map(|stored| Posted { id: id.clone(), stored });
+        let posted = row.get(3).ok().map(|stored| Posted { id: &id, stored });
         let outbound = legible("delivery", &id, posted, keys)?;
         if outbound.is_none() {
             kept.push(Kept::illegible("delivery", id));
@@ -289,29 +289,14 @@ fn delivery(row: &Row, outbound: Outbound) -> Result<Kept, Error> {
 }
 
 async fn letters<S: Sql>(tx: &S, keys: &Keys, who: &Who, after: &str) -> Result<Stretch, Error> {
-    let sql = "SELECT id, channel, received_at, reason, raw FROM dead_letter WHERE id > $1
-        ORDER BY id LIMIT $2";
-    let after: i64 = after.parse().unwrap_or_default();
-    let (mut kept, mut last) = (Vec::new(), None);
-    for row in tx.all(sql, params![after, STEP]).await? {
-        let id: i64 = row.get(0)?;
-        last = Some(id.to_string());
-        let raw = Bytes { column: Column::DeadLetter, id, stored: row.get(4)? };
-        // What nobody can read names nobody.
-        let name = id.to_string();
-        let Some(raw) = legible("dead letter", &name, Some(raw), keys)? else { continue };
-        let channel = row.get(1).ok().map(|Text(channel)| channel);
-        let received_at = Timestamp::from_ms(row.get(2)?);
-        if !who.is_named_in(channel, received_at, &raw) {
-            continue;
-        }
-        let (reason, bytes) = (row.get(3)?, raw.len());
-        kept.push(match channel {
-            Some(channel) => {
-                Kept::DeadLetter(KeptLetter { id, channel, received_at, reason, bytes })
-            }
-            None => Kept::illegible("dead letter", name),
-        });
-    }
-    Ok(Stretch { kept, last })
+    let after = after.parse().unwrap_or_default();
+    let (theirs, last) = find::letters(tx, keys, who, after, STEP).await?;
+    let kept = theirs.into_iter().map(|letter| {
+        let FoundLetter { id, channel, received_at, reason, raw } = letter;
+        let bytes = raw.len();
+        let known = |channel| KeptLetter { id, channel, received_at, reason, bytes };
+        let illegible = || Kept::illegible("dead letter", id.to_string());
+        channel.map_or_else(illegible, |channel| Kept::DeadLetter(known(channel)))
+    });
+    Ok(Stretch { kept: kept.collect(), last: last.map(|id| id.to_string()) })
 }

@@ -4,18 +4,15 @@ use std::collections::BTreeSet;
 use std::ops::AddAssign;
 
 use serde::Serialize;
-use zaki_envelope::{
-    AccountName, ChannelKind, DedupeKey, InboundId, SessionKey, Timestamp, ZakiUserId,
-};
+use zaki_envelope::{AccountName, DedupeKey, InboundId, SessionKey, Timestamp, ZakiUserId};
 use zaki_store::{Either, Keys, Row, Sql, Text, params, snapshot, transact};
 
-use super::find::{Found, adopt, by_sender, found, is_direct};
+use super::find::{Found, adopt, by_sender, found, is_direct, letters};
 use super::who::{Claim, floor};
 use super::{SenderKey, Who};
 use crate::Error;
 use crate::desk::{Desk, Locks, locked};
 use crate::encode::{clean, seen};
-use crate::sealed::{Bytes, Column, legible};
 
 /// Messages, or turns, that are removed by one transaction.
 const STEP: i64 = 50;
@@ -327,35 +324,22 @@ async fn part<S: Sql>(
 async fn erase_letters(store: &Either, keys: &Keys, who: &Who) -> Result<u64, Error> {
     let (mut after, mut erased) = (0, 0);
     loop {
-        let letters = snapshot!(store, |tx| letters(tx, after))?;
-        let Some((last, ..)) = letters.last() else { return Ok(erased) };
-        after = *last;
-        let mut theirs = Vec::new();
-        for (id, channel, received_at, raw) in letters {
-            let raw = Bytes { column: Column::DeadLetter, id, stored: raw };
-            // What nobody can read names nobody, and goes after its days.
-            let raw = legible("dead letter", &id.to_string(), Some(raw), keys)?.unwrap_or_default();
-            if who.is_named_in(channel, received_at, &raw) {
-                theirs.push(id);
-            }
-        }
+        let (keys, who) = (keys.clone(), who.clone());
+        let (theirs, last) = snapshot!(store, |tx| some_letters(tx, keys, who, after))?;
+        let Some(last) = last else { return Ok(erased) };
+        after = last;
         erased += transact!(store, |tx| remove_letters(tx, theirs))?;
     }
 }
 
-/// The channel: `None` where that cannot be read.
-type StoredLetter = (i64, Option<ChannelKind>, Timestamp, Vec<u8>);
-
-async fn letters<S: Sql>(tx: &S, after: i64) -> Result<Vec<StoredLetter>, Error> {
-    let sql =
-        "SELECT id, channel, received_at, raw FROM dead_letter WHERE id > $1 ORDER BY id LIMIT $2";
-    let rows = tx.all(sql, params![after, STEP]).await?;
-    let read = |row: &Row| -> Result<StoredLetter, Error> {
-        let channel = row.get(1).ok().map(|Text(channel)| channel);
-        let received_at = Timestamp::from_ms(row.get(2)?);
-        Ok((row.get(0)?, channel, received_at, row.get(3)?))
-    };
-    rows.iter().map(read).collect()
+async fn some_letters<S: Sql>(
+    tx: &S,
+    keys: Keys,
+    who: Who,
+    after: i64,
+) -> Result<(Vec<i64>, Option<i64>), Error> {
+    let (theirs, last) = letters(tx, &keys, &who, after, STEP).await?;
+    Ok((theirs.into_iter().map(|letter| letter.id).collect(), last))
 }
 
 async fn remove_letters<S: Sql>(tx: &S, theirs: Vec<i64>) -> Result<u64, Error> {

@@ -1,13 +1,13 @@
 //! Finding what is somebody's.
 
-use zaki_envelope::{Address, ConversationKind, Inbound, Timestamp};
-use zaki_store::{Either, Keys, Row, Sql, params, snapshot, transact};
+use zaki_envelope::{Address, ChannelKind, ConversationKind, Inbound, Timestamp};
+use zaki_store::{Either, Keys, Row, Sql, Text, params, snapshot, transact};
 
 use super::who::Claim;
 use super::{SenderKey, Who};
 use crate::Error;
 use crate::encode::conversation;
-use crate::sealed::{Envelope, Named, legible};
+use crate::sealed::{Bytes, Column, Envelope, Named, all_legible, legible};
 
 /// Rows per transaction.
 const STEP: i64 = 200;
@@ -19,13 +19,13 @@ pub(super) async fn adopt(store: &Either, keys: &Keys) -> Result<(), Error> {
         if found.is_empty() {
             return Ok(());
         }
-        let sender = |(id, envelope): Named<Envelope>| -> Result<_, Error> {
-            let inbound = legible("message", &id, envelope, keys)?;
+        let sender = |(id, inbound): Named<Inbound>| {
             // What cannot be read is nobody's, and not looked at again.
             let sender = inbound.map(|inbound| SenderKey::of(&inbound).digest().to_vec());
-            Ok((id, sender.unwrap_or_default()))
+            (id, sender.unwrap_or_default())
         };
-        let senders = found.into_iter().map(sender).collect::<Result<Vec<_>, _>>()?;
+        let found = all_legible("message", found, keys)?;
+        let senders: Vec<_> = found.into_iter().map(sender).collect();
         transact!(store, |tx| note(tx, senders))?;
     }
 }
@@ -37,7 +37,7 @@ async fn unknown<S: Sql>(tx: &S) -> Result<Vec<Named<Envelope>>, Error> {
 }
 
 /// Columns: id, envelope.
-fn envelope(row: &Row) -> Result<Named<Envelope>, Error> {
+pub(super) fn envelope(row: &Row) -> Result<Named<Envelope>, Error> {
     let id: String = row.get(0)?;
     Ok((id.clone(), row.get(1).ok().map(|stored| Envelope { id, stored })))
 }
@@ -150,4 +150,41 @@ impl Found {
 
 pub(super) fn is_direct(inbound: &Inbound) -> bool {
     inbound.conversation.kind == ConversationKind::Direct
+}
+
+/// A dead letter that names somebody.
+pub(super) struct FoundLetter {
+    pub id: i64,
+    /// `None`: it cannot be read.
+    pub channel: Option<ChannelKind>,
+    pub received_at: Timestamp,
+    pub reason: String,
+    pub raw: Vec<u8>,
+}
+
+/// Those of some dead letters behind one that name somebody, and the last one's id; `None`: there are
+/// no more.
+pub(super) async fn letters<S: Sql>(
+    tx: &S,
+    keys: &Keys,
+    who: &Who,
+    after: i64,
+    most: i64,
+) -> Result<(Vec<FoundLetter>, Option<i64>), Error> {
+    let sql = "SELECT id, channel, received_at, reason, raw FROM dead_letter WHERE id > $1
+        ORDER BY id LIMIT $2";
+    let (mut theirs, mut last) = (Vec::new(), None);
+    for row in tx.all(sql, params![after, most]).await? {
+        let id = row.get(0)?;
+        last = Some(id);
+        let raw = Bytes { column: Column::DeadLetter, id, stored: row.get(4)? };
+        // What nobody can read names nobody, and goes after its days.
+        let Some(raw) = legible("dead letter", &id.to_string(), Some(raw), keys)? else { continue };
+        let channel = row.get(1).ok().map(|Text(channel)| channel);
+        let received_at = Timestamp::from_ms(row.get(2)?);
+        if who.is_named_in(channel, received_at, &raw) {
+            theirs.push(FoundLetter { id, channel, received_at, reason: row.get(3)?, raw });
+        }
+    }
+    Ok((theirs, last))
 }

@@ -4,10 +4,11 @@ use serde::Serialize;
 use zaki_envelope::{Inbound, Outbound, SessionKey, Timestamp, ZakiUserId, plain_text};
 use zaki_store::{Keys, Sql, Text, params, snapshot};
 
+use super::find::envelope;
 use crate::Error;
 use crate::desk::Desk;
 use crate::encode::json;
-use crate::sealed::{Envelope, Posted, legible};
+use crate::sealed::{Posted, legible};
 
 /// A line of a conversation with the agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -72,10 +73,9 @@ async fn lines_of<S: Sql>(tx: &S, keys: &Keys, turn: String) -> Result<Vec<Said>
     let mut lines = Vec::new();
     let sql = "SELECT id, envelope FROM inbound WHERE turn = $1 ORDER BY place";
     for row in tx.all(sql, params![&turn]).await? {
-        let envelope = Envelope { id: row.get(0)?, stored: row.get(1)? };
+        let (id, envelope) = envelope(&row)?;
         // What cannot be read, nobody remembers; the rest is.
-        let id = envelope.id.clone();
-        lines.extend(legible("message", &id, Some(envelope), keys)?.and_then(asked));
+        lines.extend(legible("message", &id, envelope, keys)?.and_then(asked));
     }
     // What may have arrived counts as said.
     let sql = "SELECT id, outbound, changed_at FROM delivery
@@ -83,8 +83,7 @@ async fn lines_of<S: Sql>(tx: &S, keys: &Keys, turn: String) -> Result<Vec<Said>
     let (mut texts, mut at) = (Vec::new(), Timestamp::default());
     for row in tx.all(sql, params![&turn]).await? {
         let (id, stored): (String, String) = (row.get(0)?, row.get(1)?);
-        let posted = Posted { id: id.clone(), stored };
-        let outbound = legible("delivery", &id, Some(posted), keys)?;
+        let outbound = legible("delivery", &id, Some(Posted { id: &id, stored }), keys)?;
         texts.extend(outbound.and_then(|outbound| answered(&outbound)));
         at = Timestamp::from_ms(row.get(2)?);
     }

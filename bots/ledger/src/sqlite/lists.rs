@@ -4,7 +4,7 @@ use rusqlite::params;
 use zaki_envelope::InboundId;
 use zaki_store::Text;
 
-use super::tx::Tx;
+use super::tx::{Tx, named};
 use super::{rows, sql};
 use crate::sealed::shown;
 use crate::{
@@ -27,7 +27,7 @@ pub(super) fn dead(tx: &Tx<'_>, limit: u32) -> Result<Listed<DeadRecord>, Error>
 
 pub(super) fn deliveries(tx: &Tx<'_>, filter: DeliveryFilter) -> Result<Listed<Delivery>, Error> {
     let row = params![filter.limit, filter.before.map(Text), filter.state];
-    let found = tx.all(sql::DELIVERIES, row, |row| Ok((row.get(0)?, rows::delivery(row).ok())))?;
+    let found = tx.all(sql::DELIVERIES, row, named(0, rows::delivery))?;
     Ok(shown(found, tx.keys))
 }
 

@@ -14,6 +14,14 @@ pub(super) struct Tx<'a> {
     pub keys: &'a Keys,
 }
 
+/// Rows with their ids, from this column, and what can be read of each.
+pub(super) fn named<T>(
+    id: usize,
+    mut map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> impl FnMut(&Row<'_>) -> rusqlite::Result<Named<T>> {
+    move |row| Ok((row.get(id)?, map(row).ok()))
+}
+
 impl<'a> Tx<'a> {
     pub(super) const fn new(store: &'a zaki_store::Tx<'a>, keys: &'a Keys) -> Self {
         Self { store, keys }
@@ -36,10 +44,9 @@ impl<'a> Tx<'a> {
         sql: &str,
         params: impl Params,
         id: usize,
-        mut map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+        map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<Named<T::Open>>, Error> {
-        let rows = self.all(sql, params, |row| Ok((row.get(id)?, map(row).ok())))?;
-        all_legible(kind, rows, self.keys)
+        all_legible(kind, self.all(sql, params, named(id, map))?, self.keys)
     }
 
     /// The first row, if there is one and it can be read.

@@ -105,7 +105,7 @@ impl Point {
         }
         hub.restart().await?;
         let (accepts, turns) = (Vec::new(), Vec::new());
-        let mut point = Self { people, platform, hub, _server: server, accepts, turns };
+        let point = Self { people, platform, hub, _server: server, accepts, turns };
         // Once to warm up.
         point.talk(options).await?;
         Ok(point)
@@ -121,11 +121,11 @@ impl Point {
         Ok(())
     }
 
-    async fn talk(&mut self, options: &Options) -> Result<Round> {
+    async fn talk(&self, options: &Options) -> Result<Round> {
         self.look_through()?;
         let (target, time) = (self.hub.target(), Duration::from_secs(options.seconds));
-        let Options { connections, .. } = *options;
-        self.platform.chat(target, Hub::SLACK, connections, time, self.people).await
+        let lanes = options.connections;
+        self.platform.chat(target, Hub::SLACK, lanes, time, self.people).await
     }
 
     /// Reads its files once: a machine may have dropped from memory what nobody has looked at while
