@@ -118,15 +118,34 @@ async fn a_data_directory_that_cannot_be_written_is_named() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_the_platform_refuses_is_named() -> Result<()> {
     let world = prepared().await?;
-    let config = fs::read_to_string(world.config())?;
-    let wrong =
-        config.replace(world.telegram.token(), "4200000001:AAF-of_somebody_else_entirely_0000");
-    assert_ne!(config, wrong, "the token stands in the configuration");
-    fs::write(world.config(), wrong)?;
+    of_somebody_else(&world)?;
     let said = refusal(&world).await?;
     says(&said, &["telegram/"]);
     assert!(!said.contains("somebody_else"), "{said}");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_does_it_keep_the_other_bots_down() -> Result<()> {
+    let both = [ChannelKind::Telegram, ChannelKind::Slack];
+    let mut world = Setup::echo().only(&both).without_public_url().prepare().await?;
+    of_somebody_else(&world)?;
+    world.up().await?;
+    let ready = async || Ok(world.http.get(world.url("/ready")).send().await?.text().await?);
+    let named = |said: &String| said.contains("telegram/main: ");
+    let said = world.until("the refused one is named", ready, named).await?;
+    assert!(said.starts_with("ready\n") && !said.contains("slack/"), "{said}");
+    assert_eq!(world.ask(ChannelKind::Slack, Person::ADA, "hello").await?, "echo: hello");
+    Ok(())
+}
+
+/// Gives the Telegram bot a token that is well formed and not the platform's.
+fn of_somebody_else(world: &World) -> Result<()> {
+    let config = fs::read_to_string(world.config())?;
+    let wrong =
+        config.replace(world.telegram.token(), "4200000001:AAF-of_somebody_else_entirely_0000");
+    assert_ne!(config, wrong, "the token stands in the configuration");
+    Ok(fs::write(world.config(), wrong)?)
 }
 
 #[tokio::test(flavor = "multi_thread")]

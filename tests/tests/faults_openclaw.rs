@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use zaki_tests::chaos::{CONNECTIONS, STORMS, Seed};
@@ -78,5 +79,30 @@ async fn openclaw_behind_a_line_that_breaks_runs_no_turn_twice() -> Result<()> {
     let count = world.ask_within(TELEGRAM, ADA, "How many?", AGENT).await?;
     ensure!(count.contains(&format!("message {all} of this session")), "not {all}: {count}");
     ensure!(world.answers(TELEGRAM, ADA).len() == all, "each once");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openclaw_of_a_killed_hub_runs_on_beside_what_an_operator_asks() -> Result<()> {
+    let Some(openclaw) = OpenClaw::find().await? else { return Ok(()) };
+    let mut world = Setup::openclaw(openclaw).only(&[TELEGRAM]).start().await?;
+    world.ask_within(TELEGRAM, ADA, "Hello.", AGENT).await?;
+    let user = world.first_user().await?;
+    world.say(TELEGRAM, ADA, "SLOW:60x500");
+    let runs = |found: &Vec<Value>| found.iter().any(|one| one["state"] == "joined");
+    world.until("a turn runs", || world.inbox(TELEGRAM), runs).await?;
+    world.kill()?;
+    let archive = world.dir().join("all.zip").display().to_string();
+    let export = ["users", "export", &user, "--out", &archive];
+    for asked in [&["sandbox", "list"][..], &["sandbox", "show", &user], &export] {
+        world.zaki(asked).await?.ok()?;
+    }
+    world.up().await?;
+    ensure!(world.log().contains("sandbox.adopted"), "{}", world.log());
+    let answers = world.expect(TELEGRAM, ADA, 2, AGENT).await?;
+    let last = answers.last().context("no answer")?;
+    ensure!(last.starts_with("word0 ") && last.contains("word59"), "{answers:?}\n{}", world.log());
+    let count = world.ask_within(TELEGRAM, ADA, "How many?", AGENT).await?;
+    ensure!(count.contains("message 3 of this session"), "a turn ran twice: {count}");
     Ok(())
 }

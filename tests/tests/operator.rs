@@ -98,11 +98,10 @@ async fn a_token_that_is_taken_back_is_named_and_takes_no_hub_away() -> Result<(
     Ok(())
 }
 
-/// After the first half minute, in which a refused bot ends the program.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bot_that_is_refused_for_a_moment_is_received_from_again() -> Result<()> {
-    let world = Setup::echo().only(&[TELEGRAM]).without_public_url().start().await?;
-    tokio::time::sleep(Duration::from_secs(31)).await;
+    let both = [TELEGRAM, ChannelKind::Discord];
+    let world = Setup::echo().only(&both).without_public_url().start().await?;
     world.telegram.fail(Some("getUpdates"), 1, Fault::Status { code: 401 });
     only(&world, "telegram/main", "token is not valid").await?;
     world.say(TELEGRAM, ADA, "hello");

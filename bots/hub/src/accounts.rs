@@ -16,6 +16,12 @@ use crate::{
     troubles::{Doing, Troubles},
 };
 
+/// How long until what a platform has refused is asked of it again, at first and at last: what was
+/// taken back may be given again, and one wrong answer must not silence a bot for good. Discord counts
+/// each try of its socket, a thousand a day
+/// (<https://docs.discord.com/developers/events/gateway#session-start-limit-object>).
+pub(crate) const REFUSED_AGAIN: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(10)];
+
 /// One bot on one platform.
 pub(crate) struct Account {
     pub kind: ChannelKind,
@@ -204,31 +210,44 @@ fn http_client() -> Result<Client> {
     client.build().context("the HTTP client cannot be set up")
 }
 
-/// Runs an errand until it works or the hub stops; an error says that it never will.
+/// Runs an errand until it works or the hub stops. What is refused is named, and asked for again with
+/// these pauses.
 pub(crate) async fn run_errand(
     label: &str,
     errand: Errand,
     troubles: &Troubles,
     stop: CancellationToken,
-) -> Result<(), ChannelError> {
-    let mut pause = Duration::from_secs(1);
-    loop {
-        let done = errand().await;
-        match &done {
-            Err(error) if error.retry == Retry::Never => {
-                troubles.given_up(label, Doing::SetUp);
-                return done;
-            }
-            _ => troubles.heard(label, Doing::SetUp, done.as_ref().copied()),
-        }
-        let Err(error) = done else { return Ok(()) };
-        tracing::warn!(account = label, %error, "trying the set-up again");
+    mut refused_again: [Duration; 2],
+) {
+    let mut soon = [1, 60].map(Duration::from_secs);
+    let mut is_refused = false;
+    while let Err(error) = errand().await {
+        let pause = if error.retry == Retry::Never {
+            troubles.given_up(label, Doing::SetUp);
+            troubles.note(label, error.to_string());
+            is_refused = true;
+            next_pause(&mut refused_again)
+        } else {
+            troubles.heard(label, Doing::SetUp, Err(&error));
+            tracing::warn!(account = label, %error, "trying the set-up again");
+            next_pause(&mut soon)
+        };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = stop.cancelled() => return Ok(()),
+            () = stop.cancelled() => return,
         }
-        pause = (pause * 2).min(Duration::from_mins(1));
     }
+    troubles.heard(label, Doing::SetUp, Ok(()));
+    if is_refused {
+        troubles.clear(label);
+    }
+}
+
+/// The pause before the next try; each is twice the last, up to the longest.
+pub(crate) fn next_pause([pause, longest]: &mut [Duration; 2]) -> Duration {
+    let now = *pause;
+    *pause = (now * 2).min(*longest);
+    now
 }
 
 #[cfg(test)]
@@ -237,24 +256,38 @@ mod tests {
 
     use super::*;
 
-    /// Twice it is not reached; then it says no for good.
+    /// Twice it is not reached; then it says no, until somebody has mended it.
     #[tokio::test]
-    async fn what_will_never_work_is_not_said_to_be_tried_again() {
+    async fn what_is_refused_is_named_and_asked_for_again() {
         let (troubles, tries) = (Arc::new(Troubles::default()), Arc::new(AtomicU32::new(0)));
         let seen = troubles.clone();
         let errand: Errand = Arc::new(move || {
-            let (retry, what) = match tries.fetch_add(1, Ordering::Relaxed) {
-                0 | 1 => (Retry::Unknown, "no answer"),
+            let said: Vec<_> =
+                seen.told().into_iter().map(|told| (told.what, told.passes)).collect();
+            let told = |what: &str, passes| [(what.to_owned(), passes)];
+            let done = match tries.fetch_add(1, Ordering::Relaxed) {
+                0 | 1 => Err((Retry::Unknown, "no answer")),
+                2 => {
+                    assert_eq!(said, told("slack/main (set-up)", true));
+                    Err((Retry::Never, "no such bot"))
+                }
                 _ => {
-                    assert_eq!(seen.told().len(), 1, "that it is tried again is told by now");
-                    (Retry::Never, "no such bot")
+                    assert_eq!(said, told("slack/main", false));
+                    Ok(())
                 }
             };
-            Box::pin(async move { Err(ChannelError::new(ChannelKind::Slack, retry, what)) })
+            let refused = |(retry, what)| ChannelError::new(ChannelKind::Slack, retry, what);
+            Box::pin(async move { done.map_err(refused) })
         });
-        let stop = CancellationToken::new();
-        let done = run_errand("slack/main", errand, &troubles, stop).await;
-        assert_eq!(done.unwrap_err().what, "no such bot");
+        let (stop, at_once) = (CancellationToken::new(), [Duration::ZERO; 2]);
+        run_errand("slack/main", errand, &troubles, stop, at_once).await;
         assert_eq!(troubles.told(), []);
+    }
+
+    #[test]
+    fn each_pause_is_twice_the_last_up_to_the_longest() {
+        let mut pauses = REFUSED_AGAIN;
+        let minutes = [(); 6].map(|()| next_pause(&mut pauses).as_secs() / 60);
+        assert_eq!(minutes, [1, 2, 4, 8, 10, 10]);
     }
 }

@@ -168,10 +168,8 @@ fn set_up(parts: &Parts, account: &Account) {
         let (label, errand) = (account.label().to_owned(), errand.clone());
         let (troubles, closing) = (Arc::clone(&parts.troubles), parts.closing.clone());
         tokio::spawn(async move {
-            let done = accounts::run_errand(&label, errand, &troubles, closing).await;
-            if let Err(error) = done {
-                troubles.note(&label, error.to_string());
-            }
+            let pauses = accounts::REFUSED_AGAIN;
+            accounts::run_errand(&label, errand, &troubles, closing, pauses).await;
         });
     }
 }

@@ -4,16 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use zaki_channel::Source;
 
-use crate::{accept::AccountInbox, hub::Hub, troubles::Doing};
+use crate::{
+    accept::AccountInbox,
+    accounts::{self, REFUSED_AGAIN},
+    hub::Hub,
+    troubles::Doing,
+};
 
 /// How long until a socket that another replica holds is asked for again, and until one that ended
 /// by a defect of ours is started again.
 const AGAIN: Duration = Duration::from_secs(1);
-
-/// How long until a socket is opened again that its platform has refused: what was taken back may be
-/// given again, and one wrong answer must not silence a bot for good. Discord counts each try, a
-/// thousand a day (<https://docs.discord.com/developers/events/gateway#session-start-limit-object>).
-const REFUSED_AGAIN: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(10)];
 
 /// A socket that has been open for so long is not refused.
 const ACCEPTED: Duration = Duration::from_secs(20);
@@ -34,16 +34,15 @@ pub(crate) fn receive_from_all(hub: &Arc<Hub>) {
 
 async fn receive(inbox: AccountInbox, source: Arc<dyn Source>, label: String) {
     let (hub, inbox) = (Arc::clone(&inbox.hub), Arc::new(inbox));
-    let [first, longest] = REFUSED_AGAIN;
-    let mut refused_again = first;
+    let mut refused_again = REFUSED_AGAIN;
     while hold(&hub, &label).await {
         let (inbox, source, closing) = (inbox.clone(), source.clone(), hub.closing.clone());
         // In a task of its own, so that a panic in it is noticed as well.
         let mut task = tokio::spawn(async move { source.run(&*inbox, closing).await });
         let soon = tokio::time::timeout(ACCEPTED, &mut task).await;
-        if soon.is_err() && refused_again > first {
+        if soon.is_err() && refused_again != REFUSED_AGAIN {
             hub.troubles.clear(&label);
-            refused_again = first;
+            refused_again = REFUSED_AGAIN;
         }
         let ended = match soon {
             Ok(ended) => ended,
@@ -56,8 +55,7 @@ async fn receive(inbox: AccountInbox, source: Arc<dyn Source>, label: String) {
             // It says itself that going on is pointless, as things are.
             Ok(Err(error)) => {
                 hub.troubles.note(&label, error.to_string());
-                pause(&hub, refused_again).await;
-                refused_again = longest.min(refused_again * 2);
+                pause(&hub, accounts::next_pause(&mut refused_again)).await;
             }
             Err(error) => {
                 tracing::error!(account = label, %error, "its socket ended abnormally");

@@ -104,20 +104,23 @@ impl Troubles {
         self.known.borrow().iter().map(told).collect()
     }
 
-    /// Waits until something is wrong that will not pass.
-    pub(crate) async fn first(&self) -> String {
-        let lasts = |trouble: &Trouble| !trouble.passes;
-        match self.known.subscribe().wait_for(|known| known.values().any(lasts)).await {
-            Ok(known) => said(&known, lasts).concat().trim_end().to_owned(),
+    /// Waits until something that will not pass is wrong with each of them; forever for none.
+    pub(crate) async fn all(&self, labels: &[String]) -> String {
+        let lasts = |known: &Known, label: &String| known.get(label).is_some_and(|it| !it.passes);
+        let all = |known: &Known| labels.iter().all(|label| lasts(known, label));
+        match self.known.subscribe().wait_for(|known| !labels.is_empty() && all(known)).await {
+            Ok(known) => said(&known, labels),
             // The sender is in `self`.
             Err(_) => std::future::pending().await,
         }
     }
 }
 
-fn said(known: &Known, which: impl Fn(&Trouble) -> bool) -> Vec<String> {
-    let meant = known.iter().filter(|(_, trouble)| which(trouble));
-    meant.map(|(label, trouble)| format!("{label}: {}\n", trouble.said)).collect()
+fn said(known: &Known, labels: &[String]) -> String {
+    let meant = known.iter().filter(|(label, _)| labels.contains(label));
+    let lines: Vec<_> =
+        meant.map(|(label, trouble)| format!("{label}: {}", trouble.said)).collect();
+    lines.join("; ")
 }
 
 #[cfg(test)]
@@ -129,15 +132,25 @@ mod tests {
     #[test]
     fn what_passes_is_shown_until_it_has_and_ends_nothing() {
         let troubles = Troubles::default();
+        let all = |labels: &[&str]| {
+            let labels: Vec<_> = labels.iter().map(|&label| label.to_owned()).collect();
+            troubles.all(&labels).now_or_never()
+        };
         troubles.warn("edge", "not there yet".to_owned());
         let told = |what: &str, why: &str, passes| {
             let (what, why) = (what.to_owned(), why.to_owned());
             Told { what, why, passes }
         };
         assert_eq!(troubles.told(), [told("edge", "not there yet", true)]);
-        assert_eq!(troubles.first().now_or_never(), None);
+        assert_eq!(all(&["edge"]), None);
         troubles.note("slack/main", "a wrong token".to_owned());
-        assert_eq!(troubles.first().now_or_never().as_deref(), Some("slack/main: a wrong token"));
+        assert_eq!(all(&["slack/main"]).as_deref(), Some("slack/main: a wrong token"));
+        assert_eq!(all(&["slack/main", "telegram/main"]), None, "another bot is served");
+        assert_eq!(all(&[]), None, "without a bot there is a page to come to");
+        troubles.note("telegram/main", "another".to_owned());
+        let said = "slack/main: a wrong token; telegram/main: another";
+        assert_eq!(all(&["telegram/main", "slack/main"]).as_deref(), Some(said));
+        troubles.clear("telegram/main");
         assert!(troubles.has("edge"));
         troubles.clear("edge");
         assert!(!troubles.has("edge"));

@@ -72,11 +72,11 @@ impl Sandbox {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         match self {
             Self::List { output } => {
-                let all = look(&output, async |edge| edge.sandboxes().await).await?;
+                let all = with(&output, async |edge| edge.sandboxes().await).await?;
                 output.list(&all, row)?;
             }
             Self::Show(One { user, output }) => {
-                let report = look(&output, async |edge| edge.sandbox(user).await).await?;
+                let report = with(&output, async |edge| edge.sandbox(user).await).await?;
                 output.show(&report, lines(&report))?;
             }
             Self::Start(One { user, output }) => {
@@ -129,16 +129,6 @@ async fn reached<T>(
     let asked = ask(client(&reached)?, reached.is_alone()).await.context("the edge does not do it");
     reached.close().await;
     asked
-}
-
-/// Asks what is so, and leaves everything as it is: what a hub that died has left running goes on, for
-/// the next one to take up.
-async fn look<T>(
-    output: &Output,
-    ask: impl AsyncFnOnce(&EdgeClient) -> Result<T, EdgeError>,
-) -> Result<T> {
-    let reached = users::edge::reach(output.source.load()?).await?;
-    ask(client(&reached)?).await.context("the edge does not do it")
 }
 
 fn client(reached: &users::edge::Reached) -> Result<&EdgeClient> {

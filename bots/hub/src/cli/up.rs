@@ -19,6 +19,7 @@ use crate::{
     accounts::Accounts,
     config::{Config, Runtime as SandboxRuntime},
     data_dir::{self, Tenant},
+    hub::Parts,
     local_edge, log,
     serve::{self, Server, ending},
 };
@@ -127,10 +128,13 @@ async fn runtime_is_there(config: &Config, signals: &mut Signals) -> Result<bool
     }
 }
 
-/// The first account that its platform refuses while everything is new. Later ones only show in
-/// `/ready`: one revoked token must not silence the other bots.
+/// What the platforms say when they refuse every bot while all is new: then nobody is served, and
+/// somebody is there to mend it. What one of several is refused for, or a later one, only shows in
+/// `/ready`: a revoked token must not silence the other bots, nor keep them down after a crash.
 async fn refused_at_start(server: &Server) -> String {
-    match tokio::time::timeout(START, server.parts.troubles.first()).await {
+    let Parts { accounts, troubles, .. } = &server.parts;
+    let labels: Vec<_> = accounts.iter().map(|account| account.label().to_owned()).collect();
+    match tokio::time::timeout(START, troubles.all(&labels)).await {
         Ok(said) => said,
         Err(_) => std::future::pending().await,
     }

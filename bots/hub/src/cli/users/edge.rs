@@ -16,8 +16,16 @@ use crate::{
 pub(in crate::cli) struct Reached {
     /// `None`: it is in the process of a hub that runs, and does not say how to call it.
     pub(in crate::cli) client: Option<EdgeClient>,
-    /// Ours, which ends with this command, and what keeps others off meanwhile.
-    ours: Option<(Edge, [File; 2])>,
+    ours: Option<Ours>,
+}
+
+/// An edge that ends with this command.
+struct Ours {
+    edge: Edge,
+    /// Whether a hub that died has left sandboxes running, with their turns.
+    is_heir: bool,
+    /// What keeps others off meanwhile.
+    _locks: [File; 2],
 }
 
 /// The way to it.
@@ -43,8 +51,12 @@ pub(in crate::cli) async fn reach(mut config: Config) -> Result<Reached> {
         None => Some([data_dir::lock(&dir, Tenant::Hub)?, data_dir::lock(&dir, Tenant::Edge)?]),
     };
     let (own, client) = local_edge::reach(&config).await?;
-    let edge = own.map(|own| own.edge);
-    Ok(Reached { client: Some(client), ours: edge.zip(locks) })
+    let ours = own.zip(locks).map(|(own, locks)| Ours {
+        is_heir: own.edge.load().sandboxes > 0,
+        edge: own.edge,
+        _locks: locks,
+    });
+    Ok(Reached { client: Some(client), ours })
 }
 
 impl Reached {
@@ -53,8 +65,10 @@ impl Reached {
         self.ours.is_some()
     }
 
+    /// Ends an edge of ours. What a hub that died has left running goes on, for the next one to take
+    /// up.
     pub(in crate::cli) async fn close(self) {
-        if let Some((edge, _locks)) = self.ours {
+        if let Some(Ours { edge, is_heir: false, _locks }) = self.ours {
             edge.shutdown().await;
         }
     }
