@@ -31,7 +31,8 @@ pub(super) async fn post(
     at: Timestamp,
 ) -> Result<Next, Error> {
     let lane: Option<&str> = None;
-    let tx = enter(store, sql::ENTER, &[&token(fence), &lane, &conversations(parcels)]).await?;
+    let tx =
+        enter(store, sql::ENTER_LANE, &[&token(fence), &lane, &conversations(parcels)]).await?;
     let next = add(&tx, fence, parcels, at).await?;
     if let Some(first) = parcels.first().filter(|_| !tells.is_empty()) {
         let tells: Vec<_> = tells.iter().map(ToString::to_string).collect();

@@ -16,6 +16,9 @@ const NOTHING: &[&str] = &[];
 
 type Row<'a> = &'a [&'a (dyn ToSql + Sync)];
 
+/// The parameters of [`sql::JOIN`]; the first six are those of [`sql::JOIN_FIRST`].
+type Join<'a> = [&'a (dyn ToSql + Sync); 8];
+
 /// Does `$attempt` again without what cannot be read of what it would take along, which stays with
 /// whoever has it.
 macro_rules! without_illegible {
@@ -50,7 +53,7 @@ async fn try_begin(
     left: &[String],
 ) -> Unless<Begin> {
     let lane = Some(row.lane.as_str());
-    let tx = enter(store, sql::ENTER, &[&token(fence), &lane, &NOTHING]).await?;
+    let tx = enter(store, sql::ENTER_LANE, &[&token(fence), &lane, &NOTHING]).await?;
     let begin = if add(&tx, fence, row).await? {
         match join_all(&tx, fence, row, turn, left).await? {
             Ok(earlier) => Begin::Begun { earlier },
@@ -107,8 +110,8 @@ async fn join_all(
 ) -> Unless<Vec<Earlier>> {
     let (place, steered, most) = (0_i64, false, i64::from(Earlier::MOST));
     let us = token(fence);
-    let join: Row<'_> = &[&row.inbounds, &row.id, &place, &steered, &us, &row.lane, &most, &left];
-    let apart = apart(tx, tx.all(sql::JOIN, join, rows::joined).await?)?;
+    let join: Join<'_> = [&row.inbounds, &row.id, &place, &steered, &us, &row.lane, &most, &left];
+    let apart = joined(tx, &join).await?;
     complete(&turn.inbounds, &row.inbounds, &apart.ours)?;
     Ok(apart.taken_along())
 }
@@ -128,6 +131,15 @@ impl Apart {
     fn taken_along(self) -> Result<Vec<Earlier>, Vec<String>> {
         if self.illegible.is_empty() { Ok(self.earlier) } else { Err(self.illegible) }
     }
+}
+
+async fn joined(tx: &Tx, join: &Join<'_>) -> Result<Apart, Error> {
+    let [first @ .., _, _] = join;
+    let ours: Vec<String> = tx.all(sql::JOIN_FIRST, first, |row| row.try_get(0)).await?;
+    if ours.is_empty() {
+        return apart(tx, tx.all(sql::JOIN, join, rows::joined).await?);
+    }
+    Ok(Apart { ours, ..Apart::default() })
 }
 
 fn apart(tx: &Tx, rows: Vec<Joined>) -> Result<Apart, Error> {
@@ -199,8 +211,8 @@ async fn try_join(
         return Ok(Ok(None));
     }
     let (texts, us, most) = (texts(inbounds), token(fence), i64::from(Earlier::MOST));
-    let row: Row<'_> = &[&texts, &Text(turn), &places, &true, &us, &lane, &most, &left];
-    let apart = apart(&tx, tx.all(sql::JOIN, row, rows::joined).await?)?;
+    let join: Join<'_> = [&texts, &Text(turn), &places, &true, &us, &lane, &most, &left];
+    let apart = joined(&tx, &join).await?;
     let joined = tx.all(sql::JOINED, &[&texts, &Text(turn)], |row| row.try_get(0)).await?;
     complete(inbounds, &texts, &joined)?;
     let earlier = match apart.taken_along() {
