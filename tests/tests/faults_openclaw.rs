@@ -14,6 +14,7 @@ use zaki_tests::proxy::{Proxy, Trouble};
 use zaki_tests::{ChannelKind, Person, Setup, World};
 
 const ADA: Person = Person::ADA;
+const BOB: Person = Person::BOB;
 const TELEGRAM: ChannelKind = ChannelKind::Telegram;
 /// A cold start on a busy machine and a turn after it.
 const AGENT: Duration = Duration::from_mins(4);
@@ -86,22 +87,29 @@ async fn openclaw_behind_a_line_that_breaks_runs_no_turn_twice() -> Result<()> {
 async fn openclaw_of_a_killed_hub_runs_on_beside_what_an_operator_asks() -> Result<()> {
     let Some(openclaw) = OpenClaw::find().await? else { return Ok(()) };
     let mut world = Setup::openclaw(openclaw).only(&[TELEGRAM]).start().await?;
+    world.ask_within(TELEGRAM, BOB, "Hello.", AGENT).await?;
+    let bob = world.first_user().await?;
     world.ask_within(TELEGRAM, ADA, "Hello.", AGENT).await?;
-    let user = world.first_user().await?;
-    world.say(TELEGRAM, ADA, "SLOW:60x500");
-    let runs = |found: &Vec<Value>| found.iter().any(|one| one["state"] == "joined");
+    let users = world.list(&["users", "list"]).await?;
+    let others = users.iter().filter_map(|user| user["user"].as_str()).find(|user| *user != bob);
+    let ada = others.context("Ada is nobody")?.to_owned();
+    world.say(TELEGRAM, ADA, "SLOW:80x500");
+    let is_it = |one: &Value| one["parts"][0]["text"] == "SLOW:80x500" && one["state"] == "joined";
+    let runs = |found: &Vec<Value>| found.iter().any(is_it);
     world.until("a turn runs", || world.inbox(TELEGRAM), runs).await?;
     world.kill()?;
     let archive = world.dir().join("all.zip").display().to_string();
-    let export = ["users", "export", &user, "--out", &archive];
-    for asked in [&["sandbox", "list"][..], &["sandbox", "show", &user], &export] {
+    let export = ["users", "export", &ada, "--out", &archive];
+    let verbs = [&["sandbox", "list"][..], &["sandbox", "show", &ada], &export];
+    for asked in verbs.into_iter().chain([&["sandbox", "stop", &bob][..]]) {
         world.zaki(asked).await?.ok()?;
     }
     world.up().await?;
-    ensure!(world.log().contains("sandbox.adopted"), "{}", world.log());
+    let adopted = world.log().matches("sandbox.adopted").count();
+    ensure!(adopted == 1, "{adopted} go on, and not only hers:\n{}", world.log());
     let answers = world.expect(TELEGRAM, ADA, 2, AGENT).await?;
     let last = answers.last().context("no answer")?;
-    ensure!(last.starts_with("word0 ") && last.contains("word59"), "{answers:?}\n{}", world.log());
+    ensure!(last.starts_with("word0 ") && last.contains("word79"), "{answers:?}\n{}", world.log());
     let count = world.ask_within(TELEGRAM, ADA, "How many?", AGENT).await?;
     ensure!(count.contains("message 3 of this session"), "a turn ran twice: {count}");
     Ok(())

@@ -103,7 +103,7 @@ async fn a_bot_that_is_refused_for_a_moment_is_received_from_again() -> Result<(
     let both = [TELEGRAM, ChannelKind::Discord];
     let world = Setup::echo().only(&both).without_public_url().start().await?;
     world.telegram.fail(Some("getUpdates"), 1, Fault::Status { code: 401 });
-    only(&world, "telegram/main", "token is not valid").await?;
+    only(&world, "telegram/main (receiving)", "token is not valid").await?;
     world.say(TELEGRAM, ADA, "hello");
     let answers = world.expect(TELEGRAM, ADA, 1, Duration::from_secs(100)).await?;
     assert_eq!(answers, ["echo: hello"]);

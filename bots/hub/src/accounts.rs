@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use reqwest::Client;
 use tokio_util::sync::CancellationToken;
 use zaki_channel::{Channel, ChannelError, Retry, Source, Webhook};
@@ -210,37 +210,37 @@ fn http_client() -> Result<Client> {
     client.build().context("the HTTP client cannot be set up")
 }
 
-/// Runs an errand until it works or the hub stops. What is refused is named, and asked for again with
-/// these pauses.
-pub(crate) async fn run_errand(
-    label: &str,
-    errand: Errand,
+/// Runs an account's errands until all have worked or the hub stops. What is refused is named, and
+/// asked for again with these pauses.
+pub(crate) async fn run_errands(
+    account: &str,
+    mut errands: Vec<Errand>,
     troubles: &Troubles,
     stop: CancellationToken,
     mut refused_again: [Duration; 2],
 ) {
     let mut soon = [1, 60].map(Duration::from_secs);
-    let mut is_refused = false;
-    while let Err(error) = errand().await {
-        let pause = if error.retry == Retry::Never {
-            troubles.given_up(label, Doing::SetUp);
-            troubles.note(label, error.to_string());
-            is_refused = true;
-            next_pause(&mut refused_again)
-        } else {
-            troubles.heard(label, Doing::SetUp, Err(&error));
-            tracing::warn!(account = label, %error, "trying the set-up again");
-            next_pause(&mut soon)
-        };
+    loop {
+        let done = join_all(errands.iter().map(|errand| errand())).await;
+        let failed =
+            errands.into_iter().zip(done).filter_map(|(errand, done)| Some((errand, done.err()?)));
+        let (left, errors): (Vec<_>, Vec<_>) = failed.unzip();
+        errands = left;
+        let Some(first) = errors.first() else { break };
+        let is_refused = |error: &&ChannelError| error.retry == Retry::Never;
+        match errors.iter().find(is_refused) {
+            Some(refused) => troubles.refused(account, Doing::SetUp, refused),
+            None => troubles.heard(account, Doing::SetUp, Err(first)),
+        }
+        let all_refused = errors.iter().all(|error| is_refused(&error));
+        let pause = next_pause(if all_refused { &mut refused_again } else { &mut soon });
+        tracing::warn!(account, error = %first, ?pause, "trying the set-up again");
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => return,
         }
     }
-    troubles.heard(label, Doing::SetUp, Ok(()));
-    if is_refused {
-        troubles.clear(label);
-    }
+    troubles.heard(account, Doing::SetUp, Ok(()));
 }
 
 /// The pause before the next try; each is twice the last, up to the longest.
@@ -256,7 +256,8 @@ mod tests {
 
     use super::*;
 
-    /// Twice it is not reached; then it says no, until somebody has mended it.
+    /// One works at once; the other's platform is not reached twice, then it says no, until somebody
+    /// has mended it.
     #[tokio::test]
     async fn what_is_refused_is_named_and_asked_for_again() {
         let (troubles, tries) = (Arc::new(Troubles::default()), Arc::new(AtomicU32::new(0)));
@@ -264,24 +265,31 @@ mod tests {
         let errand: Errand = Arc::new(move || {
             let said: Vec<_> =
                 seen.told().into_iter().map(|told| (told.what, told.passes)).collect();
-            let told = |what: &str, passes| [(what.to_owned(), passes)];
+            let told = |passes| [("slack/main (set-up)".to_owned(), passes)];
             let done = match tries.fetch_add(1, Ordering::Relaxed) {
                 0 | 1 => Err((Retry::Unknown, "no answer")),
                 2 => {
-                    assert_eq!(said, told("slack/main (set-up)", true));
+                    assert_eq!(said, told(true));
                     Err((Retry::Never, "no such bot"))
                 }
                 _ => {
-                    assert_eq!(said, told("slack/main", false));
+                    assert_eq!(said, told(false));
                     Ok(())
                 }
             };
             let refused = |(retry, what)| ChannelError::new(ChannelKind::Slack, retry, what);
             Box::pin(async move { done.map_err(refused) })
         });
+        let once = Arc::new(AtomicU32::new(0));
+        let counted = once.clone();
+        let other: Errand = Arc::new(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async { Ok(()) })
+        });
         let (stop, at_once) = (CancellationToken::new(), [Duration::ZERO; 2]);
-        run_errand("slack/main", errand, &troubles, stop, at_once).await;
+        run_errands("slack/main", vec![errand, other], &troubles, stop, at_once).await;
         assert_eq!(troubles.told(), []);
+        assert_eq!(once.load(Ordering::Relaxed), 1, "what has worked is done");
     }
 
     #[test]

@@ -164,14 +164,12 @@ pub(crate) fn settings(config: &Config) -> Settings {
 /// Does an account's errands in the background, so that a platform that is down keeps nothing else
 /// from starting.
 fn set_up(parts: &Parts, account: &Account) {
-    for errand in &account.errands {
-        let (label, errand) = (account.label().to_owned(), errand.clone());
-        let (troubles, closing) = (Arc::clone(&parts.troubles), parts.closing.clone());
-        tokio::spawn(async move {
-            let pauses = accounts::REFUSED_AGAIN;
-            accounts::run_errand(&label, errand, &troubles, closing, pauses).await;
-        });
-    }
+    let (label, errands) = (account.label().to_owned(), account.errands.clone());
+    let (troubles, closing) = (Arc::clone(&parts.troubles), parts.closing.clone());
+    tokio::spawn(async move {
+        let pauses = accounts::REFUSED_AGAIN;
+        accounts::run_errands(&label, errands, &troubles, closing, pauses).await;
+    });
 }
 
 /// Says when a remote edge is not there at the start, until it is.

@@ -41,7 +41,7 @@ async fn receive(inbox: AccountInbox, source: Arc<dyn Source>, label: String) {
         let mut task = tokio::spawn(async move { source.run(&*inbox, closing).await });
         let soon = tokio::time::timeout(ACCEPTED, &mut task).await;
         if soon.is_err() && refused_again != REFUSED_AGAIN {
-            hub.troubles.clear(&label);
+            hub.troubles.heard(&label, Doing::Receiving, Ok(()));
             refused_again = REFUSED_AGAIN;
         }
         let ended = match soon {
@@ -54,7 +54,7 @@ async fn receive(inbox: AccountInbox, source: Arc<dyn Source>, label: String) {
             Ok(Ok(())) => return,
             // It says itself that going on is pointless, as things are.
             Ok(Err(error)) => {
-                hub.troubles.note(&label, error.to_string());
+                hub.troubles.refused(&label, Doing::Receiving, &error);
                 pause(&hub, accounts::next_pause(&mut refused_again)).await;
             }
             Err(error) => {
@@ -63,6 +63,8 @@ async fn receive(inbox: AccountInbox, source: Arc<dyn Source>, label: String) {
             }
         }
     }
+    // Whoever has it now says so.
+    hub.troubles.heard(&label, Doing::Receiving, Ok(()));
 }
 
 /// Waits until the socket is ours; `false`: the term ends.

@@ -1,5 +1,5 @@
-//! What does not work: accounts that will not by themselves (a wrong token, a webhook refused), and
-//! what passes (an edge that is not there yet, a platform that is not reached).
+//! What does not work: what somebody has to mend (a wrong token, a webhook refused), and what passes
+//! (an edge that is not there yet, a platform that is not reached).
 
 mod calls;
 
@@ -23,6 +23,8 @@ type Known = BTreeMap<String, Trouble>;
 struct Trouble {
     said: String,
     passes: bool,
+    /// The account that does nothing because of it.
+    silences: Option<String>,
 }
 
 /// One of them, as `/ready` tells it.
@@ -50,16 +52,10 @@ impl Default for Troubles {
 }
 
 impl Troubles {
-    /// Notes what is wrong with an account, in one sentence with the mend and without secrets.
-    pub(crate) fn note(&self, label: &str, said: String) {
-        tracing::error!(account = label, said, "this account does not work");
-        self.add(label, Trouble { said, passes: false });
-    }
-
     /// Notes what is wrong and may come right by itself, in one sentence.
     pub(crate) fn warn(&self, label: &str, said: String) {
         tracing::warn!("{said}");
-        self.add(label, Trouble { said, passes: true });
+        self.add(label, Trouble { said, passes: true, silences: None });
     }
 
     /// It has come right.
@@ -98,29 +94,32 @@ impl Troubles {
     /// What is wrong now.
     pub(crate) fn told(&self) -> Vec<Told> {
         let told = |(what, trouble): (&String, &Trouble)| {
-            let Trouble { said, passes } = trouble.clone();
+            let Trouble { said, passes, .. } = trouble.clone();
             Told { what: what.clone(), why: said, passes }
         };
         self.known.borrow().iter().map(told).collect()
     }
 
-    /// Waits until something that will not pass is wrong with each of them; forever for none.
-    pub(crate) async fn all(&self, labels: &[String]) -> String {
-        let lasts = |known: &Known, label: &String| known.get(label).is_some_and(|it| !it.passes);
-        let all = |known: &Known| labels.iter().all(|label| lasts(known, label));
-        match self.known.subscribe().wait_for(|known| !labels.is_empty() && all(known)).await {
-            Ok(known) => said(&known, labels),
+    /// Waits until each of these accounts is silent; forever for none. Says why.
+    pub(crate) async fn all_silent(&self, accounts: &[String]) -> String {
+        let all = |known: &Known| accounts.iter().all(|account| why(known, account).is_some());
+        match self.known.subscribe().wait_for(|known| !accounts.is_empty() && all(known)).await {
+            Ok(known) => {
+                let said = accounts
+                    .iter()
+                    .filter_map(|account| Some(format!("{account}: {}", why(&known, account)?)));
+                said.collect::<Vec<_>>().join("; ")
+            }
             // The sender is in `self`.
             Err(_) => std::future::pending().await,
         }
     }
 }
 
-fn said(known: &Known, labels: &[String]) -> String {
-    let meant = known.iter().filter(|(label, _)| labels.contains(label));
-    let lines: Vec<_> =
-        meant.map(|(label, trouble)| format!("{label}: {}", trouble.said)).collect();
-    lines.join("; ")
+/// What silences this account.
+fn why<'a>(known: &'a Known, account: &str) -> Option<&'a str> {
+    let silences = |trouble: &&Trouble| trouble.silences.as_deref() == Some(account);
+    known.values().find(silences).map(|trouble| trouble.said.as_str())
 }
 
 #[cfg(test)]
@@ -132,28 +131,12 @@ mod tests {
     #[test]
     fn what_passes_is_shown_until_it_has_and_ends_nothing() {
         let troubles = Troubles::default();
-        let all = |labels: &[&str]| {
-            let labels: Vec<_> = labels.iter().map(|&label| label.to_owned()).collect();
-            troubles.all(&labels).now_or_never()
-        };
         troubles.warn("edge", "not there yet".to_owned());
-        let told = |what: &str, why: &str, passes| {
-            let (what, why) = (what.to_owned(), why.to_owned());
-            Told { what, why, passes }
-        };
-        assert_eq!(troubles.told(), [told("edge", "not there yet", true)]);
-        assert_eq!(all(&["edge"]), None);
-        troubles.note("slack/main", "a wrong token".to_owned());
-        assert_eq!(all(&["slack/main"]).as_deref(), Some("slack/main: a wrong token"));
-        assert_eq!(all(&["slack/main", "telegram/main"]), None, "another bot is served");
-        assert_eq!(all(&[]), None, "without a bot there is a page to come to");
-        troubles.note("telegram/main", "another".to_owned());
-        let said = "slack/main: a wrong token; telegram/main: another";
-        assert_eq!(all(&["telegram/main", "slack/main"]).as_deref(), Some(said));
-        troubles.clear("telegram/main");
+        let (what, why) = ("edge".to_owned(), "not there yet".to_owned());
+        assert_eq!(troubles.told(), [Told { what, why, passes: true }]);
+        assert_eq!(troubles.all_silent(&["edge".to_owned()]).now_or_never(), None);
         assert!(troubles.has("edge"));
         troubles.clear("edge");
-        assert!(!troubles.has("edge"));
-        assert_eq!(troubles.told(), [told("slack/main", "a wrong token", false)]);
+        assert_eq!(troubles.told(), []);
     }
 }

@@ -5,6 +5,8 @@ mod accept;
 mod deliveries;
 mod lease;
 mod operate;
+#[cfg(test)]
+mod plans;
 mod prune;
 mod recover;
 mod rows;

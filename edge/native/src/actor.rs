@@ -95,6 +95,13 @@ pub(crate) struct Actor {
     pending: Vec<Effect>,
 }
 
+/// Its watchers and relays end with it, also when it is let go of and its sandbox goes on.
+impl Drop for Actor {
+    fn drop(&mut self) {
+        self.current.cancel();
+    }
+}
+
 impl Actor {
     /// Of a sandbox of which nothing runs.
     pub(crate) fn new(shared: Arc<Shared>, runtime: Arc<dyn Runtime>, row: SandboxRow) -> Self {
@@ -150,6 +157,11 @@ impl Actor {
 
     pub(crate) const fn name(&self) -> &SandboxName {
         &self.name
+    }
+
+    /// Whether it is there to be spoken to.
+    pub(crate) const fn has_link(&self) -> bool {
+        self.link.is_some()
     }
 
     /// Begins with `first` and lives while its sandbox does, or anything is asked of it; `retire`

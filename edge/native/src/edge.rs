@@ -185,6 +185,13 @@ impl Edge {
         Load { turns: self.running.shared.turns.count(), sandboxes: self.running.sandboxes.count() }
     }
 
+    /// Ends as [`shutdown`](Self::shutdown) does, but for the sandboxes that an earlier edge had left
+    /// running: they go on, with their turns, for the next one to take up.
+    pub async fn leave(self) {
+        self.running.sandboxes.let_go();
+        self.shutdown().await;
+    }
+
     /// Stops every sandbox, each by its own pid, and returns when they are gone. Turns under way
     /// stay as they are and are taken up when the hub asks for them after the next start.
     pub async fn shutdown(self) {

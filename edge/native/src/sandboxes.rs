@@ -1,11 +1,13 @@
 //! The sandboxes this edge works with, each with its actor while it is up or wanted.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
 use tokio_util::task::TaskTracker;
 use zaki_edge_core::sandbox::Event;
 use zaki_envelope::{SandboxName, ZakiUserId, wire::ErrorCode};
@@ -29,12 +31,15 @@ type Inbox = mpsc::UnboundedReceiver<Message>;
 pub(crate) struct Sandboxes {
     shared: Arc<Shared>,
     actors: TaskTracker,
+    /// The actors of those that an earlier edge had left running.
+    adopted: Mutex<HashMap<SandboxName, AbortHandle>>,
     closing: AtomicBool,
 }
 
 impl Sandboxes {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, actors: TaskTracker::new(), closing: AtomicBool::new(false) }
+        let (actors, adopted) = (TaskTracker::new(), Mutex::default());
+        Self { shared, actors, adopted, closing: AtomicBool::new(false) }
     }
 
     /// Takes over, or ends, every sandbox an earlier edge left behind.
@@ -48,8 +53,12 @@ impl Sandboxes {
         let adopt = |row| Actor::adopt(self.shared.clone(), runtime.clone(), row);
         for actor in join_all(left.map(adopt)).await.into_iter().flatten() {
             let (mailbox, inbox) = mailbox();
-            self.shared.fleet.mailboxes.insert(actor.name().clone(), mailbox.clone());
-            self.actors.spawn(actor.run(mailbox, None, inbox, retire(&self.shared)));
+            let (name, is_there) = (actor.name().clone(), actor.has_link());
+            self.shared.fleet.mailboxes.insert(name.clone(), mailbox.clone());
+            let run = self.actors.spawn(actor.run(mailbox, None, inbox, retire(&self.shared)));
+            if is_there {
+                self.adopted().insert(name, run.abort_handle());
+            }
         }
         Ok(())
     }
@@ -135,6 +144,18 @@ impl Sandboxes {
             let _ = mailbox.sender.send(Message::Halt(code, done));
         }
         let _ = told.await;
+    }
+
+    fn adopted(&self) -> MutexGuard<'_, HashMap<SandboxName, AbortHandle>> {
+        self.adopted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets go of those that an earlier edge had left running: they go on as they are.
+    pub(crate) fn let_go(&self) {
+        for (name, actor) in self.adopted().drain() {
+            actor.abort();
+            self.shared.fleet.mailboxes.remove(&name);
+        }
     }
 
     /// Stops every sandbox and returns when all are gone.

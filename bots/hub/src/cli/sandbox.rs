@@ -16,6 +16,8 @@ use zaki_envelope::{
 use super::{output::Output, table, users};
 use crate::edge::{EdgeClient, EdgeError, Move};
 
+const NOT_DONE: &str = "the edge does not do it";
+
 #[derive(Subcommand)]
 pub(crate) enum Sandbox {
     /// All of them: whether they are awake, and how their backups stand.
@@ -126,7 +128,7 @@ async fn reached<T>(
     ask: impl AsyncFnOnce(&EdgeClient, bool) -> Result<T, EdgeError>,
 ) -> Result<T> {
     let reached = users::edge::reach(output.source.load()?).await?;
-    let asked = ask(client(&reached)?, reached.is_alone()).await.context("the edge does not do it");
+    let asked = ask(client(&reached)?, reached.is_alone()).await.context(NOT_DONE);
     reached.close().await;
     asked
 }

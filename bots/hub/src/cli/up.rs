@@ -24,7 +24,7 @@ use crate::{
     serve::{self, Server, ending},
 };
 
-/// A platform that refuses an account this soon was given a wrong secret.
+/// Platforms that refuse every account this soon were given wrong secrets.
 const START: Duration = Duration::from_secs(30);
 const BROKEN_OFF: &str =
     "stopped before everything was up; the next start finds what there is as after a crash";
@@ -134,7 +134,7 @@ async fn runtime_is_there(config: &Config, signals: &mut Signals) -> Result<bool
 async fn refused_at_start(server: &Server) -> String {
     let Parts { accounts, troubles, .. } = &server.parts;
     let labels: Vec<_> = accounts.iter().map(|account| account.label().to_owned()).collect();
-    match tokio::time::timeout(START, troubles.all(&labels)).await {
+    match tokio::time::timeout(START, troubles.all_silent(&labels)).await {
         Ok(said) => said,
         Err(_) => std::future::pending().await,
     }

@@ -16,12 +16,14 @@ pub(crate) enum Doing {
 }
 
 impl Doing {
-    const fn word(self) -> &'static str {
-        match self {
+    /// What a trouble with it is about.
+    fn label(self, account: &str) -> String {
+        let word = match self {
             Self::SetUp => "set-up",
             Self::Receiving => "receiving",
             Self::Sending => "sending",
-        }
+        };
+        format!("{account} ({word})")
     }
 
     /// Whether this failure is the account's. What is sent may be refused for what it is.
@@ -40,7 +42,7 @@ impl Troubles {
         if call.is_ok() && !self.has_failures() {
             return;
         }
-        let label = format!("{account} ({})", doing.word());
+        let label = doing.label(account);
         match call.err().filter(|error| doing.is_troubled_by(error)) {
             Some(error) => self.hold_against(&label, error),
             None if self.works_again(&label) && self.has(&label) => {
@@ -51,12 +53,15 @@ impl Troubles {
         }
     }
 
-    /// It will never work by itself, which somebody else tells: that it is tried again is not true any
-    /// more.
-    pub(crate) fn given_up(&self, account: &str, doing: Doing) {
-        let label = format!("{account} ({})", doing.word());
-        self.works_again(&label);
-        self.clear(&label);
+    /// It is refused, until somebody has mended it; it is tried again after long pauses. Shows until a
+    /// call gets through. Of what an account does once, only a token that is not taken silences it.
+    pub(crate) fn refused(&self, account: &str, doing: Doing, error: &ChannelError) {
+        let (label, said) = (doing.label(account), error.to_string());
+        tracing::error!(account = label, said, "this does not work");
+        self.failed_again(&label);
+        let is_silent = matches!(doing, Doing::Receiving) || error.is_refused_token();
+        let silences = is_silent.then(|| account.to_owned());
+        self.add(&label, Trouble { said, passes: false, silences });
     }
 
     fn hold_against(&self, label: &str, error: &ChannelError) {
@@ -67,7 +72,7 @@ impl Troubles {
         }
         let what = &error.what;
         let mend = if is_refused { "" } else { "; it is tried again by itself" };
-        let trouble = Trouble { said: format!("{what}{mend}"), passes: true };
+        let trouble = Trouble { said: format!("{what}{mend}"), passes: true, silences: None };
         if self.known.borrow().get(label) != Some(&trouble) {
             tracing::warn!(account = label, said = trouble.said, "this does not work now");
             self.add(label, trouble);
@@ -103,8 +108,8 @@ mod tests {
         send(Err(&lost));
         let said = "slack/main (sending): no answer; it is tried again by itself";
         assert_eq!(shown(&troubles), [said]);
-        let label = "slack/main (sending)".to_owned();
-        assert_eq!(troubles.all(&[label]).now_or_never(), None, "it ends no hub");
+        let account = ["slack/main".to_owned()];
+        assert_eq!(troubles.all_silent(&account).now_or_never(), None, "it ends no hub");
         send(Ok(()));
         assert!(shown(&troubles).is_empty());
     }
@@ -135,5 +140,30 @@ mod tests {
             troubles.heard("telegram/main", Doing::Receiving, Err(&conflict));
         }
         assert_eq!(shown(&troubles).len(), 1);
+    }
+
+    #[test]
+    fn who_is_refused_is_silent_until_a_call_gets_through() {
+        let troubles = Troubles::default();
+        let silent = |accounts: &[&str]| {
+            let accounts: Vec<_> = accounts.iter().map(|&account| account.to_owned()).collect();
+            troubles.all_silent(&accounts).now_or_never()
+        };
+        let token = error(Retry::Never, Scope::Account);
+        troubles.refused("slack/main", Doing::SetUp, &error(Retry::Never, Scope::Conversation));
+        assert_eq!(silent(&["slack/main"]), None, "it works without");
+        troubles.refused("slack/main", Doing::SetUp, &token);
+        let why = format!("slack/main: {token}");
+        assert_eq!(silent(&["slack/main"]), Some(why.clone()));
+        assert_eq!(silent(&["slack/main", "telegram/main"]), None, "another bot is served");
+        assert_eq!(silent(&[]), None, "without a bot there is a page to come to");
+        troubles.refused("telegram/main", Doing::Receiving, &token);
+        let both = format!("telegram/main: {token}; {why}");
+        assert_eq!(silent(&["telegram/main", "slack/main"]), Some(both));
+        troubles.heard("telegram/main", Doing::SetUp, Ok(()));
+        assert_eq!(shown(&troubles).len(), 2, "it is not of the set-up");
+        troubles.heard("telegram/main", Doing::Receiving, Ok(()));
+        troubles.heard("slack/main", Doing::SetUp, Ok(()));
+        assert!(shown(&troubles).is_empty());
     }
 }

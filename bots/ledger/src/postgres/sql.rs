@@ -158,31 +158,37 @@ pub(super) const TURN: &str = "SELECT ended_at IS NULL, user_id || ' ' || sessio
     FROM turn WHERE id = $1";
 
 /// Messages in order, the turn, the place of the first, whether it runs already, our token and its
-/// lane. As [`JOIN`], where nothing that came before them waits, as nearly always: for a quarter of its
-/// work. None of them, where something does.
+/// lane. As [`JOIN`] where nothing that came before them waits, as nearly always; none, otherwise.
+///
+/// Here and there, what came before is looked for within a subquery of its own, so that the only way to
+/// it is from a line: at another time it may seem cheaper to read all that waits.
 pub(super) const JOIN_FIRST: &str = "UPDATE inbound
     SET state = 'joined', turn = $2, place = $3::bigint + array_position($1::text[], id) - 1,
         steered = $4, holder = NULL, lane = NULL
     WHERE id = ANY($1) AND state = 'accepted' AND (holder = $5 OR lane = $6)
-      AND NOT EXISTS (SELECT 1 FROM inbound AS ours JOIN inbound AS i
-            ON i.line = ours.line AND i.no < ours.no
-        WHERE ours.id = ANY($1) AND i.state = 'accepted' AND i.line IS NOT NULL
-          AND i.id <> ALL($1))
+      AND NOT EXISTS (SELECT 1 FROM unnest($1::text[]) AS t (id)
+        CROSS JOIN LATERAL (SELECT line, no FROM inbound AS i WHERE i.id = t.id OFFSET 0) AS ours
+        CROSS JOIN LATERAL (SELECT 1 FROM inbound AS i
+            WHERE i.line = ours.line AND i.no < ours.no AND i.state = 'accepted'
+              AND i.line IS NOT NULL AND i.id <> ALL($1) LIMIT 1) AS earlier)
     RETURNING id";
 
 /// The same and how many to take along, and what not to. An earlier one goes before the first of ours
 /// that came after it.
 pub(super) const JOIN: &str = "WITH ours AS MATERIALIZED (
         SELECT i.id, i.no, i.line, t.place
-        FROM unnest($1::text[]) WITH ORDINALITY AS t (id, place) JOIN inbound AS i ON i.id = t.id
+        FROM unnest($1::text[]) WITH ORDINALITY AS t (id, place)
+        CROSS JOIN LATERAL (SELECT id, no, line FROM inbound WHERE inbound.id = t.id OFFSET 0) AS i
     ), lines AS (
         SELECT line, max(no) AS last FROM ours WHERE line IS NOT NULL GROUP BY line
     ), earlier AS MATERIALIZED (
         SELECT i.id, i.no
-        FROM lines JOIN inbound AS i ON i.line = lines.line AND i.no < lines.last
-        WHERE i.state = 'accepted' AND i.line IS NOT NULL AND i.holder IS DISTINCT FROM $5
-          AND (i.lane IS NULL OR i.lane = $6) AND i.id <> ALL($1) AND i.id <> ALL($8::text[])
-        ORDER BY i.no LIMIT $7 FOR UPDATE OF i
+        FROM lines CROSS JOIN LATERAL (SELECT inbound.id, inbound.no FROM inbound
+            WHERE inbound.line = lines.line AND inbound.no < lines.last
+              AND state = 'accepted' AND inbound.line IS NOT NULL AND holder IS DISTINCT FROM $5
+              AND (lane IS NULL OR lane = $6) AND id <> ALL($1) AND id <> ALL($8::text[])
+            ORDER BY no LIMIT $7 FOR UPDATE) AS i
+        ORDER BY i.no LIMIT $7
     ), placed AS (
         SELECT id, row_number() OVER (ORDER BY reach, place) - 1 AS place, place = 0 AS is_earlier
         FROM (SELECT id, place, max(no) OVER (ORDER BY place) AS reach FROM ours

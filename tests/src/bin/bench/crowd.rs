@@ -17,8 +17,7 @@ pub(crate) enum Store<'a> {
     Postgres(&'a Database),
 }
 
-/// Reads all of it once, as a server that has been up for a while has: what is copied goes past its
-/// cache.
+/// Has the server read all of it once, as one that has been up for a while has.
 const WARM: [&str; 2] = [
     "CREATE EXTENSION pg_prewarm",
     "SELECT pg_prewarm(oid) FROM pg_class

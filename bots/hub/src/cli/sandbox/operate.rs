@@ -17,7 +17,7 @@ use zaki_envelope::{
 };
 use zaki_identity::Actor;
 
-use super::{One, reached, with};
+use super::{NOT_DONE, One, client, reached, with};
 use crate::{
     cli::{output::Output, users},
     clock,
@@ -63,18 +63,23 @@ pub(crate) struct Upgrade {
 impl Upgrade {
     /// Fails when one of them does.
     pub(super) async fn run(self) -> Result<ExitCode> {
-        let Self { user, output, .. } = self;
-        let who = match user {
+        let reached = users::edge::reach(self.output.source.load()?).await?;
+        let ended = self.each(&reached).await;
+        reached.close().await;
+        ended
+    }
+
+    async fn each(&self, reached: &users::edge::Reached) -> Result<ExitCode> {
+        let (edge, output) = (client(reached)?, &self.output);
+        let who = match self.user {
             Some(user) => vec![user],
-            None => with(&output, async |edge| edge.sandboxes().await)
-                .await?
-                .iter()
-                .filter_map(behind)
-                .collect(),
+            None => edge.sandboxes().await.context(NOT_DONE)?.iter().filter_map(behind).collect(),
         };
         let mut ended = ExitCode::SUCCESS;
         for user in who {
-            let code = bring(&output, user, Move::Upgrade).await?;
+            let to = Move::Upgrade;
+            note(output, user, to).await?;
+            let code = standing(output, &edge.bring(user, to).await.context(NOT_DONE)?)?;
             if code != ExitCode::SUCCESS {
                 ended = code;
             }
@@ -91,8 +96,8 @@ fn behind(report: &SandboxReport) -> Option<ZakiUserId> {
 
 /// Brings a sandbox there.
 pub(super) async fn bring(output: &Output, user: ZakiUserId, to: Move) -> Result<ExitCode> {
-    record(output, user, &format!("sandbox_{}", to.as_str()), json!({})).await?;
-    let needs_company = !matches!(to, Move::Stop { .. } | Move::Upgrade);
+    note(output, user, to).await?;
+    let needs_company = !matches!(to, Move::Stop { .. });
     let asked = reached(output, async |edge, is_ours| {
         if needs_company && is_ours {
             return Ok(Outcome::failed(
@@ -101,8 +106,16 @@ pub(super) async fn bring(output: &Output, user: ZakiUserId, to: Move) -> Result
         }
         edge.bring(user, to).await
     });
-    let outcome = asked.await?;
-    tell(output, &outcome, |Standing { phase, version }| {
+    standing(output, &asked.await?)
+}
+
+/// Where one is to be brought stands in the record, whatever comes of it.
+async fn note(output: &Output, user: ZakiUserId, to: Move) -> Result<()> {
+    record(output, user, &format!("sandbox_{}", to.as_str()), json!({})).await
+}
+
+fn standing(output: &Output, outcome: &Outcome<Standing>) -> Result<ExitCode> {
+    tell(output, outcome, |Standing { phase, version }| {
         let version = version.as_ref().map(|it| format!(", on {it}")).unwrap_or_default();
         format!("{phase}{version}")
     })

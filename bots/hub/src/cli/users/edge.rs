@@ -16,16 +16,8 @@ use crate::{
 pub(in crate::cli) struct Reached {
     /// `None`: it is in the process of a hub that runs, and does not say how to call it.
     pub(in crate::cli) client: Option<EdgeClient>,
-    ours: Option<Ours>,
-}
-
-/// An edge that ends with this command.
-struct Ours {
-    edge: Edge,
-    /// Whether a hub that died has left sandboxes running, with their turns.
-    is_heir: bool,
-    /// What keeps others off meanwhile.
-    _locks: [File; 2],
+    /// Ours, which ends with this command, and what keeps others off meanwhile.
+    ours: Option<(Edge, [File; 2])>,
 }
 
 /// The way to it.
@@ -51,11 +43,7 @@ pub(in crate::cli) async fn reach(mut config: Config) -> Result<Reached> {
         None => Some([data_dir::lock(&dir, Tenant::Hub)?, data_dir::lock(&dir, Tenant::Edge)?]),
     };
     let (own, client) = local_edge::reach(&config).await?;
-    let ours = own.zip(locks).map(|(own, locks)| Ours {
-        is_heir: own.edge.load().sandboxes > 0,
-        edge: own.edge,
-        _locks: locks,
-    });
+    let ours = own.map(|own| own.edge).zip(locks);
     Ok(Reached { client: Some(client), ours })
 }
 
@@ -68,8 +56,8 @@ impl Reached {
     /// Ends an edge of ours. What a hub that died has left running goes on, for the next one to take
     /// up.
     pub(in crate::cli) async fn close(self) {
-        if let Some(Ours { edge, is_heir: false, _locks }) = self.ours {
-            edge.shutdown().await;
+        if let Some((edge, _locks)) = self.ours {
+            edge.leave().await;
         }
     }
 }
