@@ -140,9 +140,10 @@ async fn a_crowd_is_answered_no_faster_than_the_account_may() -> Result<()> {
         let is_answer = |sent: &zaki_simulators::Sent| sent.text == "echo: hello";
         let answers = platform.sent().wait_for_count(people.into(), is_answer, SOON).await;
         answers.with_context(|| format!("{channel}\n{}", world.log()))?;
-        // Of a single second such a machine takes more: a message that it holds up on its way has the
-        // next ones behind it come closer than they left (by 143 ms, once).
-        let excesses = platform.excesses(0.75);
+        // Of a single second a busy machine takes more: a message that it holds up on its way has the
+        // next ones behind it come closer than they left (by 143 ms once, by 267 another time).
+        // Without the rule all come at once.
+        let excesses = platform.excesses(0.5);
         assert!(excesses.is_empty(), "{channel}: faster than it allows: {excesses:#?}");
     }
     Ok(())

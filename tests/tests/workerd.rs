@@ -249,8 +249,9 @@ async fn nobody_begins_anew_because_a_newer_release_wrote_their_backup() -> Resu
     let call =
         async |what: &str, body: Value| stage.hub.call(Method::POST, &path(what), &body).await;
     stage.hub.say(user, "NEWER").await?;
+    // One that is made while another is on its way comes right behind it.
     let has = |count| {
-        move |told: &Value| told["backups"].as_array().is_some_and(|all| all.len() == count)
+        move |told: &Value| told["backups"].as_array().is_some_and(|all| all.len() >= count)
     };
     let made = stage.until(user, has(1)).await?;
     let id = made["backups"][0]["id"].as_str().context("no backup")?;
@@ -265,7 +266,8 @@ async fn nobody_begins_anew_because_a_newer_release_wrote_their_backup() -> Resu
     assert_eq!(stage.hub.say(user, "RECALL").await?.text()?, "");
     // What they have now is in a backup, and the old one stays.
     let told = stage.until(user, has(2)).await?;
-    ensure!(told["backups"][1]["id"] == id, "{told}");
+    let kept = told["backups"].as_array().is_some_and(|all| all.iter().any(|it| it["id"] == id));
+    ensure!(kept && told["backups"][0]["id"] != id, "{told}");
     call("sandbox/restart", json!({})).await?;
     assert_eq!(stage.hub.say(user, "RECALL").await?.text()?, "");
     Ok(())
