@@ -5,8 +5,9 @@ use zaki_store::{PgOptions, Postgres};
 
 use super::{SCHEMA, sql::*};
 
-/// All that follows [`ENTER_LANE`], [`ENTER_TURN`] and [`ENTER_DELIVERY`] and looks for something.
-const PLANNED_ONCE: [&str; 26] = [
+/// All that follows [`ENTER_LANE`], [`ENTER_TURN`] and [`ENTER_DELIVERY`] and looks for something, but
+/// [`UNTOLD`]: while nothing has failed, it may as well read all that has.
+const PLANNED_ONCE: [&str; 25] = [
     OPEN_IN_LANE,
     TURN,
     JOIN_FIRST,
@@ -32,16 +33,26 @@ const PLANNED_ONCE: [&str; 26] = [
     END_LATER_PARTS,
     UNTELL,
     TELL,
-    UNTOLD,
 ];
 
-/// Many messages that have been answered, as the statistics of a quiet hub have them: that all of what
-/// waits is read seems cheap then, and is not when much waits.
-const QUIET: [&str; 3] = [
+/// Many turns that have ended, as the statistics of a quiet hub have them: that all of what waits is
+/// read seems cheap then, and is not when much waits.
+const QUIET: [&str; 6] = [
     "SET session_replication_role = replica",
     "INSERT INTO zaki_ledger.inbound (id, envelope, state, turn, place, line)
         SELECT n::text, repeat('e', 400), 'joined', n::text, 0, decode(md5(n::text), 'hex')
         FROM generate_series(1, 20000) AS n",
+    "INSERT INTO zaki_ledger.turn
+            (id, user_id, session, sandbox, address, state, started_at, ended_at)
+        SELECT n::text, n::text, 'dm', n::text, repeat('a', 100), 'finished', n, n
+        FROM generate_series(1, 20000) AS n",
+    "INSERT INTO zaki_ledger.delivery (id, turn, reply, part, address, outbound, kind, conversation,
+            seq, state, attempts, not_before, changed_at)
+        SELECT n::text, n::text, n::text, 0, repeat('a', 100), repeat('o', 400), 'reply', n::text,
+            0, 'sent', 1, n, n
+        FROM generate_series(1, 20000) AS n",
+    "INSERT INTO zaki_ledger.reply_handle (inbound, address, secret, expires_at, uses_left)
+        SELECT n::text, repeat('a', 100), repeat('s', 100), n, 1 FROM generate_series(1, 20000) AS n",
     "VACUUM ANALYZE",
 ];
 
@@ -76,12 +87,17 @@ fn reads_all(plan: &[String]) -> Option<&String> {
     plan.iter().enumerate().find(reads).map(|(_, line)| line)
 }
 
-async fn check(db: &Postgres) {
-    for statement in PLANNED_ONCE {
+/// Those that read all there is, with their plans.
+async fn unbounded(db: &Postgres, statements: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for statement in statements {
         let plan = plan(db, statement).await;
         assert!(plan.len() > 1, "no plan: {plan:?}\n{statement}");
-        assert_eq!(reads_all(&plan), None, "{}\n{statement}", plan.join("\n"));
+        if let Some(line) = reads_all(&plan) {
+            found.push(format!("{line}\n\n{}\n\n{statement}", plan.join("\n")));
+        }
     }
+    found
 }
 
 async fn open(database: &Database) -> Postgres {
@@ -92,7 +108,9 @@ async fn open(database: &Database) -> Postgres {
 async fn what_is_planned_once_reads_by_its_keys() {
     let Some(database) = database().await else { return };
     let db = open(&database).await;
-    check(&db).await;
+    // Of empty tables all else costs the same, until their first statistics have it planned anew.
+    let mut found = unbounded(&db, &[JOIN_FIRST, JOIN]).await;
     database.run(&QUIET).await;
-    check(&open(&database).await).await;
+    found.extend(unbounded(&open(&database).await, &PLANNED_ONCE).await);
+    assert!(found.is_empty(), "{}", found.join("\n\n"));
 }
