@@ -77,8 +77,8 @@ async fn plan(db: &Postgres, statement: &str) -> Vec<String> {
 fn reads_all(plan: &[String]) -> Option<&String> {
     let is_node = |line: &str| line.contains("(cost=");
     let has_condition = |n: usize| {
-        let details = plan[n + 1..].iter().take_while(|line| !is_node(line));
-        details.into_iter().any(|line| line.trim_start().starts_with("Index Cond:"))
+        let mut details = plan[n + 1..].iter().take_while(|line| !is_node(line));
+        details.any(|line| line.trim_start().starts_with("Index Cond:"))
     };
     let reads = |(n, line): &(usize, &String)| {
         let reads_index = line.contains("Index Scan") || line.contains("Index Only Scan");

@@ -133,6 +133,7 @@ impl Apart {
     }
 }
 
+/// Looks for what came before ours only where something waits.
 async fn joined(tx: &Tx, join: &Join<'_>) -> Result<Apart, Error> {
     let [first @ .., _, _] = join;
     let ours: Vec<String> = tx.all(sql::JOIN_FIRST, first, |row| row.try_get(0)).await?;
